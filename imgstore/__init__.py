@@ -1,0 +1,26 @@
+"""imgstore: the storage layer of an image service.
+
+Bytes come in by push (`UploadService.begin`, `session.write`, `session.finish`) and end as a durable, verified,
+quota-counted object in a store, or as nothing at all. The package's `doc/` has the laws and the map of the modules.
+"""
+
+from imgstore.download import Download, DownloadService
+from imgstore.errors import ImgstoreError
+from imgstore.model import Location, UploadRequest, UploadResult
+from imgstore.session import UploadSession
+from imgstore.store import Store, StoreSet
+from imgstore.upload import UploadService, UploadSettings
+
+__all__ = [
+    "Download",
+    "DownloadService",
+    "ImgstoreError",
+    "Location",
+    "Store",
+    "StoreSet",
+    "UploadRequest",
+    "UploadResult",
+    "UploadService",
+    "UploadSession",
+    "UploadSettings",
+]

@@ -1,0 +1,163 @@
+"""Digests of a stream, computed while it passes (law 10), each on a thread of its own, without copying a chunk.
+
+Memory (law 6): at most `window` bytes of chunks wait for the slowest digest, or one chunk if that is larger; the
+digests share the chunks, so their number does not matter. A stream that ends within its first `inline` bytes never
+starts a thread. A chunk in an immutable buffer (`bytes`) is passed on by reference and `update` returns at once; a
+mutable one belongs to the caller, so `update` returns when every digest has read it.
+
+What this module refuses to do: compare. Who knows what a digest should be compares it.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import threading
+from collections.abc import Iterable
+from typing import Protocol
+
+from imgstore.model import MIB
+
+DEFAULT_WINDOW = 8 * MIB
+DEFAULT_INLINE = MIB
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def new_hash(algorithm: str) -> _Hash:
+    """A hash object by its name in hashlib; md5 is a checksum here, so FIPS builds are told not to refuse it."""
+    return hashlib.new(algorithm, usedforsecurity=False)
+
+
+def supported(algorithm: str) -> bool:
+    """Whether `algorithm` can be used: known to hashlib everywhere, with a digest of fixed length."""
+    return algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake_")
+
+
+class Digests:
+    """Several digests of one stream. One thread owns it; `close` returns its threads whatever happened."""
+
+    def __init__(
+        self, algorithms: Iterable[str], *, window: int = DEFAULT_WINDOW, inline: int = DEFAULT_INLINE
+    ) -> None:
+        self._hashes = {name: new_hash(name) for name in algorithms}
+        self._window = window
+        self._inline = inline
+        self._total = 0
+        self._lanes: list[_Lane] = []
+
+    def update(self, chunk: bytes | memoryview) -> None:
+        """The next bytes of the stream; a mutable buffer is free again when it returns."""
+        self.start(chunk)
+        self.settle(chunk)
+
+    def start(self, chunk: bytes | memoryview) -> None:
+        """Hands the next bytes to the digests; between this and `settle` the buffer is not to change."""
+        self._total += len(chunk)
+        if not self._lanes and self._total <= self._inline:
+            for hash_ in self._hashes.values():
+                hash_.update(chunk)
+            return
+        if not self._lanes:
+            self._start_lanes()
+        for lane in self._lanes:
+            lane.put(chunk)
+
+    def settle(self, chunk: bytes | memoryview) -> None:
+        """Returns when the digests need `chunk` no more, at once if it is immutable."""
+        if not isinstance(chunk, bytes):
+            self._drain()
+
+    def hexdigests(self) -> dict[str, str]:
+        """The digests of everything so far, in hex, by algorithm; waits for the threads."""
+        self._drain()
+        return {name: hash_.hexdigest() for name, hash_ in self._hashes.items()}
+
+    def close(self) -> None:
+        """Ends the threads and waits for them; what they have not read is dropped."""
+        for lane in self._lanes:
+            lane.end()
+        for lane in self._lanes:
+            lane.join()
+        self._lanes = []
+
+    def _start_lanes(self) -> None:
+        """One by one: if the system refuses a thread, `close` still knows those that were started."""
+        for name, hash_ in self._hashes.items():
+            self._lanes.append(_Lane(name, hash_, self._window))
+
+    def _drain(self) -> None:
+        for lane in self._lanes:
+            lane.drain()
+
+
+class _Lane:
+    """One hash object and the thread that feeds it from a queue bounded in bytes."""
+
+    def __init__(self, name: str, hash_: _Hash, window: int) -> None:
+        self._hash = hash_
+        self._window = window
+        self._queue: collections.deque[bytes | memoryview] = collections.deque()
+        self._waiting = 0
+        self._awaited = 0
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"imgstore-digest-{name}", daemon=True)
+        self._thread.start()
+
+    def put(self, chunk: bytes | memoryview) -> None:
+        with self._changed:
+            if self._waiting + len(chunk) > self._window:
+                # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
+                self._wait_until(min(self._window // 2, self._window - len(chunk)))
+            self._raise_failure()
+            self._queue.append(chunk)
+            self._waiting += len(chunk)
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        with self._changed:
+            self._wait_until(0)
+            self._raise_failure()
+
+    def end(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._queue.clear()
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _wait_until(self, waiting: int) -> None:
+        """Waits until at most `waiting` bytes are not read yet; below 0 is as good as 0."""
+        self._awaited = max(0, waiting)
+        self._changed.wait_for(lambda: self._waiting <= self._awaited)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if self._closed:
+                    self._waiting = 0
+                    return
+                chunk = self._queue.popleft()
+            try:
+                self._hash.update(chunk)
+            except BaseException as error:  # noqa: BLE001 - raised again on the thread that owns the stream
+                self._failure = error
+            size = len(chunk)
+            del chunk  # the owner of a mutable buffer may resize or close it as soon as nothing waits
+            with self._changed:
+                self._waiting -= size
+                if self._waiting <= self._awaited:
+                    self._changed.notify_all()

@@ -1,0 +1,101 @@
+"""A store is a driver under an identifier; a store set is what one service has enabled, one of them the default.
+
+Pure values: who builds them (`imgstore.registry` from entry points, a test by hand) does not matter here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.driver import StoreDriver
+from imgstore.model import Location
+
+
+@dataclass(frozen=True)
+class Store:
+    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work."""
+
+    identifier: str
+    driver: StoreDriver
+    description: str = ""
+    weight: int = 0
+    read_only: bool = False
+
+    def location(self, key: str) -> Location:
+        """Where the object `key` of this store is."""
+        return Location(store=self.identifier, key=key, url=self.driver.url(key))
+
+    def refuse_if_read_only(self) -> None:
+        """Raises StoreReadOnly where configuration or the driver's nature forbids adding."""
+        if self.read_only or self.driver.READ_ONLY:
+            raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Inside, a StoreError of the driver gets this store's identifier, a ConfigurationError its section."""
+        try:
+            yield
+        except errors.StoreError as error:
+            named(error, self.identifier)
+            raise
+        except errors.ConfigurationError as error:
+            raise error.in_section(self.identifier) from error
+
+
+def named(error: errors.StoreError, identifier: str) -> errors.StoreError:
+    """`error`, with the store's identifier filled in unless it has one."""
+    error.store = error.store or identifier
+    return error
+
+
+class StoreSet:
+    """The enabled stores, in the order of the configuration. Raises ConfigurationError for what cannot work."""
+
+    def __init__(self, stores: Sequence[Store], *, default: str) -> None:
+        self._stores: dict[str, Store] = {}
+        for store in stores:
+            if store.identifier in self._stores:
+                raise errors.ConfigurationError(
+                    f"store '{store.identifier}' is listed twice.",
+                    section="imgstore",
+                    option="enabled_stores",
+                    cure="Give every store an identifier of its own.",
+                )
+            self._stores[store.identifier] = store
+        if default not in self._stores:
+            raise errors.ConfigurationError(
+                f"store '{default}' is not enabled.",
+                section="imgstore",
+                option="default_store",
+                cure=f"Name one of enabled_stores: {', '.join(self._stores) or 'none is set'}.",
+            )
+        self.default = default
+
+    def __iter__(self) -> Iterator[Store]:
+        return iter(self._stores.values())
+
+    def __len__(self) -> int:
+        return len(self._stores)
+
+    def resolve(self, identifier: str | None) -> Store:
+        """The store of that identifier, the default one for None. Raises UnknownStore."""
+        name = self.default if identifier is None else identifier
+        try:
+            return self._stores[name]
+        except KeyError:
+            raise errors.UnknownStore(f"Store for identifier '{name[:64]}' not found.") from None
+
+    def check(self) -> None:
+        """Proves every store at start. Raises StoreError or ConfigurationError that names the store's section."""
+        for store in self:
+            with store.blamed():
+                store.driver.check()
+
+    def close(self) -> None:
+        """Closes every driver, also when one of them fails; that failure is raised at the end."""
+        with ExitStack() as closing:
+            for store in self:
+                closing.callback(store.driver.close)

@@ -1,0 +1,33 @@
+"""Taps: whatever looks at the stream as it passes - inspection, a signature verifier, progress - through one protocol.
+
+A tap sees every byte once, in order, before the store does, on the thread that owns the session. It may refuse the
+image by raising ContentRefused from `write` or `finish`; then nothing is left. It changes nothing in the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from imgstore.model import Attempt
+
+
+class Tap(Protocol):
+    """One stream's observer."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """The next bytes, never empty. A memoryview is not to be kept. Raises ContentRefused."""
+
+    def finish(self) -> Mapping[str, str | int]:
+        """After the last byte and before commit: what was found, for `UploadResult.findings`. The key `virtual_size`
+        (bytes) becomes the image's virtual size. Raises ContentRefused."""
+
+    def close(self) -> None:
+        """Called exactly once, however the session ends."""
+
+
+class TapFactory(Protocol):
+    """Makes the tap of one session, or None where there is nothing to look at."""
+
+    def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
+        """`size` is the declared size in bytes, None if unknown."""
