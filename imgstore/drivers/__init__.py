@@ -1,0 +1,1 @@
+"""Store drivers. Nobody imports them: they arrive by entry point (group `imgstore.drivers`)."""
