@@ -1,0 +1,109 @@
+"""`/v2/images/{image_id}/file` as a WSGI application (PEP 3333), to be mounted in any host.
+
+Nothing is read of `wsgi.input` before everything that can be refused was refused (law 5): a server that answers
+`Expect: 100-continue` at the first read then answers a doomed request without its body. What fails while the input is
+read is the client's connection (law 11): 408 for a timeout, else 400. What fails otherwise and is not one of the
+library's errors passes to the server, after everything was undone.
+
+What the server must do: raise, not end short, when a chunked body is cut or malformed, and close the connection where
+the body was left unread - PEP 3333 lets an application do neither. A chunked body is taken only from a server that sets
+`wsgi.input_terminated`; of the others some deliver no byte of it and some its framing, and the application cannot tell.
+Memory (law 6): one chunk of `chunk_size` bytes and what the upload session says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from imgstore import errors
+from imgstore.adapters._resource import announce_body, image_id_below, require_resource
+from imgstore.http import ImageData, LengthRequired, Response, body_failure, error_response
+from imgstore.model import MIB
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+INPUT_ERRORS: tuple[type[BaseException], ...] = (OSError, ValueError, EOFError)
+
+
+def image_id_of_path(environ: WSGIEnvironment) -> str | None:
+    """The image's identifier if the request is for `/v2/images/{image_id}/file`, wherever below the host's root the
+    application is mounted (SCRIPT_NAME may end anywhere in that path); None if it is for something else."""
+    return image_id_below(environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""))
+
+
+class ImageDataApp:
+    """The WSGI application; one for all threads.
+
+    `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library).
+    `image_id` gives the image's identifier of a request, None for a path that is none of this resource's.
+    `input_errors` are what the server's `wsgi.input` raises for a broken body; `chunk_size` bytes are read at a time.
+    `input_terminated`: the server is known to end `wsgi.input` with a chunked body although it does not set
+    `wsgi.input_terminated`.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        *,
+        context: Callable[[WSGIEnvironment], object],
+        image_id: Callable[[WSGIEnvironment], str | None] = image_id_of_path,
+        input_errors: tuple[type[BaseException], ...] = INPUT_ERRORS,
+        chunk_size: int = MIB,
+        input_terminated: bool = False,
+    ) -> None:
+        self._data = data
+        self._context = context
+        self._image_id = image_id
+        self._input_errors: tuple[type[BaseException], ...] = (TimeoutError, *input_errors)
+        self._chunk_size = chunk_size
+        self._input_terminated = input_terminated
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = request_headers(environ)
+        try:
+            response = self._answer(environ, headers)
+        except errors.ImgstoreError as error:
+            response = error_response(error, headers)
+        start_response(f"{response.status} {response.reason}", list(response.headers))
+        return () if environ["REQUEST_METHOD"] == "HEAD" else response.body
+
+    def _answer(self, environ: WSGIEnvironment, headers: dict[str, str]) -> Response:
+        method = environ["REQUEST_METHOD"]
+        image_id = require_resource(self._image_id(environ), method)
+        context = self._context(environ)
+        if method == "PUT":
+            return self._upload(environ, image_id, headers, context)
+        query = environ.get("QUERY_STRING", "")
+        return self._data.download(image_id, headers, query, context=context, head=method == "HEAD")
+
+    def _upload(self, environ: WSGIEnvironment, image_id: str, headers: dict[str, str], context: object) -> Response:
+        with self._data.begin_upload(image_id, headers, context=context) as exchange:
+            if exchange.body_length is None and not (self._input_terminated or environ.get("wsgi.input_terminated")):
+                raise LengthRequired("This server does not decode chunked bodies: send Content-Length.")
+            while chunk := self._read(environ, exchange.next_read(self._chunk_size)):
+                exchange.write(chunk)
+            return exchange.finish()
+
+    def _read(self, environ: WSGIEnvironment, size: int) -> bytes:
+        if size == 0:
+            return b""
+        try:
+            chunk: bytes = environ["wsgi.input"].read(size)
+        except self._input_errors as error:
+            raise body_failure(error) from error
+        return chunk
+
+
+def request_headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """The request's headers with their names in lower case."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        headers.pop(name.replace("_", "-").lower(), None)
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
+    protocol: str = environ.get("SERVER_PROTOCOL", "")
+    if protocol.startswith("HTTP/"):
+        announce_body(headers, http_version=protocol[5:])
+    return headers

@@ -1,0 +1,96 @@
+"""Which bytes of an image a request wants, and whether it wants any: Range, If-Range, If-None-Match (RFC 9110).
+
+Two deviations that the Image API brings along: a header that cannot be parsed is refused with 416 instead of being
+ignored, and old clients send their range as Content-Range. Several ranges in one request are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.http.requests import Headers, header, shown
+
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,32})-([0-9]{0,32})", re.ASCII | re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes[ \t]+([0-9]{1,32})-([0-9]{1,32})/([0-9]{1,32}|\*)", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes `start` to `stop` (exclusive) of an object of `size` bytes; never empty."""
+
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def content_range(self) -> str:
+        """The value of Content-Range that announces these bytes."""
+        return f"bytes {self.start}-{self.stop - 1}/{self.size}"
+
+
+def entity_tag(hash_value: str | None) -> str | None:
+    """The strong ETag of an image: its multihash, quoted; None for an image without one."""
+    return None if hash_value is None else f'"{hash_value}"'
+
+
+def not_modified(headers: Headers, etag: str | None) -> bool:
+    """Whether If-None-Match names what the client would get (weak comparison); `*` names anything."""
+    wanted = header(headers, "if-none-match")
+    if wanted is None:
+        return False
+    return wanted == "*" or etag in _TAG.findall(wanted)
+
+
+def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
+    """The range that is asked for, out of `size` bytes; None for the whole image.
+
+    Raises InvalidRequest for several ranges, RangeNotSatisfiable for one that has no byte or cannot be parsed.
+    """
+    if not _if_range_holds(headers, etag):
+        return None
+    if (value := header(headers, "range")) is not None:
+        return _from_range(value, size)
+    if (value := header(headers, "content-range")) is not None:
+        return _from_content_range(value, size)
+    return None
+
+
+def _if_range_holds(headers: Headers, etag: str | None) -> bool:
+    """Strong comparison; a date never holds, since no answer carries Last-Modified."""
+    condition = header(headers, "if-range")
+    return condition is None or condition == etag
+
+
+def _from_range(value: str, size: int) -> Span:
+    if "," in value:
+        raise errors.InvalidRequest("Several ranges in one request are not supported: ask for one at a time.")
+    match = _RANGE.fullmatch(value)
+    if match is None:
+        raise _refusal(f"The range {shown(value)} is not understood.", size)
+    first, last = match.groups()
+    if first:
+        return _span(int(first), int(last) + 1 if last else size, size, value)
+    return _span(max(0, size - int(last or 0)), size, size, value)
+
+
+def _from_content_range(value: str, size: int) -> Span:
+    match = _CONTENT_RANGE.fullmatch(value)
+    if match is None:
+        raise _refusal(f"The Content-Range {shown(value)} is not understood.", size)
+    first, last, total = match.groups()
+    if int(last) >= size or (total != "*" and int(total) != size):
+        raise _refusal(f"The Content-Range {shown(value)} does not fit the image's {size} bytes.", size)
+    return _span(int(first), int(last) + 1, size, value)
+
+
+def _span(start: int, stop: int, size: int, value: str) -> Span:
+    if stop <= start or start >= size:
+        raise _refusal(f"The range {shown(value)} has no byte of the image's {size} bytes.", size)
+    return Span(start, min(stop, size), size)
+
+
+def _refusal(message: str, size: int) -> errors.RangeNotSatisfiable:
+    return errors.RangeNotSatisfiable(message, size=size)
