@@ -1,0 +1,44 @@
+"""The contract: all laws in one class, which a driver's author subclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from imgstore.testing.aborting import AbortLaws
+from imgstore.testing.bench import Bench, working_bench
+from imgstore.testing.concurrency import ConcurrencyLaws
+from imgstore.testing.failures import FailureLaws
+from imgstore.testing.naming import NamingLaws
+from imgstore.testing.reading import ReadingLaws
+from imgstore.testing.resources import ResourceLaws
+from imgstore.testing.sizes import SizeLaws
+from imgstore.testing.subject import Subject
+from imgstore.testing.visibility import VisibilityLaws
+from imgstore.testing.writing import WritingLaws
+
+
+class DriverContract(
+    WritingLaws,
+    VisibilityLaws,
+    SizeLaws,
+    AbortLaws,
+    ReadingLaws,
+    NamingLaws,
+    ConcurrencyLaws,
+    ResourceLaws,
+    FailureLaws,
+):
+    """Subclass it under a name that pytest collects and override the fixture `subject`."""
+
+    @pytest.fixture
+    def subject(self) -> Subject:
+        """The storage under test, empty."""
+        raise NotImplementedError("name your subject: override the fixture `subject`")
+
+    @pytest.fixture
+    def bench(self, subject: Subject) -> Iterator[Bench]:
+        """What the tests work with."""
+        with working_bench(subject) as bench:
+            yield bench

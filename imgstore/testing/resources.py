@@ -1,0 +1,92 @@
+"""What a driver holds of its process: threads and descriptors are returned; construction takes nothing at all."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+
+from imgstore import errors
+from imgstore.driver import StoreDriver
+from imgstore.testing.bench import KEY, Bench, body, pieces
+
+FEW = 2
+MANY = 6
+
+
+def descriptors() -> set[str]:
+    """This process's open descriptors, by number."""
+    return set(os.listdir("/dev/fd"))
+
+
+def a_days_work(bench: Bench, driver: StoreDriver) -> None:
+    """Uploads that end in every way, downloads that end in every way."""
+    data = body(max(bench.subject.borders) * 2 + 1)
+    driver.open_writer(KEY, size=1).abort()
+    with driver.open_writer(KEY) as aborted:
+        aborted.write(data)
+    with driver.open_writer(KEY, size=len(data)) as writer:
+        for piece in pieces(data, max(bench.subject.borders)):
+            writer.write(piece)
+        writer.commit()
+    for start, stop in ((0, None), (5, 5), (len(data), None)):
+        with driver.open_reader(KEY, start=start, stop=stop) as reader:
+            b"".join(reader)
+    driver.open_reader(KEY).close()
+    with driver.open_reader(KEY) as early:
+        early.read(1)
+    driver.delete(KEY)
+
+
+class ResourceLaws:
+    """Before and after."""
+
+    def test_threads_are_returned(self, bench: Bench) -> None:
+        before = set(threading.enumerate())
+        driver = bench.subject.open()
+        a_days_work(bench, driver)
+        driver.close()
+        assert set(threading.enumerate()) <= before, "a thread outlived its driver"
+
+    def test_descriptors_are_returned(self, bench: Bench) -> None:
+        before = descriptors()
+        driver = bench.subject.open()
+        a_days_work(bench, driver)
+        driver.close()
+        assert len(descriptors()) <= len(before), "a descriptor outlived its driver"
+
+    def test_driver_at_work_does_not_gather_threads_and_descriptors(self, bench: Bench) -> None:
+        def held_after(rounds: int) -> tuple[int, int]:
+            for _ in range(rounds):
+                a_days_work(bench, bench.driver)
+            return threading.active_count(), len(descriptors())
+
+        threads, files = held_after(FEW)
+        later_threads, later_files = held_after(MANY)
+        assert later_threads <= threads, "every object costs a thread that is not returned"
+        assert later_files <= files, "every object costs a descriptor that is not returned"
+
+    def test_refused_open_returns_its_descriptors(self, bench: Bench) -> None:
+        bench.put(body(13))
+        another = f"{bench.driver.stat(KEY).etag}-another"
+        before = len(descriptors())
+        for start, stop, etag in ((99, None, None), (0, 99, None), (0, None, another)):
+            with bench.refuses(errors.RangeNotSatisfiable, errors.ObjectChanged):
+                bench.driver.open_reader(KEY, start=start, stop=stop, etag=etag)
+        assert len(descriptors()) <= before, "a refused read keeps its descriptor"
+
+    def test_construction_does_no_input_or_output(self, bench: Bench) -> None:
+        files, threads = len(descriptors()), threading.active_count()
+        driver = bench.subject.broken()
+        assert len(descriptors()) <= files, "construction opens something"
+        assert threading.active_count() <= threads, "construction starts a thread"
+        assert repr(driver)
+        assert driver.key_from_url(driver.url(KEY)) == KEY
+        driver.close()
+
+    def test_options_are_the_parameters(self, bench: Bench) -> None:
+        driver = type(bench.driver)
+        parameters = list(inspect.signature(driver).parameters.values())
+        assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in parameters), "parameters are keyword-only"
+        assert {each.name for each in parameters} == {option.dest for option in driver.OPTIONS}
+        assert all(option.help for option in driver.OPTIONS), "every option explains itself to the operator"

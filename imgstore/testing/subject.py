@@ -1,0 +1,37 @@
+"""What a driver's author supplies: one storage under test, and a second pair of eyes on it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from imgstore.driver import StoreDriver
+
+DEFAULT_BORDER = 64 * 1024
+
+
+class Subject(ABC):
+    """One storage, empty at the start of each test, and the drivers on it.
+
+    `secrets`: every credential that the drivers are configured with; they must appear in no text at all.
+    `internals`: what the operator may read in a log but a client must not see in an error's message: paths, hosts.
+    `borders`: sizes in bytes at which the driver changes its behaviour (a buffer, a block, a part); configure the
+    drivers so that they are small, since the tests write objects of a byte less, as many, and a byte more.
+    """
+
+    secrets: tuple[str, ...] = ()
+    internals: tuple[str, ...] = ()
+    borders: tuple[int, ...] = (DEFAULT_BORDER,)
+
+    @abstractmethod
+    def open(self) -> StoreDriver:
+        """A new driver on the storage, as another process would open it. The tests close it."""
+
+    @abstractmethod
+    def broken(self) -> StoreDriver:
+        """A driver, with the same secrets, whose storage cannot be reached: a closed port, a directory that is gone."""
+
+    @abstractmethod
+    def inventory(self) -> set[str]:
+        """Everything that is physically in the storage, as another tool than the driver sees it (`os.walk`, a bare
+        client): the key for what makes up a committed object, the physical name for anything else - a temporary file,
+        a part, a segment without its manifest, an upload that was begun."""

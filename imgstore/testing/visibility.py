@@ -1,0 +1,113 @@
+"""Nothing is visible before commit (law 1), and everything is afterwards: to this driver, and to another process."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgstore import errors
+from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
+from imgstore.driver import StoreDriver
+from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+
+AN_HOUR = 3600.0
+
+
+def purge(driver: StoreDriver, *, older_than: float = 0.0) -> None:
+    """Removes what `driver` calls leftovers, where it can find them."""
+    if isinstance(driver, FindsLeftovers):
+        for leftover in list(driver.leftovers(older_than=older_than)):
+            driver.remove_leftover(leftover)
+
+
+class VisibilityLaws:
+    """What is seen, by whom, when."""
+
+    @pytest.mark.parametrize("declared", [True, False])
+    def test_nothing_is_visible_before_commit(self, bench: Bench, declared: bool) -> None:
+        border = max(bench.subject.borders)
+        data = body(border * 2 + 1)
+        with bench.driver.open_writer(KEY, size=len(data) if declared else None) as writer:
+            bench.assert_absent()
+            for piece in pieces(data, border):
+                writer.write(piece)
+                bench.assert_absent()
+            writer.commit()
+            bench.committed[KEY] = data
+            bench.assert_holds(data)
+
+    def test_empty_object_is_invisible_before_commit(self, bench: Bench) -> None:
+        with bench.driver.open_writer(KEY, size=0):
+            bench.assert_absent()
+        bench.assert_absent()
+
+    def test_listing_is_exactly_what_was_committed(self, bench: Bench) -> None:
+        for number, key in enumerate(KEYS[:3]):
+            bench.put(body(number * 10), key)
+        with bench.driver.open_writer(KEYS[3]) as writer:
+            writer.write(body(13))
+            for driver in (bench.driver, bench.other):
+                assert bench.visible(driver) == set(KEYS[:3])
+        for driver in (bench.driver, bench.other):
+            if isinstance(driver, ListsObjects):
+                assert {info.key: info.size for info in driver.objects()} == dict(zip(KEYS, (0, 10, 20), strict=False))
+
+    def test_object_outlives_its_driver(self, bench: Bench) -> None:
+        first = bench.subject.open()
+        with first.open_writer(KEY) as writer:
+            writer.write(body(13))
+            writer.commit()
+        first.close()
+        bench.committed[KEY] = body(13)
+        later = bench.open()
+        assert later.stat(KEY).size == 13
+        with later.open_reader(KEY) as reader:
+            assert b"".join(reader) == body(13)
+
+    def test_deleted_object_is_gone_everywhere(self, bench: Bench) -> None:
+        bench.put(body(13))
+        bench.delete()
+        bench.assert_absent()
+        bench.assert_clean()
+
+    def test_delete_takes_one_object_only(self, bench: Bench) -> None:
+        neighbours = (KEY + ".2", KEY + "-2", KEY + "2", KEY[:-1])
+        for number, key in enumerate((KEY, *neighbours)):
+            bench.put(body(50, number), key)
+        bench.delete()
+        for number, key in enumerate(neighbours, start=1):
+            bench.assert_holds(body(50, number), key)
+
+    def test_living_upload_is_not_a_leftover(self, bench: Bench) -> None:
+        with bench.driver.open_writer(KEY) as writer:
+            writer.write(body(300))
+            purge(bench.other, older_than=AN_HOUR)
+            writer.write(body(300, 1))
+            purge(bench.other, older_than=AN_HOUR)
+            writer.commit()
+        bench.committed[KEY] = body(300) + body(300, 1)
+        bench.assert_holds(body(300) + body(300, 1))
+
+    def test_committed_object_is_not_a_leftover(self, bench: Bench) -> None:
+        bench.put(body(max(bench.subject.borders) + 1))
+        purge(bench.other)
+        bench.assert_holds(bench.committed[KEY])
+
+    def test_space_is_told_in_bytes_or_not_at_all(self, bench: Bench) -> None:
+        bench.put(body(13))
+        driver = bench.driver
+        space = driver.space() if isinstance(driver, MeasuresSpace) else None
+        if space is not None and space.total is not None and space.free is not None:
+            assert 0 <= space.free <= space.total
+
+    def test_check_passes_and_leaves_no_trace(self, bench: Bench) -> None:
+        bench.put(body(13))
+        for driver in (bench.driver, bench.other):
+            driver.check()
+        bench.assert_clean()
+        assert bench.visible(bench.other) == {KEY}
+
+    def test_delete_of_nothing_is_told(self, bench: Bench) -> None:
+        bench.put(body(13))
+        with bench.refuses(errors.ObjectNotFound):
+            bench.driver.delete(KEYS[0])
+        bench.assert_holds(body(13))
