@@ -1,0 +1,140 @@
+"""`python -m imgstore.service`: reads the configuration, starts, says where it listens, serves until a signal.
+
+What cannot work stops the start with one line on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgstore import errors
+from imgstore.service.assembly import service_of
+from imgstore.service.embedded import embedded_configuration, only_process
+from imgstore.service.front import REQUEST_ID
+from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
+from imgstore.service.server import Server, serve
+from imgstore.sql import SqlCatalog
+from imgstore.undo import describe
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s"
+
+BANNER = """\
+imgstore listens on {url} - create an image, upload its data, download it:
+
+  id=$(curl -sS -X POST {url}/v2/images -H 'Content-Type: application/json' \\
+       -d '{{"name": "first", "disk_format": "raw", "container_format": "bare"}}' \\
+       | sed 's/.*"id": *"\\([^"]*\\)".*/\\1/')
+  curl -sS -T FILE {url}/v2/images/$id/file -H 'Content-Type: application/octet-stream'
+  curl -sS -o COPY {url}/v2/images/$id/file
+
+Stores: {stores} (choose one for an upload with -H 'X-Image-Meta-Store: NAME'). Stop with Ctrl-C.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the service; returns the exit status."""
+    options = _parse(arguments)
+    _log_to_stderr()
+    try:
+        run(options)
+    except errors.ImgstoreError as error:
+        sys.stderr.write(f"imgstore: {describe(error)}\n")
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ConfigurationError, CatalogUnavailable before the start."""
+    conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
+    settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
+    with only_process(settings.database), contextlib.ExitStack() as stack:
+        catalog = _catalog(settings.database)
+        stack.callback(catalog.close)
+        service = service_of(conf, catalog)
+        stack.callback(service.close)
+        service.start()
+        server = _bound(service.app, settings)
+        stores = ", ".join(store.identifier for store in service.stores)
+        sys.stdout.write(BANNER.format(url=server.url, stores=stores))
+        sys.stdout.flush()
+        serve(server)
+
+
+def _catalog(database: Path) -> SqlCatalog:
+    try:
+        return SqlCatalog(f"sqlite:///{database.resolve()}")
+    except errors.CatalogUnavailable as error:
+        raise errors.ConfigurationError(
+            f"{database} cannot be used: {describe(error)}.",
+            section=SECTION,
+            option="database",
+            cure="Name an SQLite file that this release of the service made, or one that does not exist yet.",
+        ) from error
+
+
+def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:
+    server = Server(
+        (settings.listen, settings.port),
+        app,
+        threads=settings.threads,
+        read_timeout=settings.body_timeout,
+        grace=settings.grace_period,
+        backlog=settings.backlog,
+        tls=settings.tls,
+    )
+    try:
+        server.prepare()
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be the name of a host
+        raise errors.ConfigurationError(
+            f"cannot listen on {settings.listen} port {settings.port} ({getattr(error, 'strerror', None) or error}).",
+            section=SECTION,
+            option="port",
+            cure="Choose another port or address.",
+        ) from error
+    return server
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m imgstore.service", description="The reference image service.")
+    parser.add_argument(
+        "--config-file", action="append", metavar="FILE", help="configuration; may be repeated, later ones win"
+    )
+    parser.add_argument("--listen", metavar="HOST", help="address to listen on, instead of [service] listen")
+    parser.add_argument("--port", type=_port, help="port to listen on, instead of [service] port; 0: a free one")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path("var"),
+        help="where the catalog is and, without --config-file, a configuration with two stores (default: ./var)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to 65535")
+    return int(text)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(_add_request_id)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[handler])
+
+
+def _add_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = REQUEST_ID.get()
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""The options of the section [service], and the settings that come of them and of the command line.
+
+The sections [keystone_authtoken] and [oslo_policy] are read, and looked through for mistakes, where Keystone is used;
+else they are let be, so that changing `auth` alone turns it on and off.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+from imgstore import config, errors
+from imgstore.service.tls import tls_context
+
+SECTION = "service"
+
+KEYSTONE, NOAUTH = "keystone", "noauth"
+FOREIGN = ("keystone_authtoken", "oslo_policy")
+
+OPTIONS: Sequence[cfg.Opt] = (
+    cfg.HostAddressOpt(
+        "listen",
+        default="127.0.0.1",
+        help="Address to listen on. With auth = noauth callers say themselves which project they are (X-Project-Id): "
+        "open this to trusted networks only.",
+    ),
+    cfg.PortOpt("port", default=9292, help="Port to listen on; 0: a free one, which is printed."),
+    cfg.IntOpt(
+        "backlog",
+        default=128,
+        min=1,
+        max=65535,
+        help="Connections that may wait until they are accepted. The kernel caps it (net.core.somaxconn).",
+    ),
+    cfg.StrOpt(
+        "tls_certificate",
+        help="File with the server's certificate and its chain (PEM). Set it together with tls_key to serve https and "
+        "nothing else. Unset: http. Read at the start only.",
+    ),
+    cfg.StrOpt("tls_key", help="File with the private key of tls_certificate (PEM), without a passphrase."),
+    cfg.StrOpt(
+        "tls_ciphers",
+        help="Ciphers for TLS 1.2, as OpenSSL names them. Unset: those of Python. TLS 1.2 is the oldest version taken.",
+    ),
+    cfg.URIOpt(
+        "public_endpoint",
+        schemes=["http", "https"],
+        help="URL at which clients find the service where a proxy stands before it, as in https://images.example.org "
+        "or https://cloud.example.org/image. It is what links and Location headers begin with. Unset: what the "
+        "request says.",
+    ),
+    cfg.StrOpt(
+        "auth",
+        default=NOAUTH,
+        choices=[
+            (NOAUTH, "callers say themselves which project they are, and are believed"),
+            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs imgstore[keystone]"),
+        ],
+        help="How callers are known.",
+    ),
+    cfg.StrOpt(
+        "database",
+        help="File of the catalog (SQLite), created with mode 0600 where it is missing. Unset: imgstore.sqlite in the "
+        "directory given by --data-dir.",
+    ),
+    cfg.IntOpt(
+        "threads",
+        default=16,
+        min=1,
+        max=1024,
+        help="Threads that serve requests. Every upload and every download holds one from its begin to its end.",
+    ),
+    cfg.FloatOpt(
+        "body_timeout",
+        default=60,
+        min=0.1,
+        help="Seconds without a byte after which a client that stalls in the middle of a request is given up (408), as "
+        "is a connection on which no request comes.",
+    ),
+    cfg.FloatOpt(
+        "grace_period",
+        default=30,
+        min=0,
+        help="Seconds that requests under way have to end after SIGTERM or SIGINT. Slower uploads are undone.",
+    ),
+    cfg.FloatOpt(
+        "health_interval",
+        default=30,
+        min=0.1,
+        help="Seconds between two checks of a store. /healthcheck/stores tells what the last one found.",
+    ),
+    cfg.FloatOpt(
+        "health_timeout",
+        default=10,
+        min=0.1,
+        help="Seconds after which a store counts as down whose check has not ended.",
+    ),
+)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Every option, for oslo-config-generator."""
+    return [(SECTION, list(OPTIONS))]
+
+
+def load(files: Sequence[str]) -> cfg.ConfigOpts:
+    """The service's configuration. Raises ConfigurationError."""
+    conf = config.load(files, extra={SECTION: OPTIONS, **dict.fromkeys(FOREIGN, ())})
+    if conf[SECTION].auth == NOAUTH:
+        return conf
+    try:
+        from imgstore.service.keystone import sections
+    except ImportError as error:
+        raise errors.ConfigurationError(
+            f"is {KEYSTONE}, but the module '{error.name}' is missing.",
+            section=SECTION,
+            option="auth",
+            cure="Install it: pip install 'imgstore[keystone]'.",
+        ) from error
+    return config.load(files, extra={SECTION: OPTIONS, **sections(conf)})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """How the service runs. `body_timeout` and `grace_period` in seconds."""
+
+    listen: str
+    port: int
+    database: Path
+    threads: int
+    body_timeout: float
+    grace_period: float
+    backlog: int
+    tls: ssl.SSLContext | None
+
+
+def service_settings(
+    conf: cfg.ConfigOpts, *, data_dir: Path, listen: str | None = None, port: int | None = None
+) -> ServiceSettings:
+    """The settings; what the command line gives comes first. Raises ConfigurationError."""
+    section = conf[SECTION]
+    return ServiceSettings(
+        listen=section.listen if listen is None else listen,
+        port=section.port if port is None else port,
+        database=_database_file(section.database, data_dir),
+        threads=section.threads,
+        body_timeout=section.body_timeout,
+        grace_period=section.grace_period,
+        backlog=section.backlog,
+        tls=_tls(section.tls_certificate, section.tls_key, section.tls_ciphers),
+    )
+
+
+def _tls(certificate: str | None, key: str | None, ciphers: str | None) -> ssl.SSLContext | None:
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        missing = "tls_key" if certificate else "tls_certificate"
+        raise _tls_refusal(missing, "is not set, and the other half is.", "Set both, or none for http.")
+    try:
+        return tls_context(certificate, key, ciphers)
+    except OSError as error:
+        problem = f"it cannot be used with its key ({error.strerror or type(error).__name__})."
+        raise _tls_refusal("tls_certificate", problem, "Name files that belong together and can be read.") from error
+    except ValueError as error:
+        raise _tls_refusal("tls_ciphers", f"it is not usable ({error}).", "Correct or remove it.") from error
+
+
+def _tls_refusal(option: str, problem: str, cure: str) -> errors.ConfigurationError:
+    return errors.ConfigurationError(problem, section=SECTION, option=option, cure=cure)
+
+
+def _database_file(value: str | None, data_dir: Path) -> Path:
+    if not value:
+        return data_dir / "imgstore.sqlite"
+    if "://" in value or value.startswith((":", "file:")):
+        raise errors.ConfigurationError(
+            "it is not the path of a file.",
+            section=SECTION,
+            option="database",
+            cure="Give the path of an SQLite file; other databases are not supported by this service.",
+        )
+    return Path(value)

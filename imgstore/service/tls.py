@@ -1,0 +1,71 @@
+"""TLS for the server: cheroot's adapter, with the handshake on the thread that serves the connection.
+
+Cheroot's own adapters shake hands in the thread that accepts connections: a client that connects and says nothing would
+keep everybody else out. Here the first read of a connection does it, under the timeout that all reads have.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import Any
+
+from cheroot.makefile import MakeFile
+from cheroot.ssl import Adapter
+
+LOG = logging.getLogger(__name__)
+
+
+def tls_context(certificate: str, key: str, ciphers: str | None = None) -> ssl.SSLContext:
+    """What the server offers: TLS 1.2 and later. Raises OSError for files that cannot be used, ValueError for unknown
+    ciphers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key, password=_no_passphrase)
+    if ciphers:
+        try:
+            context.set_ciphers(ciphers)
+        except ssl.SSLError as error:
+            raise ValueError("no cipher of that name") from error
+    return context
+
+
+def _no_passphrase() -> str:
+    """Called for a key that has one, instead of asking at the terminal."""
+    return ""
+
+
+def secured(sock: object) -> bool:
+    """Makes the handshake of a connection that has not made it. False: the client does not come to terms."""
+    if isinstance(sock, ssl.SSLSocket) and sock.version() is None:
+        try:
+            sock.do_handshake()
+        except OSError as error:
+            LOG.info("A client's TLS handshake failed: %s", error)
+            return False
+    return True
+
+
+class TLS(Adapter):
+    """The adapter for cheroot's server."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def bind(self, sock: Any) -> Any:
+        """Nothing: connections are wrapped one by one."""
+        return sock
+
+    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, Any]]:
+        """A connection, before its handshake."""
+        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return wrapped, self.get_environ()
+
+    def get_environ(self) -> dict[str, Any]:
+        """What every request's environ has."""
+        return {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+    def makefile(self, sock: Any, mode: str = "r", bufsize: int = -1) -> Any:
+        """The connection as cheroot reads and writes its heads."""
+        return MakeFile(sock, mode, bufsize)

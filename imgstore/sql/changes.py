@@ -1,0 +1,76 @@
+"""What may become of an image besides an upload: its description, its status, its deletion, whole or from one store.
+
+Every function runs inside the caller's transaction, on the record read there, so that nothing comes between looking and
+changing. Who may ask for it was decided before. What this module refuses to do: touch a store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.sql.records import ImageRecord, NewImage, now
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+
+DESCRIPTION = tuple(item.name for item in dataclasses.fields(NewImage) if item.name != "id")
+
+
+class NotInStore(errors.RequestError):
+    """The image has no data in that store."""
+
+    status = 404
+    code = "image-not-in-store"
+    title = "Not Found"
+
+
+def describe(connection: sa.Connection, image: ImageRecord, new: NewImage) -> None:
+    """Gives the image the description `new`. Raises Forbidden for another format of an image that is not queued."""
+    _refuse_new_format(image, new)
+    values = {name: getattr(new, name) for name in DESCRIPTION}
+    values |= {"tags": list(new.tags), "properties": dict(new.properties), "updated_at": now()}
+    connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(**values))
+
+
+def set_active(connection: sa.Connection, image: ImageRecord, *, active: bool) -> None:
+    """active <-> deactivated. Raises Forbidden for an image in another status."""
+    before, after = ("deactivated", "active") if active else ("active", "deactivated")
+    if image.status == after:
+        return
+    if image.status != before:
+        action = "reactivate" if active else "deactivate"
+        raise errors.Forbidden(f"It is not allowed to {action} image {image.id} in status {image.status}.")
+    connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(status=after, updated_at=now()))
+
+
+def delete(connection: sa.Connection, image: ImageRecord) -> None:
+    """Marks the image deleted, and its data as what is to be removed. Raises Forbidden if it is protected."""
+    if image.protected:
+        raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    time = now()
+    connection.execute(
+        sa.update(IMAGES)
+        .where(IMAGES.c.id == image.id, IMAGES.c.deleted_at.is_(None))
+        .values(status="deleted", deleted_at=time, updated_at=time)
+    )
+    connection.execute(sa.update(LOCATIONS).where(LOCATIONS.c.image_id == image.id).values(state=REMOVING))
+
+
+def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> None:
+    """Marks the image's data in `store` as what is to be removed. Raises ImageConflict, Forbidden, NotInStore."""
+    if image.status != "active":
+        raise errors.ImageConflict(f"Image {image.id} is {image.status}: only data of active images is deleted.")
+    if len(image.locations) == 1:
+        raise errors.Forbidden(f"There is one copy of image {image.id} only: delete the image instead.")
+    if store not in {location.store for location in image.locations}:
+        raise NotInStore(f"Image {image.id} is not stored in store {store}.")
+    here = (LOCATIONS.c.image_id == image.id, LOCATIONS.c.store == store, LOCATIONS.c.state == LIVE)
+    connection.execute(sa.update(LOCATIONS).where(*here).values(state=REMOVING))
+    connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(updated_at=now()))
+
+
+def _refuse_new_format(image: ImageRecord, new: NewImage) -> None:
+    for name in ("disk_format", "container_format"):
+        if image.status != "queued" and getattr(image, name) != getattr(new, name):
+            raise errors.Forbidden(f"Attribute '{name}' can be replaced only for a queued image.")

@@ -1,0 +1,134 @@
+"""Which images a list has, and in which order: the one place that makes SQL of filters, sort keys and pages.
+
+A page begins behind its marker by the values of the sort keys (keyset), so it neither repeats nor skips an image that
+stays where it is while others come and go. Tags and properties are looked up inside their JSON columns. What this
+module refuses to do: parse what a client wrote; names and types are right when they come here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from imgstore.sql.records import Caller, ImageRecord
+from imgstore.sql.schema import IMAGES
+
+ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq, "neq": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+}  # fmt: skip
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+_NUMBERS = frozenset({"size"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A column of an image, an operator (one of ORDERS, or `in` for a sequence of values), and what to compare with:
+    a value of the column's type, or a sequence of them."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One of SORT_KEYS and its direction. An image without a value comes before all others when ascending."""
+
+    column: str
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ImageQuery:
+    """What to list: all conditions hold at once. `visibility` None: the caller's own images and public ones; `all`:
+    whatever the caller may see; another: only images of that visibility. `marker`: only images behind that one."""
+
+    limit: int
+    marker: str | None = None
+    visibility: str | None = None
+    conditions: Sequence[Condition] = ()
+    tags: Sequence[str] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool | None = False
+    order: Sequence[SortKey] = (SortKey("created_at"),)
+
+
+def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> sa.Select[Any]:
+    """The statement; `marker` is the image that `query.marker` names."""
+    keys = _total_order(query.order)
+    found = sa.select(IMAGES).where(IMAGES.c.deleted_at.is_(None), _listed(caller, query.visibility))
+    if query.hidden is not None:
+        found = found.where(IMAGES.c.os_hidden == query.hidden)
+    found = found.where(*(_holds(condition) for condition in query.conditions))
+    found = found.where(*(_has_tag(tag) for tag in query.tags))
+    found = found.where(*(_has_property(name, value) for name, value in query.properties.items()))
+    if marker is not None:
+        found = found.where(_behind(keys, marker))
+    ordered = (_sortable(key).desc() if key.descending else _sortable(key).asc() for key in keys)
+    return found.order_by(*ordered).limit(query.limit)
+
+
+def _listed(caller: Caller, visibility: str | None) -> sa.ColumnElement[bool]:
+    """Community images of others are listed only where they are asked for, by `community` or `all`."""
+    owner, column = IMAGES.c.owner, IMAGES.c.visibility
+    mine = owner == caller.project_id
+    if visibility is None:
+        return sa.or_(mine, column != "community") if caller.is_admin else sa.or_(mine, column == "public")
+    seen: sa.ColumnElement[bool] = sa.true() if caller.is_admin else sa.or_(mine, column.in_(("public", "community")))
+    return seen if visibility == "all" else sa.and_(seen, column == visibility)
+
+
+def _holds(condition: Condition) -> sa.ColumnElement[bool]:
+    column = IMAGES.c[condition.column]
+    if condition.operator == "in":
+        return column.in_(condition.value)
+    result: sa.ColumnElement[bool] = ORDERS[condition.operator](column, condition.value)
+    return result
+
+
+def _has_tag(tag: str) -> sa.ColumnElement[bool]:
+    each = sa.func.json_each(IMAGES.c.tags).table_valued("value", name="tag")
+    return sa.exists().where(each.c.value == tag).correlate(IMAGES)
+
+
+def _has_property(name: str, value: str) -> sa.ColumnElement[bool]:
+    each = sa.func.json_each(IMAGES.c.properties).table_valued("key", "value", name="property")
+    return sa.exists().where(each.c.key == name, each.c.value == value).correlate(IMAGES)
+
+
+def _total_order(order: Sequence[SortKey]) -> list[SortKey]:
+    """With the age and the identifier behind the keys asked for, so that no two images are equal."""
+    keys = list(order)
+    for column in ("created_at", "id"):
+        if column not in {key.column for key in keys}:
+            keys.append(SortKey(column, keys[-1].descending))
+    return keys
+
+
+def _sortable(key: SortKey) -> sa.ColumnElement[Any]:
+    return sa.func.coalesce(IMAGES.c[key.column], _least(key.column))
+
+
+def _least(column: str) -> str | int:
+    return -1 if column in _NUMBERS else ""
+
+
+def _behind(keys: Sequence[SortKey], marker: ImageRecord) -> sa.ColumnElement[bool]:
+    """Equal to the marker in the first keys, and behind it in the next one."""
+    ways = []
+    for place, key in enumerate(keys):
+        same = [_sortable(earlier) == _value(marker, earlier) for earlier in keys[:place]]
+        after = _sortable(key) < _value(marker, key) if key.descending else _sortable(key) > _value(marker, key)
+        ways.append(sa.and_(*same, after))
+    return sa.or_(*ways)
+
+
+def _value(marker: ImageRecord, key: SortKey) -> sa.ColumnElement[Any]:
+    value = getattr(marker, key.column)
+    if value is None:
+        value = _least(key.column)
+    return sa.literal(value, IMAGES.c[key.column].type)
