@@ -1,0 +1,1 @@
+"""The commands, one module each; `imgstore.cli.app` loads the one that is asked for."""

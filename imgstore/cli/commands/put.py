@@ -1,0 +1,81 @@
+"""`imgstore put`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from imgstore.cli.base import ShowCommand, Table
+from imgstore.cli.configuration import configured, shown
+from imgstore.cli.failures import BadUsage
+from imgstore.cli.files import STANDARD, Source
+from imgstore.cli.parser import size, typed
+from imgstore.cli.progress import progress
+from imgstore.cli.transfer import Written, algorithms, write_object
+from imgstore.cli.words import Size
+from imgstore.driver import check_key
+from imgstore.errors import InvalidKey
+
+FIELDS = ("store", "key", "size", "url")
+
+
+class Put(ShowCommand):
+    """Store a file, or standard input.
+
+    The object appears whole or not at all, and never replaces another. Its digests are computed on the way, by
+    hash_algorithm and checksum of the configuration; max_image_size holds.
+    """
+
+    EXAMPLES = """
+        imgstore put debian-12.qcow2                     under the file's name, in the default store
+        imgstore put debian-12.qcow2 slow:               the same in the store 'slow'
+        imgstore put debian-12.qcow2 slow:7f0f4b5e       under another key
+        qemu-img dd -O raw if=a.qcow2 of=/dev/stdout | imgstore put --size 10GiB - fast:a
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """See Command."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", help="what to store; - is standard input")
+        parser.add_argument(
+            "object",
+            metavar="[STORE:][KEY]",
+            nargs="?",
+            default="",
+            help="where; default: the default store, the file's name",
+        )
+        parser.add_argument(
+            "--size", metavar="N", type=typed(size), help="bytes that must come, no more, no less: 1048576, 10GiB"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        """See Command."""
+        with configured(parsed_args) as found:
+            names = [*FIELDS, *algorithms(found.settings)]
+            self._refuse_unknown_columns(parsed_args, names)
+            target = found.place(parsed_args.object, name=lambda: _name(parsed_args.file))
+            with Source(parsed_args.file) as source:
+                size = source.size if parsed_args.size is None else parsed_args.size
+                with progress(target.key, size, quiet=parsed_args.quiet) as advance:
+                    written = write_object(target, source, size=size, settings=found.settings, advance=advance)
+        return names, fields(written)
+
+
+def fields(written: Written) -> list[object]:
+    """The values of FIELDS and of the digests."""
+    location = written.location
+    return [location.store, location.key, Size(written.size), location.url, *written.digests.values()]
+
+
+def _name(file: str) -> str:
+    """The key that a file's name gives. Raises BadUsage."""
+    if file == STANDARD:
+        raise BadUsage("standard input has no name: write [STORE:]KEY behind the '-'.")
+    name = os.path.basename(file)
+    try:
+        return check_key(name)
+    except InvalidKey as error:
+        raise BadUsage(
+            f"the file's name {shown(name)} cannot be a key: write [STORE:]KEY behind it. {error}"
+        ) from error

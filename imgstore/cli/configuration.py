@@ -1,0 +1,127 @@
+"""Which configuration, which stores, which object: what the user wrote, made into the library's values.
+
+The configuration is what `--config-file` names, else what IMGSTORE_CONFIG names, else the first that exists of
+./imgstore.conf, ~/.config/imgstore/imgstore.conf and /etc/imgstore/imgstore.conf. Sections of the service are its own
+matter and are not looked into.
+
+An object is written STORE:KEY, or KEY alone in the default store; a place for a new one may also be STORE: alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgstore import config, errors
+from imgstore.cli.failures import BadUsage
+from imgstore.driver import check_key
+from imgstore.registry import suggestion
+from imgstore.store import Store, StoreSet
+from imgstore.upload import UploadSettings
+
+VARIABLE = "IMGSTORE_CONFIG"
+OTHERS: Mapping[str, Sequence[object]] = {"DEFAULT": (), "service": (), "keystone_authtoken": (), "oslo_policy": ()}
+"""Sections that the reference service may have in the same file."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An object, there or yet to be."""
+
+    store: Store
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.store.identifier}:{self.key}"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What a command works with. `drivers`: the driver's name by store identifier."""
+
+    stores: StoreSet
+    drivers: Mapping[str, str]
+    settings: UploadSettings
+
+    def store(self, identifier: str | None) -> Store:
+        """The store of that identifier, the default one for None. Raises BadUsage."""
+        try:
+            return self.stores.resolve(identifier)
+        except errors.UnknownStore as error:
+            known = [store.identifier for store in self.stores]
+            question = suggestion(identifier or "", known)
+            raise BadUsage(f"no store is {shown(identifier)}. {question} There are: {', '.join(known)}.") from error
+
+    def chosen(self, identifiers: Sequence[str]) -> list[Store]:
+        """The stores of these identifiers, each once; all stores for none."""
+        names = dict.fromkeys(name.removesuffix(":") for name in identifiers)
+        return [self.store(name) for name in names] or list(self.stores)
+
+    def object(self, text: str) -> Target:
+        """The object that `text` names. Raises BadUsage."""
+        before, colon, after = text.partition(":")
+        return Target(self.store(before if colon else None), _checked(after if colon else before))
+
+    def place(self, text: str, *, name: Callable[[], str]) -> Target:
+        """The object to be that `text` names; its key is what `name` gives if `text` has none. Raises BadUsage."""
+        if any(text == store.identifier for store in self.stores):
+            raise BadUsage(f"'{text}' is a store: write '{text}:', or STORE:{text} if it is to be the key.")
+        if text and not text.endswith(":"):
+            return self.object(text)
+        return Target(self.store(text[:-1] or None), _checked(name()))
+
+
+@contextlib.contextmanager
+def configured(options: Namespace) -> Iterator[Configured]:
+    """The stores of the configuration that `options` name, closed at the end. Raises BadUsage, ConfigurationError."""
+    files = configuration_files(options.config_file)
+    if not files:
+        raise BadUsage(
+            f"there is no configuration: none of {', '.join(map(str, _usual_files()))} exists. "
+            f"Name one with --config-file or {VARIABLE}, or begin with: imgstore sample-config"
+        )
+    conf = config.load(files, extra=OTHERS)  # type: ignore[arg-type]  # the sequences are empty
+    stores = config.build_stores(conf)
+    with contextlib.closing(stores):
+        yield Configured(stores, config.driver_names(conf), config.upload_settings(conf))
+
+
+def configuration_files(given: Sequence[str] | None) -> list[str]:
+    """The files that are to be read; empty if nothing names one and none is where it is looked for. Raises BadUsage."""
+    if given:
+        return list(given)
+    if named := os.environ.get(VARIABLE):
+        return named.split(os.pathsep)
+    found = next((path for path in _usual_files() if path.is_file()), None)
+    if found is None:
+        return []
+    if not trusted(found.stat().st_uid, os.geteuid()):
+        raise BadUsage(f"{found} belongs to another user. If it is to be used, name it with --config-file.")
+    return [str(found)]
+
+
+def trusted(owner: int, user: int) -> bool:
+    """Whether a file of `owner` that nobody named may say where the images of `user` go."""
+    return owner in (0, user)
+
+
+def shown(text: str | None) -> str:
+    """What the user wrote, short and in quotes, without a control character."""
+    short = text or ""
+    return repr(short if len(short) <= 64 else f"{short[:64]}...")
+
+
+def _usual_files() -> list[Path]:
+    own = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return [Path("imgstore.conf"), Path(own, "imgstore", "imgstore.conf"), Path("/etc/imgstore/imgstore.conf")]
+
+
+def _checked(key: str) -> str:
+    try:
+        return check_key(key)
+    except errors.InvalidKey as error:
+        raise BadUsage(f"{shown(key)} cannot be a key. {error}") from error

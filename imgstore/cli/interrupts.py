@@ -1,0 +1,86 @@
+"""Signals: a command that moves bytes ends at a safe point, with everything undone, and not in the middle of a step.
+
+SIGINT, SIGTERM and SIGHUP raise `Interrupted`. Outside of `deferred` they do at once. Inside, they do where the command
+says that nothing is half done: at `check`, and while it is `waiting` for input or output, which may take for ever. So a
+commit is whole or does not happen, and no undo is cut short. A second signal does not wait for a safe point; during the
+undo that the first one caused signals are ignored. A signal that is ignored when the process starts (nohup, a
+background job of a script) stays so.
+
+What this module refuses to do: end the process, or wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING = b"imgstore: stopping when nothing is half done; once more to stop at once\n"
+
+
+class Interrupted(BaseException):
+    """A signal ends the command. Not an Exception: no driver is to take it for a failure of its storage."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Interrupts:
+    """The signals of this process; there is one such object, `INTERRUPTS`, as there is one process."""
+
+    def __init__(self) -> None:
+        self._pending: int | None = None
+        self._deferred = False
+        self._waiting = False
+        self._raised = False
+
+    def install(self) -> None:
+        """Takes the signals over. Called once, by the main thread."""
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Inside, a signal raises at `check` and in `waiting` only. At the end of it a late signal changes nothing:
+        what was begun has succeeded, and says so."""
+        before, self._deferred = self._deferred, True
+        try:
+            yield
+        finally:
+            self._deferred = before
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around one system call that may block: inside, a signal raises at once."""
+        self._waiting = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._waiting = False
+
+    def check(self) -> None:
+        """Raises Interrupted if a signal came. Called where nothing is half done."""
+        if self._pending is not None and not self._raised:
+            self._raise(self._pending)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        again, self._pending = self._pending is not None, number
+        if self._raised:
+            return
+        if again or self._waiting or not self._deferred:
+            self._raise(number)
+        # Not through sys.stderr, in the middle of whose write this may be.
+        with contextlib.suppress(OSError):
+            os.write(2, STOPPING)
+
+    def _raise(self, number: int) -> None:
+        self._raised = True
+        raise Interrupted(number)
+
+
+INTERRUPTS = Interrupts()

@@ -1,0 +1,117 @@
+"""Bytes between files and stores: streamed, digested on the way, whole or not at all.
+
+Memory: one chunk of 1 MiB, the digests' window, and what the drivers say of themselves; the size does not matter.
+Signals are deferred to between two chunks (`interrupts`), so that a writer is aborted and never abandoned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from imgstore.catalog import MemoryCatalog
+from imgstore.cli.configuration import Configured, Target
+from imgstore.cli.failures import Failure
+from imgstore.cli.interrupts import INTERRUPTS
+from imgstore.cli.progress import Advance, progress
+from imgstore.digests import Digests
+from imgstore.download import Download, DownloadService
+from imgstore.model import Location, StoredImage
+from imgstore.undo import Undo
+from imgstore.upload import UploadSettings
+
+
+@dataclass(frozen=True)
+class Written:
+    """An object that is there. `digests` in hex by algorithm."""
+
+    location: Location
+    size: int
+    digests: dict[str, str]
+
+
+def algorithms(settings: UploadSettings) -> list[str]:
+    """The digests that an image gets by configuration, the one of os_hash_value first."""
+    return list(dict.fromkeys([settings.hash_algo, *(["md5"] if settings.checksum else [])]))
+
+
+def write_object(
+    target: Target, chunks: Iterable[bytes], *, size: int | None, settings: UploadSettings, advance: Advance
+) -> Written:
+    """A new object of `chunks`, or nothing. `size` in bytes, None: unknown.
+
+    Raises StoreError, SizeMismatch, ImageTooLarge, Interrupted, and what `chunks` raise.
+    """
+    store = target.store
+    store.refuse_if_read_only()
+    with INTERRUPTS.deferred(), contextlib.closing(Digests(algorithms(settings))) as digests:
+        with store.blamed():
+            writer = store.driver.open_writer(target.key, size=size, limit=settings.max_image_size)
+        with writer:
+            for chunk in chunks:
+                digests.start(chunk)
+                with store.blamed():
+                    writer.write(chunk)
+                digests.settle(chunk)
+                advance(writer.total)
+                INTERRUPTS.check()
+            found = digests.hexdigests()
+            with store.blamed():
+                info = writer.commit()
+    return Written(store.location(target.key), info.size, {name: found[name] for name in algorithms(settings)})
+
+
+def read_object(configured: Configured, target: Target) -> Download:
+    """The bytes of an object, pinned to it and resumed where the store breaks. Raises ObjectNotFound, StoreError."""
+    with target.store.blamed():
+        info = target.store.driver.stat(target.key)
+    image = StoredImage(str(target), "active", size=info.size, locations=[target.store.location(target.key)])
+    return DownloadService(configured.stores, source=MemoryCatalog()).open(image)
+
+
+def digest_object(configured: Configured, target: Target, *, names: list[str], label: str, quiet: bool) -> Written:
+    """An object read whole, for its digests. Raises what `read_object` does, Interrupted."""
+    with (
+        INTERRUPTS.deferred(),
+        contextlib.closing(Digests(names)) as digests,
+        read_object(configured, target) as download,
+        progress(label, download.length, quiet=quiet) as advance,
+    ):
+        done = 0
+        for chunk in download:
+            digests.update(chunk)
+            done += len(chunk)
+            advance(done)
+            INTERRUPTS.check()
+        found = digests.hexdigests()
+    return Written(download.image.locations[0], done, {name: found[name] for name in names})
+
+
+def copy_object(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
+    """A copy that was read back and has the digest of what was read; or nothing.
+
+    Raises StoreError, ImageTooLarge, Interrupted, Failure if the store does not give back what it got.
+    """
+    with INTERRUPTS.deferred():
+        with read_object(configured, source) as download, progress("copying", download.length, quiet=quiet) as advance:
+            size, settings = download.length, configured.settings
+            written = write_object(target, download, size=size, settings=settings, advance=advance)
+        with removed_on_failure(target):
+            algorithm = settings.hash_algo
+            again = digest_object(configured, target, names=[algorithm], label="comparing", quiet=quiet)
+            if again.digests[algorithm] != written.digests[algorithm]:
+                raise Failure(f"the copy {target} has another {algorithm} than {source}; it was removed.")
+    return written
+
+
+@contextlib.contextmanager
+def removed_on_failure(target: Target) -> Iterator[None]:
+    """Around what may find that a new object is not good: it is removed then. That failing, too, is logged."""
+    undo = Undo()
+    undo.push(f"the object {target}", lambda: target.store.driver.delete(target.key))
+    try:
+        yield
+    except BaseException:
+        undo.run()
+        raise
