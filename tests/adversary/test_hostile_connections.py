@@ -1,0 +1,107 @@
+"""Clients that connect and say nothing, or say what is not HTTP: the service answers everybody else meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cheroot.connections import ConnectionManager
+
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.service import server
+from imgstore.store import Store, StoreSet
+from tests.support.client import Answer, read_answer
+from tests.support.service import LocalService, ServiceProcess
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[ServiceProcess]:
+    """One thread serves, and a client may stall for an hour."""
+    with ServiceProcess(tmp_path, options={"service": {"threads": 1, "body_timeout": 3600}}) as running:
+        yield running
+
+
+def exchange(service: ServiceProcess, sent: bytes) -> Answer:
+    with socket.create_connection(service.client.address, timeout=30) as connection:
+        connection.sendall(sent)
+        return read_answer(connection)
+
+
+def test_connections_without_a_request_keep_nobody_out(service: ServiceProcess) -> None:
+    with contextlib.ExitStack() as silent:
+        for _ in range(4):
+            silent.enter_context(socket.create_connection(service.client.address, timeout=30))
+        image_id = service.client.create()
+        assert service.client.upload(image_id, b"content").status == 204
+
+
+def test_connection_that_was_silent_is_served_when_it_speaks(service: ServiceProcess) -> None:
+    with socket.create_connection(service.client.address, timeout=30) as silent:
+        assert service.client.get("/healthcheck").status == 200
+        silent.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert read_answer(silent).status == 200
+
+
+def test_descriptors_that_run_out_are_waited_for_and_not_logged_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accept: Any = ConnectionManager._from_server_socket  # type: ignore[attr-defined]  # private: missing in the stub
+    refusals = [OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * 3
+
+    def refuse_at_first(manager: object, server_socket: object) -> object:
+        if refusals:
+            raise refusals.pop()
+        return accept(manager, server_socket)
+
+    monkeypatch.setattr(ConnectionManager, "_from_server_socket", refuse_at_first)
+    pauses: list[float] = []
+    monkeypatch.setattr("imgstore.service.server.time.sleep", pauses.append)
+    with LocalService(tmp_path, StoreSet([Store("only", MemoryDriver())], default="only")).running() as local:
+        assert local.client.get("/healthcheck").status == 200
+    monkeypatch.undo()
+    assert pauses.count(server.ACCEPT_PAUSE) == 3, "nothing is tried again at once"
+    told = [record for record in caplog.records if record.name == server.__name__]
+    assert [record.exc_info for record in told] == [None] * 3, caplog.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET //[ HTTP/1.1",
+        b"GET http://[/ HTTP/1.1",
+        b"GET /v2/im\tages HTTP/1.1",
+        b"GET /v2/images/\0 HTTP/1.1",
+        b"GET /v2/images HTTP/1.-5",
+    ],
+)
+def test_law_11_malformed_request_line_is_the_clients_fault(service: ServiceProcess, line: bytes) -> None:
+    assert exchange(service, line + b"\r\nHost: test\r\n\r\n").status == 400
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_law_2_body_that_ends_with_its_connection_is_not_taken_for_an_empty_one(service: ServiceProcess) -> None:
+    image_id = service.client.create()
+    head = f"PUT /v2/images/{image_id}/file HTTP/1.0\r\nContent-Type: application/octet-stream\r\n\r\n"
+    assert exchange(service, head.encode() + b"content").status == 411
+    assert service.client.show(image_id)["status"] == "queued"
+    assert service.client.upload(image_id, b"content").status == 204
+
+
+def test_project_with_a_blank_that_is_not_ascii_is_not_the_project_without(service: ServiceProcess) -> None:
+    image_id = service.client.of("alice").create()
+    head = f"GET /v2/images/{image_id} HTTP/1.1\r\nHost: test\r\nX-Project-Id: alice".encode() + b"\xa0\r\n\r\n"
+    assert exchange(service, head).status == 400
+
+
+def test_json_of_any_depth_is_the_clients_fault(service: ServiceProcess) -> None:
+    """Somewhere there is a depth that can just be read, but not be written into a message."""
+    for depth in range(900, 1010):
+        body = b'{"name": ' + b"[" * depth + b"]" * depth + b"}"
+        assert service.client.request("POST", "/v2/images", body=body).status == 400, depth
+    assert "Traceback" not in service.log.read_text()

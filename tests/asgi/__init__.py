@@ -1,0 +1,1 @@
+"""The ASGI adapter, called directly and over real HTTP."""

@@ -1,0 +1,97 @@
+"""Clients that leave at random moments, and a server that stops: nothing is left, and the next try succeeds."""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.asgi.serving import PARSERS, Serving, serving
+from tests.asgi.world import World
+from tests.support.client import OCTETS, TIMEOUT, Client
+
+UPLOADS = 100
+SEED = 20240229
+CLIENTS = 8
+
+
+def request_of(client: Client, image_id: str, body: bytes, *, chunked: bool) -> tuple[bytes, int]:
+    """A PUT as its bytes, and how many of them are the head."""
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    head = f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: here\r\nContent-Type: {OCTETS['Content-Type']}\r\n"
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces(body)) + b"0\r\n\r\n"
+    start = f"{head}{framing}\r\n\r\n".encode()
+    return start + (sent if chunked else body), len(start)
+
+
+def _pieces(body: bytes) -> list[bytes]:
+    return [body[at : at + 10_000] for at in range(0, len(body), 10_000)]
+
+
+def leave(client: Client, image_id: str, chance: random.Random) -> None:
+    """Breaks off somewhere: with a reset, or by ending its side and waiting for what the server makes of it."""
+    body = chance.randbytes(chance.choice([1, 1000, 100_000, 1_000_000]))
+    request, head = request_of(client, image_id, body, chunked=chance.random() < 0.5)
+    cut = chance.randrange(head, len(request)) if chance.random() < 0.9 else chance.randrange(head)
+    with socket.create_connection(client.address, timeout=TIMEOUT) as connection:
+        connection.sendall(request[:cut])
+        if chance.random() < 0.5:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.shutdown(socket.SHUT_WR)
+            assert not connection.recv(1000).startswith(b"HTTP/1.1 2")
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_law_3_clients_that_leave_at_random_moments_leave_nothing(tmp_path: Path, parser: str) -> None:
+    world = World(tmp_path)
+    images = [world.image() for _ in range(UPLOADS)]
+    with serving(world.app(), parser=parser) as server, ThreadPoolExecutor(CLIENTS) as clients:
+        chances = [random.Random(SEED + number) for number in range(UPLOADS)]
+        list(clients.map(lambda each: leave(server.client, *each), zip(images, chances, strict=True)))
+    assert world.statuses(images) == {"queued"}
+    world.assert_nothing_left()
+    with serving(world.app(), parser=parser) as server:
+        assert {server.client.upload(image_id, b"good").status for image_id in images} == {204}
+    assert world.quota.account("project").used == UPLOADS * len(b"good")
+    begun = [image_id for image_id in images if world.key(image_id) != image_id]
+    assert len(begun) > UPLOADS // 2, "too few of the uploads had begun when their clients left"
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("length", [None, 1_000_000])
+def test_law_3_a_server_that_stops_undoes_what_does_not_end_in_time(
+    tmp_path: Path, parser: str, length: int | None
+) -> None:
+    world = World(tmp_path)
+    images = [world.image() for _ in range(10)]
+    server = Serving(world.app(), parser=parser, grace=0)
+    try:
+        uploads = [server.client.begin_upload(image_id, length=length) for image_id in images]
+        for upload in uploads:
+            upload.send(bytes(100_000))
+        assert world.statuses(images) == {"saving"}
+    finally:
+        server.stop()
+    assert [upload.answer().status for upload in uploads] == [500] * len(uploads)
+    assert world.statuses(images) == {"queued"}
+    del uploads
+    world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_server_that_stops_lets_uploads_end_in_time(tmp_path: Path, parser: str) -> None:
+    world = World(tmp_path)
+    images = [world.image() for _ in range(10)]
+    with serving(world.app(), parser=parser) as server, ThreadPoolExecutor(1) as stopper:
+        uploads = [server.client.begin_upload(image_id, length=4) for image_id in images]
+        stopped = stopper.submit(server.stop)
+        for upload in uploads:
+            upload.send(b"good")
+        assert {upload.finish().status for upload in uploads} == {204}
+        stopped.result()
+    assert world.statuses(images) == {"active"}

@@ -1,0 +1,124 @@
+"""Keystone's side of the service without a Keystone: what stops the start, and what is answered when it is down."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from imgstore import errors
+from imgstore.service import options
+from tests.service.test_process import refusal
+from tests.support.client import OCTETS, first_line, read_answer
+from tests.support.service import Options, ServiceProcess
+
+CHALLENGE = "http://keystone.example.org/v3"
+
+
+def section(**changed: object) -> dict[str, object]:
+    """A [keystone_authtoken] whose Keystone nobody is."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v3"
+    values = {
+        "www_authenticate_uri": CHALLENGE, "auth_type": "password", "auth_url": url, "username": "imgstore",
+        "password": "hunter2", "project_name": "service", "user_domain_id": "default",
+        "project_domain_id": "default", "http_request_max_retries": 0,
+    }  # fmt: skip
+    return {name: value for name, value in {**values, **changed}.items() if value is not None}
+
+
+def with_keystone(**changed: object) -> Options:
+    """The options of a service with that section."""
+    return {"service": {"auth": "keystone"}, "keystone_authtoken": section(**changed)}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service whose Keystone is down; it starts all the same."""
+    with ServiceProcess(tmp_path_factory.mktemp("gate"), options=with_keystone()) as running:
+        yield running
+
+
+def test_keystone_that_is_down_is_503_and_never_401(service: ServiceProcess) -> None:
+    answer = service.client.bearing("some-token").get("/v2/images", Accept="application/json")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+    assert answer.json()["code"] == "identity-unavailable"
+    assert service.client.get("/healthcheck").status == 200
+
+
+def test_request_without_a_token_is_401_before_a_byte_is_read(service: ServiceProcess) -> None:
+    headers = {**OCTETS, "Expect": "100-continue", "Content-Length": "1000000"}
+    with service.client.connect("PUT", "/v2/images/x/file", headers) as connection:
+        assert not first_line(connection).startswith(b"HTTP/1.1 100")
+        answer = read_answer(connection)
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, f'Keystone uri="{CHALLENGE}"')
+
+
+@pytest.mark.parametrize("path", ["/v2/images", "/v2/images/", "/v2//", "/healthcheck/", "/metrics/x", "/nowhere"])
+def test_whatever_is_not_open_by_name_needs_a_token(service: ServiceProcess, path: str) -> None:
+    assert service.client.get(path).status == 401
+
+
+def test_password_of_the_service_is_never_logged(service: ServiceProcess) -> None:
+    service.client.bearing("a-token-of-somebody").get("/v2/images")
+    log = service.log.read_text()
+    assert "Unable to validate token" in log
+    assert "hunter2" not in log
+    assert "a-token-of-somebody" not in log
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"auth_type": None}, "[keystone_authtoken] auth_type: is not set"),
+        ({"auth_type": "pasword"}, "[keystone_authtoken] auth_type"),
+        ({"auth_url": None}, "[keystone_authtoken] auth-url"),
+        ({"www_authenticate_uri": None}, "[keystone_authtoken] www_authenticate_uri: is not set"),
+        ({"pasword": "hunter2"}, "[keystone_authtoken] pasword: no such option"),
+        ({"token_cache_time": "long"}, "[keystone_authtoken] token_cache_time"),
+    ],
+)
+def test_mistake_in_keystones_section_stops_the_start(
+    tmp_path_factory: pytest.TempPathFactory, changed: Mapping[str, object], expected: str
+) -> None:
+    root = tmp_path_factory.mktemp("bad")
+    stopped = ServiceProcess(root, options=with_keystone(**changed))
+    line = refusal(*stopped.command()[3:], cwd=root)
+    assert expected in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "is not there"),
+        ("delete_image: [", "cannot be used"),
+        ('"delete_image": "rule:nowhere"', "cannot be used"),
+        ('"delete_image": "rule:delete_image"', "cannot be used"),
+    ],
+)
+def test_mistake_in_the_policy_stops_the_start(
+    tmp_path_factory: pytest.TempPathFactory, text: str | None, expected: str
+) -> None:
+    root = tmp_path_factory.mktemp("bad")
+    if text is not None:
+        (root / "rules.yaml").write_text(text)
+    stopped = ServiceProcess(root, options={**with_keystone(), "oslo_policy": {"policy_file": "rules.yaml"}})
+    line = refusal(*stopped.command()[3:], cwd=root)
+    assert "[oslo_policy] policy_file" in line
+    assert expected in line
+
+
+def test_keystones_section_is_let_be_without_keystone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("off")
+    turned_off = ServiceProcess(root, options={**with_keystone(), "service": {"auth": "noauth"}})
+    assert options.load([str(turned_off.configuration)])["service"].auth == "noauth"
+    with turned_off as running:
+        assert running.client.of("some-project").get("/v2/images").status == 200
+
+
+def test_unknown_way_to_authenticate_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    stopped = ServiceProcess(tmp_path_factory.mktemp("bad"), options={"service": {"auth": "trust"}})
+    with pytest.raises(errors.ConfigurationError, match=r"^\[service\] auth"):
+        options.load([str(stopped.configuration)])

@@ -1,0 +1,199 @@
+"""The rules: defaults, a file of the operator over them, and that every door asks (over HTTP, roles in headers)."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+from oslo_policy import generator
+
+from imgstore import errors
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.service import policy, rules
+from imgstore.sql import Caller, NewImage
+from imgstore.store import Store, StoreSet
+from tests.support.client import Answer, Client
+from tests.support.service import LocalService
+
+ROOT = Path(__file__).parent.parent.parent
+READING = {"get_images", "get_image", "download_image"}
+ADMINS_ONLY = {"publicize_image", "stores_info_detail"}
+
+
+def configured(text: str = "", *, root: Path | None = None) -> rules.Rules:
+    """The rules, with an operator's file over the defaults."""
+    conf = cfg.ConfigOpts()
+    conf(args=[], default_config_files=[], default_config_dirs=[])
+    conf.register_opts(rules.options(), group=rules.SECTION)
+    if root is not None:
+        (root / "rules.yaml").write_text(text)
+        conf.set_override("policy_file", str(root / "rules.yaml"), group=rules.SECTION)
+    return rules.Rules(conf)
+
+
+def person(made: rules.Rules, roles: str, project: str | None = "one", **headers: str) -> Caller:
+    """Whom the headers of keystonemiddleware describe."""
+    known = {} if project is None else {"HTTP_X_PROJECT_ID": project}
+    return made.caller_of({"HTTP_X_ROLES": roles, "HTTP_X_USER_ID": "user", **known, **headers})
+
+
+def image(owner: str, visibility: str) -> NewImage:
+    return NewImage("some-image", owner, visibility=visibility)
+
+
+def outcome(caller: Caller, action: str, of: NewImage | None) -> int:
+    """The status that a request would have."""
+    try:
+        policy.enforce(caller, action, of)
+    except errors.RequestError as error:
+        return error.status
+    return 200
+
+
+def expected(role: str, action: str, owner: str, visibility: str) -> int:
+    """What the rules should say, said in another way."""
+    if role == "admin":
+        return 200
+    seen = owner == "one" or visibility in ("public", "community")
+    if not seen:
+        return 404
+    if action in ADMINS_ONLY:
+        return 403
+    if action == "get_images":
+        return 200 if owner == "one" else 403
+    if action in READING:
+        return 200
+    return 200 if role == "member" and owner == "one" else 403
+
+
+@pytest.mark.parametrize("role", ["admin", "member", "reader"])
+@pytest.mark.parametrize("action", sorted(policy.ACTIONS))
+def test_defaults_by_role_owner_and_visibility(role: str, action: str) -> None:
+    caller = person(configured(), role)
+    images = [(owner, seen) for owner in ("one", "two") for seen in ("private", "shared", "community", "public")]
+    found = {pair: outcome(caller, action, image(*pair)) for pair in images}
+    assert found == {pair: expected(role, action, *pair) for pair in images}
+
+
+def test_every_action_has_a_rule_and_every_rule_is_asked() -> None:
+    assert {rule.name for rule in rules.list_rules()} == policy.ACTIONS | {"context_is_admin"}
+
+
+def test_unknown_action_is_a_defect_and_lets_nobody_pass() -> None:
+    with pytest.raises(errors.UsageError):
+        policy.enforce(Caller("one", is_admin=True), "delete_imge", None)
+
+
+@pytest.mark.parametrize(
+    ("roles", "project", "headers"),
+    [
+        ("", None, {}),
+        ("admin", None, {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"}),
+        ("admin", None, {"HTTP_X_DOMAIN_ID": "default"}),
+        ("", "one", {}),
+        ("auditor", "one", {}),
+    ],
+)
+def test_no_project_or_no_known_role_may_nothing(roles: str, project: str | None, headers: dict[str, str]) -> None:
+    caller = person(configured(), roles, project, **headers)
+    assert not caller.is_admin
+    assert {outcome(caller, action, None) for action in policy.ACTIONS} == {403}
+    assert {outcome(caller, action, image("one", "public")) for action in policy.ACTIONS} == {404}
+
+
+def test_file_of_the_operator_comes_over_the_defaults(tmp_path: Path) -> None:
+    made = configured('"delete_image": "role:janitor"\n"context_is_admin": "role:boss"\n', root=tmp_path)
+    member, janitor, boss = (person(made, role) for role in ("member", "member,janitor", "boss"))
+    mine = image("one", "private")
+    assert [outcome(caller, "delete_image", mine) for caller in (member, janitor, boss)] == [403, 200, 403]
+    assert (boss.is_admin, person(made, "admin").is_admin) == (True, False)
+
+
+def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "sample"
+    with monkeypatch.context() as patch:
+        patch.setattr(logging, "basicConfig", lambda **_: None)  # the generator turns logging on for the whole process
+        patch.chdir(ROOT)
+        arguments = ["--config-file", "etc/oslo-policy-generator.conf", "--output-file", str(made)]
+        generator.generate_sample(arguments, conf=cfg.ConfigOpts())
+    assert made.read_text() == (ROOT / "etc" / "policy.yaml.sample").read_text(), (
+        "run from the top of the tree: oslopolicy-sample-generator --config-file etc/oslo-policy-generator.conf"
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A service that believes the headers X-Project-Id and X-Roles, and asks the rules."""
+    made = configured()
+    stores = StoreSet([Store("main", MemoryDriver())], default="main")
+    local = LocalService(tmp_path_factory.mktemp("policy"), stores, authenticate=made.caller_of)
+    with local.running():
+        yield local
+
+
+class Person(Client):
+    """A client with roles."""
+
+    roles = ""
+
+    def _headers(self, headers: Any) -> dict[str, str]:
+        return {"X-Roles": self.roles, **super()._headers(headers)}
+
+
+def somebody(served: LocalService, roles: str, project: str) -> Person:
+    made = Person(served.client.url, project=project)
+    made.roles = roles
+    return made
+
+
+def put(client: Client, image_id: str, **headers: str) -> Answer:
+    return client.upload(image_id, b"data", headers=headers)
+
+
+def test_upload_is_refused_in_the_order_of_the_image_api(served: LocalService) -> None:
+    admin, member = somebody(served, "admin", "two"), somebody(served, "member", "one")
+    reader, stranger = somebody(served, "reader", "one"), somebody(served, "member", "three")
+    private = member.create(visibility="private", disk_format=None)
+    public = admin.create(visibility="public")
+    assert put(admin, public).status == 204
+    assert put(reader, private, **{"Content-Type": "text/plain"}).status == 415
+    assert member.upload(private, b"data", store="nope").status == 400
+    assert put(stranger, private).status == 404
+    assert put(reader, private).status == 403, "before 400 for its formats"
+    assert put(member, public).status == 403, "before 409 for its status"
+    assert put(member, private).status == 400
+    assert served.catalog.status(private) == "queued"
+
+
+def test_download_and_delete_are_asked_for(served: LocalService) -> None:
+    member, reader = somebody(served, "member", "one"), somebody(served, "reader", "one")
+    nobody = somebody(served, "auditor", "one")
+    image_id = member.create()
+    assert put(member, image_id).status == 204
+    assert reader.download(image_id).body == b"data"
+    assert nobody.download(image_id).status == 404
+    assert reader.delete(image_id).status == 403
+    assert member.delete(image_id).status == 204
+
+
+def test_create_and_publicize_are_asked_for(served: LocalService) -> None:
+    reader, member = somebody(served, "reader", "one"), somebody(served, "member", "one")
+    assert reader.post("/v2/images", {"name": "x"}).status == 403
+    assert member.post("/v2/images", {"name": "x", "visibility": "public"}).status == 403
+    assert member.post("/v2/images", {"name": "x", "visibility": "community"}).status == 201
+    assert somebody(served, "auditor", "one").get("/v2/images").status == 403
+
+
+def test_caller_without_a_policy_owns_what_is_theirs() -> None:
+    caller = Caller("one")
+    assert outcome(caller, "delete_image", image("one", "private")) == 200
+    assert outcome(caller, "delete_image", image("two", "public")) == 403
+    assert outcome(caller, "get_image", image("two", "public")) == 200
+    with contextlib.suppress(errors.Forbidden):
+        caller.require("upload_image", image("two", "community"))
+        raise AssertionError("somebody else's image")

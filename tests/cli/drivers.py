@@ -1,0 +1,105 @@
+"""Drivers that fail where a test wants it, installed for the processes of these tests by `support.Shop`.
+
+A gate is a fifo in the datadir: the driver waits in it until the test, which knows by that where the driver is, lets it
+go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from imgstore.drivers import _fs_staging
+from imgstore.drivers._fs_reader import FileReader
+from imgstore.drivers._fs_writer import FileWriter
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB, ObjectInfo
+
+GATE = ".gate-"
+
+
+def wait_at_gate(datadir: str, name: str) -> None:
+    """Returns when the test opened the gate and closed it again; at once where there is none."""
+    gate = Path(datadir, GATE + name)
+    if gate.exists():
+        # Not through a file object, which would warn of itself where a signal ends the process here.
+        os.read(os.open(gate, os.O_RDONLY), 1)
+
+
+class NamedDriver(FilesystemDriver):
+    """Stages under hidden names, as on a filesystem without O_TMPFILE."""
+
+    STAGINGS = (_fs_staging.named,)
+
+
+class SilentDriver(MemoryDriver):
+    """Has no capability."""
+
+    objects = leftovers = space = None  # type: ignore[assignment]  # how a protocol's method is taken away
+
+
+class _BreakingReader(FileReader):
+    def _read(self, size: int) -> bytes:
+        if self._offset >= 2 * MIB:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super()._read(size)
+
+
+class BreakingDriver(FilesystemDriver):
+    """Reads nothing behind the first 2 MiB."""
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
+        reader = super()._open_reader(key, start, stop, etag)
+        reader.__class__ = _BreakingReader
+        return reader
+
+
+class _LyingReader(FileReader):
+    def _read(self, size: int) -> bytes:
+        return super()._read(size).replace(b"\x00", b"\x01")
+
+
+class LyingDriver(FilesystemDriver):
+    """Gives back ones for zeros."""
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
+        reader = super()._open_reader(key, start, stop, etag)
+        reader.__class__ = _LyingReader
+        return reader
+
+
+class _GatedReader(FileReader):
+    datadir = ""
+
+    def _read(self, size: int) -> bytes:
+        if self._offset >= MIB:
+            wait_at_gate(self.datadir, "read")
+        return super()._read(size)
+
+
+class _GatedWriter(FileWriter):
+    datadir = ""
+
+    def _commit(self) -> ObjectInfo:
+        wait_at_gate(self.datadir, "commit")
+        return super()._commit()
+
+
+class GatedDriver(FilesystemDriver):
+    """Waits at the gate `read` before it reads the second MiB, at the gate `commit` before it commits."""
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
+        reader = super()._open_reader(key, start, stop, etag)
+        reader.__class__ = _GatedReader
+        assert isinstance(reader, _GatedReader)
+        reader.datadir = self._settings.datadir
+        return reader
+
+    def _open_writer(self, key: str, size: int | None) -> FileWriter:
+        writer = super()._open_writer(key, size)
+        writer.__class__ = _GatedWriter
+        assert isinstance(writer, _GatedWriter)
+        writer.datadir = self._settings.datadir
+        return writer

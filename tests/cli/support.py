@@ -1,0 +1,165 @@
+"""The command line as a process: in pipes, or on a terminal of a given width."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sysconfig
+import termios
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cli.drivers import GATE
+from tests.config.packages import install
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
+DRIVERS = ("named", "silent", "breaking", "lying", "gated")
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    status: int
+    out: bytes
+    err: str
+
+    def json(self) -> Any:
+        """What was printed, which must be JSON, and good."""
+        assert (self.status, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+class Shop:
+    """A directory with `imgstore.conf`, the stores `fast` (default) and `slow`, and what the test adds."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._started: list[subprocess.Popen[bytes]] = []
+        site = root / "site"
+        points = [f"{name} = tests.cli.drivers:{name.title()}Driver" for name in DRIVERS]
+        install(site, "cli-test-drivers", entry_points=points)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "IMGSTORE_"))}
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "XDG_CONFIG_HOME"):
+            kept.pop(name, None)
+        paths = os.pathsep.join([str(site), str(ROOT)])
+        self.environ = {**kept, "HOME": str(root / "home"), "PYTHONPATH": paths, "PYTHONWARNINGS": "error", "TZ": "UTC"}
+        self.stores: dict[str, dict[str, object]] = {"fast": {"description": "SSD"}, "slow": {}}
+        self.drivers = {"fast": "filesystem", "slow": "filesystem"}
+        self.write()
+
+    def add(self, identifier: str, driver: str = "filesystem", **options: object) -> None:
+        """One more store, or another of that identifier."""
+        self.drivers[identifier] = driver
+        self.stores[identifier] = options
+        self.write()
+
+    def write(self, **options: object) -> None:
+        """Writes the configuration; `options` are more of [imgstore]."""
+        enabled = ", ".join(f"{store}:{driver}" for store, driver in self.drivers.items())
+        lines = ["[imgstore]", f"enabled_stores = {enabled}", "default_store = fast"]
+        lines += [f"{name} = {value}" for name, value in options.items()]
+        for store, values in self.stores.items():
+            lines.append(f"[{store}]")
+            if self.drivers[store] not in ("memory", "silent"):
+                self.datadir(store).mkdir(exist_ok=True)
+                lines += [f"datadir = {self.datadir(store)}", "fsync = false"]
+            lines += [f"{name} = {value}" for name, value in values.items()]
+        (self.root / "imgstore.conf").write_text("\n".join(lines) + "\n")
+
+    def datadir(self, store: str) -> Path:
+        """Where a filesystem store keeps its objects."""
+        return self.root / store
+
+    def names(self, store: str = "fast") -> list[str]:
+        """Everything in a datadir, hidden names too, except for gates."""
+        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith(GATE))
+
+    def file(self, name: str, content: bytes) -> Path:
+        """A file in the directory in which the commands run."""
+        path = self.root / name
+        path.write_bytes(content)
+        return path
+
+    def gate(self, name: str) -> Path:
+        """Makes a gate of the store `gated`: `read` or `commit`."""
+        path = self.datadir("gated") / f"{GATE}{name}"
+        os.mkfifo(path)
+        return path
+
+    def run(self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> Done:
+        """Runs a command in pipes, to its end."""
+        done = subprocess.run(
+            [PROGRAM, *arguments], input=stdin, capture_output=True, cwd=self.root,
+            env={**self.environ, **(environ or {})}, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr.decode())
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Begins a command in pipes. The test ends it, or `close` does."""
+        process = subprocess.Popen(
+            [PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=self.root, env=self.environ,
+        )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """Ends what a failing test has left."""
+        for process in self._started:
+            process.kill()
+            process.communicate()
+
+    def on_terminal(
+        self, *arguments: str, width: int = 100, environ: Mapping[str, str] | None = None, piped: Sequence[str] = ()
+    ) -> Done:
+        """Runs a command on a terminal, to its end; `out` is what the terminal got, unless `stdout` is `piped`."""
+        return self.show([PROGRAM, *arguments], width=width, environ=environ, piped=piped)
+
+    def show(
+        self, command: Sequence[str], *, width: int, environ: Mapping[str, str] | None = None, piped: Sequence[str] = ()
+    ) -> Done:
+        """The same for any program."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        variables = {**self.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(environ or {})}
+        process = subprocess.Popen(
+            command, stdin=theirs, cwd=self.root, env=variables,
+            stdout=subprocess.DEVNULL if "stdout" in piped else theirs, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        try:
+            shown = _everything(ours)
+        finally:
+            os.close(ours)
+            status = _ended(process)
+        return Done(status, shown, "")
+
+
+def _everything(terminal: int) -> bytes:
+    shown = bytearray()
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # how Linux says that nobody has the other end
+            return bytes(shown)
+        if not data:
+            return bytes(shown)
+        shown += data
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(PATIENCE)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -1,0 +1,196 @@
+"""A signal ends a command with everything undone; nothing of a part is ever seen, not even after SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgstore.cli.interrupts import STOPPING
+from tests.cli.support import PATIENCE, Shop
+
+MIB = 1024 * 1024
+GENTLE = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+PUT = pytest.mark.parametrize("store", ["fast", "named"])
+"""Staged without a name, and under a hidden one."""
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    shop.add("named", "named")
+    shop.add("gated", "gated")
+    return shop
+
+
+def begin_put(shop: Shop, place: str) -> subprocess.Popen[bytes]:
+    """A put that has taken most of 4 MiB from its standard input, and waits for more."""
+    process = shop.start("put", "-", place)
+    assert process.stdin is not None
+    process.stdin.write(bytes(4 * MIB))
+    process.stdin.flush()
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+def in_the_shop(shop: Shop) -> set[str]:
+    return {path.name for path in shop.root.iterdir()} - {"fast", "slow", "named", "gated", "site", "imgstore.conf"}
+
+
+@PUT
+@pytest.mark.parametrize(("number", "status"), GENTLE)
+def test_law_3_a_put_that_is_interrupted_leaves_nothing(
+    shop: Shop, store: str, number: signal.Signals, status: int
+) -> None:
+    process = begin_put(shop, f"{store}:key")
+    process.send_signal(number)
+    ended, out, err = end(process)
+    assert (ended, out, err.replace(STOPPING, b"")) == (status, b"", b"")
+    assert shop.names(store) == []
+
+
+@PUT
+def test_law_3_a_put_that_is_killed_leaves_at_most_what_purge_removes(shop: Shop, store: str) -> None:
+    process = begin_put(shop, f"{store}:key")
+    process.kill()
+    end(process)
+    left = shop.names(store)
+    assert len(left) == (1 if store == "named" else 0)
+    assert shop.run("ls", store, "-f", "json").json() == [], "nothing is visible"
+    assert shop.run("purge", store, "-f", "json").json() == [], "it was touched within the hour"
+    listed = shop.run("purge", "--older-than", "0", "--dry-run", "-f", "json").json()
+    assert [(row["store"], row["name"], row["removed"]) for row in listed] == [(store, name, False) for name in left]
+    assert shop.names(store) == left, "a dry run removes nothing"
+    removed = shop.run("purge", "--older-than", "0s", store, "-f", "json").json()
+    assert [(row["name"], row["removed"]) for row in removed] == [(name, True) for name in left]
+    assert shop.names(store) == []
+    assert shop.run("put", "-", f"{store}:key", stdin=b"retry").status == 0
+
+
+def test_purge_leaves_an_upload_under_way_alone(shop: Shop) -> None:
+    process = begin_put(shop, "named:key")
+    assert len(shop.names("named")) == 1
+    assert shop.run("purge", "--older-than", "0", "-f", "json").json() == []
+    status, _, err = end(process)
+    assert (status, err, shop.names("named")) == (0, b"", ["key"])
+
+
+@pytest.mark.parametrize(("number", "status"), GENTLE)
+def test_law_3_a_get_that_is_interrupted_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
+    (shop.datadir("gated") / "key").write_bytes(bytes(4 * MIB))
+    gate = shop.gate("read")
+    process = shop.start("get", "gated:key", "file")
+    with _reached(gate, process):
+        process.send_signal(number)
+    assert end(process) == (status, b"", STOPPING)
+    assert in_the_shop(shop) == set()
+
+
+def test_law_3_a_get_that_is_killed_leaves_nothing(shop: Shop) -> None:
+    (shop.datadir("gated") / "key").write_bytes(bytes(4 * MIB))
+    gate = shop.gate("read")
+    process = shop.start("get", "gated:key", "file")
+    with _reached(gate, process):
+        process.kill()
+        assert end(process)[0] == -signal.SIGKILL
+    assert in_the_shop(shop) == set()
+
+
+def test_a_get_that_nobody_reads_can_be_interrupted(shop: Shop) -> None:
+    (shop.datadir("fast") / "key").write_bytes(bytes(4 * MIB))
+    process = shop.start("get", "key", "-")
+    assert process.stdout is not None
+    os.read(process.stdout.fileno(), 1)
+    process.send_signal(signal.SIGINT)
+    ended, _, err = end(process)
+    assert (ended, err.replace(STOPPING, b"")) == (130, b"")
+
+
+@pytest.mark.parametrize(("number", "status"), GENTLE)
+def test_law_3_a_copy_that_is_interrupted_while_it_compares_is_removed(
+    shop: Shop, number: signal.Signals, status: int
+) -> None:
+    shop.run("put", "-", "key", stdin=bytes(4 * MIB))
+    commit, read = shop.gate("commit"), shop.gate("read")
+    process = shop.start("copy", "key", "gated:")
+    with _reached(commit, process):
+        assert shop.names("gated") == []
+    with _reached(read, process):
+        assert shop.names("gated") == ["key"]
+        process.send_signal(number)
+    assert end(process) == (status, b"", STOPPING)
+    assert (shop.names("gated"), shop.names()) == ([], ["key"])
+
+
+def test_law_1_a_commit_is_not_cut_short_and_says_that_it_succeeded(shop: Shop) -> None:
+    gate = shop.gate("commit")
+    process = begin_put(shop, "gated:key")
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    with _reached(gate, process):
+        process.send_signal(signal.SIGTERM)
+    status, out, err = end(process)
+    assert (status, err) == (0, STOPPING)
+    assert b"| gated" in out
+    assert (shop.datadir("gated") / "key").stat().st_size == 4 * MIB
+
+
+def test_a_second_signal_does_not_wait_for_a_commit(shop: Shop) -> None:
+    gate = shop.gate("commit")
+    process = begin_put(shop, "gated:key")
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    with _reached(gate, process):
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline() == STOPPING
+        process.send_signal(signal.SIGINT)
+        assert end(process) == (130, b"", b"")
+    assert shop.names("gated") == []
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_so(shop: Shop) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = begin_put(shop, "key")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    assert end(process)[0] == 0
+    assert shop.names() == ["key"]
+
+
+@contextlib.contextmanager
+def _reached(gate: Path, process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Inside, `process` is at the gate; it goes on afterwards."""
+    descriptor = None
+    while descriptor is None:
+        descriptor = _opened(gate)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0 if descriptor else 0.01)
+            raise AssertionError(f"it ended: {process.returncode}")
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(gate: Path) -> int | None:
+    """None while nobody is at the gate."""
+    try:
+        return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise

@@ -1,0 +1,1 @@
+"""The configuration: what is read, and the one line that each bad one ends in."""

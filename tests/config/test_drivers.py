@@ -1,0 +1,193 @@
+"""Drivers of third parties: found by name, and each that cannot work refused in one line with its cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.packages import DRIVER, Start, install, start
+
+REPORT = "Report it to the driver's author, or use another driver."
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return tmp_path / "site"
+
+
+def started(tmp_path: Path, *sites: Path, driver: str = "tape") -> Start:
+    config = tmp_path / "imgstore.conf"
+    config.write_text(f"[imgstore]\nenabled_stores = archive:{driver}\n")
+    return start(config, *sites)
+
+
+def refusal(tmp_path: Path, *sites: Path) -> str:
+    ended = started(tmp_path, *sites)
+    assert (ended.section, ended.option) == ("imgstore", "enabled_stores")
+    assert "\n" not in ended.refused
+    prefix = "[imgstore] enabled_stores: driver 'tape' "
+    assert ended.refused.startswith(prefix)
+    return ended.refused[len(prefix) :]
+
+
+def broken(site: Path, code: str) -> None:
+    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code)
+
+
+def test_a_driver_of_another_package_is_used_by_its_name(tmp_path: Path, site: Path) -> None:
+    broken(site, DRIVER)
+    assert started(tmp_path, site).built == {"archive": "Driver"}
+
+
+def test_only_the_driver_that_is_named_is_imported(tmp_path: Path, site: Path) -> None:
+    broken(site, "raise RuntimeError('nobody asked for me')")
+    ended = started(tmp_path, site, driver="memory")
+    assert ended.built == {"archive": "MemoryDriver"}
+    assert "acme_tape" not in ended.modules
+    assert "imgstore.drivers.filesystem" not in ended.modules
+
+
+def test_an_unknown_driver_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    known = "Use one of: filesystem, memory; or install the package that has it."
+    assert refusal(tmp_path) == f"is not installed. {known}"
+    assert started(tmp_path, driver="Filesytem").refused == (
+        f"[imgstore] enabled_stores: driver 'Filesytem' is not installed. Did you mean 'filesystem'? {known}"
+    )
+
+
+def test_the_same_entry_point_in_two_metadata_folders_is_one_driver(tmp_path: Path, site: Path) -> None:
+    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=DRIVER)
+    install(tmp_path / "again", "acme-tape", entry_points=["tape = acme_tape:Driver"])
+    assert started(tmp_path, site, tmp_path / "again").built == {"archive": "Driver"}
+
+
+@pytest.mark.parametrize("between", [[], ["other = acme_tape:Other"]], ids=["adjacent", "not adjacent"])
+def test_two_drivers_of_one_name_are_refused(tmp_path: Path, site: Path, between: list[str]) -> None:
+    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+    install(tmp_path / "second", "zeta-tape", entry_points=["tape = zeta_tape:Driver"], code=DRIVER)
+    assert refusal(tmp_path, site, tmp_path / "second") == (
+        "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
+        "Uninstall the packages whose driver is not wanted."
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "metadata"),
+    [
+        ("tape = acme_tape:Driver [robots]", ["Provides-Extra: robots"]),
+        ("tape = acme_tape:Driver", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
+        ("tape = acme_tape:Driver", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
+    ],
+    ids=["named by the entry point", "requires the module", "marker with a condition"],
+)
+def test_a_missing_extra_is_named_with_the_command(
+    tmp_path: Path, site: Path, entry_point: str, metadata: list[str]
+) -> None:
+    install(site, "acme-tape", entry_points=[entry_point], code="import absent_robots", metadata=metadata)
+    assert refusal(tmp_path, site) == (
+        "needs the module 'absent_robots', which is missing. Install it: pip install 'acme-tape[robots]'."
+    )
+
+
+def test_the_extra_named_as_the_driver_is_the_last_resort(tmp_path: Path, site: Path) -> None:
+    metadata = ["Provides-Extra: disk", "Provides-Extra: Tape"]
+    install(site, "acme", entry_points=["tape = acme:Driver"], code="import absent_robots", metadata=metadata)
+    assert refusal(tmp_path, site).endswith("Install it: pip install 'acme[Tape]'.")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import absent_robots", "No module named 'absent_robots'"),
+        ("from acme_tape import nothing", "cannot import name 'nothing' from "),
+        ("import acme_tape.nothing", "No module named 'acme_tape.nothing'; 'acme_tape' is not a package"),
+    ],
+    ids=["nobody says what brings it", "name", "own module"],
+)
+def test_an_import_that_no_extra_cures_is_told_as_it_is(tmp_path: Path, site: Path, code: str, reason: str) -> None:
+    metadata = [] if "robots" in code else ["Provides-Extra: tape"]
+    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code, metadata=metadata)
+    text = refusal(tmp_path, site)
+    assert text.startswith(f"(acme_tape:Driver) cannot be imported: {reason}")
+    assert text.endswith("Install what is missing, or reinstall the driver's package.")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise RuntimeError('no\\nrobots')", "RuntimeError: no robots"),
+        ("def", "SyntaxError: invalid syntax (acme_tape.py, line 1)"),
+        ("x = 1", "AttributeError: module 'acme_tape' has no attribute 'Driver'"),
+    ],
+    ids=["raises", "syntax", "no such name"],
+)
+def test_a_driver_that_fails_in_its_import_is_refused(tmp_path: Path, site: Path, code: str, reason: str) -> None:
+    broken(site, code)
+    assert refusal(tmp_path, site) == f"(acme_tape:Driver) failed when it was imported: {reason}. {REPORT}"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("class Driver: pass", "is not a subclass of imgstore.driver.StoreDriver."),
+        ("Driver = []", "is not a subclass of imgstore.driver.StoreDriver."),
+        (
+            "from imgstore.driver import StoreDriver\nclass Driver(StoreDriver):\n    def check(self): pass",
+            "does not implement _delete, _open_reader, _open_writer, _stat, key_from_url, url.",
+        ),
+        (
+            f"{DRIVER}    OPTIONS = ()",
+            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
+        ),
+        (
+            f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass",
+            "has OPTIONS that differ from the keyword parameters of __init__: robots.",
+        ),
+        (
+            f"{DRIVER}    def __init__(self, **rest): pass",
+            "has OPTIONS that differ from the keyword parameters of __init__: **rest, capacity.",
+        ),
+        (
+            f"{DRIVER}    OPTIONS = MemoryDriver.OPTIONS * 2",
+            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
+        ),
+        (f"{DRIVER}    OPTIONS = ('capacity',)", "has OPTIONS that are not options of oslo.config."),
+        (
+            f"from oslo_config import cfg\n{DRIVER}    OPTIONS = (cfg.IntOpt('weight'),)\n"
+            "    def __init__(self, *, weight): super().__init__()",
+            "has options that every store has: weight.",
+        ),
+    ],
+    ids=["class", "falsy", "abstract", "fewer", "more", "any", "twice", "strings", "clash"],
+)
+def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path, site: Path, code: str, problem: str) -> None:
+    broken(site, code)
+    assert refusal(tmp_path, site) == f"{problem} {REPORT}"
+
+
+def test_a_falsy_instance_is_used_as_any_other(tmp_path: Path, site: Path) -> None:
+    broken(site, f"{DRIVER}    def __bool__(self): return False\n    def __len__(self): return 0")
+    assert started(tmp_path, site).built == {"archive": "Driver"}
+
+
+def test_a_driver_that_fails_in_its_making_is_refused_without_the_values(tmp_path: Path, site: Path) -> None:
+    broken(site, f"{DRIVER}    def __init__(self, *, capacity=None): raise ValueError('hunter2')")
+    ended = started(tmp_path, site)
+    assert ended.section == "archive"
+    assert ended.refused == (
+        "[archive]: driver 'tape' failed with these options (ValueError). "
+        "Check them against the driver's documentation; a driver should say which one is wrong."
+    )
+
+
+def test_what_was_built_is_closed_when_a_later_store_fails(tmp_path: Path, site: Path) -> None:
+    broken(site, f"{DRIVER}    def close(self): open({str(tmp_path / 'closed')!r}, 'x').close()")
+    install(
+        site, "acme-bad", entry_points=["bad = acme_bad:Driver"],
+        code=f"{DRIVER}    def __init__(self, *, capacity=None): raise ValueError",
+    )  # fmt: skip
+    config = tmp_path / "imgstore.conf"
+    config.write_text("[imgstore]\nenabled_stores = a:tape, b:bad\ndefault_store = a\n")
+    assert start(config, site).section == "b"
+    assert (tmp_path / "closed").exists()

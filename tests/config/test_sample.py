@@ -1,0 +1,67 @@
+"""What is shipped in etc/ and shown in doc/ is what the code says, and works."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg, generator
+
+from imgstore import config
+from imgstore.options import OPTIONS, STORE_OPTIONS
+
+ROOT = Path(__file__).parent.parent.parent
+ETC = ROOT / "etc"
+
+
+def build(tmp_path: Path, text: str) -> list[tuple[str, str, str]]:
+    """The stores of a configuration whose absolute paths are moved below `tmp_path`."""
+    path = tmp_path / "imgstore.conf"
+    path.write_text(re.sub(r"(?m)^(datadir = )/", rf"\1{tmp_path}/", text))
+    stores = config.build_stores(config.load([str(path)]))
+    stores.check()
+    stores.close()
+    return [(store.identifier, type(store.driver).__name__, store.description) for store in stores]
+
+
+def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "sample"
+    with monkeypatch.context() as patch:
+        # The generator turns logging on for the whole process.
+        patch.setattr(logging, "basicConfig", lambda **_: None)
+        generator.main(["--config-file", str(ETC / "oslo-config-generator.conf"), "--output-file", str(made)])
+    assert made.read_text() == (ETC / "imgstore.conf.sample").read_text(), (
+        "run from the top of the tree: oslo-config-generator --config-file etc/oslo-config-generator.conf"
+    )
+
+
+def test_every_option_has_help_and_a_driver_is_an_example_section() -> None:
+    groups = {str(getattr(group, "name", group)): options for group, options in config.list_opts()}
+    assert list(groups) == ["imgstore", "ssd", "my-memory"]
+    assert {option.dest for option in groups["ssd"]} >= {"datadir", "description", "weight", "read_only"}
+    assert all(option.help and option.help.endswith(".") for options in groups.values() for option in options)
+
+
+def test_the_sample_with_every_default_switched_on_is_a_good_configuration(tmp_path: Path) -> None:
+    lines = (ETC / "imgstore.conf.sample").read_text().splitlines()
+    options = [re.sub(r"^#(\w+ =)", r"\1", line) for line in lines if not line.endswith("<None>")]
+    text = "\n".join(options).replace("enabled_stores =", "enabled_stores = ssd:filesystem, my-memory:memory")
+    text = text.replace("[ssd]", "[ssd]\ndatadir = /ssd").replace("[imgstore]", "[imgstore]\ndefault_store = ssd")
+    assert [name for name, _, _ in build(tmp_path, text)] == ["ssd", "my-memory"]
+
+
+def test_the_minimal_configuration_works(tmp_path: Path) -> None:
+    assert build(tmp_path, (ETC / "imgstore-minimal.conf").read_text()) == [("main", "FilesystemDriver", "")]
+
+
+def test_the_examples_of_the_documentation_work(tmp_path: Path) -> None:
+    blocks = re.findall(r"```ini\n(.*?)```", (ROOT / "doc" / "configuration.md").read_text(), re.DOTALL)
+    assert [[name for name, _, _ in build(tmp_path, block)] for block in blocks] == [["main"], ["fast", "archive"]]
+
+
+def test_the_documentation_names_every_option_of_the_service_and_of_all_stores() -> None:
+    text = (ROOT / "doc" / "configuration.md").read_text()
+    options: list[cfg.Opt] = [*OPTIONS, *STORE_OPTIONS]
+    assert [option.name for option in options if f"`{option.name}`" not in text] == []

@@ -1,0 +1,45 @@
+"""Hooks of the whole suite: tests that need a program which is missing are left out loudly (see `tests/needs.py`)."""
+
+from __future__ import annotations
+
+import collections
+import os
+
+import pytest
+
+from tests.needs import Need
+
+LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(need): left out where a program is missing")
+    config.stash[LEFT_OUT] = collections.Counter()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = [(item, unmet) for item in items if (unmet := _unmet(item))]
+    for _, needs in missing:
+        config.stash[LEFT_OUT].update(needs)
+    if missing and os.environ.get("CI") == "true":
+        raise pytest.UsageError(*_lines(config))
+    if missing:
+        left_out = [item for item, _ in missing]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[LEFT_OUT]:
+        terminalreporter.section("left out", yellow=True)
+        for line in _lines(config):
+            terminalreporter.write_line(line, yellow=True)
+
+
+def _unmet(item: pytest.Item) -> set[Need]:
+    needs = {need for mark in item.iter_markers("needs") for need in mark.args}
+    return {need for need in needs if not need.met}
+
+
+def _lines(config: pytest.Config) -> list[str]:
+    return [need.left_out(count) for need, count in config.stash[LEFT_OUT].items()]

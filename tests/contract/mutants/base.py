@@ -1,0 +1,139 @@
+"""What mutants are made of."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from imgstore.driver import ObjectReader, ObjectWriter
+from imgstore.drivers.memory import MemoryDriver, MemoryReader, MemoryStorage, MemoryWriter
+from imgstore.model import ObjectInfo
+from imgstore.testing import Subject
+from tests.contract.subjects import UnreachableStorage
+
+SECRET = "s3cret-t0ken"
+INTERNAL = "/srv/internal"
+
+Patched = TypeVar("Patched", bound=type)
+
+
+class MutantStorage(MemoryStorage):
+    """Memory in which a mutant can leave traces, and what it must be made to give back after its test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traces: set[str] = set()
+        self.writers: list[MutantWriter] = []
+        self.descriptors: list[int] = []
+        self.released = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def names(self) -> set[str]:
+        return super().names() | self.traces
+
+    def replace(self, key: str, data: bytes) -> ObjectInfo:
+        """What exclusive creation is not."""
+        with self._lock:
+            self._objects.pop(key, None)
+        return self.create(key, data)
+
+    def open_descriptor(self) -> int:
+        fd = os.open(os.devnull, os.O_RDONLY)
+        self.descriptors.append(fd)
+        return fd
+
+    def close_descriptors(self) -> None:
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+    def start_thread(self) -> None:
+        thread = threading.Thread(target=self.released.wait)
+        self.threads.append(thread)
+        thread.start()
+
+    def end_threads(self) -> None:
+        self.released.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class MutantWriter(MemoryWriter):
+    """The memory driver's writer, with the driver's storage at hand."""
+
+    def __init__(self, storage: MutantStorage, key: str) -> None:
+        super().__init__(storage, key)
+        self.mutant_storage = storage
+        self.key = key
+        storage.writers.append(self)
+
+    @property
+    def joined(self) -> bytes:
+        return b"".join(self._chunks)
+
+
+class Mutant(MemoryDriver):
+    """The memory driver, with parts to replace."""
+
+    CAUGHT_BY: ClassVar[tuple[str, ...]] = ()
+    WRITER: ClassVar[type[MutantWriter]] = MutantWriter
+    storage: Any  # a MutantStorage, or one that cannot be reached
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        if isinstance(self.storage, MutantStorage):
+            return self.WRITER(self.storage, key)
+        return super()._open_writer(key, size)
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        return MemoryReader(self.storage.get(key), start)
+
+
+class MutantSubject(Subject):
+    """Drivers of a mutant's class on one storage."""
+
+    secrets = (SECRET,)
+    internals = (INTERNAL,)
+
+    def __init__(self, mutant: type[MemoryDriver]) -> None:
+        self.mutant = mutant
+        self.storage = MutantStorage()
+
+    def open(self) -> MemoryDriver:
+        return self.mutant.on(self.storage)
+
+    def broken(self) -> MemoryDriver:
+        return self.mutant.on(UnreachableStorage())
+
+    def inventory(self) -> set[str]:
+        return self.storage.names()
+
+    def clean_up(self) -> None:
+        """Gives back what a mutant kept on purpose."""
+        self.storage.end_threads()
+        self.storage.close_descriptors()
+
+
+MUTANTS: list[type[Mutant]] = []
+
+
+def caught_by(*tests: str) -> Callable[[type[Mutant]], type[Mutant]]:
+    """Registers a mutant and the tests that must catch it."""
+
+    def register(mutant: type[Mutant]) -> type[Mutant]:
+        mutant.CAUGHT_BY = tests
+        MUTANTS.append(mutant)
+        return mutant
+
+    return register
+
+
+def patched(**methods: object) -> Callable[[Patched], Patched]:
+    """Replaces methods after the class is made, the final ones too: `refuse_overrides` sees the making only."""
+
+    def patch(cls: Patched) -> Patched:
+        for name, method in methods.items():
+            setattr(cls, name, method)
+        return cls
+
+    return patch

@@ -1,0 +1,67 @@
+"""Drivers that keep threads and descriptors, or work while they are made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from imgstore import errors
+from imgstore.driver import ObjectReader, ObjectWriter
+from imgstore.drivers.memory import MemoryStorage
+from tests.contract.mutants.base import Mutant, caught_by
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@caught_by("test_threads_are_returned", "test_driver_at_work_does_not_gather_threads_and_descriptors")
+class LeavesAThreadWithEveryUpload(Mutant):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        self.storage.start_thread()
+        return super()._open_writer(key, size)
+
+
+@caught_by("test_descriptors_are_returned")
+class LeavesADescriptorWithEveryDownload(Mutant):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        self.storage.open_descriptor()
+        return super()._open_reader(key, start, stop, etag)
+
+
+@caught_by("test_driver_at_work_does_not_gather_threads_and_descriptors")
+class ReturnsDescriptorsAtCloseOnly(LeavesADescriptorWithEveryDownload):
+    def close(self) -> None:
+        self.storage.close_descriptors()
+
+
+@caught_by("test_refused_open_returns_its_descriptors")
+class RefusesARangeWithTheObjectOpen(Mutant):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        fd = self.storage.open_descriptor()
+        reader = super()._open_reader(key, start, stop, etag)
+        if start > reader.info.size:
+            raise errors.RangeNotSatisfiable("The object ends before.")
+        self.storage.descriptors.remove(fd)
+        os.close(fd)
+        return reader
+
+
+@caught_by("test_construction_does_no_input_or_output")
+class LooksAtTheStorageWhileItIsMade(Mutant):
+    @classmethod
+    def on(cls, storage: MemoryStorage) -> Self:
+        driver = super().on(storage)
+        driver.check()
+        return driver
+
+
+@caught_by("test_options_are_the_parameters")
+class HasAParameterThatIsNoOption(Mutant):
+    def __init__(self, *, capacity: int | None = None, debug: bool = False) -> None:
+        super().__init__(capacity=capacity)
+
+
+@caught_by("test_options_are_the_parameters")
+class HasAnOptionThatIsNoParameter(Mutant):
+    def __init__(self) -> None:
+        super().__init__()

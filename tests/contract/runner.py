@@ -1,0 +1,51 @@
+"""Runs one test of the contract without pytest's machinery, so that many broken drivers are tried in little time."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.testing import AtomicCreation, DriverContract, working_bench
+from tests.contract.mutants import MutantSubject
+
+
+class Contract(AtomicCreation, DriverContract):
+    """Everything that can be demanded of a driver."""
+
+
+def contract_tests() -> list[str]:
+    """The names of all tests of the contract."""
+    return sorted(name for name, _ in inspect.getmembers(Contract, inspect.isfunction) if name.startswith("test_"))
+
+
+def cases(test: str) -> Iterator[dict[str, Any]]:
+    """The parameters with which pytest would run the test."""
+    marks = [mark for mark in getattr(getattr(Contract, test), "pytestmark", ()) if mark.name == "parametrize"]
+    columns = [[(mark.args[0], value) for value in mark.args[1]] for mark in marks]
+    return (dict(case) for case in itertools.product(*columns))
+
+
+def run(test: str, driver: type[MemoryDriver], parameters: dict[str, Any]) -> None:
+    """Runs one case on an empty storage. Raises what the test raises."""
+    subject = MutantSubject(driver)
+    with contextlib.ExitStack() as stack:
+        stack.callback(subject.clean_up)
+        getattr(Contract(), test)(stack.enter_context(working_bench(subject)), **parameters)
+
+
+def verdict(test: str, driver: type[MemoryDriver]) -> str | None:
+    """None if the driver passes, else what the first failing case says. Only what a test means to say counts: an
+    assertion, a failure of pytest's, an error of the library's. Anything else is a defect of the mutant, and raised."""
+    for parameters in cases(test):
+        try:
+            run(test, driver, parameters)
+        except (AssertionError, pytest.fail.Exception, errors.ImgstoreError) as failure:
+            return f"{type(failure).__name__}: {failure}"
+    return None

@@ -1,0 +1,75 @@
+"""The subjects of the library's own drivers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from imgstore import errors
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.memory import MemoryDriver, MemoryObject, MemoryStorage
+from imgstore.model import ObjectInfo
+from imgstore.testing import Subject
+
+
+class UnreachableStorage(MemoryStorage):
+    """Memory that cannot be reached."""
+
+    def names(self) -> set[str]:
+        raise errors.StoreUnavailable("The storage cannot be reached.")
+
+    def infos(self) -> list[ObjectInfo]:
+        raise errors.StoreUnavailable("The storage cannot be reached.")
+
+    def get(self, key: str) -> MemoryObject:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    def create(self, key: str, data: bytes) -> ObjectInfo:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    def remove(self, key: str, *, etag: str | None = None) -> ObjectInfo:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+
+class MemorySubject(Subject):
+    """Drivers of one class on one memory."""
+
+    def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
+        self.driver = driver
+        self.storage = MemoryStorage()
+
+    def open(self) -> MemoryDriver:
+        return self.driver.on(self.storage)
+
+    def broken(self) -> MemoryDriver:
+        return self.driver.on(UnreachableStorage())
+
+    def inventory(self) -> set[str]:
+        return self.storage.names()
+
+
+class FilesystemSubject(Subject):
+    """Drivers on one directory. The broken one's directory is below a file, where no directory can be."""
+
+    borders = (4096, 64 * 1024)
+
+    def __init__(self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool) -> None:
+        self._driver = driver
+        self._thin = thin_provisioning
+        self._datadir = root / "images"
+        self._datadir.mkdir()
+        (root / "file").touch()
+        self._nowhere = root / "file" / "images"
+        self.internals = (str(root),)
+
+    def open(self) -> FilesystemDriver:
+        return self._driver(datadir=str(self._datadir), thin_provisioning=self._thin)
+
+    def broken(self) -> FilesystemDriver:
+        return self._driver(datadir=str(self._nowhere), thin_provisioning=self._thin)
+
+    def inventory(self) -> set[str]:
+        found = subprocess.run(
+            ["find", ".", "-mindepth", "1"], cwd=self._datadir, check=True, capture_output=True, text=True
+        )
+        return {line.removeprefix("./") for line in found.stdout.splitlines()}

@@ -1,0 +1,105 @@
+"""What the base classes keep for every driver, however the driver fails or is built."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from imgstore import errors
+from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
+from imgstore.drivers.memory import MemoryDriver, MemoryReader, MemoryWriter
+from imgstore.model import ObjectInfo
+
+
+class CannotClose(MemoryReader):
+    def _close(self) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+class ReadersCannotClose(MemoryDriver):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        return CannotClose(self.storage.get(key), start)
+
+
+@pytest.fixture
+def driver() -> MemoryDriver:
+    driver = ReadersCannotClose()
+    with driver.open_writer("key") as writer:
+        writer.write(b"some")
+        writer.commit()
+    return driver
+
+
+def test_failing_close_does_not_hide_why_a_read_is_refused(
+    driver: MemoryDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        with pytest.raises(errors.RangeNotSatisfiable):
+            driver.open_reader("key", stop=5)
+        with pytest.raises(errors.ObjectChanged):
+            driver.open_reader("key", etag="another")
+    assert len(caplog.messages) == 2
+
+
+class FailsTwice(MemoryWriter):
+    def _write(self, chunk: bytes | memoryview) -> None:
+        raise OSError(28, "No space left on device")
+
+    def _abort(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+class CannotAbort(MemoryDriver):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return FailsTwice(self.storage, key)
+
+
+def test_failing_abort_does_not_hide_its_cause_nor_keep_the_room(caplog: pytest.LogCaptureFixture) -> None:
+    driver = CannotAbort(capacity=100)
+    with (
+        caplog.at_level(logging.WARNING),
+        driver.open_writer("key", size=80) as writer,
+        pytest.raises(errors.StoreFull),
+    ):
+        writer.write(b"some")
+    assert len(caplog.messages) == 1
+    assert driver.space().free == 100
+
+
+class Lies(MemoryWriter):
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        return ObjectInfo(info.key, info.size - 1, info.etag)
+
+
+class StoresLess(MemoryDriver):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return Lies(self.storage, key)
+
+
+def test_object_that_is_not_what_was_sent_is_removed() -> None:
+    driver = StoresLess(capacity=100)
+    with driver.open_writer("key") as writer:
+        writer.write(b"some")
+        with pytest.raises(errors.IntegrityError):
+            writer.commit()
+    assert driver.storage.names() == set()
+    assert driver.space().free == 100
+
+
+@pytest.mark.parametrize(
+    ("base", "name"), [(ObjectWriter, "commit"), (ObjectReader, "read"), (StoreDriver, "open_writer")]
+)
+def test_final_method_cannot_be_replaced(base: type, name: str) -> None:
+    mixin = type("Mixin", (), {name: lambda self: None})
+    with pytest.raises(TypeError, match=f"{name} is final"):
+        type("Direct", (base,), {name: lambda self: None})
+    with pytest.raises(TypeError, match=f"Mixin.{name} is final"):
+        type("ByMixin", (mixin, base), {})
+
+
+def test_error_of_a_client_library_is_not_quoted() -> None:
+    error = errors.from_os_error(OSError("https://user:s3cret@storage.invalid/?signature=s3cret"), "reading")
+    assert "s3cret" not in f"{error} {error.detail}"
+    assert "No space left" in str(errors.from_os_error(OSError(28, "No space left on device"), "writing").detail)

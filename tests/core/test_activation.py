@@ -1,0 +1,200 @@
+"""Law 8, only the owner acts: activation refused, activation of unknown outcome, attempts that lost their image."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from imgstore import errors
+from imgstore.catalog import MemoryCatalog
+from imgstore.model import Attempt, UploadRequest, UploadResult
+from imgstore.session import UploadSession
+from tests.core.world import IMAGE, OWNER, World
+
+BODY = b"the winner's data"
+
+
+class Connection(Exception):
+    """The database went away."""
+
+
+class Unsure(MemoryCatalog):
+    """A catalog whose answer to `activate` is lost, before or after the change; later it may be gone altogether."""
+
+    def __init__(self, *, changed: bool, gone: bool = False) -> None:
+        super().__init__()
+        self.create(IMAGE, owner=OWNER)
+        self._changed = changed
+        self._gone = gone
+        self.healthy = False
+
+    def activate(self, attempt: Attempt, result: UploadResult) -> None:
+        if self.healthy or self._changed:
+            super().activate(attempt, result)
+        if not self.healthy:
+            raise Connection("postgres://user:password@host/")
+
+    def release(self, attempt: Attempt) -> bool:
+        if self._gone and not self.healthy:
+            raise Connection("postgres://user:password@host/")
+        return super().release(attempt)
+
+
+def world_on(rows: Unsure) -> World:
+    world = World(catalog=rows)
+    world.rows = rows
+    return world
+
+
+def test_image_deleted_meanwhile_is_gone_and_nothing_is_left() -> None:
+    world = World()
+    with world.begin() as session:
+        session.write(BODY)
+        world.rows.delete(IMAGE)
+        with pytest.raises(errors.ImageGone) as caught:
+            session.finish()
+    assert caught.value.status == 410
+    world.assert_nothing_left()
+
+
+def test_lost_answer_after_the_change_keeps_the_object_and_counts_it(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Unsure(changed=True)
+    world = world_on(rows)
+    with pytest.raises(errors.CatalogUnavailable) as caught:
+        world.upload([BODY])
+    assert caught.value.retryable
+    assert "password" not in f"{caught.value} {caught.value.detail} {caplog.text}"
+    world.assert_active(BODY)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_lost_request_before_the_change_removes_the_object() -> None:
+    rows = Unsure(changed=False)
+    world = world_on(rows)
+    with pytest.raises(errors.CatalogUnavailable):
+        world.upload([BODY])
+    rows.healthy = True
+    world.assert_untouched()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_catalog_gone_altogether_keeps_the_object_and_its_room(changed: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody can say whether the image is active: an orphan that is counted is better than lost data."""
+    rows = Unsure(changed=changed, gone=True)
+    world = world_on(rows)
+    with pytest.raises(errors.CatalogUnavailable):
+        world.upload([BODY])
+    assert world.read() == BODY
+    account = world.ledger.account(OWNER)
+    assert (account.held, account.used) == (0, len(BODY))
+    assert "password" not in caplog.text
+    assert rows.find(IMAGE).status == ("active" if changed else "saving")
+
+
+def test_attempts_never_share_a_key() -> None:
+    world = World()
+    keys = []
+    for _ in range(5):
+        session = world.begin()
+        keys.append(session.attempt.key)
+        session.abort()
+    assert len(set(keys)) == 5
+    assert keys[0] == IMAGE
+
+
+def test_image_created_again_under_its_identifier_repeats_no_attempt() -> None:
+    world = World()
+    zombie = world.begin()
+    zombie.write(b"zombie")
+    world.rows.delete(IMAGE)
+    world.rows.create(IMAGE, owner=OWNER)
+    winner = world.begin()
+    assert winner.attempt.key != zombie.attempt.key
+    winner.write(BODY)
+    with pytest.raises(errors.ImageGone):
+        zombie.finish()
+    winner.finish()
+    world.assert_active(BODY)
+
+
+def taken_over(world: World) -> None:
+    """What an operator does after a crash: the image goes back to queued while the old attempt still runs."""
+    row = world.rows.find(IMAGE)
+    assert row.status == "saving"
+    world.rows.release(Attempt(IMAGE, 1, OWNER, "raw", "bare"))
+
+
+@pytest.mark.parametrize("zombie_end", ["finish", "abort", "refusal"])
+@pytest.mark.parametrize("first", ["zombie", "winner"])
+def test_zombie_cannot_harm_the_winner(first: str, zombie_end: str) -> None:
+    world = World()
+    zombie = world.begin()
+    zombie.write(b"zombie")
+    taken_over(world)
+    winner = world.begin()
+    winner.write(BODY)
+    if first == "winner":
+        winner.finish()
+    end_zombie(zombie_end, zombie)
+    if first == "zombie":
+        assert world.status == "saving", "the zombie gave back what it did not own"
+        winner.finish()
+    world.assert_active(BODY)
+
+
+def end_zombie(how: str, zombie: UploadSession) -> None:
+    if how == "abort":
+        zombie.abort()
+        return
+    if how == "refusal":
+        with pytest.raises(errors.UsageError):
+            zombie.write("no bytes")  # type: ignore[arg-type]  # any failure will do
+        return
+    with pytest.raises(errors.ImageGone):
+        zombie.finish()
+
+
+def test_concurrent_begin_has_one_owner() -> None:
+    world = World()
+    session = world.begin()
+    with pytest.raises(errors.ImageConflict) as caught:
+        world.begin()
+    assert caught.value.status == 409
+    session.abort()
+    world.assert_untouched()
+
+
+def test_catalog_answers_in_its_order() -> None:
+    rows = MemoryCatalog()
+    rows.create("a", owner="p", disk_format=None, container_format=None)
+    with pytest.raises(errors.ImageNotFound):
+        rows.begin(UploadRequest("a", context="q"), "fast")
+    with pytest.raises(errors.InvalidRequest, match="disk_format, container_format must be set"):
+        rows.begin(UploadRequest("a", context="p"), "fast")
+
+
+def test_release_tells_whether_the_attempt_owned_the_image() -> None:
+    rows = MemoryCatalog()
+    rows.create("a")
+    attempt = rows.begin(UploadRequest("a"), "fast")
+    assert rows.release(attempt)
+    assert not rows.release(attempt)
+    second = rows.begin(UploadRequest("a"), "fast")
+    assert not rows.release(attempt)
+    assert rows.find("a").status == "saving"
+    rows.delete("a")
+    assert not rows.release(second)
+
+
+def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> None:
+    """A catalog restored from a backup repeats its numbers; the retry, under the next key, succeeds."""
+    world = World()
+    with world.driver.open_writer(IMAGE) as writer:
+        writer.write(b"somebody else's")
+        writer.commit()
+    with pytest.raises(errors.StoreUnavailable, match="in the way") as refused:
+        world.upload([b"data"])
+    assert (refused.value.status, refused.value.retry_after) == (503, 1)
+    assert world.read() == b"somebody else's"
+    assert world.upload([b"data"]).location.key == f"{IMAGE}.2"

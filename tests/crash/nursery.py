@@ -1,0 +1,110 @@
+"""The process that children are forked from: all is imported and there is one thread, so a fork is quick and safe.
+
+One line of JSON on standard input begets one child (see `Order`); the answer is `child <pid>`. The child uploads image
+after image, prints `begin <image>` before each, and dies by SIGKILL: of its own at a chosen event of an upload, or by
+whoever reads. `dead <status>` follows when it is gone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass
+from types import FrameType
+
+from imgstore.catalog import MemoryCatalog
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.model import MIB, UploadRequest
+from imgstore.store import Store, StoreSet
+from imgstore.upload import UploadService
+from tests.filesystem.support import BOTH
+
+SIZE = 3 * MIB // 2 + 17
+CHUNK = 64 * 1024
+KINDS = {kind.__name__: kind for kind in BOTH}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a child does: where, how it stages, and at which event of its second upload it dies (0 to 1; None: by no
+    event)."""
+
+    datadir: str
+    kind: str
+    moment: float | None = None
+
+
+def content_of(image: str) -> bytes:
+    """Each image's own bytes, the same in every process."""
+    return random.Random(image).randbytes(SIZE)
+
+
+def service_on(driver: FilesystemDriver, catalog: MemoryCatalog) -> UploadService:
+    """The core over one store."""
+    return UploadService(StoreSet([Store("fast", driver)], default="fast"), catalog=catalog)
+
+
+def upload(service: UploadService, catalog: MemoryCatalog, image: str) -> None:
+    """One image through the core, in chunks."""
+    content = content_of(image)
+    with service.begin(UploadRequest(image, size=SIZE)) as session:
+        for start in range(0, SIZE, CHUNK):
+            session.write(content[start : start + CHUNK])
+        session.finish()
+
+
+class Events:
+    """Counts the calls into C that the main thread makes: system calls, locks, whatever; kills at number `fatal`."""
+
+    def __init__(self, fatal: int | None = None) -> None:
+        self.seen = 0
+        self._fatal = fatal
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event in ("c_call", "c_return"):
+            self.seen += 1
+            if self.seen == self._fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(line: str) -> None:
+    """One line, at once, to whoever reads."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def live(order: Order) -> None:
+    """A child's life: it does not return."""
+    catalog = MemoryCatalog()
+    service = service_on(KINDS[order.kind](datadir=order.datadir), catalog)
+    events = Events()
+    for number in itertools.count():
+        image = f"image-{number}"
+        catalog.create(image)
+        content_of(image)
+        say(f"begin {image}")
+        sys.setprofile(events if order.moment is not None else None)
+        upload(service, catalog, image)
+        sys.setprofile(None)
+        if order.moment is not None:
+            events = Events(1 + int(order.moment * events.seen))
+
+
+def main() -> None:
+    """Reads orders until standard input ends."""
+    for line in sys.stdin:
+        order = Order(**json.loads(line))
+        child = os.fork()
+        if child == 0:
+            live(order)
+        say(f"child {child}")
+        _, status = os.waitpid(child, 0)
+        say(f"dead {status}")
+
+
+if __name__ == "__main__":
+    main()

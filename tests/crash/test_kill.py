@@ -1,0 +1,155 @@
+"""SIGKILL at random moments of an upload: nothing partial is ever visible, leftovers are purged, the retry succeeds.
+
+Some moments are chosen by the clock, which also hits the inside of a system call, and some by counting the calls an
+upload makes, which hits the few calls of the commit as often as the many of the stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.catalog import MemoryCatalog
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.model import UploadRequest
+from tests.crash.nursery import KINDS, Order, content_of, service_on, upload
+from tests.filesystem.support import get, names, room_for_both
+
+ROOT = Path(__file__).parents[2]
+MOMENTS = 25
+LONGEST = 0.05
+"""Seconds until a kill by the clock: one to three uploads."""
+
+
+class Nursery:
+    """The other end of `tests.crash.nursery`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.nursery"],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders, self._answers = self._process.stdin, self._process.stdout
+
+    def let_die(self, order: Order, *, after: float | None = None) -> list[str]:
+        """The images that a child began until it died: by itself, or `after` seconds from its first byte."""
+        print(json.dumps(asdict(order)), file=self._orders, flush=True)
+        child, begun = 0, list[str]()
+        for line in self._answers:
+            word, value = line.split()
+            if word == "dead":
+                assert int(value) == signal.SIGKILL
+                return begun
+            if word == "child":
+                child = int(value)
+            else:
+                begun.append(value)
+            if after is not None and child and begun:
+                time.sleep(after)  # not to wait for anything: it is the random moment
+                os.kill(child, signal.SIGKILL)
+                after = None
+        raise AssertionError("the nursery ended")
+
+    def close(self) -> None:
+        with self._process:
+            self._orders.close()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    with room_for_both(tmp_path) as path:
+        yield path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kill_at_any_call_leaves_nothing_partial(nursery: Nursery, tmp_path: Path, kind: str) -> None:
+    for number in range(MOMENTS):
+        moment = random.Random(number).random()
+        # Every other one in the last part, where the commit is.
+        moment = 1 - moment / 5 if number % 2 else moment
+        with _datadir(tmp_path, f"killed at {moment} of the second upload") as datadir:
+            begun = nursery.let_die(Order(str(datadir), kind, moment))
+            assert len(begun) >= 2
+            _expect_whole_after_purge(KINDS[kind](datadir=str(datadir)), datadir, begun)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kill_at_any_time_leaves_nothing_partial(nursery: Nursery, tmp_path: Path, kind: str) -> None:
+    for number in range(MOMENTS):
+        after = random.Random(number).uniform(0, LONGEST)
+        with _datadir(tmp_path, f"killed {after} seconds after the first byte") as datadir:
+            begun = nursery.let_die(Order(str(datadir), kind), after=after)
+            _expect_whole_after_purge(KINDS[kind](datadir=str(datadir)), datadir, begun)
+
+
+@contextlib.contextmanager
+def _datadir(parent: Path, told: str) -> Iterator[Path]:
+    """A fresh datadir for one kill; a failure inside says when it was."""
+    path = parent / "images"
+    path.mkdir()
+    try:
+        yield path
+    except Exception as error:
+        raise AssertionError(f"{told}: {names(path)}") from error
+    finally:
+        shutil.rmtree(path)
+
+
+def _expect_whole_after_purge(driver: FilesystemDriver, datadir: Path, begun: list[str]) -> None:
+    _expect_whole_objects(driver, begun)
+    hidden = [name for name in names(datadir) if name.startswith(".")]
+    leftovers = list(driver.leftovers())
+    assert [leftover.name for leftover in leftovers] == hidden
+    assert len(hidden) <= (1 if isinstance(driver, KINDS["Named"]) else 0)
+    for leftover in leftovers:
+        driver.remove_leftover(leftover)
+    visible = _expect_whole_objects(driver, begun)
+    assert names(datadir) == sorted(visible)
+    assert visible >= set(begun[:-1])
+    _expect_retry(driver, begun[-1], taken=begun[-1] in visible)
+
+
+def _expect_whole_objects(driver: FilesystemDriver, begun: list[str]) -> set[str]:
+    visible = {info.key for info in driver.objects()}
+    assert visible <= set(begun)
+    for key in visible:
+        assert get(driver, key) == content_of(key)
+    return visible
+
+
+def _expect_retry(driver: FilesystemDriver, image: str, *, taken: bool) -> None:
+    """The image is taken over in the catalog, so the retry is another attempt, with a key of its own."""
+    catalog = MemoryCatalog()
+    catalog.create(image)
+    lost = catalog.begin(UploadRequest(image), "fast")
+    assert catalog.release(lost)
+    upload(service_on(driver, catalog), catalog, image)
+    (location,) = catalog.find(image).locations
+    assert location.key != lost.key
+    assert get(driver, location.key) == content_of(image)
+    if taken:
+        driver.delete(lost.key)
+    with pytest.raises(errors.ObjectNotFound):
+        driver.stat(lost.key)

@@ -1,0 +1,1 @@
+"""The hosts in `examples/`, run as they stand."""

@@ -1,0 +1,148 @@
+"""Every system call will fail some day: the right error, every descriptor returned, nothing left, and a retry works."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers import _fs_staging, _fs_writeback, _fs_writer
+from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.faults import OS_CALLS, Faults, When
+from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, Scenario, check, delete, purge, write
+from tests.filesystem.support import Named, names, open_descriptors
+
+FAILURES = [
+    *(pytest.param(number, When.BEFORE, id=errno.errorcode[number]) for number in EXPECTED),
+    *(
+        pytest.param(number, when, id=f"{errno.errorcode[number]} {when.value}")
+        for when in (When.AFTER, When.FOREVER)
+        for number in (errno.EIO, errno.ENOSPC)
+    ),
+]
+HARMLESS = {"posix_fadvise", "close"}
+"""Calls that may fail without harm: advice, and the end of a descriptor that nothing was written through. That the end
+of the file being written is none of these is a test of its own."""
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    monkeypatch.setattr(_fs_writeback, "WINDOW", 3000)
+    monkeypatch.setattr(_fs_writer, "BLOCK", 512)
+    return Faults(monkeypatch)
+
+
+@pytest.fixture(params=[FilesystemDriver, Named], ids=["probing", "named"])
+def prepare(request: pytest.FixtureRequest, datadir: Path) -> Callable[[], FilesystemDriver]:
+    """Makes a driver that was not used yet, on a datadir with one object and one leftover in it."""
+    kind: type[FilesystemDriver] = request.param
+
+    def fresh() -> FilesystemDriver:
+        shutil.rmtree(datadir)
+        datadir.mkdir()
+        (datadir / "present").write_bytes(CONTENT)
+        (datadir / _fs_staging.hidden_name("dead")).write_bytes(b"half")
+        # An unusual mode, so that the staged file's has to be changed.
+        return kind(
+            datadir=str(datadir), capacity=10**9, free_space_reserve=1, thin_provisioning=True, file_mode="0624"
+        )
+
+    return fresh
+
+
+@pytest.mark.parametrize(("number", "when"), FAILURES)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_every_system_call_may_fail(
+    prepare: Callable[[], FilesystemDriver], faults: Faults, datadir: Path, scenario: Scenario, number: int, when: When
+) -> None:
+    driver = prepare()
+    with faults.counting():
+        scenario(driver)
+    for index, call in enumerate(list(faults.calls)):
+        driver = prepare()
+        before = open_descriptors()
+        error = None
+        with faults.counting(fail_at=index, number=number, when=when):
+            try:
+                scenario(driver)
+            except errors.ImgstoreError as raised:
+                error = raised
+        where = f"{call}, call {index} of {faults.calls}"
+        assert open_descriptors() == before, where
+        _expect_blame(error, call, number, scenario, where)
+        if scenario is write and when is not When.FOREVER:
+            _expect_all_or_nothing(datadir, error, where)
+        _expect_recovery(driver, datadir, scenario, when, where)
+
+
+def _expect_blame(
+    error: errors.ImgstoreError | None, call: str, number: int, scenario: Scenario, where: str
+) -> None:  # fmt: skip
+    if error is None:
+        advice = call == "start_writing" and number in {errno.EACCES, errno.EROFS, errno.EFBIG}
+        assert call in HARMLESS or advice, where
+    elif scenario is check and isinstance(error, errors.ConfigurationError):
+        assert number in {errno.EACCES, errno.EROFS}, where
+        assert error.option == "datadir", where
+    else:
+        assert type(error) is EXPECTED[number], where
+        assert "/" not in str(error), where
+
+
+def _expect_all_or_nothing(datadir: Path, error: errors.ImgstoreError | None, where: str) -> None:
+    assert ((datadir / KEY).exists()) is (error is None), where
+    hidden = [name for name in names(datadir) if name.startswith(".")]
+    assert len(hidden) == 1, where
+    assert "-dead-" in hidden[0], where
+
+
+def _expect_recovery(driver: FilesystemDriver, datadir: Path, scenario: Scenario, when: When, where: str) -> None:
+    purge(driver)
+    left = set(names(datadir))
+    assert left <= {"present", KEY}, where
+    assert scenario is delete or "present" in left, where
+    for name in left:
+        assert (datadir / name).read_bytes() == CONTENT, where
+    assert scenario is write or KEY not in left, where
+    if KEY in left:
+        driver.delete(KEY)
+    if scenario is not delete or "present" in left:
+        scenario(driver)
+
+
+def test_every_kind_of_call_is_made_to_fail(prepare: Callable[[], FilesystemDriver], faults: Faults) -> None:
+    """The scenarios together reach every call that can be made to fail, except those that only make the datadir."""
+    made = set()
+    for scenario in SCENARIOS:
+        driver = prepare()
+        with faults.counting():
+            scenario(driver)
+        made.update(faults.calls)
+    assert {*OS_CALLS, "flock", "start_writing"} - made == {"chmod", "mkdir"}
+
+
+@pytest.mark.parametrize(("number", "when"), FAILURES)
+def test_a_datadir_that_cannot_be_made_is_told_at_check(
+    tmp_path: Path, faults: Faults, number: int, when: When
+) -> None:  # fmt: skip
+    with faults.counting():
+        Named(datadir=str(tmp_path / "whole" / "images")).check()
+    assert {"chmod", "mkdir"} <= set(faults.calls)
+    for index, call in enumerate(list(faults.calls)):
+        driver = Named(datadir=str(tmp_path / str(index) / "images"))
+        before = open_descriptors()
+        with faults.counting(fail_at=index, number=number, when=when):
+            try:
+                driver.check()
+            except (errors.ConfigurationError, EXPECTED[number]):
+                pass
+            else:
+                assert call == "close"
+        assert open_descriptors() == before, call
+        driver.check()
+        purge(driver)
+        assert names(tmp_path / str(index) / "images") == []

@@ -1,0 +1,235 @@
+"""Single mishaps that have a name of their own: a lost answer, a short write, a datadir that goes away."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers import _fs_writeback
+from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.scenarios import (
+    CONTENT,
+    EXPECTED,
+    KEY,
+    delete,
+    list_objects,
+    look_up,
+    measure,
+    purge,
+    read,
+    write,
+)
+from tests.filesystem.support import get, names, put
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EDQUOT])
+def test_a_file_whose_close_fails_is_not_committed(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Some network filesystems say only at close that the bytes did not fit."""
+    writer = driver.open_writer(KEY)
+    writer.write(CONTENT)
+    written = datadir.stat().st_dev, os.stat(f"/proc/self/fd/{writer._staged.fd}").st_ino  # type: ignore[attr-defined] # the descriptor is private
+    real = os.close
+
+    def close(fd: int) -> None:
+        status = os.fstat(fd)
+        real(fd)
+        if (status.st_dev, status.st_ino) == written:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "close", close)
+    with pytest.raises(EXPECTED[number]):
+        writer.commit()
+    monkeypatch.undo()
+    assert names(datadir) == []
+    put(driver, KEY, CONTENT)
+
+
+def test_a_name_that_cannot_be_made_durable_is_taken_back(driver: FilesystemDriver, datadir: Path) -> None:
+    writer = driver.open_writer(KEY)
+    writer.write(CONTENT)
+    with pytest.MonkeyPatch.context() as patch:
+        real = os.fsync
+
+        def fsync(fd: int) -> None:
+            if os.path.isdir(f"/proc/self/fd/{fd}"):
+                assert names(datadir).count(KEY) == 1
+                patch.undo()
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            real(fd)
+
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(errors.StoreUnavailable):
+            writer.commit()
+    assert names(datadir) == []
+
+
+def test_an_abort_never_takes_the_object_of_another_writer(driver: FilesystemDriver, datadir: Path) -> None:
+    writer = driver.open_writer(KEY)
+    writer.write(b"mine")
+    put(driver, KEY, b"theirs")
+    with pytest.raises(errors.ObjectExists):
+        writer.commit()
+    assert names(datadir) == [KEY]
+    assert get(driver, KEY) == b"theirs"
+
+
+def test_a_link_whose_answer_got_lost_is_recognised(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network filesystem repeats the request by itself and then says that the name is taken: by this very file."""
+    real = os.link
+
+    def link_twice(*args: object, **kwargs: object) -> None:
+        for _ in range(2):
+            real(*args, **kwargs)  # type: ignore[arg-type] # handed through as it came
+
+    monkeypatch.setattr(os, "link", link_twice)
+    put(driver, KEY, CONTENT)
+    assert get(driver, KEY) == CONTENT
+    assert names(datadir) == [KEY]
+
+
+def test_what_is_committed_and_then_refused_is_taken_back(driver: FilesystemDriver, datadir: Path) -> None:
+    """An interruption between the driver's commit and its caller's: the name is known by its inode."""
+    writer = driver.open_writer(KEY)
+    writer.write(CONTENT)
+    commit = writer._commit
+
+    def interrupted() -> None:
+        commit()
+        raise KeyboardInterrupt
+
+    writer._commit = interrupted  # type: ignore[method-assign, assignment] # the moment cannot be reached otherwise
+    with pytest.raises(KeyboardInterrupt):
+        writer.commit()
+    assert names(datadir) == []
+
+
+def test_short_writes_are_carried_on(
+    driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, memoryview(data)[:7], offset))
+    put(driver, KEY, CONTENT)
+    assert get(driver, KEY) == CONTENT
+
+
+def test_a_write_that_never_takes_a_byte_ends(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: 0)
+    with pytest.raises(errors.StoreUnavailable):
+        put(driver, KEY, CONTENT)
+    assert names(datadir) == []
+
+
+def test_a_file_that_is_shorter_than_what_was_written_is_never_visible(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: len(data))
+    monkeypatch.setattr(os, "link", lambda *args, **kwargs: pytest.fail("linked"))
+    with pytest.raises(errors.IntegrityError):
+        put(driver, KEY, CONTENT)
+    assert names(datadir) == []
+
+
+LIMITED = """
+import resource, sys
+from imgstore import errors
+from tests.filesystem.support import BOTH, names
+from pathlib import Path
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+for kind in BOTH:
+    for thin in (False, True):
+        driver = kind(datadir=sys.argv[1], thin_provisioning=thin)
+        for chunk in (b"x" * 300_000, bytes(300_000)):
+            try:
+                with driver.open_writer("image") as writer:
+                    for _ in range(4):
+                        writer.write(chunk)
+                    writer.commit()
+            except errors.StoreFull as error:
+                print(error)
+            else:
+                raise SystemExit("not refused")
+        assert names(Path(sys.argv[1])) == []
+"""
+
+
+def test_the_largest_file_of_a_process_is_store_full(datadir: Path) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(datadir)], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 8
+    assert all("EFBIG" in line for line in lines)
+
+
+def test_a_vanished_datadir_is_a_store_that_is_not_available(driver: FilesystemDriver, datadir: Path) -> None:
+    writer = driver.open_writer(KEY)
+    writer.write(CONTENT)
+    shutil.rmtree(datadir)
+    with pytest.raises(errors.StoreUnavailable):
+        writer.commit()
+    for scenario in (write, look_up, read, delete, list_objects, purge, measure):
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            scenario(driver)
+        assert str(datadir) not in str(caught.value)
+
+
+def test_a_datadir_that_vanishes_under_a_lookup_is_not_a_missing_object(
+    driver: FilesystemDriver, datadir: Path
+) -> None:  # fmt: skip
+    with driver._open() as directory:
+        datadir.rmdir()
+        for look in (directory.regular, directory.open_regular):
+            with pytest.raises(errors.StoreUnavailable):
+                look(KEY)
+
+
+def test_a_datadir_that_was_replaced_gets_no_object(driver: FilesystemDriver, datadir: Path) -> None:
+    writer = driver.open_writer(KEY)
+    writer.write(CONTENT)
+    moved = datadir.rename(datadir.with_name("moved"))
+    datadir.mkdir()
+    with pytest.raises(errors.StoreUnavailable):
+        writer.commit()
+    assert names(datadir) == []
+    assert names(moved) == []
+
+
+def test_a_datadir_that_is_a_file_is_a_store_that_is_not_available(
+    kind: type[FilesystemDriver], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    for scenario in (write, look_up, delete):
+        with pytest.raises(errors.StoreUnavailable):
+            scenario(kind(datadir=str(path)))
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_truncated(driver: FilesystemDriver, datadir: Path) -> None:
+    put(driver, KEY, CONTENT)
+    with driver.open_reader(KEY) as reader:
+        reader.read(10)
+        os.truncate(datadir / KEY, 100)
+        with pytest.raises(errors.ObjectTruncated):
+            list(reader)
+
+
+@pytest.mark.parametrize("ask", [_fs_writeback.by_fadvise, _fs_writeback.start_writing], ids=["fadvise", "best"])
+def test_write_back_says_what_the_kernel_answers(ask: _fs_writeback.Start) -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ask(-1, 0, 4096)

@@ -1,0 +1,156 @@
+"""A request as a WSGI server hands it over, with a scripted body that counts how often it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from wsgiref.validate import validator
+
+from imgstore.adapters.wsgi import ImageDataApp
+from tests.http.house import House
+
+OCTETS = "application/octet-stream"
+
+
+class ScriptedInput:
+    """Gives the steps one by one, at most `size` bytes at a time, and b"" after the last; a step that is an exception
+    is raised."""
+
+    def __init__(self, *steps: bytes | BaseException) -> None:
+        self._steps = list(steps)
+        self.reads: list[int] = []
+        self.given = 0
+
+    def read(self, size: int, /) -> bytes:
+        self.reads.append(size)
+        if not self._steps:
+            return b""
+        step = self._steps[0]
+        if isinstance(step, BaseException):
+            raise step
+        chunk, rest = step[:size], step[size:]
+        self._steps[:1] = [rest] if rest else []
+        self.given += len(chunk)
+        return chunk
+
+    def readline(self, size: int = -1, /) -> bytes:
+        raise AssertionError("a body is not read by lines")
+
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
+        raise AssertionError("a body is not read by lines")
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("a body is not read by lines")
+
+
+@dataclass
+class Answer:
+    status: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def code(self) -> int:
+        return int(self.status.split(" ")[0])
+
+    @property
+    def message(self) -> str:
+        """Of an error that was asked for in JSON."""
+        text: str = json.loads(self.body)["message"]
+        return text
+
+
+@dataclass
+class Started:
+    """An answer that has begun: its body is still with the application."""
+
+    body: Iterable[bytes]
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Answer:
+        (answer,) = self.answers
+        return answer
+
+
+def environ(
+    method: str, path: str, body: ScriptedInput | None = None, *, query: str = "", root: str = "", **headers: str
+) -> dict[str, Any]:
+    """Header names as keywords: `content_type`, `x_image_meta_store`."""
+    made: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": root,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": body or ScriptedInput(),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for name, value in headers.items():
+        prefix = "" if name in ("content_type", "content_length") else "HTTP_"
+        made[prefix + name.upper()] = value
+    return made
+
+
+def start(app: ImageDataApp, request: Mapping[str, Any]) -> Started:
+    """Calls the application, with the validator of the standard library in between."""
+    answers: list[Answer] = []
+
+    def start_response(
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
+        /,
+    ) -> Any:
+        names = [name.lower() for name, _ in headers]
+        assert len(names) == len(set(names)), f"a header is given twice: {names}"
+        answers.append(Answer(status, {name.lower(): value for name, value in headers}))
+        return lambda data: None
+
+    return Started(validator(app)(dict(request), start_response), answers)
+
+
+def call(app: ImageDataApp, request: Mapping[str, Any]) -> Answer:
+    """The whole answer."""
+    started = start(app, request)
+    try:
+        chunks = list(started.body)
+    finally:
+        close(started.body)
+    answer = started.answer
+    answer.body = b"".join(chunks)
+    return answer
+
+
+def close(body: Iterable[bytes]) -> None:
+    """What a server does with every body in the end."""
+    closing = getattr(body, "close", None)
+    if closing is not None:
+        closing()
+
+
+def app(house: House, **settings: Any) -> ImageDataApp:
+    """The application on these services; the caller's project is the one that X-Project-Id names."""
+    return ImageDataApp(house.data, **{"context": lambda request: request.get("HTTP_X_PROJECT_ID")} | settings)
+
+
+def path(image_id: str) -> str:
+    """The path of an image's data."""
+    return f"/v2/images/{image_id}/file"
+
+
+def put(image_id: str, body: ScriptedInput, **headers: str) -> dict[str, Any]:
+    """A PUT with the right media type, and answers in JSON, unless the headers say otherwise."""
+    return environ("PUT", path(image_id), body, **{"content_type": OCTETS, "accept": "application/json"} | headers)

@@ -1,0 +1,125 @@
+"""A driver that fails where a test tells it to, around one that works; and that counts the readers it has open."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
+from imgstore.model import ObjectInfo
+from imgstore.quota import Hold
+
+POINTS = ("open for writing", "write", "commit", "open for reading", "read")
+
+
+@dataclass
+class Failure:
+    """Raised at `point`, `times` times (None: always), and when `after` bytes went through."""
+
+    point: str
+    error: Exception
+    times: int | None = None
+    after: int = 0
+
+
+class FaultyDriver(StoreDriver):
+    """`failing` sets the failure for a while; `readers` are open at the moment."""
+
+    def __init__(self, inner: StoreDriver) -> None:
+        self.inner = inner
+        self.failure: Failure | None = None
+        self.readers = 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def failing(self, point: str, error: Exception, *, times: int | None = None, after: int = 0) -> Iterator[Failure]:
+        assert point in POINTS
+        self.failure = Failure(point, error, times, after)
+        try:
+            yield self.failure
+        finally:
+            self.failure = None
+
+    def count_readers(self, change: int) -> None:
+        with self._changed:
+            self.readers += change
+            self._changed.notify_all()
+
+    def all_closed(self, patience: float) -> bool:
+        """Whether every reader is closed; a server may close one a moment after its client has the last byte."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.readers == 0, patience)
+
+    def strike(self, point: str, done: int = 0) -> None:
+        """Where the failure happens."""
+        failure = self.failure
+        if failure is None or failure.point != point or done < failure.after or failure.times == 0:
+            return
+        if failure.times is not None:
+            failure.times -= 1
+        raise failure.error
+
+    def check(self) -> None:
+        self.inner.check()
+
+    def url(self, key: str) -> str:
+        return self.inner.url(key)
+
+    def key_from_url(self, url: str) -> str:
+        return self.inner.key_from_url(url)
+
+    def _reserve(self, size: int | None) -> Hold | None:
+        return self.inner._reserve(size)
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        self.strike("open for writing")
+        return _FaultyWriter(self, self.inner._open_writer(key, size))
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        self.strike("open for reading")
+        return _FaultyReader(self, self.inner._open_reader(key, start, stop, etag), start)
+
+    def _stat(self, key: str) -> ObjectInfo:
+        self.strike("open for reading")
+        return self.inner._stat(key)
+
+    def _delete(self, key: str) -> None:
+        self.inner._delete(key)
+
+
+class _FaultyWriter(ObjectWriter):
+    def __init__(self, driver: FaultyDriver, inner: ObjectWriter) -> None:
+        self._driver, self._inner, self._done = driver, inner, 0
+
+    def _write(self, chunk: bytes | memoryview) -> None:
+        self._driver.strike("write", self._done)
+        self._inner._write(chunk)
+        self._done += len(chunk)
+
+    def _commit(self) -> ObjectInfo:
+        self._driver.strike("commit")
+        return self._inner._commit()
+
+    def _abort(self) -> None:
+        self._inner._abort()
+
+
+class _FaultyReader(ObjectReader):
+    """Delivers small pieces, so that a failure hits the middle; `after` counts from the start of the object."""
+
+    def __init__(self, driver: FaultyDriver, inner: ObjectReader, start: int) -> None:
+        self.info = inner.info
+        self._driver, self._inner, self._done = driver, inner, start
+        driver.count_readers(+1)
+
+    def _read(self, size: int) -> bytes:
+        self._driver.strike("read", self._done)
+        data = self._inner._read(min(size, 65536))
+        self._done += len(data)
+        return data
+
+    def _close(self) -> None:
+        self._driver.count_readers(-1)
+        self._inner._close()

@@ -1,0 +1,164 @@
+"""The answer to a request that failed: its body by Accept, its headers by the error, and nothing that is a secret."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+
+import pytest
+
+from imgstore import errors
+from imgstore.http import LengthRequired, MethodNotAllowed, NoSuchPath, Response, error_response
+
+TEXT, JSON, HTML = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
+
+
+def body(response: Response) -> str:
+    return b"".join(response.body).decode()
+
+
+def header(response: Response, name: str) -> str | None:
+    return dict(response.headers).get(name)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, TEXT),
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/plain", TEXT),
+        ("text/*", TEXT),
+        ("application/json", JSON),
+        ("Application/JSON", JSON),
+        ("application/json;charset=utf-8", JSON),
+        ("application/*", JSON),
+        ("application/json, */*", JSON),
+        ("*/*, application/json", JSON),
+        ("application/json, text/plain, */*", JSON),
+        ("text/plain, application/json", TEXT),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", HTML),
+        ("text/html", HTML),
+        ("text/html;q=0.5, application/json;q=0.7", JSON),
+        ("application/json;q=0.2, */*;q=0.1", JSON),
+        ("application/json;q=0, */*", TEXT),
+        ("text/plain;q=0, */*", JSON),
+        ("text/plain;q=0, application/json;q=0, */*;q=0.1", HTML),
+        ("application/json ; q=0.9 , text/html ; Q=0.8", JSON),
+        ("application/octet-stream", TEXT),
+        ("*/*;q=0", TEXT),
+        ("application/json;q=0", TEXT),
+        ("application/json;q=x, text/html", JSON),
+        (",;,=;q", TEXT),
+        ("\x00\xff", TEXT),
+    ],
+)
+def test_the_body_is_what_accept_prefers(accept: str | None, media_type: str) -> None:
+    response = error_response(errors.InvalidRequest("No."), {} if accept is None else {"accept": accept})
+    assert header(response, "Content-Type") == media_type
+    assert header(response, "Content-Length") == str(len(body(response).encode()))
+
+
+def test_json_holds_code_title_and_message() -> None:
+    response = error_response(errors.ImageTooLarge('<b> & "q" \u00e9'), {"accept": "application/json"})
+    assert json.loads(body(response)) == {
+        "code": "image-too-large",
+        "title": "Content Too Large",
+        "message": '<b> & "q" \u00e9',
+    }
+
+
+def test_text_is_the_status_line_and_the_message() -> None:
+    assert body(error_response(errors.Forbidden("Not you."), {})) == "403 Forbidden\n\nNot you.\n"
+
+
+def test_the_body_is_utf_8_and_its_length_is_in_bytes() -> None:
+    response = error_response(errors.Forbidden("\u20ac"), {})
+    assert body(response).endswith("\u20ac\n")
+    assert header(response, "Content-Length") == str(len(body(response)) + 2)
+
+
+def test_html_is_a_page_with_the_message_escaped() -> None:
+    page = body(error_response(errors.Forbidden("<script>&\"'"), {"accept": "text/html"}))
+    assert "<h1>403 Forbidden</h1>" in page
+    assert "<p>&lt;script&gt;&amp;&quot;&#x27;</p>" in page
+    assert "<script>" not in page
+
+
+def _all_errors() -> list[errors.ImgstoreError]:
+    made: list[errors.ImgstoreError] = [
+        kind("What was wrong.", detail="/srv/secret")
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.ImgstoreError) and kind is not errors.ConfigurationError
+    ]
+    configuration = errors.ConfigurationError("secret", section="s")
+    return [*made, configuration, MethodNotAllowed("No.", allowed=["GET"]), LengthRequired("No."), NoSuchPath("No.")]
+
+
+@pytest.mark.parametrize("error", _all_errors(), ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html"])
+def test_every_error_is_an_answer_without_its_detail(error: errors.ImgstoreError, accept: str) -> None:
+    response = error_response(error, {"accept": accept})
+    assert (response.status, response.reason) == (error.status, error.title)
+    assert 400 <= response.status <= 599
+    assert error.title in body(response)
+    assert "secret" not in body(response)
+    assert (str(error) in body(response)) is (error.status != 500)
+
+
+def test_the_detail_of_a_storage_failure_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="imgstore"):
+        error_response(errors.DataGone("Lost.", detail="the key"), {})
+        error_response(errors.CatalogUnavailable("Down.", detail="the host"), {})
+        error_response(errors.ImageNotFound("No such image."), {})
+    assert [record.getMessage() for record in caplog.records] == [
+        "Answered 410: Lost. (the key)",
+        "Answered 503: Down. (the host)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        (errors.StoreUnavailable("Down."), "Retry-After", "10"),
+        (errors.StoreUnavailable("Down.", retry_after=0), "Retry-After", "0"),
+        (errors.StoreUnavailable("Down.", retry_after=None), "Retry-After", None),
+        (errors.CatalogUnavailable("Down."), "Retry-After", "10"),
+        (errors.StoreFull("Full."), "Retry-After", None),
+        (errors.Unauthenticated("Who?"), "WWW-Authenticate", "Keystone"),
+        (
+            errors.Unauthenticated("Who?", challenge='Keystone uri="http://k"'),
+            "WWW-Authenticate",
+            'Keystone uri="http://k"',
+        ),
+        (errors.Forbidden("No."), "WWW-Authenticate", None),
+        (errors.RangeNotSatisfiable("No.", size=7), "Content-Range", "bytes */7"),
+        (errors.RangeNotSatisfiable("No.", size=0), "Content-Range", "bytes */0"),
+        (errors.RangeNotSatisfiable("No."), "Content-Range", None),
+        (MethodNotAllowed("No.", allowed=("GET", "PUT")), "Allow", "GET, PUT"),
+        (errors.InvalidRequest("No."), "Allow", None),
+    ],
+)
+def test_the_headers_that_an_error_brings(error: errors.ImgstoreError, name: str, value: str | None) -> None:
+    assert header(error_response(error, {}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("headers", "closing"),
+    [
+        ({}, False),
+        ({"content-length": "0"}, False),
+        ({"content-length": "1"}, True),
+        ({"content-length": "x"}, True),
+        ({"transfer-encoding": "chunked"}, True),
+    ],
+)
+def test_the_connection_ends_where_a_body_may_be_unread(headers: dict[str, str], closing: bool) -> None:
+    assert error_response(errors.InvalidRequest("No."), headers).closing is closing
+
+
+def test_a_store_is_named_in_the_message() -> None:
+    error = errors.StoreFull("Image storage media is full.")
+    error.store = "fast"
+    assert body(error_response(error, {})).endswith("\n\nStore 'fast': Image storage media is full.\n")

@@ -1,0 +1,59 @@
+"""The OpenAPI document says what the service answers: compared by schemathesis, which makes requests of the document.
+
+Seeded, about a minute; EXAMPLES=500 in the environment looks longer, SEED=7 looks elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgstore.service import openapi
+from imgstore.service.api import resources
+from imgstore.service.operation import Operation
+from tests.image_api.conftest import Local
+from tests.support.service import ServiceProcess
+
+ROOT = Path(__file__).parents[2]
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+    "response_headers_conformance", "unsupported_method", "use_after_free",
+)  # fmt: skip
+EXAMPLES = os.environ.get("EXAMPLES", "40")
+SEED = os.environ.get("SEED", "1")
+
+
+def test_document_is_served_and_its_copy_is_current(shared_service: ServiceProcess) -> None:
+    served = shared_service.client.get("/openapi.json").json()
+    assert served == openapi.document()
+    copy = ROOT / "doc" / "openapi.json"
+    assert copy.read_text() == openapi.text(), f"run: python -m imgstore.service.openapi > {copy}"
+
+
+def test_every_resource_is_described(local: Local) -> None:
+    paths = openapi.document()["paths"]
+    described = {path: about.keys() - {"parameters"} for path, about in paths.items()}
+    for path, resource in resources(local.service.images).items():
+        methods = {name.removeprefix("on_") for name in dir(resource) if name.startswith("on_")}
+        assert methods == described.pop(path), path
+    assert described.pop("/v2/images/{image_id}/file") == {"get", "head", "put"}
+    assert described.keys() == Operation.PATHS
+
+
+@pytest.mark.parametrize("phases", ["examples,coverage,fuzzing", "stateful"])
+def test_schemathesis_finds_nothing(shared_service: ServiceProcess, tmp_path: Path, phases: str) -> None:
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"), "run", f"{shared_service.client.url}/openapi.json",
+        "--checks", ",".join(CHECKS), "--phases", phases, "--max-examples", EXAMPLES, "--seed", SEED,
+        "--generation-database", "none", "--request-timeout", "30", "--continue-on-failure",
+    ]  # fmt: skip
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.image_api.fuzzing", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment, timeout=3000
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in shared_service.log.read_text()

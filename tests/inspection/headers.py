@@ -1,0 +1,119 @@
+"""Minimal images of every format, made by hand: the fields that matter, and zeros."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+
+KIB = 1024
+MIB = 1024 * KIB
+SIZE = 12 * MIB
+
+
+def qcow2(*, version: int = 3, backing: int = 0, features: int = 0, size: int = SIZE) -> bytes:
+    header = struct.pack(">4sIQIIQ", b"QFI\xfb", version, backing, 0, 16, size)
+    return (header.ljust(72, b"\0") + struct.pack(">Q", features)).ljust(KIB, b"\0")
+
+
+def qed() -> bytes:
+    return b"QED\0".ljust(KIB, b"\0")
+
+
+def vhd(*, size: int = SIZE) -> bytes:
+    return (b"conectix".ljust(40, b"\0") + struct.pack(">Q", size)).ljust(KIB, b"\0")
+
+
+def vdi(*, size: int = SIZE, start: bytes = b"<<< A disk image >>>\n") -> bytes:
+    image = bytearray(KIB)
+    image[: len(start)] = start
+    struct.pack_into("<I", image, 0x40, 0xBEDA107F)
+    struct.pack_into("<Q", image, 0x170, size)
+    return bytes(image)
+
+
+def guid(text: str) -> bytes:
+    return uuid.UUID(text).bytes_le
+
+
+def vhdx(*, size: int = SIZE, item_length: int = 8, metadata_at: int = MIB, item_at: int = 64 * KIB) -> bytes:
+    image = bytearray(max(MIB, min(metadata_at, 4 * MIB)) + 128 * KIB)
+    image[:8] = b"vhdxfile"
+    struct.pack_into("<4sIII", image, 192 * KIB, b"regi", 0, 1, 0)
+    struct.pack_into(
+        "<16sQII", image, 192 * KIB + 16, guid("8B7CA206-4790-4B9A-B8FE-575F050F886E"), metadata_at, MIB, 1
+    )
+    if metadata_at < len(image):
+        struct.pack_into("<8sHH", image, metadata_at, b"metadata", 0, 1)
+        entry = guid("2FA54224-CD1B-4876-B211-5DBED83BF4B8")
+        struct.pack_into("<16sIII", image, metadata_at + 32, entry, item_at, item_length, 0)
+        struct.pack_into("<Q", image, metadata_at + 64 * KIB, size)
+    return bytes(image)
+
+
+DESCRIPTOR = """# Disk DescriptorFile
+version=1
+CID=fb183c20
+parentCID=ffffffff
+createType="{kind}"
+
+# Extent description
+{extents}
+
+# The Disk Data Base
+ddb.adapterType = "ide"
+"""
+
+
+def descriptor(
+    *, kind: str = "monolithicSparse", extents: str = 'RW 24576 SPARSE "disk.vmdk"', more: str = ""
+) -> bytes:
+    return (DESCRIPTOR.format(kind=kind, extents=extents) + more).encode("ascii")
+
+
+def vmdk(*, text: bytes | None = None, sectors: int = SIZE // 512, directory: int = 1, version: int = 1) -> bytes:
+    body = descriptor() if text is None else text
+    header = struct.pack("<4sIIQQQQIQQ", b"KDMV", version, 3, sectors, 128, 1, 20, 512, 0, directory)
+    return header.ljust(512, b"\0") + body.ljust(20 * 512, b"\0") + bytes(KIB)
+
+
+def iso(*, start: bytes = b"", blocks: int = 400) -> bytes:
+    image = bytearray(40 * KIB)
+    image[: len(start)] = start
+    struct.pack_into("<B5s", image, 32 * KIB, 1, b"CD001")
+    struct.pack_into("<I", image, 32 * KIB + 80, blocks)
+    struct.pack_into("<H", image, 32 * KIB + 128, 2048)
+    return bytes(image)
+
+
+def gpt(*, start: bytes = b"", boot_flag: int = 0, kind: int = 0xEE, first_sector: int = 1) -> bytes:
+    image = bytearray(4 * KIB)
+    image[: len(start)] = start
+    struct.pack_into("<B3BB3BII", image, 446, boot_flag, 0, 2, 0, kind, 0xFF, 0xFF, 0xFF, first_sector, 7)
+    struct.pack_into("<H", image, 510, 0xAA55)
+    return bytes(image)
+
+
+def luks(*, version: int = 1, payload_sectors: int = 8) -> bytes:
+    header = struct.pack(
+        ">6sH32s32s32sII", b"LUKS\xba\xbe", version, b"aes", b"xts-plain64", b"sha256", payload_sectors, 64
+    )
+    return header.ljust(payload_sectors * 512, b"\0") + bytes(10 * 512)
+
+
+GOOD = {
+    "qcow2": qcow2(),
+    "vhd": vhd(),
+    "vhdx": vhdx(),
+    "vmdk": vmdk(),
+    "vdi": vdi(),
+    "iso": iso(),
+    "gpt": gpt(),
+    "luks": luks(),
+}
+
+VIRTUAL_SIZES = {
+    **dict.fromkeys(GOOD, SIZE),
+    "iso": 400 * 2048,
+    "gpt": 4 * KIB,
+    "luks": 10 * 512,
+}

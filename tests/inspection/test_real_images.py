@@ -1,0 +1,146 @@
+"""Inspection of images that real tools make."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from tests.inspection.looking import inspect
+from tests.needs import REAL_ISO, needs, needs_real_iso
+
+pytestmark = [
+    needs("qemu-img", why="real disk images are made with it"),
+    needs_real_iso(),
+]
+
+SIZE = 16 * 1024 * 1024
+STEP = 1024 * 1024
+
+VARIANTS = {
+    "qcow2": ("qcow2", "qcow2", ""),
+    "qcow2 version 2": ("qcow2", "qcow2", "compat=0.10"),
+    "qcow2 small clusters": ("qcow2", "qcow2", "cluster_size=512"),
+    "qcow2 preallocated": ("qcow2", "qcow2", "preallocation=metadata"),
+    "qcow2 zstd": ("qcow2", "qcow2", "compression_type=zstd"),
+    "vmdk": ("vmdk", "vmdk", ""),
+    "vmdk streamed": ("vmdk", "vmdk", "subformat=streamOptimized"),
+    "vhd": ("vpc", "vhd", "force_size=on"),
+    "vhdx": ("vhdx", "vhdx", ""),
+    "vhdx fixed": ("vhdx", "vhdx", "subformat=fixed"),
+    "vdi": ("vdi", "vdi", ""),
+    "vdi static": ("vdi", "vdi", "static=on"),
+}
+
+
+def qemu_img(*arguments: object) -> str:
+    done = subprocess.run(["qemu-img", *map(str, arguments)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="module")
+def disk(folder: Path) -> Path:
+    """A raw disk with some data in it."""
+    path = folder / "disk.raw"
+    with path.open("wb") as file:
+        file.truncate(SIZE)
+        for at in range(0, SIZE, SIZE // 8):
+            file.seek(at)
+            file.write(bytes(range(256)) * 64)
+    return path
+
+
+@pytest.fixture(scope="module")
+def iso() -> bytes:
+    return REAL_ISO.read_bytes()
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_converted_image_passes_with_the_virtual_size_of_qemu(variant: str, disk: Path, tmp_path: Path) -> None:
+    qemu_format, disk_format, options = VARIANTS[variant]
+    image = tmp_path / "image"
+    qemu_img("convert", "-O", qemu_format, *(["-o", options] if options else []), disk, image)
+    told = json.loads(qemu_img("info", "--output=json", image))
+    found = inspect(image.read_bytes(), disk_format, step=STEP)
+    assert found == {"content_format": disk_format, "virtual_size": told["virtual-size"]}
+
+
+@pytest.mark.parametrize("disk_format", ["iso", "gpt"])
+def test_real_hybrid_iso_is_both_a_cd_and_a_disk_with_partitions(iso: bytes, disk_format: str) -> None:
+    assert inspect(iso, disk_format, step=STEP) == {"content_format": disk_format, "virtual_size": len(iso)}
+
+
+@pytest.mark.parametrize("disk_format", ["qcow2", "vmdk", "vhd", "vhdx", "vdi", "luks"])
+def test_real_iso_is_nothing_else(iso: bytes, disk_format: str) -> None:
+    with pytest.raises(errors.ContentRefused, match="looks like iso"):
+        inspect(iso, disk_format, step=STEP)
+
+
+def test_backing_file_is_refused(disk: Path, tmp_path: Path) -> None:
+    image = tmp_path / "child.qcow2"
+    qemu_img("create", "-f", "qcow2", "-b", disk, "-F", "raw", image)
+    with pytest.raises(errors.ContentRefused, match="backing file"):
+        inspect(image.read_bytes(), "qcow2")
+
+
+def test_external_data_file_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    qemu_img("create", "-f", "qcow2", "-o", f"data_file={tmp_path / 'data.raw'}", image, SIZE)
+    with pytest.raises(errors.ContentRefused, match="data_file"):
+        inspect(image.read_bytes(), "qcow2")
+
+
+@pytest.mark.parametrize("subformat", ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"])
+def test_vmdk_descriptor_of_other_files_is_refused(subformat: str, tmp_path: Path) -> None:
+    image = tmp_path / "image.vmdk"
+    qemu_img("create", "-f", "vmdk", "-o", f"subformat={subformat}", image, SIZE)
+    with pytest.raises(errors.ContentRefused, match="not safe"):
+        inspect(image.read_bytes(), "vmdk")
+
+
+def test_vmdk_with_a_parent_is_refused(tmp_path: Path) -> None:
+    parent, child = tmp_path / "parent.vmdk", tmp_path / "child.vmdk"
+    qemu_img("create", "-f", "vmdk", parent, SIZE)
+    qemu_img("create", "-f", "vmdk", "-b", parent, "-F", "vmdk", child)
+    assert inspect(parent.read_bytes(), "vmdk")["virtual_size"] == SIZE
+    with pytest.raises(errors.ContentRefused, match="Image has a parent"):
+        inspect(child.read_bytes(), "vmdk")
+
+
+def test_qed_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image.qed"
+    qemu_img("create", "-f", "qed", image, SIZE)
+    for disk_format in ("qed", "qcow2"):
+        with pytest.raises(errors.ContentRefused):
+            inspect(image.read_bytes(), disk_format)
+
+
+def test_luks_is_known(tmp_path: Path) -> None:
+    image = tmp_path / "image.luks"
+    secret = "secret,id=s,data=correct-horse"
+    create = ("create", "-f", "luks", "--object", secret, "-o", "key-secret=s,iter-time=10", image, 1024 * 1024)
+    for _ in range(50):  # qemu-img gives up where its CPU clock did not tick while it measured the key derivation
+        with contextlib.suppress(subprocess.CalledProcessError):
+            qemu_img(*create)
+            break
+    found = inspect(image.read_bytes(), "luks", step=STEP)
+    assert found == {"content_format": "luks", "virtual_size": 1024 * 1024}
+
+
+def test_real_image_that_was_cut_keeps_its_format_but_a_cut_header_does_not(disk: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    qemu_img("convert", "-O", "qcow2", disk, image)
+    data = image.read_bytes()
+
+    assert inspect(data[:4096], "qcow2")["virtual_size"] == SIZE
+    with pytest.raises(errors.ContentRefused):
+        inspect(data[:256], "qcow2")

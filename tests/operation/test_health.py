@@ -1,0 +1,170 @@
+"""The health of stores: found by threads of its own, told at once, 503 when the default store is down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB
+from imgstore.service.health import Finding, HealthSettings, StoreHealth, Watch
+from imgstore.store import Store, StoreSet
+from tests.support.service import PATIENCE, LocalService
+
+
+class Patient(MemoryDriver):
+    """A driver whose checks a test lets fail or hang; it counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: Exception | None = None
+        self.free = threading.Event()
+        self.free.set()
+        self.checks = threading.Semaphore(0)
+
+    def check(self) -> None:
+        self.checks.release()
+        assert self.free.wait(PATIENCE)
+        if self.failure is not None:
+            raise self.failure
+
+    def wait_for_checks(self, count: int) -> None:
+        """Returns when so many more have begun: all but the last have ended, and what they found is known."""
+        for _ in range(count):
+            assert self.checks.acquire(timeout=PATIENCE)
+
+
+class Clock:
+    """A time that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watched(driver: Patient, clock: Clock) -> Watch:
+    return Watch(Store("main", driver), HealthSettings(interval=5, timeout=10), clock=clock)
+
+
+def test_store_counts_as_up_until_a_check_says_otherwise() -> None:
+    driver, clock = Patient(), Clock()
+    watch = watched(driver, clock)
+    assert watch.finding() == Finding("main", up=True)
+    driver.failure = errors.StoreUnavailable("The disk is gone.", detail="/secret/path")
+    watch.check()
+    clock.now += 7
+    assert watch.finding() == Finding("main", up=False, reason="store-unavailable", age=7)
+    driver.failure = None
+    watch.check()
+    assert (watch.finding().up, watch.finding().age) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (errors.StoreFull("No room."), "store-full"),
+        (errors.ConfigurationError("gone.", section="", option="datadir"), "configuration-error"),
+        (RuntimeError("a defect"), "internal-error"),
+    ],
+)
+def test_whatever_a_driver_raises_is_a_store_that_is_down(failure: Exception, reason: str) -> None:
+    driver = Patient()
+    driver.failure = failure
+    watch = watched(driver, Clock())
+    watch.check()
+    assert watch.finding() == Finding("main", up=False, reason=reason)
+
+
+def test_check_that_hangs_is_a_store_that_is_down_after_the_timeout() -> None:
+    driver, clock = Patient(), Clock()
+    watch = watched(driver, clock)
+    driver.free.clear()
+    checking = threading.Thread(target=watch.check)
+    checking.start()
+    driver.wait_for_checks(1)
+    clock.now += 10
+    assert watch.finding().up, "it may still end in time"
+    clock.now += 1
+    assert watch.finding() == Finding("main", up=False, reason="check-stalled", age=11, took=11)
+    driver.free.set()
+    checking.join(PATIENCE)
+    assert watch.finding() == Finding("main", up=True, took=11)
+
+
+def test_threads_end_with_the_service() -> None:
+    driver = Patient()
+    health = StoreHealth(StoreSet([Store("main", driver)], default="main"), HealthSettings(interval=0.01))
+    health.start()
+    driver.wait_for_checks(2)
+    health.stop()
+    for thread in threading.enumerate():
+        if thread.name == "health of main":
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+class House:
+    """A service with two stores whose health a test decides."""
+
+    def __init__(self, root: Path) -> None:
+        self.main, self.other = Patient(), Patient()
+        stores = StoreSet([Store("main", self.main), Store("other", self.other)], default="main")
+        self.local = LocalService(root, stores, health=HealthSettings(interval=0.02, timeout=0.05))
+        self.client = self.local.client
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    with made.local.running():
+        yield made
+        made.main.free.set()
+        made.other.free.set()
+
+
+@pytest.mark.parametrize("path", ["/healthcheck/stores", "/healthcheck?detail", "/healthcheck?detail=true"])
+def test_stores_that_work_are_up(house: House, path: str) -> None:
+    answer = house.client.get(path)
+    assert (answer.status, answer.json()["status"], answer.headers["cache-control"]) == (200, "up", "no-store")
+    stores = [(store["id"], store["status"], store.get("default")) for store in answer.json()["stores"]]
+    assert stores == [("main", "up", "true"), ("other", "up", None)]
+
+
+@pytest.mark.parametrize(("store", "status", "summary"), [("main", 503, "down"), ("other", 200, "degraded")])
+def test_default_store_that_is_down_is_503(house: House, store: str, status: int, summary: str) -> None:
+    driver: Patient = getattr(house, store)
+    driver.failure = errors.StoreUnavailable("Gone.", detail="hunter2 in /secret/path")
+    driver.wait_for_checks(3)
+    answer = house.client.get("/healthcheck/stores")
+    assert (answer.status, answer.json()["status"]) == (status, summary)
+    (down,) = [found for found in answer.json()["stores"] if found["status"] == "down"]
+    assert (down["id"], down["reason"]) == (store, "store-unavailable")
+    assert b"secret" not in answer.body
+    assert b"hunter2" not in answer.body
+    assert house.client.get("/healthcheck").body == b"OK\n", "the process itself is well"
+    driver.failure = None
+    driver.wait_for_checks(3)
+    assert house.client.get("/healthcheck/stores").json()["status"] == "up"
+
+
+def test_store_whose_check_hangs_blocks_no_request_and_no_upload(house: House) -> None:
+    house.main.free.clear()
+    house.main.wait_for_checks(3)
+    image_id = house.client.create()
+    assert house.client.upload(image_id, b"x" * MIB).status == 204
+    assert house.client.get("/healthcheck").status == 200
+    assert house.client.get("/healthcheck/stores").status in (200, 503), "answered, whatever is known by now"
+    assert b"imgstore_store_up" in house.client.get("/metrics").body
+
+
+@pytest.mark.parametrize("path", ["/healthcheck", "/healthcheck/stores", "/metrics"])
+def test_operators_paths_are_only_read(house: House, path: str) -> None:
+    answer = house.client.post(path, {})
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    head = house.client.request("HEAD", path)
+    assert (head.status, head.body) == (200, b"")

@@ -1,0 +1,111 @@
+"""What Prometheus is told, checked against what was done: bytes, outcomes by store, what is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB
+from imgstore.store import Store, StoreSet
+from imgstore.upload import UploadSettings
+from tests.support.client import Client, new_id
+from tests.support.service import LocalService
+
+LIMIT = 4 * MIB
+
+
+@pytest.fixture
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A service of its own, so that every count begins at nothing."""
+    stores = StoreSet([Store("main", MemoryDriver(capacity=64 * MIB)), Store("other", MemoryDriver())], default="main")
+    settings = UploadSettings(max_image_size=LIMIT)
+    local = LocalService(tmp_path_factory.mktemp("metrics"), stores, settings=settings)
+    with local.running():
+        yield local.client
+
+
+def told(client: Client, name: str) -> dict[str, float]:
+    """The values of one metric, by the values of their labels."""
+    answer = client.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    families = text_string_to_metric_families(answer.body.decode())
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    names = ("method", "resource", "store", "status")
+    return {" ".join(filter(None, map(sample.labels.get, names))): sample.value for sample in samples}
+
+
+def test_uploads_by_store_and_status(client: Client) -> None:
+    good, late = client.create(), client.create()
+    assert client.upload(good, b"x" * 1000).status == 204
+    assert client.upload(client.create(), [b"x" * 500] * 2, store="other").status == 204
+    assert client.upload(good, b"again").status == 409
+    assert client.upload(new_id(), b"nowhere").status == 404
+    assert client.upload(late, b"", headers={"Content-Length": str(LIMIT + 1), "Expect": "100-continue"}).status == 413
+    assert client.upload(late, [b"x" * MIB] * 5).status == 413
+    assert client.upload(late, b"x", store="nope").status == 400
+    assert told(client, "imgstore_uploads_total") == {
+        "main 204": 1, "other 204": 1, "main 409": 1, "main 404": 1, "main 413": 2,
+    }  # fmt: skip
+    sent = told(client, "imgstore_upload_bytes_total")
+    assert (1000 + LIMIT <= sent["main"] <= 1000 + LIMIT + MIB, sent["other"]) == (True, 1000)
+    assert told(client, "imgstore_upload_seconds_count") == {"main": 5, "other": 1}
+    assert set(told(client, "imgstore_uploads_in_flight").values()) == {0}
+    assert set(told(client, "imgstore_upload_bytes_in_flight").values()) == {0}
+
+
+def test_uploads_and_bytes_in_flight(client: Client) -> None:
+    images = [client.create(), client.create()]
+    with (
+        client.begin_upload(images[0], length=2 * MIB) as first,
+        client.begin_upload(images[1], length=None, store="other") as second,
+    ):
+        assert told(client, "imgstore_uploads_in_flight") == {"main": 1, "other": 1}
+        first.send(b"x" * 2 * MIB)
+        assert first.finish().status == 204
+        assert told(client, "imgstore_uploads_in_flight") == {"main": 0, "other": 1}
+        assert told(client, "imgstore_upload_bytes_in_flight")["main"] == 0
+        second.send(b"x")
+        assert second.finish().status == 204
+    assert told(client, "imgstore_upload_bytes_total")["main"] == 2 * MIB
+
+
+def test_client_that_breaks_off_is_an_aborted_upload(client: Client) -> None:
+    with client.begin_upload(client.create(), length=10) as upload:
+        upload.send(b"half")
+        assert upload.end_side().status == 400
+    assert told(client, "imgstore_uploads_total") == {"main aborted": 1}
+    assert told(client, "imgstore_uploads_in_flight") == {"main": 0}
+
+
+def test_downloads_by_store_and_outcome(client: Client) -> None:
+    image_id = client.create()
+    client.upload(image_id, b"x" * 1000, store="other")
+    assert len(client.download(image_id).body) == 1000
+    assert len(client.download(image_id, Range="bytes=0-9").body) == 10
+    assert client.request("HEAD", f"/v2/images/{image_id}/file").status == 200
+    assert told(client, "imgstore_downloads_total") == {"other whole": 2}
+    assert told(client, "imgstore_download_bytes_total") == {"other": 1010}
+    assert told(client, "imgstore_downloads_in_flight") == {"other": 0}
+
+
+def test_requests_by_method_resource_and_status_and_nothing_of_images(client: Client) -> None:
+    image_id = client.create()
+    client.upload(image_id, b"data")
+    client.get(f"/v2/images/{image_id}")
+    client.get("/no/such/path")
+    client.request("BREW", "/v2/images")
+    requests = told(client, "imgstore_http_requests_total")
+    assert {name: requests[name] for name in ("POST api 201", "PUT data 204", "GET api 200", "GET api 404")} == {
+        "POST api 201": 1, "PUT data 204": 1, "GET api 200": 1, "GET api 404": 1,
+    }  # fmt: skip
+    assert [name for name in requests if name.startswith("other api")] != []
+    assert image_id.encode() not in client.get("/metrics").body
+
+
+def test_health_and_room_of_stores(client: Client) -> None:
+    assert told(client, "imgstore_store_up") == {"main": 1, "other": 1}
+    assert set(told(client, "imgstore_store_check_seconds")) == {"main", "other"}

@@ -1,0 +1,279 @@
+"""The reference service in this process, behind real sockets; stores and accounts can be looked into."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from imgstore.driver import StoreDriver
+from imgstore.drivers import _fs_staging
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.inspection import FormatInspection
+from imgstore.model import Location
+from imgstore.service.assembly import Service
+from imgstore.service.server import Server
+from imgstore.sql import SqlCatalog
+from imgstore.store import Store, StoreSet
+from imgstore.upload import UploadSettings
+from tests.http.faulty import FaultyDriver
+from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
+
+OCTETS = ("Content-Type", "application/octet-stream")
+CHUNKED = ("Transfer-Encoding", "chunked")
+WAIT_FOR_100 = ("Expect", "100-continue")
+PATIENCE = 60.0
+
+
+class VisiblyStaging(FilesystemDriver):
+    """Stages under hidden names where it could do without a name: what is left behind is then seen."""
+
+    STAGINGS = (_fs_staging.named,)
+
+
+STORES = {
+    "fast": VisiblyStaging,
+    "slow": FilesystemDriver,
+    "faulty": VisiblyStaging,
+    "frozen": FilesystemDriver,
+}
+
+
+class House:
+    """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, each on a directory of its own."""
+
+    def __init__(
+        self, root: Path, *, settings: UploadSettings, project_quota: int | None = None, read_timeout: float = 30.0
+    ) -> None:
+        self._root = root
+        drivers: dict[str, StoreDriver] = {
+            name: kind(datadir=str(root / name), fsync=False) for name, kind in STORES.items()
+        }
+        self.faulty = drivers["faulty"] = FaultyDriver(drivers["faulty"])
+        weights = {"fast": 3, "slow": 2, "faulty": 1, "frozen": 0}
+        self.stores = StoreSet(
+            [Store(name, drivers[name], weight=weights[name], read_only=name == "frozen") for name in STORES],
+            default="fast",
+        )
+        self.service = Service(
+            self.stores,
+            SqlCatalog(f"sqlite:///{root}/catalog.sqlite"),
+            settings=settings,
+            taps=[FormatInspection()],
+            project_quota=project_quota,
+        )
+        self.service.start()
+        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=read_timeout, grace=5.0)
+        self._ended = _EndedRequests()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._server.bind_addr[:2]
+        return str(host), int(port)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[House]:
+        """Serves inside."""
+        self._server.prepare()
+        thread = threading.Thread(target=self._server.serve, name="house")
+        thread.start()
+        try:
+            with self._ended.listening():
+                yield self
+        finally:
+            self._server.stop()
+            thread.join()
+            self.service.close()
+
+    def wait_until_ended(self, path: str) -> None:
+        """Returns when the next request for `path` has ended in the service, whether or not its client saw it."""
+        self._ended.wait_for(path)
+
+    def names(self, store: str) -> set[str]:
+        """Everything in a store's directory, hidden names included."""
+        return set(os.listdir(self._root / store))
+
+    def content(self, store: str, key: str) -> bytes:
+        """What is in the file of an object."""
+        return (self._root / store / key).read_bytes()
+
+    def leftovers(self) -> set[str]:
+        """What is in any store's directory and is no object."""
+        return {f"{store}/{name}" for store in STORES for name in self.names(store) if name.startswith(".")}
+
+    @contextlib.contextmanager
+    def without_directory(self, store: str) -> Iterator[None]:
+        """Inside, the store's directory is not where it was."""
+        (self._root / store).rename(self._root / "elsewhere")
+        try:
+            yield
+        finally:
+            (self._root / "elsewhere").rename(self._root / store)
+
+    def set_status(self, image_id: str, status: str) -> None:
+        """Behind the service's back: what this service has no call for."""
+        self._change("UPDATE images SET status = ? WHERE id = ?", status, image_id)
+
+    def add_location(self, image_id: str, location: Location) -> None:
+        """Behind the service's back: as a copy of the image's data to another store leaves it."""
+        self._change(
+            "INSERT INTO image_locations (image_id, store, key, url, state) VALUES (?, ?, ?, ?, 'live')",
+            image_id, location.store, location.key, location.url,
+        )  # fmt: skip
+
+    def _change(self, statement: str, *values: str) -> None:
+        database = sqlite3.connect(self._root / "catalog.sqlite", timeout=PATIENCE)
+        with contextlib.closing(database), database:
+            assert database.execute(statement, values).rowcount == 1
+
+
+class _EndedRequests(logging.Handler):
+    """The paths of the requests that have ended, from the access log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._paths: queue.Queue[str] = queue.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._paths.put(record.getMessage())
+
+    def wait_for(self, path: str) -> None:
+        while path not in self._paths.get(timeout=PATIENCE):
+            pass
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        logger = logging.getLogger("imgstore.service.access")
+        before = logger.level
+        logger.addHandler(self)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(self)
+            logger.setLevel(before)
+
+
+class Tenant:
+    """One project: its client, and what the service keeps for it."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.project = uuid.uuid4().hex
+
+    def wire(self, *, receive_buffer: int | None = None) -> Wire:
+        """A new connection."""
+        return Wire(self.house.address, receive_buffer=receive_buffer)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        body: Iterable[bytes] = (),
+        receive_buffer: int | None = None,
+    ) -> Answer:
+        """One request on a connection of its own; errors are asked for in JSON."""
+        with self.wire(receive_buffer=receive_buffer) as wire:
+            wire.head(method, path, self._with_defaults(headers))
+            wire.send_while_taken(body)
+            return wire.answer()
+
+    def create(self, *, image_id: str | None = None, **attributes: str | None) -> str:
+        """A new queued image's identifier; raw and bare unless told otherwise."""
+        image_id = image_id or str(uuid.uuid4())
+        made = {"id": image_id, "disk_format": "raw", "container_format": "bare"} | attributes
+        body = json.dumps({name: value for name, value in made.items() if value is not None}).encode()
+        length = ("Content-Length", str(len(body)))
+        answer = self.ask("POST", "/v2/images", ("Content-Type", "application/json"), length, body=[body])
+        assert answer.status == 201, answer
+        return image_id
+
+    def show(self, image_id: str) -> dict[str, object]:
+        """The image as the API shows it."""
+        answer = self.ask("GET", f"/v2/images/{image_id}")
+        assert answer.status == 200, answer
+        shown: dict[str, object] = answer.json
+        return shown
+
+    def delete(self, image_id: str) -> None:
+        assert self.ask("DELETE", f"/v2/images/{image_id}").status == 204
+
+    def put(self, image_id: str, content: bytes, *headers: tuple[str, str]) -> Answer:
+        """An upload with Content-Length."""
+        length = ("Content-Length", str(len(content)))
+        return self.ask("PUT", file_of(image_id), OCTETS, length, *headers, body=[content])
+
+    def put_chunks(self, image_id: str, chunks: Iterable[bytes], *headers: tuple[str, str]) -> Answer:
+        """An upload of unknown length."""
+        framed = [*(chunk(data) for data in chunks), LAST_CHUNK]
+        return self.ask("PUT", file_of(image_id), OCTETS, CHUNKED, *headers, body=framed)
+
+    def put_framed(self, image_id: str, content: bytes, *headers: tuple[str, str], chunked: bool) -> Answer:
+        """An upload whose length is known or not, as told."""
+        if chunked:
+            return self.put_chunks(image_id, [content] if content else [], *headers)
+        return self.put(image_id, content, *headers)
+
+    def get(self, image_id: str, *headers: tuple[str, str], query: str = "", method: str = "GET") -> Answer:
+        """A download, or with another method its headers."""
+        return self.ask(method, file_of(image_id) + query, *headers)
+
+    def active(self, content: bytes, *headers: tuple[str, str], **attributes: str | None) -> str:
+        """A new image with data."""
+        image_id = self.create(**attributes)
+        assert self.put(image_id, content, *headers).status == 204
+        return image_id
+
+    def begin(self, wire: Wire, image_id: str, *headers: tuple[str, str]) -> None:
+        """Starts an upload whose body the caller sends; returns when the service has begun to read it."""
+        wire.head("PUT", file_of(image_id), self._with_defaults([OCTETS, WAIT_FOR_100, *headers]))
+        wire.expect_continue()
+
+    def objects(self, image_id: str) -> dict[str, bytes]:
+        """What the stores hold of an image, by `store/key`."""
+        return {
+            f"{store}/{name}": self.house.content(store, name)
+            for store in STORES
+            for name in self.house.names(store)
+            if name.startswith(image_id)
+        }
+
+    @property
+    def quota(self) -> tuple[int, int]:
+        """Bytes in use and bytes held by uploads under way."""
+        account = self.house.service.quota.account(self.project)
+        return account.used, account.held
+
+    def assert_no_trace(self, image_id: str, *, used: int = 0) -> None:
+        """Nothing is left of a refused upload; `used` bytes are other images'."""
+        assert (self.show(image_id)["status"], self.show(image_id)["size"]) == ("queued", None)
+        assert self.objects(image_id) == {}
+        assert self.house.leftovers() == set()
+        assert self.quota == (used, 0)
+
+    def assert_refused_without_trace(self, image_id: str, *, retry: bytes = b"good data", used: int = 0) -> None:
+        """Nothing is left of a refused upload, and a retry of the same image with good data succeeds."""
+        self.assert_no_trace(image_id, used=used)
+        assert self.put(image_id, retry).status == 204
+        assert self.show(image_id)["status"] == "active"
+        assert self.get(image_id).body == retry
+        assert list(self.objects(image_id).values()) == [retry]
+        assert self.quota == (used + len(retry), 0)
+
+    def _with_defaults(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        given = {name.lower() for name, _ in headers}
+        defaults = [("X-Project-Id", self.project), ("Accept", "application/json")]
+        return [*headers, *((name, value) for name, value in defaults if name.lower() not in given)]
+
+
+def file_of(image_id: str) -> str:
+    """The path of an image's data."""
+    return f"/v2/images/{image_id}/file"

@@ -1,0 +1,150 @@
+"""SEMANTICS of uploads: the rows that end in 204, and the meaning of each header of the request."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.inspection import headers as formats
+from tests.semantics.house import CHUNKED, OCTETS, WAIT_FOR_100, Tenant, file_of
+from tests.semantics.wire import LAST_CHUNK, chunk
+
+CONTENT = bytes(range(250)) * 4
+
+
+def assert_active(tenant: Tenant, image_id: str, content: bytes, *, store: str = "fast") -> None:
+    """Catalog, store and quota agree on the image, and it comes out as it went in."""
+    shown = tenant.show(image_id)
+    assert (shown["status"], shown["size"], shown["stores"]) == ("active", len(content), store)
+    assert shown["checksum"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert (shown["os_hash_algo"], shown["os_hash_value"]) == ("sha512", hashlib.sha512(content).hexdigest())
+    assert tenant.objects(image_id) == {f"{store}/{image_id}": content}
+    assert tenant.quota == (len(content), 0)
+    assert tenant.get(image_id).body == content
+
+
+def test_good_length_known(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    answer = tenant.put(image_id, CONTENT)
+    assert (answer.status, answer.reason, answer.body) == (204, "No Content", b"")
+    assert "content-type" not in answer.headers
+    assert "content-length" not in answer.headers
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_good_chunked(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    answer = tenant.put_chunks(image_id, [CONTENT[:1], CONTENT[1:700], CONTENT[700:]])
+    assert (answer.status, answer.body) == (204, b"")
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_chunk_extensions_and_trailers_are_no_part_of_the_image(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    framed = [b"0A;name=value\r\n0123456789\r\n", b"0\r\nChecksum: x\r\n\r\n"]
+    assert tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, body=framed).status == 204
+    assert_active(tenant, image_id, b"0123456789")
+
+
+@pytest.mark.parametrize("framing", [("Content-Length", "0"), CHUNKED, ("X-Neither", "no body by RFC 9112")])
+def test_empty_body_is_an_active_image_of_size_0(tenant: Tenant, framing: tuple[str, str]) -> None:
+    image_id = tenant.create()
+    body = [LAST_CHUNK] if framing == CHUNKED else []
+    assert tenant.ask("PUT", file_of(image_id), OCTETS, framing, body=body).status == 204
+    assert_active(tenant, image_id, b"")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/octet-stream", "Application/Octet-STREAM", "application/octet-stream; charset=binary",
+     "application/octet-stream;x"],
+)  # fmt: skip
+def test_content_type_without_regard_to_case_and_with_parameters(tenant: Tenant, media_type: str) -> None:
+    image_id = tenant.create()
+    headers = [("Content-Type", media_type), ("Content-Length", "1000")]
+    assert tenant.ask("PUT", file_of(image_id), *headers, body=[CONTENT]).status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+@pytest.mark.parametrize("store", ["fast", "slow"])
+def test_the_store_is_the_one_of_x_image_meta_store(tenant: Tenant, store: str) -> None:
+    image_id = tenant.create()
+    assert tenant.put(image_id, CONTENT, ("X-Image-Meta-Store", store)).status == 204
+    assert_active(tenant, image_id, CONTENT, store=store)
+
+
+def test_the_size_header_declares_the_size_of_a_chunked_body(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    assert tenant.put_chunks(image_id, [CONTENT], ("x-openstack-image-size", "1000")).status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_the_size_header_may_repeat_content_length(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    assert tenant.put(image_id, CONTENT, ("x-openstack-image-size", "1000")).status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_content_encoding_identity_is_no_encoding(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    assert tenant.put(image_id, CONTENT, ("Content-Encoding", "identity")).status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+@pytest.mark.parametrize("framing", [("Content-Length", "1000"), CHUNKED])
+def test_expect_100_continue_is_answered_when_the_upload_has_begun(tenant: Tenant, framing: tuple[str, str]) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, framing)
+        assert tenant.show(image_id)["status"] == "saving"
+        wire.send(chunk(CONTENT) + LAST_CHUNK if framing == CHUNKED else CONTENT)
+        assert wire.answer().status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_expect_100_continue_of_an_empty_body_asks_for_nothing(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        project = ("X-Project-Id", tenant.project)
+        wire.head("PUT", file_of(image_id), [OCTETS, WAIT_FOR_100, project, ("Content-Length", "0")])
+        wire.half_close()
+        assert wire.everything().startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert_active(tenant, image_id, b"")
+
+
+def test_body_longer_than_content_length_extra_bytes_are_not_the_image(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    headers = [OCTETS, ("Content-Length", "1000")]
+    answer = tenant.ask("PUT", file_of(image_id), *headers, body=[CONTENT + b"extra bytes"])
+    assert answer.status == 204
+    assert_active(tenant, image_id, CONTENT)
+
+
+def test_raw_that_is_qcow2_is_stored_and_its_virtual_size_is_its_size(tenant: Tenant) -> None:
+    image_id, content = tenant.create(disk_format="raw"), formats.qcow2()
+    assert tenant.put(image_id, content).status == 204
+    assert_active(tenant, image_id, content)
+    assert tenant.show(image_id)["virtual_size"] == len(content)
+
+
+def test_good_qcow2_has_the_virtual_size_of_its_header(tenant: Tenant) -> None:
+    image_id, content = tenant.create(disk_format="qcow2"), formats.qcow2()
+    assert tenant.put_chunks(image_id, [content]).status == 204
+    assert_active(tenant, image_id, content)
+    assert tenant.show(image_id)["virtual_size"] == formats.SIZE
+
+
+@pytest.mark.parametrize(
+    "content", [formats.qcow2(), formats.iso(), b"not a disk at all"], ids=["qcow2", "iso", "text"]
+)
+def test_container_other_than_bare_is_looked_at_and_stored(tenant: Tenant, content: bytes) -> None:
+    image_id = tenant.create(disk_format="qcow2", container_format="ovf")
+    assert tenant.put(image_id, content).status == 204
+    assert_active(tenant, image_id, content)
+
+
+def test_x_openstack_request_id_is_on_the_answer(tenant: Tenant) -> None:
+    first, second = (tenant.put(tenant.create(), b"x").headers["x-openstack-request-id"] for _ in range(2))
+    assert first.startswith("req-")
+    assert first != second

@@ -1,0 +1,149 @@
+"""SEMANTICS of uploads: clients that half-close, stall, reset or break their framing; and what happens meanwhile."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from imgstore.model import MIB
+from tests.semantics.house import CHUNKED, OCTETS, House, Tenant, file_of
+from tests.semantics.wire import chunk
+
+TEN = ("Content-Length", "10")
+BEGUN: dict[str, tuple[tuple[str, str], bytes]] = {
+    "length known": (TEN, b"01234"),
+    "length known, no byte yet": (TEN, b""),
+    "length known, one byte short": (TEN, b"012345678"),
+    "length known, large": (("Content-Length", str(4 * MIB)), bytes(3 * MIB)),
+    "chunked, in a chunk": (CHUNKED, b"a\r\n01234"),
+    "chunked, after a chunk": (CHUNKED, chunk(b"01234")),
+    "chunked, in a size": (CHUNKED, chunk(b"01234") + b"a"),
+    "chunked, in the last chunk": (CHUNKED, chunk(b"01234") + b"0\r\n"),
+    "chunked, no byte yet": (CHUNKED, b""),
+}
+begun = pytest.mark.parametrize(("framing", "sent"), BEGUN.values(), ids=BEGUN)
+
+
+@begun
+def test_client_half_closes_in_the_middle(tenant: Tenant, framing: tuple[str, str], sent: bytes) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, framing)
+        wire.send(sent)
+        wire.half_close()
+        answer = wire.answer()
+    assert (answer.status, answer.json["code"]) == (400, "body-broken")
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("case", ["length known", "chunked, in a chunk", "chunked, after a chunk"])
+def test_client_stalls_past_the_servers_limit(hurried_tenant: Tenant, case: str) -> None:
+    image_id, (framing, sent) = hurried_tenant.create(), BEGUN[case]
+    with hurried_tenant.wire() as wire:
+        hurried_tenant.begin(wire, image_id, framing)
+        wire.send(sent)
+        answer = wire.answer()
+    assert (answer.status, answer.json["code"]) == (408, "body-stalled")
+    hurried_tenant.assert_refused_without_trace(image_id)
+
+
+@begun
+def test_client_resets(tenant: Tenant, framing: tuple[str, str], sent: bytes) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, framing)
+        wire.send(sent)
+        wire.reset()
+    tenant.house.wait_until_ended(file_of(image_id))
+    tenant.assert_refused_without_trace(image_id)
+
+
+MALFORMED = {
+    "not hexadecimal": b"xyz\r\n0123456789\r\n0\r\n\r\n",
+    "not hexadecimal after a good chunk": b"5\r\n01234\r\nxyz\r\n01234\r\n0\r\n\r\n",
+    "0x": b"0xa\r\n0123456789\r\n0\r\n\r\n",
+    "underscore": b"1_0\r\n0123456789012345\r\n0\r\n\r\n",
+    "plus": b"+a\r\n0123456789\r\n0\r\n\r\n",
+    "minus": b"-a\r\n0123456789\r\n0\r\n\r\n",
+    "empty size": b"\r\n0123456789\r\n0\r\n\r\n",
+    "no CRLF after the data": b"a\r\n01234567890\r\n\r\n",
+    "data longer than its size": b"5\r\n0123456789\r\n0\r\n\r\n",
+    "bare LF": b"a\n0123456789\n0\n\n",
+    "size of 5000 digits": b"1" * 5000 + b"\r\n0123456789\r\n0\r\n\r\n",
+    "size of 17 digits": b"fffffffffffffffff\r\n0123456789\r\n0\r\n\r\n",
+    "not chunked at all": b"0123456789",
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_chunked_encoding(tenant: Tenant, body: bytes) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, CHUNKED)
+        wire.send(body)
+        wire.half_close()
+        answer = wire.answer()
+    assert (answer.status, answer.json["code"]) == (400, "body-broken")
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, chunked", "identity", "x"])
+def test_transfer_encoding_other_than_chunked(tenant: Tenant, coding: str) -> None:
+    image_id = tenant.create()
+    answer = tenant.ask("PUT", file_of(image_id), OCTETS, ("Transfer-Encoding", coding), body=[chunk(b"x")])
+    assert answer.status in (400, 501)
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("framing", [TEN, CHUNKED])
+def test_image_deleted_during_the_upload(tenant: Tenant, framing: tuple[str, str]) -> None:
+    image_id = tenant.create()
+    body = b"0123456789" if framing == TEN else chunk(b"0123456789") + b"0\r\n\r\n"
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, framing)
+        wire.send(body[:5])
+        tenant.delete(image_id)
+        wire.send(body[5:])
+        answer = wire.answer()
+    assert (answer.status, answer.json["code"]) == (410, "image-gone")
+    assert tenant.objects(image_id) == {}
+    assert tenant.quota == (0, 0)
+    assert tenant.ask("GET", f"/v2/images/{image_id}").status == 404
+
+
+def test_an_object_that_is_in_the_way_is_never_seen_by_the_client(tenant: Tenant, house: House) -> None:
+    """Left by a dead attempt under its key: the next attempt has a key of its own."""
+    image_id = tenant.create()
+    assert tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, body=[b"broken\r\n"]).status == 400
+    with house.stores.resolve("fast").driver.open_writer(image_id) as writer:
+        writer.write(b"of a dead process")
+        writer.commit()
+    assert tenant.put(image_id, b"good data").status == 204
+    assert tenant.get(image_id).body == b"good data"
+    house.stores.resolve("fast").driver.delete(image_id)
+    assert list(tenant.objects(image_id).values()) == [b"good data"]
+
+
+def test_every_retry_of_the_same_image_may_fail_and_the_last_one_succeed(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    for _ in range(5):
+        with tenant.wire() as wire:
+            tenant.begin(wire, image_id, TEN)
+            wire.send(b"01234")
+            wire.half_close()
+            assert wire.answer().status == 400
+        tenant.assert_no_trace(image_id)
+    tenant.assert_refused_without_trace(image_id)
+
+
+def test_a_refused_connection_does_not_serve_the_rest_of_the_body_as_a_request(tenant: Tenant) -> None:
+    """What follows a refused head is a body, whatever it looks like."""
+    victim = tenant.active(b"data")
+    smuggled = f"DELETE /v2/images/{victim} HTTP/1.1\r\nHost: x\r\nX-Project-Id: {tenant.project}\r\n\r\n".encode()
+    with tenant.wire() as wire:
+        head = [("Content-Type", "text/plain"), ("Content-Length", str(len(smuggled)))]
+        wire.head("PUT", file_of(str(uuid.uuid4())), head)
+        wire.send_while_taken([smuggled])
+        assert wire.everything().count(b"HTTP/1.1 ") == 1
+    assert tenant.get(victim).body == b"data"

@@ -1,0 +1,233 @@
+"""SEMANTICS of uploads: what is refused before the first byte of the body (law 5), and in which order."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+
+import pytest
+
+from tests.semantics.conftest import LIMIT, SMALL_LIMIT, SMALL_QUOTA
+from tests.semantics.house import CHUNKED, OCTETS, WAIT_FOR_100, House, Tenant, file_of
+from tests.semantics.wire import CONTINUE, Answer, Wire
+
+Header = tuple[str, str]
+
+
+def doomed(tenant: Tenant, image_id: str, *headers: Header) -> Answer:
+    """A client that waits for 100 Continue, is refused without it, and sent no byte of its body."""
+    with tenant.wire() as wire:
+        given = [WAIT_FOR_100, *headers, ("X-Project-Id", tenant.project), ("Accept", "application/json")]
+        wire.head("PUT", file_of(image_id), given)
+        answer = _answer_without_continue(wire)
+    assert answer.headers["x-openstack-request-id"].startswith("req-")
+    return answer
+
+
+def _answer_without_continue(wire: Wire) -> Answer:
+    first = wire.socket.recv(len(CONTINUE), socket.MSG_PEEK)
+    assert first.startswith(b"HTTP/1.1 4"), first
+    answer = wire.answer()
+    assert wire.everything() == b"", "the connection ends where a body was left unread"
+    return answer
+
+
+TEN = ("Content-Length", "10")
+SIZE = "x-openstack-image-size"
+STORE = "X-Image-Meta-Store"
+
+ROWS: dict[str, tuple[int, str, tuple[Header, ...]]] = {
+    "media type missing": (415, "application/octet-stream", (TEN,)),
+    "media type other": (415, "'text/plain'", (("Content-Type", "text/plain"), TEN)),
+    "media type almost": (415, "octet-stream2", (("Content-Type", "application/octet-stream2"), TEN)),
+    "Content-Encoding gzip": (415, "'gzip'", (OCTETS, TEN, ("Content-Encoding", "gzip"))),
+    "Content-Range": (400, "Content-Range", (OCTETS, TEN, ("Content-Range", "bytes 0-9/10"))),
+    "unknown store": (400, "'nope'", (OCTETS, TEN, (STORE, "nope"))),
+    "unknown store, chunked": (400, "'nope'", (OCTETS, CHUNKED, (STORE, "nope"))),
+    "empty store header": (400, "empty", (OCTETS, TEN, (STORE, ""))),
+    "size header not a number": (400, "'ten'", (OCTETS, TEN, (SIZE, "ten"))),
+    "size header negative": (400, "'-10'", (OCTETS, CHUNKED, (SIZE, "-10"))),
+    "size header empty": (400, SIZE, (OCTETS, CHUNKED, (SIZE, ""))),
+    "size header with sign": (400, "'+10'", (OCTETS, TEN, (SIZE, "+10"))),
+    "size header with underscore": (400, "'1_0'", (OCTETS, TEN, (SIZE, "1_0"))),
+    "size header absurd": (400, SIZE, (OCTETS, CHUNKED, (SIZE, "9" * 5000))),
+    "size header twice": (400, SIZE, (OCTETS, TEN, (SIZE, "10"), (SIZE, "10"))),
+    "size header too small for Content-Length": (400, "9 bytes", (OCTETS, TEN, (SIZE, "9"))),
+    "size header too large for Content-Length": (400, "11 bytes", (OCTETS, TEN, (SIZE, "11"))),
+    "store read-only": (410, "'frozen': Adding images to store is disabled.", (OCTETS, TEN, (STORE, "frozen"))),
+    "over image_size_cap, declared": (413, str(LIMIT), (OCTETS, ("Content-Length", str(LIMIT + 1)))),
+    "over image_size_cap, size header": (413, str(LIMIT), (OCTETS, CHUNKED, (SIZE, str(LIMIT + 1)))),
+}
+
+
+@pytest.mark.parametrize(("status", "said", "headers"), ROWS.values(), ids=ROWS)
+def test_refused_before_100_continue(tenant: Tenant, status: int, said: str, headers: tuple[Header, ...]) -> None:
+    image_id = tenant.create()
+    answer = doomed(tenant, image_id, *headers)
+    assert answer.status == status
+    assert said in answer.message
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("unset", [{"disk_format": None}, {"container_format": None}])
+def test_disk_format_or_container_format_not_set(tenant: Tenant, unset: dict[str, None]) -> None:
+    image_id = tenant.create(**unset)
+    answer = doomed(tenant, image_id, OCTETS, TEN)
+    assert answer.status == 400
+    assert f"{next(iter(unset))} must be set prior to saving data." in answer.message
+    tenant.assert_no_trace(image_id)
+
+
+def test_over_the_projects_quota_length_known(small_tenant: Tenant) -> None:
+    """One byte more than the quota leaves; then exactly what it leaves."""
+    small_tenant.active(bytes(SMALL_LIMIT))
+    image_id, left = small_tenant.create(), SMALL_QUOTA - SMALL_LIMIT
+    for headers in ([("Content-Length", str(left + 1))], [CHUNKED, (SIZE, str(left + 1))]):
+        answer = doomed(small_tenant, image_id, OCTETS, *headers)
+        assert answer.status == 413
+        assert f"The quota is {SMALL_QUOTA} bytes" in answer.message
+        small_tenant.assert_no_trace(image_id, used=SMALL_LIMIT)
+    small_tenant.assert_refused_without_trace(image_id, retry=bytes(left), used=SMALL_LIMIT)
+
+
+def test_the_quota_of_an_upload_under_way_is_not_free_for_another(small_tenant: Tenant) -> None:
+    first, second = small_tenant.create(), small_tenant.create()
+    with small_tenant.wire() as wire:
+        small_tenant.begin(wire, first, ("Content-Length", str(SMALL_LIMIT)))
+        length = ("Content-Length", str(SMALL_QUOTA - SMALL_LIMIT + 1))
+        assert doomed(small_tenant, second, OCTETS, length).status == 413
+        wire.send(bytes(SMALL_LIMIT))
+        assert wire.answer().status == 204
+    small_tenant.assert_refused_without_trace(second, used=SMALL_LIMIT)
+
+
+def test_unknown_id(tenant: Tenant) -> None:
+    answer = doomed(tenant, str(uuid.uuid4()), OCTETS, TEN)
+    assert (answer.status, answer.json["code"]) == (404, "image-not-found")
+
+
+@pytest.mark.parametrize(
+    "image_id", ["x", "..", "%2e%2e", "12345678123456781234567812345678", "0" * 36, "a%00b", "%c3%a9"]
+)
+def test_not_a_uuid(tenant: Tenant, image_id: str) -> None:
+    assert doomed(tenant, image_id, OCTETS, TEN).status == 404
+
+
+def test_image_of_another_project(tenant: Tenant, house: House) -> None:
+    image_id, stranger = tenant.create(), Tenant(house)
+    answer = doomed(stranger, image_id, OCTETS, TEN)
+    assert (answer.status, answer.json["code"]) == (404, "image-not-found")
+    tenant.assert_refused_without_trace(image_id)
+
+
+def test_public_image_of_another_project_is_forbidden(tenant: Tenant, house: House) -> None:
+    image_id, stranger = tenant.create(visibility="public"), Tenant(house)
+    assert doomed(stranger, image_id, OCTETS, TEN).status == 403
+    tenant.assert_refused_without_trace(image_id)
+
+
+def test_deleted_image(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    tenant.delete(image_id)
+    assert doomed(tenant, image_id, OCTETS, TEN).status == 404
+    assert tenant.objects(image_id) == {}
+
+
+def test_image_active(tenant: Tenant) -> None:
+    image_id = tenant.active(b"the first data")
+    answer = doomed(tenant, image_id, OCTETS, TEN)
+    assert answer.status == 409
+    assert "from active to saving is not allowed" in answer.message
+    assert tenant.get(image_id).body == b"the first data"
+    assert tenant.objects(image_id) == {f"fast/{image_id}": b"the first data"}
+    assert tenant.quota == (14, 0)
+
+
+def test_image_saving(tenant: Tenant) -> None:
+    image_id = tenant.create()
+    with tenant.wire() as wire:
+        tenant.begin(wire, image_id, ("Content-Length", "9"))
+        answer = doomed(tenant, image_id, OCTETS, TEN)
+        assert answer.status == 409
+        assert "from saving to saving is not allowed" in answer.message
+        wire.send(b"the first")
+        assert wire.answer().status == 204
+    assert tenant.get(image_id).body == b"the first"
+    assert tenant.objects(image_id) == {f"fast/{image_id}": b"the first"}
+
+
+@pytest.mark.parametrize("status", ["uploading", "importing", "deactivated", "killed", "pending_delete"])
+def test_image_of_another_status(tenant: Tenant, house: House, status: str) -> None:
+    image_id = tenant.create()
+    house.set_status(image_id, status)
+    answer = doomed(tenant, image_id, OCTETS, TEN)
+    assert answer.status == 409
+    assert f"from {status} to saving is not allowed" in answer.message
+    assert tenant.show(image_id)["status"] == status
+    house.set_status(image_id, "queued")
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("value", ["ten", "-1", "+10", "1_0", "10, 10", "9" * 5000])
+def test_content_length_malformed(tenant: Tenant, value: str) -> None:
+    image_id = tenant.create()
+    answer = tenant.ask("PUT", file_of(image_id), OCTETS, ("Content-Length", value), body=[b"0123456789"])
+    assert answer.status == 400
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_content_length_and_chunked_both(tenant: Tenant, order: int) -> None:
+    image_id = tenant.create()
+    body = [b"a\r\n0123456789\r\n0\r\n\r\n"]
+    answer = tenant.ask("PUT", file_of(image_id), OCTETS, *[TEN, CHUNKED][::order], body=body)
+    assert answer.status == 400
+    assert answer.headers["x-openstack-request-id"].startswith("req-"), "though no application saw the request"
+    tenant.assert_refused_without_trace(image_id)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_are_not_allowed(tenant: Tenant, method: str) -> None:
+    image_id = tenant.create()
+    answer = tenant.ask(method, file_of(image_id))
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, PUT")
+    tenant.assert_refused_without_trace(image_id)
+
+
+ORDER: list[tuple[str, int, str]] = [
+    ("media type", 415, "unsupported-media-type"),
+    ("size header", 400, "bad-request"),
+    ("store", 400, "unknown-store"),
+    ("image", 404, "image-not-found"),
+    ("owner", 403, "forbidden"),
+    ("formats", 400, "bad-request"),
+    ("status", 409, "image-conflict"),
+    ("size", 413, "image-too-large"),
+]
+
+
+@pytest.mark.parametrize("mended", range(len(ORDER)), ids=[name for name, _, _ in ORDER])
+def test_order_of_the_checks(tenant: Tenant, house: House, mended: int) -> None:
+    """Everything that can be wrong at once is wrong, except for the first `mended` things: the next one is told."""
+    good = {name for name, _, _ in ORDER[:mended]}
+    owner = tenant if "owner" in good else Tenant(house)
+    image_id = owner.create(visibility="public", **({} if "formats" in good else {"disk_format": None}))
+    if "status" not in good:
+        house.set_status(image_id, "uploading")
+    headers = [("Content-Length", str(LIMIT + 1))]
+    headers += [OCTETS] if "media type" in good else [("Content-Type", "text/plain")]
+    headers += [] if "size header" in good else [(SIZE, "ten")]
+    headers += [] if "store" in good else [(STORE, "nope")]
+    answer = doomed(tenant, image_id if "image" in good else str(uuid.uuid4()), *headers)
+    assert (answer.status, answer.json["code"]) == ORDER[mended][1:]
+    assert tenant.objects(image_id) == {}
+
+
+def test_the_order_of_the_checks_ends_with_the_quota(small_tenant: Tenant) -> None:
+    small_tenant.active(bytes(SMALL_LIMIT))
+    image_id = small_tenant.create()
+    answers = [
+        doomed(small_tenant, image_id, OCTETS, ("Content-Length", str(n))) for n in (SMALL_LIMIT + 1, SMALL_LIMIT)
+    ]
+    assert [answer.json["code"] for answer in answers] == ["image-too-large", "quota-exceeded"]
+    small_tenant.assert_refused_without_trace(image_id, used=SMALL_LIMIT)

@@ -1,0 +1,252 @@
+"""The JSON half of the Image API: what Glance's clients send and read, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.client import Client, new_id
+from tests.support.service import ServiceProcess
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+FORMATS = {"disk_format": "raw", "container_format": "bare"}
+
+
+@pytest.fixture
+def client(shared_service: ServiceProcess) -> Client:
+    """A project of its own for every test."""
+    return shared_service.client.of(new_id())
+
+
+def refusal(client: Client, value: object, status: int = 400) -> str:
+    """The message with which a POST is refused; no image came of it."""
+    answer = client.post("/v2/images", value)
+    assert answer.status == status, answer
+    assert client.get("/v2/images").json()["images"] == []
+    return answer.body.decode()
+
+
+def test_versions_are_listed_as_several_choices(client: Client) -> None:
+    choices = client.get("/")
+    assert (choices.status, client.get("/versions").status) == (300, 200)
+    versions = choices.json()["versions"]
+    assert [version["id"] for version in versions if version["status"] == "CURRENT"] == ["v2.15"]
+    assert versions[0]["links"] == [{"rel": "self", "href": f"{client.url}/v2/"}]
+
+
+def test_created_image_has_the_fields_of_the_api(client: Client) -> None:
+    answer = client.post("/v2/images", {**FORMATS, "name": "n\u00e4me", "tags": ["b", "a", "b"], "os_type": "linux"})
+    image = answer.json()
+    path = f"/v2/images/{image['id']}"
+    assert answer.status == 201
+    assert answer.headers["location"] == client.url + path
+    assert TIME.fullmatch(image.pop("created_at"))
+    assert TIME.fullmatch(image.pop("updated_at"))
+    nothing = dict.fromkeys(("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value"))
+    assert image == {
+        **FORMATS, **nothing, "id": image["id"], "name": "n\u00e4me", "status": "queued", "visibility": "shared",
+        "owner": client.project, "min_disk": 0, "min_ram": 0, "protected": False, "os_hidden": False,
+        "tags": ["a", "b"], "os_type": "linux", "self": path, "file": f"{path}/file", "schema": "/v2/schemas/image",
+    }  # fmt: skip
+
+
+def test_shown_image_is_the_created_one(client: Client) -> None:
+    created = client.post("/v2/images", FORMATS).json()
+    assert client.show(created["id"]) == created
+
+
+def test_uploaded_image_names_size_digests_and_store(client: Client) -> None:
+    image_id = client.create()
+    assert client.upload(image_id, b"five!", store="slow").status == 204
+    image = client.show(image_id)
+    assert (image["status"], image["size"], image["stores"], image["os_hash_algo"]) == ("active", 5, "slow", "sha512")
+    assert (len(image["checksum"]), len(image["os_hash_value"]), image["virtual_size"]) == (32, 128, 5)
+
+
+def test_identifier_given_by_the_client_is_taken_once(client: Client) -> None:
+    image_id = new_id()
+    assert client.create(id=image_id) == image_id
+    assert client.post("/v2/images", {"id": image_id}).status == 409
+    client.delete(image_id)
+    assert client.post("/v2/images", {"id": image_id}).status == 409
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", "not-a-uuid"),
+        ("id", 7),
+        ("name", 7),
+        ("name", "x" * 256),
+        ("name", "a\0b"),
+        ("name", "\ud800"),
+        ("disk_format", "floppy"),
+        ("disk_format", []),
+        ("container_format", "box"),
+        ("visibility", "everybody"),
+        ("visibility", None),
+        ("protected", "yes"),
+        ("os_hidden", "true"),
+        ("min_disk", -1),
+        ("min_disk", True),
+        ("min_ram", "1"),
+        ("min_ram", 2**31),
+        ("tags", "a"),
+        ("tags", [7]),
+        ("tags", ["x"] * 129),
+        ("os_type", 7),
+        ("os_type", "x" * 65536),
+    ],
+)
+def test_bad_value_is_refused_by_its_name(client: Client, name: str, value: Any) -> None:
+    assert name in refusal(client, {**FORMATS, name: value})
+
+
+@pytest.mark.parametrize("name", ["status", "size", "checksum", "os_hash_value", "stores", "location", "deleted"])
+def test_attribute_of_the_service_is_not_the_clients_to_set(client: Client, name: str) -> None:
+    assert f"'{name}'" in refusal(client, {name: "active"}, 403)
+
+
+def test_image_for_another_project_is_refused(client: Client) -> None:
+    refusal(client, {"owner": "other"}, 403)
+    assert client.post("/v2/images", {"owner": client.project}).status == 201
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"\xff", b"[" * 100_000])
+def test_body_that_is_no_object_is_refused(client: Client, body: bytes) -> None:
+    assert client.request("POST", "/v2/images", body=body).status == 400
+
+
+def test_chunked_body_is_read(client: Client) -> None:
+    assert client.request("POST", "/v2/images", body=iter([b"{", b"}"])).status == 201
+
+
+def test_oversized_body_is_refused(client: Client) -> None:
+    assert client.request("POST", "/v2/images", body=b" " * (1024 * 1024 + 1)).status == 413
+
+
+def test_too_many_properties_are_refused(client: Client) -> None:
+    refusal(client, {f"p{number}": "x" for number in range(129)})
+
+
+def test_list_pages_newest_first_until_the_end(client: Client) -> None:
+    everything = [client.create() for _ in range(5)][::-1]
+    path: str | None = "/v2/images?limit=2"
+    seen: list[str] = []
+    for expected in (2, 2, 1):
+        page = client.get(path or "").json()
+        assert len(page["images"]) == expected
+        seen += [image["id"] for image in page["images"]]
+        path = page.get("next")
+    assert (seen, path) == (everything, None)
+
+
+def test_list_has_own_and_public_images_only(client: Client) -> None:
+    mine, stranger = client.create(), client.of(new_id())
+    public, private = stranger.create(visibility="public"), stranger.create()
+    listed = {image["id"] for image in client.get("/v2/images?limit=1000").json()["images"]}
+    assert {mine, public} <= listed
+    assert private not in listed
+    stranger.delete(public)
+
+
+def test_list_is_filtered(client: Client) -> None:
+    wanted, _ = client.create(name="a"), client.create(name="b")
+    assert [image["id"] for image in client.get("/v2/images?name=a").json()["images"]] == [wanted]
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=-1", "limit=1&limit=2", "marker=none", "changes-since=2026-01-01"])
+def test_bad_query_is_refused(client: Client, query: str) -> None:
+    assert client.get(f"/v2/images?{query}").status == 400
+
+
+def test_image_of_another_project_is_not_found(client: Client) -> None:
+    image_id, stranger = client.create(), client.of("stranger")
+    path = f"/v2/images/{image_id}"
+    assert [stranger.request(method, path).status for method in ("GET", "DELETE")] == [404, 404]
+    assert client.show(image_id)["status"] == "queued"
+
+
+def test_default_project_is_used_without_the_header(shared_service: ServiceProcess) -> None:
+    client = Client(shared_service.client.url)
+    assert client.show(client.create())["owner"] == "default"
+
+
+@pytest.mark.parametrize("project", ["", "x" * 256, "\u00e4"])
+def test_project_that_cannot_be_one_is_refused(client: Client, project: str) -> None:
+    assert client.get("/v2/images", X_Project_Id=project).status == 400
+
+
+def test_deleted_image_is_gone_with_its_data(client: Client, shared_service: ServiceProcess) -> None:
+    image_id = client.create()
+    client.upload(image_id, b"data")
+    assert image_id in shared_service.objects("fast")
+    assert client.delete(image_id).status == 204
+    assert [client.get(f"/v2/images/{image_id}{rest}").status for rest in ("", "/file")] == [404, 404]
+    assert client.delete(image_id).status == 404
+    assert image_id not in shared_service.objects()
+    assert shared_service.catalog.status(image_id) == "deleted"
+
+
+def test_protected_image_is_not_deleted(client: Client) -> None:
+    image_id = client.create(protected=True)
+    assert client.delete(image_id).status == 403
+    assert client.show(image_id)["protected"]
+
+
+def test_public_image_of_another_project_is_read_only(client: Client) -> None:
+    image_id, stranger = client.create(visibility="public"), client.of("stranger")
+    assert stranger.upload(image_id, b"evil").status == 403
+    assert stranger.delete(image_id).status == 403
+    client.upload(image_id, b"data")
+    assert stranger.download(image_id).body == b"data"
+    client.delete(image_id)
+
+
+def test_stores_are_told(client: Client) -> None:
+    assert client.get("/v2/info/stores").json() == {
+        "stores": [
+            {"id": "fast", "description": "the fast one", "default": "true"},
+            {"id": "slow", "description": "the slow one"},
+        ]
+    }
+
+
+def test_health_is_told(client: Client) -> None:
+    answer = client.get("/healthcheck")
+    assert (answer.status, answer.body) == (200, b"OK\n")
+
+
+def test_unknown_path_and_method_are_refused_as_the_client_accepts_it(client: Client) -> None:
+    assert client.get("/nowhere").status == 404
+    answer = client.request("PATCH", "/v2/images", headers={"Accept": "application/json"})
+    assert (answer.status, answer.json()["title"]) == (405, "Method Not Allowed")
+    assert {"GET", "POST"} <= set(answer.headers["allow"].replace(" ", "").split(","))
+
+
+def test_request_id_is_on_every_answer_and_is_the_services_own(client: Client) -> None:
+    image_id = client.create()
+    sent = f"req-{new_id()}"
+    paths = (
+        "/",
+        "/v2/images",
+        f"/v2/images/{image_id}",
+        f"/v2/images/{image_id}/file",
+        "/nowhere",
+        "/v2/images/x/file",
+    )
+    seen = {client.get(path, X_Openstack_Request_Id=sent).headers["x-openstack-request-id"] for path in paths}
+    assert len(seen) == len(paths)
+    assert all(re.fullmatch(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) for value in seen)
+    assert sent not in seen
+
+
+def test_request_is_logged_in_one_line(service: ServiceProcess) -> None:
+    sent = f"req-{new_id()}"
+    answer = service.client.get("/v2/images/a%0Ab", X_Openstack_Request_Id=sent)
+    service.terminate()
+    (line,) = [line for line in service.log.read_text().splitlines() if sent in line]
+    assert answer.headers["x-openstack-request-id"] in line
+    assert '"GET /v2/images/a\\nb" 404 whole' in line

@@ -1,0 +1,175 @@
+"""The service as a process: how it starts, refuses to start, stops, and comes back after it was killed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgstore.drivers._fs_staging import hidden_name
+from tests.needs import needs
+from tests.support.service import Options, ServiceProcess
+
+
+def refusal(*arguments: str, cwd: Path) -> str:
+    """The one line with which the service refuses to start."""
+    command = [sys.executable, "-m", "imgstore.service", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"imgstore": {"enabled_stores": "fast:nosuch, slow:filesystem"}}, "nosuch"),
+        ({"imgstore": {"default_store": "none"}}, "[imgstore] default_store"),
+        ({"fast": {"datadir": "/dev/null/images"}}, "[fast] datadir"),
+        ({"fast": {"datadir": "/proc/nowhere"}}, "[fast]"),
+        ({"fast": {"file_mode": "rw"}}, "[fast] file_mode"),
+        ({"service": {"threads": 0}}, "[service] threads"),
+        ({"service": {"port": "http"}}, "[service] port"),
+        ({"service": {"database": "postgresql://user:secret@host/db"}}, "[service] database"),
+        ({"service": {"database": "/proc/nowhere/db"}}, "[service] database"),
+        ({"service": {"no_such_option": 1}}, "[service] no_such_option"),
+    ],
+)
+def test_bad_configuration_stops_the_start_with_one_line(tmp_path: Path, options: Options, expected: str) -> None:
+    stopped = ServiceProcess(tmp_path, options=options)
+    line = refusal(*stopped.command()[3:], cwd=tmp_path)
+    assert expected in line
+    assert "secret" not in line
+
+
+def test_missing_configuration_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    assert "none.conf" in refusal("--config-file", str(tmp_path / "none.conf"), cwd=tmp_path)
+
+
+def test_damaged_database_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "imgstore.sqlite").write_bytes(b"this is no database" * 100)
+    assert "[service] database" in refusal(*ServiceProcess(tmp_path).command()[3:], cwd=tmp_path)
+
+
+def test_second_process_on_the_same_database_is_refused(service: ServiceProcess, tmp_path: Path) -> None:
+    line = refusal(*service.command()[3:], cwd=tmp_path)
+    assert "[service] database" in line
+    assert f"(pid {service.process.pid})" in line
+    service.client.create()
+
+
+def test_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        arguments = [*ServiceProcess(tmp_path).command()[3:-1], str(taken.getsockname()[1])]
+        assert "[service] port" in refusal(*arguments, cwd=tmp_path)
+
+
+@needs("curl", why="the lines that the service prints are run")
+def test_printed_lines_create_upload_and_download(tmp_path: Path) -> None:
+    (tmp_path / "FILE").write_bytes(b"what a newcomer uploads")
+    command = [sys.executable, "-m", "imgstore.service", "--data-dir", "data", "--port", "0"]
+    with (tmp_path / "log").open("w") as log:
+        service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=tmp_path)
+    try:
+        assert service.stdout is not None
+        printed = [service.stdout.readline() for _ in range(9)]
+        script = "".join(line for line in printed if line.startswith("  "))
+        done = subprocess.run(["sh", "-eux"], input=script, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "COPY").read_bytes() == b"what a newcomer uploads"
+        assert {path.name for path in tmp_path.iterdir()} == {"FILE", "COPY", "data", "log"}
+    finally:
+        service.send_signal(signal.SIGINT)
+        service.communicate(timeout=60)
+    assert service.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_upload_under_way_ends_well_after_a_signal(service: ServiceProcess, number: signal.Signals) -> None:
+    image_id = service.client.create()
+    with service.client.begin_upload(image_id, length=8) as upload:
+        upload.send(b"half")
+        service.process.send_signal(number)
+        upload.send(b"more")
+        assert upload.finish().status == 204
+    assert service.wait() == 0
+    assert service.catalog.status(image_id) == "active"
+    assert service.objects() == [image_id]
+
+
+def test_upload_that_outlives_the_grace_period_is_undone(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, options={"service": {"grace_period": 0.3}}) as service:
+        images = [service.client.create() for _ in range(2)]
+        uploads = [
+            service.client.begin_upload(image_id, length=length)
+            for image_id, length in zip(images, (8, None), strict=True)
+        ]
+        for upload in uploads:
+            upload.send(b"half")
+        assert service.terminate() == 0
+        for upload in uploads:
+            upload.close()
+        assert [service.catalog.status(image_id) for image_id in images] == ["queued", "queued"]
+        assert (service.objects(), service.leftovers(), service.catalog.uploads()) == ([], [], 0)
+
+
+def test_client_that_stalls_is_given_up_with_408(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, options={"service": {"body_timeout": 0.3}}) as service:
+        image_id = service.client.create()
+        with service.client.begin_upload(image_id, length=8) as upload:
+            upload.send(b"half")
+            assert upload.answer().status == 408
+        assert service.client.show(image_id)["status"] == "queued"
+        assert service.client.upload(image_id, b"retry").status == 204
+
+
+@pytest.mark.parametrize("length", [None, 8_000_000])
+def test_law_3_killed_service_comes_back_with_the_image_queued(service: ServiceProcess, length: int | None) -> None:
+    kept, image_id = service.client.create(), service.client.create()
+    service.client.upload(kept, b"kept")
+    with service.client.begin_upload(image_id, length=length, store="slow") as upload:
+        upload.send(b"x" * 4_000_000)
+        service.kill()
+    assert service.catalog.status(image_id) == "saving"
+    assert service.objects() == [kept], "nothing is visible before commit"
+    service.start()
+    assert service.client.show(image_id)["status"] == "queued"
+    assert (service.leftovers(), service.catalog.removals()) == ([], [])
+    assert service.client.upload(image_id, b"retry", store="slow").status == 204
+    assert service.client.download(image_id).body == b"retry"
+    assert service.client.download(kept).body == b"kept"
+
+
+def test_law_3_object_committed_by_a_dead_attempt_is_removed(service: ServiceProcess) -> None:
+    image_id = service.client.create()
+    with service.client.begin_upload(image_id, length=8, store="slow"):
+        service.kill()
+    (service.stores["slow"] / image_id).write_bytes(b"committed, never active")
+    (service.stores["slow"] / f"{image_id}.7").write_bytes(b"of somebody else")
+    service.start()
+    assert service.objects() == [f"{image_id}.7"]
+    assert service.client.show(image_id)["status"] == "queued"
+
+
+def test_law_3_leftovers_of_a_store_are_purged_at_the_start(service: ServiceProcess) -> None:
+    service.terminate()
+    (service.stores["slow"] / hidden_name("dead")).write_bytes(b"partial")
+    (service.stores["slow"] / "kept").write_bytes(b"whole")
+    service.start()
+    assert (service.leftovers(), service.objects()) == ([], ["kept"])
+
+
+def test_quota_is_what_the_catalog_says_after_a_restart(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path, options={"imgstore": {"project_quota": 10}}) as service:
+        first, second = service.client.create(), service.client.create()
+        assert service.client.upload(first, b"123456").status == 204
+        service.kill()
+        service.start()
+        assert service.client.upload(second, b"12345").status == 413
+        assert service.client.delete(first).status == 204
+        assert service.client.upload(second, b"1234567890").status == 204
+        assert service.client.upload(service.client.create(), b"1").status == 413

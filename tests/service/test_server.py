@@ -1,0 +1,219 @@
+"""What the server promises the application below it: a body ends where the client ended it, or reading it raises."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imgstore.service.server import Server
+from tests.support.client import Answer, first_line, read_answer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@dataclass
+class Probe:
+    """Answers with the body that it read; `/refuse` reads nothing, `/fail` breaks in the middle of its answer."""
+
+    failures: list[str] = field(default_factory=list)
+    calls: int = 0
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.calls += 1
+        if environ["PATH_INFO"] == "/refuse":
+            start_response("403 Forbidden", [("Content-Length", "2")])
+            return [b"no"]
+        if environ["PATH_INFO"] == "/short":
+            start_response("200 OK", [("Content-Length", "9")])
+            return [b"short"]
+        if environ["PATH_INFO"] == "/fail":
+            return self._fail(start_response)
+        body = self._read(environ)
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    def _read(self, environ: WSGIEnvironment) -> bytes:
+        body = b""
+        try:
+            while data := environ["wsgi.input"].read(3):
+                body += data
+        except (OSError, ValueError) as error:
+            self.failures.append(type(error).__name__)
+            raise
+        return body
+
+    def _fail(self, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"first"
+        raise ConnectionAbortedError(103, "broken")
+
+
+@pytest.fixture
+def probe() -> Probe:
+    return Probe()
+
+
+@pytest.fixture
+def server(probe: Probe) -> Iterator[Server]:
+    running = Server(("127.0.0.1", 0), probe, threads=3, read_timeout=0.5, grace=1)
+    running.prepare()
+    thread = threading.Thread(target=running.serve)
+    thread.start()
+    yield running
+    running.stop()
+    thread.join()
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(server.bind_addr[:2], timeout=30)
+
+
+def request(*headers: str, path: str = "/") -> bytes:
+    return "\r\n".join([f"PUT {path} HTTP/1.1", "Host: test", *headers, "", ""]).encode()
+
+
+def exchange(server: Server, sent: bytes, *, end: bool = False) -> Answer:
+    """The answer to raw bytes; `end`: the client then ends its side."""
+    with connect(server) as connection:
+        connection.sendall(sent)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
+        return read_answer(connection)
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        (["Content-Length: 8"], b"all of it"[:8]),
+        ([CHUNKED], b"4\r\nall \r\n4\r\nof i\r\n0\r\n\r\n"),
+        ([CHUNKED], b"4;name=value\r\nall \r\n004 \r\nof i\r\n0\r\nTrailer: x\r\n\r\n"),
+        ([CHUNKED], b"".join(b"1\r\n%c\r\n" % byte for byte in b"all of i") + b"0\r\n\r\n"),
+    ],
+)
+def test_whole_body_is_read_and_the_connection_goes_on(server: Server, headers: list[str], sent: bytes) -> None:
+    with connect(server) as connection:
+        for _ in range(2):
+            connection.sendall(request(*headers) + sent)
+            assert read_answer(connection).body == b"all of i"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent", "failure"),
+    [
+        (["Content-Length: 8"], b"half", "IncompleteBody"),
+        ([CHUNKED], b"8\r\nhalf", "IncompleteBody"),
+        ([CHUNKED], b"4\r\nhalf\r\n", "IncompleteBody"),
+        ([CHUNKED], b"4\r\nhalf\r\n0\r\n", "IncompleteBody"),
+        ([CHUNKED], b"", "IncompleteBody"),
+    ],
+)
+def test_body_that_ends_early_raises(
+    server: Server, probe: Probe, headers: list[str], sent: bytes, failure: str
+) -> None:
+    assert exchange(server, request(*headers) + sent, end=True).status == 400
+    assert probe.failures == [failure]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"x\r\n", b"-3\r\nabc\r\n", b"+3\r\nabc\r\n", b"0x3\r\nabc\r\n", b"1_0\r\n", b" 3\r\nabc\r\n", b"\r\n",
+        b"3\r\nabcd\r\n", b"3\nabc\r\n", b"3\r\nabc\n0\r\n\r\n", b"f" * 16 + b"\r\n", b"3;" + b"x" * 5000 + b"\r\n",
+        b"0\r\n" + b"T: x\r\n" * 5000,
+    ],
+)  # fmt: skip
+def test_malformed_chunk_raises(server: Server, probe: Probe, sent: bytes) -> None:
+    answer = exchange(server, request(CHUNKED) + sent)
+    assert (answer.status, probe.failures) == (400, ["MalformedBody"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Content-Length: 3", CHUNKED],
+        ["Content-Length: 3", "Content-Length: 4"],
+        ["Content-Length: 3", "Content-Length: 3"],
+        ["Content-Length: -3"],
+        ["Content-Length: +3"],
+        ["Content-Length: 3_0"],
+        ["Bad Name: x"],
+        ["Folded: x", " y"],
+        ["No colon"],
+    ],
+)
+def test_ambiguous_or_malformed_headers_never_reach_the_application(
+    server: Server, probe: Probe, headers: list[str]
+) -> None:
+    assert exchange(server, request(*headers) + b"abc").status == 400
+    assert probe.calls == 0
+
+
+def test_unknown_coding_and_expectation_are_refused(server: Server, probe: Probe) -> None:
+    assert exchange(server, request("Transfer-Encoding: gzip, chunked")).status == 501
+    assert exchange(server, request("Expect: tea", "Content-Length: 3")).status == 417
+    assert probe.calls == 0
+
+
+def test_stalled_body_is_given_up(server: Server, probe: Probe) -> None:
+    assert exchange(server, request("Content-Length: 8") + b"half").status == 408
+    assert probe.failures == ["TimeoutError"]
+
+
+def test_client_that_resets_raises(server: Server, probe: Probe) -> None:
+    with connect(server) as connection:
+        connection.sendall(request("Content-Length: 8", "Expect: 100-continue"))
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    server.stop()
+    assert probe.failures == ["ConnectionResetError"]
+
+
+def test_continue_is_sent_at_the_first_read_only(server: Server) -> None:
+    headers = ("Expect: 100-continue", "Content-Length: 3")
+    with connect(server) as connection:
+        connection.sendall(request(*headers, path="/refuse"))
+        assert first_line(connection) == b"HTTP/1.1 403"
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["connection"]) == (403, "close")
+    with connect(server) as connection:
+        connection.sendall(request(*headers))
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert read_answer(connection).body == b"abc"
+
+
+@pytest.mark.parametrize("headers", [["Content-Length: 33554432"], [CHUNKED]])
+def test_refusal_can_be_read_by_a_client_that_sends_on(server: Server, headers: list[str]) -> None:
+    with connect(server) as connection:
+        connection.sendall(request(*headers, path="/refuse"))
+        for _ in range(32):
+            connection.sendall(bytes(1 << 20))
+        assert read_answer(connection).body == b"no"
+
+
+def test_next_answer_is_never_taken_for_the_rest_of_a_short_one(server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(request(path="/short") * 2)
+        with pytest.raises(http.client.IncompleteRead):
+            read_answer(connection)
+
+
+def test_answer_that_breaks_is_not_ended_as_if_it_were_whole(server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(request(path="/fail"))
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := connection.recv(1000):
+                received += data
+    assert b"5\r\nfirst\r\n" in received
+    assert not received.endswith(b"0\r\n\r\n")

@@ -1,0 +1,175 @@
+"""What the SQL catalog says of images: who sees them, what an upload makes of them, what stays of deleted ones."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.model import Location
+from imgstore.sql import EVERYTHING, Caller, Condition, ImageQuery, NewImage, SqlCatalog
+from tests.sql.conftest import OWNER, active_image, queued_image, request, result
+from tests.support.client import new_id
+
+STRANGER = Caller("other")
+
+
+def test_file_of_the_catalog_is_private(catalog: SqlCatalog, database: Path) -> None:
+    active_image(catalog)
+    for file in database.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, database: Path) -> None:
+    new = NewImage(new_id(), "project", name="n\u00e4me", tags=("b", "a"), properties={"k": "v"}, min_ram=3)
+    created = catalog.create(new)
+    catalog.close()
+    again = SqlCatalog(f"sqlite:///{database}")
+    assert again.get(new.id, OWNER) == created
+    assert (created.name, created.tags, created.properties, created.min_ram) == ("n\u00e4me", ("b", "a"), {"k": "v"}, 3)
+    again.close()
+
+
+def test_upload_makes_the_image_active_with_its_location(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog)
+    attempt = catalog.begin(request(image_id), "fast")
+    assert catalog.get(image_id, OWNER).status == "saving"
+    catalog.activate(attempt, result(attempt))
+    found = catalog.find(image_id, OWNER)
+    assert (found.status, found.size, found.hash_algo) == ("active", 5, "sha512")
+    assert found.locations == (Location("fast", image_id, f"memory:///{image_id}"),)
+
+
+def test_only_the_owner_uploads_and_deletes(catalog: SqlCatalog) -> None:
+    private, public = queued_image(catalog), queued_image(catalog, visibility="public")
+    for act in (lambda i: catalog.begin(request(i, STRANGER), "fast"), lambda i: catalog.delete(i, STRANGER)):
+        with pytest.raises(errors.ImageNotFound):
+            act(private)
+        with pytest.raises(errors.Forbidden):
+            act(public)
+    assert catalog.get(private, OWNER).status == catalog.get(public, STRANGER).status == "queued"
+
+
+def test_checks_before_an_upload_come_in_their_order(catalog: SqlCatalog) -> None:
+    with pytest.raises(errors.ImageNotFound):
+        catalog.begin(request(new_id()), "fast")
+    bare = queued_image(catalog, disk_format=None)
+    with pytest.raises(errors.InvalidRequest, match="disk_format"):
+        catalog.begin(request(bare), "fast")
+    with pytest.raises(errors.ImageConflict, match="active"):
+        catalog.begin(request(active_image(catalog)), "fast")
+
+
+def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog)
+    for _ in range(2):
+        with pytest.raises(errors.ImageConflict):
+            catalog.create(NewImage(image_id, "project"))
+        if catalog.list(OWNER, ImageQuery(limit=1)):
+            catalog.delete(image_id, OWNER)
+
+
+def test_attempt_numbers_are_never_used_twice(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog)
+    keys = []
+    for _ in range(3):
+        attempt = catalog.begin(request(image_id), "fast")
+        keys.append(attempt.key)
+        assert catalog.release(attempt)
+    assert len(set(keys)) == 3
+
+
+def test_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog)
+    lost = catalog.begin(request(image_id), "fast")
+    catalog.release(lost)
+    owner = catalog.begin(request(image_id), "fast")
+    with pytest.raises(errors.ImageGone):
+        catalog.activate(lost, result(lost))
+    assert not catalog.release(lost)
+    catalog.activate(owner, result(owner))
+    assert [location.key for location in catalog.find(image_id).locations] == [owner.key]
+
+
+def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog)
+    attempt = catalog.begin(request(image_id), "fast")
+    catalog.delete(image_id, OWNER)
+    with pytest.raises(errors.ImageGone):
+        catalog.activate(attempt, result(attempt))
+    assert catalog.release(attempt)
+    assert not catalog.release(attempt)
+    with pytest.raises(errors.ImageNotFound):
+        catalog.get(image_id, EVERYTHING)
+
+
+def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, database: Path) -> None:
+    image_id = active_image(catalog)
+    assert catalog.delete(image_id, OWNER).size == 5
+    catalog.close()
+    again = SqlCatalog(f"sqlite:///{database}")
+    (removal,) = again.removals()
+    assert (removal.store, removal.key) == ("fast", image_id)
+    again.removed(removal)
+    assert not again.removals()
+    again.close()
+
+
+def test_protected_image_is_not_deleted(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog, protected=True)
+    with pytest.raises(errors.Forbidden):
+        catalog.delete(image_id, OWNER)
+    assert catalog.get(image_id, OWNER).protected
+
+
+def test_usage_counts_live_images_of_the_owner(catalog: SqlCatalog) -> None:
+    queued_image(catalog)
+    active_image(catalog, size=7)
+    gone = active_image(catalog, size=11)
+    assert catalog.usage("project") == 18
+    catalog.delete(gone, OWNER)
+    assert catalog.usage("project") == 7
+    assert catalog.usage("other") == 0
+
+
+def test_abandoned_uploads_are_queued_and_what_they_committed_is_to_be_removed(catalog: SqlCatalog) -> None:
+    saving, deleted, active = queued_image(catalog), queued_image(catalog), active_image(catalog)
+    for image_id in (saving, deleted):
+        catalog.begin(request(image_id), "slow")
+    catalog.delete(deleted, OWNER)
+    assert catalog.abandon_uploads() == 2
+    assert {(removal.store, removal.key) for removal in catalog.removals()} == {("slow", saving), ("slow", deleted)}
+    assert catalog.get(saving, OWNER).status == "queued"
+    assert catalog.get(active, OWNER).status == "active"
+    with pytest.raises(errors.ImageNotFound):
+        catalog.get(deleted, OWNER)
+    assert catalog.abandon_uploads() == 0
+
+
+def test_list_is_of_the_project_and_public_newest_first(catalog: SqlCatalog) -> None:
+    first, second = queued_image(catalog), queued_image(catalog)
+    public = catalog.create(NewImage(new_id(), "other", visibility="public")).id
+    catalog.create(NewImage(new_id(), "other", visibility="shared"))
+    catalog.delete(queued_image(catalog), OWNER)
+    assert [image.id for image in catalog.list(OWNER, ImageQuery(limit=10))] == [public, second, first]
+    theirs = ImageQuery(limit=10, conditions=[Condition("owner", "eq", "other")])
+    assert [image.id for image in catalog.list(OWNER, theirs)] == [public]
+
+
+def test_pages_of_a_list_follow_each_other_without_gap(catalog: SqlCatalog) -> None:
+    everything = [queued_image(catalog) for _ in range(7)][::-1]
+    pages: list[str] = []
+    for expected in (3, 3, 1, 0):
+        page = catalog.list(OWNER, ImageQuery(limit=3, marker=pages[-1] if pages else None))
+        assert len(page) == expected
+        pages += [image.id for image in page]
+    assert pages == everything
+    with pytest.raises(errors.InvalidRequest):
+        catalog.list(OWNER, ImageQuery(limit=3, marker=new_id()))
+
+
+def test_context_that_is_no_caller_is_refused(catalog: SqlCatalog) -> None:
+    with pytest.raises(errors.UsageError):
+        catalog.find(queued_image(catalog), "project")

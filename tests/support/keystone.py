@@ -1,0 +1,201 @@
+"""A real Keystone for tests: on SQLite, on a free port of 127.0.0.1, everything it writes below one directory.
+
+It is installed in an environment of its own (`make test-keystone` builds it), which IMGSTORE_KEYSTONE names. There are
+the projects `one` and `two` with the users `<role>-<project>` for the roles admin, member and reader, and the user
+`imgstore`, the service's own; all have the same password.
+"""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import http.client
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ENVIRONMENT = "IMGSTORE_KEYSTONE"
+PASSWORD = "not-a-secret-here"
+PROJECTS = ("one", "two")
+ROLES = ("admin", "member", "reader")
+DOMAIN = {"id": "default"}
+PATIENCE = 120.0
+
+_CONFIGURATION = """\
+[DEFAULT]
+use_stderr = true
+[database]
+connection = sqlite:///{data}/keystone.sqlite
+[cache]
+enabled = false
+[token]
+expiration = {expiration}
+[fernet_tokens]
+key_repository = {data}/fernet
+[fernet_receipts]
+key_repository = {data}/receipts
+[credential]
+key_repository = {data}/credential
+[identity]
+password_hash_rounds = 4
+"""
+
+
+class Keystone:
+    """One Keystone; use it as a context manager. `root` is where its configuration and log are; `data` where database
+    and keys are, which several may share; `expiration`: seconds that its tokens are good for."""
+
+    def __init__(self, root: Path, *, data: Path | None = None, expiration: int = 3600) -> None:
+        self.root = root
+        self.configuration = root / "keystone.conf"
+        self.configuration.write_text(_CONFIGURATION.format(data=data or root, expiration=expiration))
+        self.environment = Path(os.environ[ENVIRONMENT]).absolute()
+        self.url = ""
+        self._port = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._ids: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Makes the database, the keys and the user `admin`."""
+        self._manage("db_sync")
+        with sqlite3.connect(self.root / "keystone.sqlite") as database:
+            database.execute("PRAGMA journal_mode=WAL")  # else parallel requests find it locked
+        database.close()
+        owner = ("--keystone-user", getpass.getuser(), "--keystone-group", grp.getgrgid(os.getgid()).gr_name)
+        self._manage("fernet_setup", *owner)
+        self._manage("credential_setup", *owner)
+        self._manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", "RegionOne")
+
+    def populate(self) -> None:
+        """Makes projects, users and roles, and lists Keystone itself in the catalog."""
+        token = self.token("admin", "admin")
+        roles = {role["name"]: role["id"] for role in self._ask(token, "GET", "/roles", None)["roles"]}
+        for project in (*PROJECTS, "service"):
+            self._ids[project] = self._ask(token, "POST", "/projects", {"project": {"name": project}})["project"]["id"]
+        for project in PROJECTS:
+            for role in ROLES:
+                self._user(token, f"{role}-{project}", project, roles[role])
+        self._user(token, "imgstore", "service", roles["admin"])
+        self.offer("identity", self.url)
+
+    def project(self, name: str) -> str:
+        """The identifier of a project."""
+        return self._ids[name]
+
+    def offer(self, kind: str, url: str) -> None:
+        """Lists a service at `url` in the catalog."""
+        token = self.token("admin", "admin")
+        service = self._ask(token, "POST", "/services", {"service": {"type": kind, "name": f"{kind} of the test"}})
+        endpoint = {"service_id": service["service"]["id"], "interface": "public", "region_id": "RegionOne", "url": url}
+        self._ask(token, "POST", "/endpoints", {"endpoint": endpoint})
+
+    def token(self, user: str, project: str) -> str:
+        """A new token of a user in a project."""
+        return self._token(user, {"project": {"name": project, "domain": DOMAIN}})
+
+    def unscoped_token(self, user: str) -> str:
+        """A new token of a user in no project."""
+        return self._token(user, "unscoped")
+
+    def system_token(self) -> str:
+        """A new token of the whole system, for `admin`."""
+        return self._token("admin", {"system": {"all": True}})
+
+    def revoke(self, token: str) -> None:
+        """Ends a token before its time."""
+        status, _, body = self._request("DELETE", "/auth/tokens", {"X-Auth-Token": token, "X-Subject-Token": token})
+        assert status == 204, body
+
+    def variables(self, user: str, project: str) -> dict[str, str]:
+        """What OpenStack's clients read of their environment."""
+        return {
+            "OS_AUTH_URL": self.url, "OS_USERNAME": user, "OS_PASSWORD": PASSWORD, "OS_PROJECT_NAME": project,
+            "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default", "OS_IDENTITY_API_VERSION": "3",
+            "OS_REGION_NAME": "RegionOne",
+        }  # fmt: skip
+
+    def section(self) -> dict[str, object]:
+        """[keystone_authtoken] of a service; tokens are not cached, so that a revoked one is refused at once."""
+        return {
+            "www_authenticate_uri": self.url, "auth_url": self.url, "auth_type": "password", "username": "imgstore",
+            "password": PASSWORD, "project_name": "service", "user_domain_id": "default",
+            "project_domain_id": "default", "interface": "public", "token_cache_time": -1,
+            "http_request_max_retries": 0, "http_connect_timeout": 30,
+        }  # fmt: skip
+
+    def program(self, name: str) -> str:
+        """A program of Keystone's environment."""
+        return str(self.environment / "bin" / name)
+
+    def start(self) -> None:
+        """Starts the process and waits until it listens."""
+        # Isolated: else this directory, with this module, would come before Keystone itself.
+        command = [self.program("python"), "-I", str(Path(__file__).with_name("keystone_server.py"))]
+        log = self.root / "keystone.log"
+        with log.open("a") as file:
+            self._process = subprocess.Popen(
+                [*command, str(self.root)], stdout=subprocess.PIPE, stderr=file, text=True, cwd=self.root
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line.isdigit():
+            self.stop()
+            raise AssertionError(f"Keystone did not start:\n{log.read_text()}")
+        self._port = int(line)
+        self.url = f"http://127.0.0.1:{self._port}/v3"
+
+    def stop(self) -> None:
+        """Ends the process; a no-op if there is none."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait(PATIENCE)
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def __enter__(self) -> Keystone:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def _token(self, user: str, scope: object) -> str:
+        password = {"user": {"name": user, "domain": DOMAIN, "password": PASSWORD}}
+        auth = {"identity": {"methods": ["password"], "password": password}, "scope": scope}
+        status, headers, body = self._request("POST", "/auth/tokens", {}, {"auth": auth})
+        assert status == 201, body
+        return headers["x-subject-token"]
+
+    def _manage(self, *arguments: str) -> None:
+        command = [self.program("keystone-manage"), "--config-file", str(self.configuration), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=self.root, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def _user(self, token: str, name: str, project: str, role: str) -> None:
+        user = {"name": name, "password": PASSWORD}
+        user_id = self._ask(token, "POST", "/users", {"user": user})["user"]["id"]
+        self._ask(token, "PUT", f"/projects/{self._ids[project]}/users/{user_id}/roles/{role}", None)
+
+    def _ask(self, token: str, method: str, path: str, value: object) -> Any:
+        status, _, body = self._request(method, path, {"X-Auth-Token": token}, value)
+        assert status in (200, 201, 204), (method, path, status, body)
+        return json.loads(body) if body else None
+
+    def _request(
+        self, method: str, path: str, headers: Mapping[str, str], value: object = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        body = None if value is None else json.dumps(value).encode()
+        try:
+            connection.request(method, f"/v3{path}", body=body, headers={"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()

@@ -1,0 +1,215 @@
+"""The service under test: as a process of its own on a real store, or in this process, so that its parts can be faulty.
+
+Both have a `client`, and tell what an image, the catalog and the stores look like behind the service's back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from imgstore.service.assembly import Service
+from imgstore.service.health import HealthSettings
+from imgstore.service.projects import claimed
+from imgstore.service.server import Server
+from imgstore.sql import Caller, SqlCatalog
+from imgstore.store import StoreSet
+from imgstore.taps import TapFactory
+from imgstore.upload import UploadSettings
+from tests.support.client import Client
+
+STORES = ("fast", "slow")
+PATIENCE = 60.0
+
+Options = Mapping[str, Mapping[str, object]]
+
+
+class CatalogView:
+    """What the catalog's file says, read without the service."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+
+    def status(self, image_id: str) -> str:
+        """The status of an image, `deleted` included."""
+        return str(self._rows("SELECT status FROM images WHERE id = ?", image_id)[0][0])
+
+    def uploads(self) -> int:
+        """Attempts that have not ended."""
+        return len(self._rows("SELECT id FROM images WHERE uploading IS NOT NULL"))
+
+    def removals(self) -> list[str]:
+        """Keys of the objects that are still to be removed."""
+        return [str(row[0]) for row in self._rows("SELECT key FROM image_locations WHERE state = 'removing'")]
+
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+class ServiceProcess:
+    """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
+
+    `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`. Use it as a context manager; it
+    can be stopped, killed and started again in between.
+    """
+
+    def __init__(self, root: Path, *, options: Options | None = None) -> None:
+        self.root = root
+        self.stores = {name: root / name for name in STORES}
+        self.catalog = CatalogView(root / "imgstore.sqlite")
+        self.configuration = root / "service.conf"
+        self.configuration.write_text(_configuration(self.stores, options or {}))
+        self.log = root / "service.log"
+        self._process: subprocess.Popen[str] | None = None
+        self.client = Client("http://127.0.0.1:1")
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The process under way."""
+        assert self._process is not None, "the service is not running"
+        return self._process
+
+    def start(self) -> None:
+        """Starts it and waits until it listens."""
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        match = re.search(r"https?://\S+:\d+", line)
+        if match is None:
+            self.kill()
+            raise AssertionError(f"the service did not start: {line!r}\n{self.log.read_text()}")
+        self.client = Client(match[0])
+
+    def command(self) -> list[str]:
+        """How it is started."""
+        module = [sys.executable, "-m", "imgstore.service", "--config-file", str(self.configuration)]
+        return [*module, "--data-dir", str(self.root), "--port", "0"]
+
+    def terminate(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, in the middle of whatever it does."""
+        self.process.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        """The exit status, after its end."""
+        process, self._process = self.process, None
+        try:
+            return process.wait(PATIENCE)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def objects(self, store: str | None = None) -> list[str]:
+        """Keys of the objects in one store, or in both."""
+        return sorted(name for name in self._names(store) if not name.startswith("."))
+
+    def leftovers(self, store: str | None = None) -> list[str]:
+        """Names of what is in the stores' directories and is not an object."""
+        return sorted(name for name in self._names(store) if name.startswith("."))
+
+    def memory(self, field: str) -> int:
+        """Bytes, from /proc: VmRSS (present), VmHWM (peak)."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        match = re.search(rf"^{field}:\s+(\d+) kB$", text, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024
+
+    def forget_peak(self) -> None:
+        """The peak of memory begins anew at what is in use now."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def _names(self, store: str | None) -> list[str]:
+        chosen = STORES if store is None else (store,)
+        return [name for each in chosen for name in os.listdir(self.stores[each])]
+
+    def __enter__(self) -> ServiceProcess:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process is not None:
+            self.terminate()
+
+
+class LocalService:
+    """The same service in this process, on stores that the test made, behind the real server."""
+
+    def __init__(
+        self,
+        root: Path,
+        stores: StoreSet,
+        *,
+        settings: UploadSettings | None = None,
+        taps: Sequence[TapFactory] = (),
+        project_quota: int | None = None,
+        body_timeout: float = PATIENCE,
+        busy_timeout: float = PATIENCE,
+        authenticate: Callable[[dict[str, Any]], Caller] = claimed,
+        health: HealthSettings | None = None,
+    ) -> None:
+        self.catalog = CatalogView(root / "imgstore.sqlite")
+        self.service = Service(
+            stores,
+            SqlCatalog(f"sqlite:///{self.catalog.database}", busy_timeout=busy_timeout),
+            settings=settings,
+            taps=taps,
+            project_quota=project_quota,
+            authenticate=authenticate,
+            health=health,
+        )
+        self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
+        self.server.prepare()
+        self.client = Client(self.server.url)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[LocalService]:
+        """Inside, it serves."""
+        thread = threading.Thread(target=self.server.serve, name="serve")
+        try:
+            self.service.start()
+            thread.start()
+            yield self
+        finally:
+            self.server.stop()
+            if thread.ident is not None:
+                thread.join()
+            self.service.close()
+
+
+def _configuration(stores: Mapping[str, Path], options: Options) -> str:
+    sections: dict[str, dict[str, object]] = {
+        "imgstore": {
+            "enabled_stores": ", ".join(f"{name}:filesystem" for name in stores),
+            "default_store": STORES[0],
+        },
+        "service": {},
+        **{name: {"datadir": path, "description": f"the {name} one"} for name, path in stores.items()},
+    }
+    for section, values in options.items():
+        sections.setdefault(section, {}).update(values)
+    lines = []
+    for section, values in sections.items():
+        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items()), ""]
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""The documents are true: the map of the house has the floors of the layer rule, the embedding guide's host works."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.test_layers import FLOORS
+
+DOC = Path(__file__).parent.parent / "doc"
+IMAGE = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e"
+USE = f"""
+from host import get, image_data, put
+from host_catalog import Catalog
+
+catalog = Catalog("images.db")
+data = image_data("imgstore.conf", catalog)
+with catalog.table() as table:
+    row = "(id, owner, disk_format, container_format) VALUES ('{IMAGE}', 'p', 'raw', 'bare')"
+    table.execute(f"INSERT INTO images {{row}}")
+headers = {{"content-type": "application/octet-stream", "transfer-encoding": "chunked"}}
+print(put(data, "{IMAGE}", headers, [b"x" * 11], "p").status, put(data, "{IMAGE}", headers, [b"x"], "q").status)
+print(put(data, "{IMAGE}", headers, [b"hello"], "p").status, put(data, "{IMAGE}", headers, [b"hello"], "p").status)
+answer = get(data, "{IMAGE}", {{"range": "bytes=1-2"}}, "p")
+print(answer.status, b"".join(answer.body))
+answer.close()
+"""
+
+
+def test_the_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
+    rows = re.findall(r"^\| \d+ \| ([^|]*`[^|]*) \|", (DOC / "design.md").read_text(), re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", modules)) for modules in rows] == list(FLOORS)
+
+
+def test_the_host_of_the_embedding_guide_works_as_it_stands(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```python\n# (\S+)\n(.*?)^```$", (DOC / "embedding.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for name, text in [*blocks, ("use.py", USE)]:
+        (tmp_path / name).write_text(text)
+    store = f"[imgstore]\nenabled_stores = a:filesystem\nproject_quota = 10\n[a]\ndatadir = {tmp_path}/images\n"
+    (tmp_path / "imgstore.conf").write_text(store)
+    command, environment = [sys.executable, "-W", "error", "use.py"], os.environ | {"PYTHONPATH": str(DOC.parent)}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.stdout == "413 404\n204 409\n206 b'el'\n", run.stderr
+
+
+def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```python\n# (\S+)\n(.*?)^```$", (DOC / "embedding.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for name, text in blocks:
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "host.py"]
+    environment = os.environ | {"MYPYPATH": str(DOC.parent)}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
