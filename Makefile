@@ -1,0 +1,69 @@
+# make run: the service on its embedded default, below ./var. make test: everything that is checked.
+# Another Python: make run PYTHON=python3.12. Nothing is written outside this directory.
+
+PYTHON ?= python3
+LISTEN ?= 127.0.0.1
+PORT ?= 9292
+DATA_DIR ?= var
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
+
+.DELETE_ON_ERROR:
+.PHONY: run test test-keystone lint bench sample clean
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp
+	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest tests/auth/test_keystone.py
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/bench.stamp
+	$(VENV)/bench/bin/python -m bench $(ARGS)
+
+sample: $(VENV)/test.stamp
+	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
+	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator-service.conf
+	$(BIN)/oslopolicy-sample-generator --config-file etc/oslo-policy-generator.conf
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find imgstore tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when what is to be installed changes; one environment for all, so that `test` adds to what `run` has.
+$(VENV)/run.stamp: setup.cfg setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=..."; exit 1; }
+	@echo "Building $(VENV), which takes a minute ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[service]'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/run.stamp bench/requirements.txt
+	@echo "Building $(VENV)/bench, with what is measured beside imgstore ..."
+	@rm -rf $(VENV)/bench
+	@$(PYTHON) -m venv $(VENV)/bench
+	@$(subst $(BIN),$(VENV)/bench/bin,$(PIP)) --editable . --requirement bench/requirements.txt
+	@touch $@
+
+# A real Keystone, and the clients of OpenStack, apart from what is tested.
+$(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
+	@echo "Building $(VENV)/keystone, which takes a minute ..."
+	@rm -rf $(VENV)/keystone
+	@$(PYTHON) -m venv $(VENV)/keystone
+	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@echo "Adding the tests' tools to $(VENV) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@
