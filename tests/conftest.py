@@ -1,4 +1,7 @@
-"""Hooks of the whole suite: tests that need a program which is missing are left out loudly (see `tests/needs.py`)."""
+"""Hooks of the whole suite: tests that need a program which is missing are left out loudly (see `tests/needs.py`).
+
+The fixtures of `tests/support/fixtures.py` are there for all tests.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import os
 import pytest
 
 from tests.needs import Need
+
+pytest_plugins = ["tests.support.fixtures"]
 
 LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()
 

@@ -1,0 +1,32 @@
+"""Fixtures for several test packages: servers that start when a test first asks for them, and serve the whole run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.swift import SwiftServer, SwiftSettings
+
+SwiftFactory = Callable[[SwiftSettings], SwiftServer]
+
+
+@pytest.fixture(scope="session")
+def swift_with() -> Iterator[SwiftFactory]:
+    """A Swift of these settings: the same one each time they are asked for."""
+    with contextlib.ExitStack() as running:
+        servers: dict[SwiftSettings, SwiftServer] = {}
+
+        def serve(settings: SwiftSettings) -> SwiftServer:
+            if settings not in servers:
+                servers[settings] = running.enter_context(SwiftServer(settings))
+            return servers[settings]
+
+        yield serve
+
+
+@pytest.fixture
+def swift(swift_with: SwiftFactory) -> SwiftServer:
+    """A Swift with the limits that Swift has by default."""
+    return swift_with(SwiftSettings())
