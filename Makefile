@@ -16,7 +16,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir insta
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
 
-test: lint $(VENV)/swift.stamp
+test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(BIN)/python -m pytest
 
 test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp
@@ -63,12 +63,12 @@ $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
 	@touch $@
 
-# A real Swift, apart from what is tested, since it wants libraries and versions of its own.
-$(VENV)/swift.stamp: $(VENV)/run.stamp tests/support/swift/requirements.txt
-	@echo "Building $(VENV)/swift, which takes a minute ..."
-	@rm -rf $(VENV)/swift
-	@$(PYTHON) -m venv $(VENV)/swift
-	@$(subst $(BIN),$(VENV)/swift/bin,$(PIP)) --requirement tests/support/swift/requirements.txt
+# Servers that the tests use, each apart from what is tested, since they want libraries and versions of their own.
+$(VENV)/swift.stamp $(VENV)/moto.stamp: $(VENV)/%.stamp: $(VENV)/run.stamp tests/support/%/requirements.txt
+	@echo "Building $(VENV)/$*, which takes a minute ..."
+	@rm -rf $(VENV)/$*
+	@$(PYTHON) -m venv $(VENV)/$*
+	@$(subst $(BIN),$(VENV)/$*/bin,$(PIP)) --requirement tests/support/$*/requirements.txt
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp

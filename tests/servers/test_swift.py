@@ -60,7 +60,7 @@ def test_settings_hold_over_tls(swift_with: SwiftFactory) -> None:
 
 def test_nothing_is_left_of_one_that_was_stopped() -> None:
     with SwiftServer() as swift:
-        pid, root = swift.process.pid, swift.root
+        pid, root = swift.child.process.pid, swift.root
         assert root.is_dir()
         assert Path(f"/proc/{pid}/stat").read_text()
     assert not root.exists()
@@ -71,7 +71,7 @@ def test_nothing_is_left_of_one_that_was_stopped() -> None:
 def test_it_ends_by_itself_with_the_tests_and_takes_its_data_along() -> None:
     swift = SwiftServer()
     swift.start()
-    process = swift.process
+    process = swift.child.process
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.moto import MotoServer
 from tests.support.swift import SwiftServer, SwiftSettings
 
 SwiftFactory = Callable[[SwiftSettings], SwiftServer]
@@ -30,3 +31,10 @@ def swift_with() -> Iterator[SwiftFactory]:
 def swift(swift_with: SwiftFactory) -> SwiftServer:
     """A Swift with the limits that Swift has by default."""
     return swift_with(SwiftSettings())
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    """An imitation of Amazon's S3."""
+    with MotoServer() as server:
+        yield server

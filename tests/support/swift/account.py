@@ -15,7 +15,6 @@ from typing import Any
 from tests.support.client import Answer
 
 TIMEOUT = 60.0
-PAGE = 10_000
 
 
 @dataclass
@@ -136,7 +135,7 @@ class SwiftAccount:
     def _entries(self, container: str) -> Iterator[dict[str, Any]]:
         marker = ""
         while True:
-            query = urllib.parse.urlencode({"format": "json", "limit": PAGE, "marker": marker})
+            query = urllib.parse.urlencode({"format": "json", "marker": marker})
             answer = self.get(container, query=query)
             assert answer.status == 200, answer
             entries = json.loads(answer.body)

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.operation.certificates import write_certificate
+from tests.support.child import Child
 from tests.support.swift.account import SwiftAccount
 from tests.support.swift.settings import ACCOUNT, PEOPLE, Secrets, SwiftSettings, write_configuration
 
-ENVIRONMENT = "IMGSTORE_SWIFT"
 PATIENCE = 60.0
 ROOM = 4 * 1024**3
 
@@ -38,7 +37,8 @@ class SwiftServer:
         self.ca_file: Path | None = None
         self._secrets = Secrets()
         self._numbers = itertools.count()
-        self._process: subprocess.Popen[str] | None = None
+        self._stack = contextlib.ExitStack()
+        self._child: Child | None = None
 
     @property
     def auth_url(self) -> str:
@@ -46,15 +46,15 @@ class SwiftServer:
         return f"{self.url}/auth/v1.0"
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def child(self) -> Child:
         """Its one process."""
-        assert self._process is not None, "Swift is not running"
-        return self._process
+        assert self._child is not None, "Swift is not running"
+        return self._child
 
     @property
     def log(self) -> str:
         """What its servers have said so far, a line for each request of each."""
-        return (self.root / "swift.log").read_text()
+        return self.child.log
 
     def account(self) -> SwiftAccount:
         """An account that nobody has used, with a user `tester` who may do everything in it."""
@@ -75,50 +75,32 @@ class SwiftServer:
     def start(self) -> None:
         """Starts the process and waits until it stores something."""
         self.root = _directory()
+        self._stack.callback(shutil.rmtree, self.root)
         for name in ("node/d1", "cache"):
             (self.root / name).mkdir(parents=True)
         write_configuration(self.root, self.settings, self._secrets)
-        command = [str(_python()), "-I", str(Path(__file__).with_name("launch.py")), str(self.root)]
-        if self.settings.tls:
-            files = write_certificate(self.root)
-            self.ca_file = files[0]
-            command += map(str, files)
-        with (self.root / "swift.log").open("w") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root
-            )
-        self._wait_for_it()
+        files = write_certificate(self.root) if self.settings.tls else ()
+        self.ca_file = files[0] if files else None
+        arguments = (str(self.root), *map(str, files))
+        script = Path(__file__).with_name("launch.py")
+        self._child = self._stack.enter_context(Child(script, *arguments, name="swift", root=self.root))
+        self.url = f"{'https' if self.settings.tls else 'http'}://127.0.0.1:{self.child.port}"
+        if self.settings.keystone is None:
+            self._wait_for_first_object()
 
     def stop(self) -> None:
         """Ends the process and removes what it wrote; a no-op if there is none."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait(PATIENCE)
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
-        shutil.rmtree(self.root)
+        self._stack.close()
 
     def __enter__(self) -> SwiftServer:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
-
-    def _wait_for_it(self) -> None:
-        assert self.process.stdout is not None
-        port = self.process.stdout.readline().strip()
-        assert port.isdigit(), f"Swift did not start:\n{self.log}"
-        self.url = f"{'https' if self.settings.tls else 'http'}://127.0.0.1:{port}"
-        if self.settings.keystone is None:
-            self._wait_for_first_object()
 
     def _wait_for_first_object(self) -> None:
         admin, until = self._admin(), time.monotonic() + PATIENCE
@@ -140,13 +122,6 @@ class SwiftServer:
             ca_file=self.ca_file,
             storage_url=storage_url,
         )
-
-
-def _python() -> Path:
-    environment = Path(os.environ.get(ENVIRONMENT) or Path(sys.prefix) / "swift")
-    python = environment.absolute() / "bin" / "python"
-    assert python.exists(), f"no Swift in {environment}: `make .venv/swift.stamp` installs it"
-    return python
 
 
 def _directory() -> Path:

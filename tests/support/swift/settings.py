@@ -56,8 +56,8 @@ class SwiftSettings:
 
     `token_life`: seconds that a token is good for. `max_file_size`: the largest object or segment.
     `max_manifest_segments`: of one static large object. `s3_min_part`, `s3_max_parts`: the smallest part but the last,
-    and how many parts, of a multipart upload. `tls`: https with a certificate that the test makes.
-    `accounts`: how many fresh accounts it can hand out. `keystone`: instead of tempauth.
+    and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `tls`: https with a
+    certificate that the test makes. `accounts`: how many fresh accounts it can hand out. `keystone`: not tempauth.
     """
 
     token_life: int = 86400
@@ -66,6 +66,7 @@ class SwiftSettings:
     s3_min_part: int = 5 * 1024 * 1024
     s3_max_parts: int = 1000
     region: str = "us-east-1"
+    listing_limit: int = 10_000
     tempurl_digests: tuple[str, ...] = ("sha256", "sha512")
     tls: bool = False
     accounts: int = 2000
@@ -88,7 +89,9 @@ class Secrets:
 
 def write_configuration(root: Path, settings: SwiftSettings, known: Secrets) -> None:
     """Writes what `launch.py` reads: `swift.conf` and a file for each server, into `root`."""
-    constraints = {} if settings.max_file_size is None else {"max_file_size": settings.max_file_size}
+    constraints = {"container_listing_limit": settings.listing_limit, "account_listing_limit": settings.listing_limit}
+    if settings.max_file_size is not None:
+        constraints["max_file_size"] = settings.max_file_size
     _write(root / "swift.conf", {
         "swift-hash": {"swift_hash_path_suffix": known.suffix},
         "storage-policy:0": {"name": "gold", "default": "yes"},
