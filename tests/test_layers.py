@@ -19,9 +19,9 @@ LONGEST = 350
 
 FLOORS = (
     {"errors", "model"},
-    {"quota", "catalog", "seam", "taps", "undo", "digests"},
+    {"quota", "catalog", "seam", "taps", "undo", "digests", "parts"},
     {"writer", "reader", "capabilities"},
-    {"driver"},
+    {"driver", "parted", "ranged"},
     {"store"},
     {"sizes"},
     {"session", "download", "inspection"},

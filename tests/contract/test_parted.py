@@ -1,0 +1,42 @@
+"""Writing in parts and reading by ranges keep the contract, whatever storage is behind them."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgstore.model import ObjectInfo
+from imgstore.testing import AtomicCreation, DriverContract, Subject
+from tests.contract.subjects import UnreachableStorage
+from tests.core.parted_storage import PART, PartDriver, PartStorage
+
+
+class OneAtATime(PartDriver):
+    concurrency = 1
+
+
+class Unreachable(UnreachableStorage, PartStorage):
+    def infos(self) -> list[ObjectInfo]:
+        return UnreachableStorage.infos(self)
+
+
+class PartSubject(Subject):
+    borders = (PART, 2 * PART, 4 * PART)
+
+    def __init__(self, driver: type[PartDriver]) -> None:
+        self._driver = driver
+        self._storage = PartStorage()
+
+    def open(self) -> PartDriver:
+        return self._driver.on(self._storage)
+
+    def broken(self) -> PartDriver:
+        return self._driver.on(Unreachable())
+
+    def inventory(self) -> set[str]:
+        return self._storage.names()
+
+
+class TestParted(AtomicCreation, DriverContract):
+    @pytest.fixture(params=[PartDriver, OneAtATime])
+    def subject(self, request: pytest.FixtureRequest) -> Subject:
+        return PartSubject(request.param)

@@ -1,0 +1,186 @@
+"""Parts: every byte once and in order, memory within its formula, and nothing in flight after the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgstore import errors
+from imgstore.model import MIB
+from imgstore.parts import Part, PartSender, PartSizes
+
+SIZES = PartSizes(first=10, most=1000, largest=10_000, equal=True)
+
+
+class Storage:
+    """Takes parts when it is told to, and knows how many are in flight and how many bytes they have."""
+
+    def __init__(self, *, gate: threading.Event | None = None) -> None:
+        self.parts: dict[int, bytes] = {}
+        self.offsets: dict[int, int] = {}
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self._gate = gate
+        self._lock = threading.Lock()
+
+    def send(self, part: Part) -> int:
+        with self._lock:
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        if self._gate is not None:
+            self._gate.wait(30)
+        with self._lock:
+            self.parts[part.number] = bytes(part.data)
+            self.offsets[part.number] = part.offset
+            self.in_flight -= 1
+        return part.number
+
+    def body(self) -> bytes:
+        return b"".join(data for _, data in sorted(self.parts.items()))
+
+
+@settings(deadline=None)
+@given(
+    chunks=st.lists(st.binary(max_size=35), max_size=12),
+    adopted=st.binary(max_size=45),
+    concurrency=st.integers(1, 3),
+    equal=st.booleans(),
+)
+def test_law_2_every_byte_arrives_once_and_in_order(
+    chunks: list[bytes], adopted: bytes, concurrency: int, equal: bool
+) -> None:
+    storage = Storage()
+    sizes = PartSizes(first=4, most=200, largest=8000, equal=equal)
+    sender = PartSender(storage.send, sizes=sizes, concurrency=concurrency)
+    sender.adopt(memoryview(adopted))
+    for chunk in chunks:
+        sender.write(chunk)
+    sent = sender.finish()
+    body = adopted + b"".join(chunks)
+    assert storage.body() == body
+    assert sent == sorted(storage.parts) == list(range(1, len(sent) + 1))
+    offset = 0
+    for number in sent:
+        assert storage.offsets[number] == offset
+        offset += len(storage.parts[number])
+    assert all(len(storage.parts[number]) == sizes.size_of(number) for number in sent[:-1])
+    assert b"" not in storage.parts.values()
+
+
+def test_law_6_the_owner_waits_while_the_memory_is_full() -> None:
+    gate = threading.Event()
+    storage = Storage(gate=gate)
+    sender = PartSender(storage.send, sizes=SIZES, concurrency=2)
+    taken: list[int] = []
+
+    def push() -> None:
+        for number in range(6):
+            sender.write(bytes(10))
+            taken.append(number)
+
+    owner = threading.Thread(target=push)
+    owner.start()
+    _until(lambda: len(taken) == 3)
+    time.sleep(0.05)
+    assert len(taken) == 3  # two in flight and one waiting fill 3 x 10 bytes
+    gate.set()
+    owner.join(30)
+    assert len(sender.finish()) == 6
+    assert storage.most_in_flight == 2
+
+
+def test_law_6_one_large_part_is_alone_in_memory() -> None:
+    gate = threading.Event()
+    storage = Storage(gate=gate)
+    sender = PartSender(storage.send, sizes=PartSizes(first=10, most=2, largest=1000), concurrency=1)
+    sender.write(bytes(10))
+    owner = threading.Thread(target=sender.write, args=(bytes(500),))
+    owner.start()
+    time.sleep(0.05)
+    assert owner.is_alive()  # its buffer would be beyond 2 x 10 bytes while the first part is there
+    gate.set()
+    owner.join(30)
+    sender.finish()
+    assert [len(storage.parts[number]) for number in (1, 2)] == [10, 500]
+
+
+class Unforeseen(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("failure", [errors.StoreUnavailable("down"), ValueError("bug"), Unforeseen()])
+def test_law_3_a_failure_of_any_class_is_raised_and_starts_no_further_part(failure: BaseException) -> None:
+    calls: list[int] = []
+
+    def send(part: Part) -> None:
+        calls.append(part.number)
+        raise failure
+
+    sender = PartSender(send, sizes=SIZES, concurrency=1)
+    with pytest.raises(type(failure)) as raised:
+        sender.write(bytes(1000))
+    assert raised.value is failure
+    assert sender.stopping
+    with pytest.raises(type(failure)):
+        sender.finish()
+    sender.cancel()
+    assert calls == [1]
+
+
+def test_law_3_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
+    gate = threading.Event()
+    storage = Storage(gate=gate)
+    sender = PartSender(storage.send, sizes=SIZES, concurrency=2)
+    sender.write(bytes(30))
+    _until(lambda: storage.in_flight == 2)
+    threading.Timer(0.05, gate.set).start()
+    sender.cancel()
+    assert storage.in_flight == 0
+    assert sorted(storage.parts) == [1, 2]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imgstore-part")]
+
+
+@pytest.mark.parametrize("part_size", [5 * MIB, 8 * MIB, 16 * MIB, 100 * MIB])
+def test_an_unknown_length_can_reach_the_largest_object_in_ten_thousand_parts(part_size: int) -> None:
+    largest = 5 * 1024**4
+    sizes = PartSizes.for_size(None, part_size=part_size, most=10_000, largest=largest, ceiling=5 * 1024**3)
+    each = [sizes.size_of(number) for number in range(1, 10_001)]
+    assert sum(each) >= largest
+    assert each == sorted(each)
+    assert each[0] == part_size
+    assert each[-1] <= 5 * 1024**3
+    assert sum(each) < 1.2 * largest  # no faster than need be: memory grows with a part
+    with pytest.raises(errors.StoreFull):
+        sizes.size_of(10_001)
+
+
+def test_a_ceiling_that_leaves_no_room_to_grow_in_is_kept() -> None:
+    sizes = PartSizes.for_size(None, part_size=10, most=20, largest=10_000, ceiling=50)
+    assert [sizes.size_of(number) for number in (1, 2, 20)] == [10, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("size", "first"), [(0, 8 * MIB), (80_000 * MIB, 8 * MIB), (80_000 * MIB + 1, 9 * MIB), (5 * 1024**4, 525 * MIB)]
+)
+def test_a_known_length_has_equal_parts(size: int, first: int) -> None:
+    sizes = PartSizes.for_size(size, part_size=8 * MIB, most=10_000, largest=5 * 1024**4)
+    assert sizes.size_of(1) == sizes.size_of(10_000) == first
+    assert first * 10_000 >= size
+
+
+@pytest.mark.parametrize(("most", "largest", "ceiling"), [(10, 1000, 50), (10, 500, None)])
+def test_a_known_length_that_the_storage_cannot_take_is_refused(most: int, largest: int, ceiling: int | None) -> None:
+    with pytest.raises(errors.StoreFull, match="501 bytes, the store takes at most 500"):
+        PartSizes.for_size(501, part_size=10, most=most, largest=largest, ceiling=ceiling)
+
+
+def _until(true: object, *, seconds: float = 30) -> None:
+    assert callable(true)
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
