@@ -8,6 +8,8 @@ DATA_DIR ?= var
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Where tools keep what they would keep in the user's home.
+export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 .DELETE_ON_ERROR:

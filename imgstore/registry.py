@@ -1,4 +1,4 @@
-"""Drivers by name, from the entry-point group `imgstore.drivers`. The only module that knows stevedore.
+"""Drivers by name, from the entry-point group `imgstore.drivers`.
 
 Only the driver that is named is imported, so that a broken one harms nobody who does not use it. stevedore is asked for
 the list and for nothing else: it lets two drivers of one name pass where they are not adjacent in its list, and hands
@@ -15,10 +15,10 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from oslo_config import cfg
-from stevedore.named import NamedExtensionManager
 
 from imgstore import errors
 from imgstore.driver import StoreDriver
+from imgstore.entrypoints import entry_points
 from imgstore.extras import missing_extra
 
 GROUP = "imgstore.drivers"
@@ -26,7 +26,7 @@ GROUP = "imgstore.drivers"
 
 def driver_names() -> list[str]:
     """The names of all installed drivers, sorted; none of them is imported."""
-    return sorted({entry_point.name for entry_point in _entry_points()})
+    return sorted({entry_point.name for entry_point in entry_points(GROUP)})
 
 
 def driver_class(name: str) -> type[StoreDriver]:
@@ -44,13 +44,9 @@ def suggestion(word: str, known: list[str]) -> str:
     return f"Did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
-def _entry_points() -> list[EntryPoint]:
-    return NamedExtensionManager[object](GROUP, names=[]).list_entry_points()
-
-
 def _entry_point(name: str) -> EntryPoint:
     """The entry point of that name; the same one in two metadata folders of a distribution is one."""
-    found = {point.value: point for point in _entry_points() if point.name == name}
+    found = {point.value: point for point in entry_points(GROUP) if point.name == name}
     if not found:
         known = driver_names()
         raise _bad(

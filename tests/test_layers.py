@@ -26,7 +26,7 @@ FLOORS = (
     {"sizes"},
     {"session", "download", "inspection"},
     {"upload"},
-    {"http", "extras"},
+    {"http", "extras", "entrypoints"},
     {"registry", "options"},
     {"inifiles"},
     {"config", "sql"},
@@ -40,7 +40,7 @@ BESIDE = {"": "upload", "testing": "store", "drivers": "sizes"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
 
 HOMES = {
-    "stevedore": {"registry"},
+    "stevedore": {"entrypoints"},
     "sqlalchemy": {"sql"},
     "sqlite3": {"sql"},
     "falcon": {"service"},

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from imgstore.cli.failures import BROKEN_PIPE, FAILED, SIGNALLED, USAGE, line_of, status_of
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
+from imgstore.entrypoints import keep_no_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    keep_no_file()
     try:
         from imgstore.cli.app import ImgstoreApp
     except ModuleNotFoundError as error:

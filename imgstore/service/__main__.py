@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgstore import errors
+from imgstore.entrypoints import keep_no_file
 from imgstore.service.assembly import service_of
 from imgstore.service.embedded import embedded_configuration, only_process
 from imgstore.service.front import REQUEST_ID
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the service; returns the exit status."""
     options = _parse(arguments)
     _log_to_stderr()
+    keep_no_file()
     try:
         run(options)
     except errors.ImgstoreError as error:

@@ -15,3 +15,4 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     shop = Shop(tmp_path)
     yield shop
     shop.close()
+    assert not shop.home.exists(), "a command leaves nothing in the home of who runs it"

@@ -39,19 +39,24 @@ class Done:
 
 
 class Shop:
-    """A directory with `imgstore.conf`, the stores `fast` (default) and `slow`, and what the test adds."""
+    """A directory with `imgstore.conf`, the stores `fast` (default) and `slow`, and what the test adds.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    The home of who runs the commands is beside it, and does not exist before one of them makes it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "shop"
+        self.home = directory / "home"
+        self.root.mkdir()
         self._started: list[subprocess.Popen[bytes]] = []
-        site = root / "site"
+        site = self.root / "site"
         points = [f"{name} = tests.cli.drivers:{name.title()}Driver" for name in DRIVERS]
         install(site, "cli-test-drivers", entry_points=points)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "IMGSTORE_"))}
-        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "XDG_CONFIG_HOME"):
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
             kept.pop(name, None)
         paths = os.pathsep.join([str(site), str(ROOT)])
-        self.environ = {**kept, "HOME": str(root / "home"), "PYTHONPATH": paths, "PYTHONWARNINGS": "error", "TZ": "UTC"}
+        self.environ = {**kept, "HOME": str(self.home), "PYTHONPATH": paths, "PYTHONWARNINGS": "error", "TZ": "UTC"}
         self.stores: dict[str, dict[str, object]] = {"fast": {"description": "SSD"}, "slow": {}}
         self.drivers = {"fast": "filesystem", "slow": "filesystem"}
         self.write()

@@ -40,7 +40,7 @@ def _scene(root: Path) -> Shop:
     shop = Shop(root)
     shop.stores["slow"]["description"] = "spinning disks"
     shop.write()
-    (root / IMAGE).write_bytes(bytes(range(256)) * (IMAGE_SIZE // 256))
+    (shop.root / IMAGE).write_bytes(bytes(range(256)) * (IMAGE_SIZE // 256))
     return shop
 
 

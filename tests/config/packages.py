@@ -21,8 +21,11 @@ class Driver(MemoryDriver):
     pass
 """
 
+FAR_FROM_TMP = "import sys; sys.executable = '/far' + sys.executable\n"
+"""stevedore keeps no file where Python is below /tmp, as it may be here: so that a test sees what happens elsewhere."""
+
 _START = """
-import json, sys
+import json
 from imgstore import config, errors
 try:
     stores = config.build_stores(config.load(sys.argv[1:]))
@@ -66,10 +69,11 @@ def start(config: Path, *sites: Path) -> Start:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, [*sites, ROOT])),
-        "XDG_CACHE_HOME": str(config.parent),
+        "HOME": str(config.parent / "home"),
     }
+    environment.pop("XDG_CACHE_HOME", None)
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", _START, str(config)],
+        [sys.executable, "-W", "error", "-c", FAR_FROM_TMP + _START, str(config)],
         env=environment,
         capture_output=True,
         text=True,

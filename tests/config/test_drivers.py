@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_only_the_driver_that_is_named_is_imported(tmp_path: Path, site: Path) -
     assert ended.built == {"archive": "MemoryDriver"}
     assert "acme_tape" not in ended.modules
     assert "imgstore.drivers.filesystem" not in ended.modules
+
+
+def test_nothing_is_left_in_the_home_of_who_starts_it(tmp_path: Path, site: Path) -> None:
+    broken(site, DRIVER)
+    assert started(tmp_path, site).built == {"archive": "Driver"}
+    assert {path.name for path in tmp_path.iterdir()} == {"imgstore.conf", "site"}
+
+
+def test_a_driver_that_is_installed_over_itself_is_the_new_one(tmp_path: Path, site: Path) -> None:
+    broken(site, DRIVER)
+    points = site / "acme_tape-1.0.dist-info" / "entry_points.txt"
+    started(tmp_path, site)
+    before = points.stat()
+    points.write_text("[imgstore.drivers]\ndisk = acme_tape:Driver\n")
+    os.utime(points, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert started(tmp_path, site, driver="disk").built == {"archive": "Driver"}
+    assert "is not installed. Use one of: disk, filesystem, memory;" in refusal(tmp_path, site)
 
 
 def test_an_unknown_driver_is_refused_with_those_that_are_known(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,15 +12,21 @@ from pathlib import Path
 import pytest
 
 from imgstore.drivers._fs_staging import hidden_name
+from tests.config.packages import FAR_FROM_TMP
 from tests.needs import needs
 from tests.support.service import Options, ServiceProcess
 
+RUN = "import runpy; runpy.run_module('imgstore.service', run_name='__main__', alter_sys=True)"
+
 
 def refusal(*arguments: str, cwd: Path) -> str:
-    """The one line with which the service refuses to start."""
-    command = [sys.executable, "-m", "imgstore.service", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+    """The one line with which the service refuses to start; it leaves nothing in the home of who starts it."""
+    command = [sys.executable, "-c", FAR_FROM_TMP + RUN, *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+    environment["HOME"] = str(cwd / "home")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=environment, check=False)
     assert (done.returncode, done.stdout) == (2, "")
+    assert not (cwd / "home").exists()
     (line,) = done.stderr.splitlines()
     return line
 
