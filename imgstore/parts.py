@@ -5,7 +5,7 @@ thread of the sender. A slow storage slows the owner down: `write` blocks while 
 of any `send`, of whatever class, stops the others from starting and is raised on the owner's thread. `finish` and
 `cancel` return only when no `send` is running any more, so that whoever undoes what was sent undoes all of it (law 3).
 
-Memory (law 6): at most `(concurrency + 1) * sizes.first` bytes, or one part where a single one is larger. As parts
+Memory (law 6): at most `(concurrency + 1) * sizes.unit` bytes, or one part where a single one is larger. As parts
 grow, fewer are in memory at a time.
 
 What this module refuses to do: know a storage, retry, hash.
@@ -45,6 +45,7 @@ class PartSizes:
 
     The first parts have `first` bytes; the later ones grow, in steps, by the smallest factor with which `most` parts
     hold `largest` bytes, and never beyond `ceiling`. With `equal` all have `first` bytes (the last one may be shorter).
+    `part_size` is what was configured, which the memory is reckoned by; None: `first`.
     """
 
     first: int
@@ -52,6 +53,12 @@ class PartSizes:
     largest: int
     ceiling: int | None = None
     equal: bool = False
+    part_size: int | None = None
+
+    @property
+    def unit(self) -> int:
+        """Bytes by which the memory is reckoned: of the configuration, not of the object."""
+        return self.first if self.part_size is None else self.part_size
 
     @classmethod
     def for_size(
@@ -68,7 +75,7 @@ class PartSizes:
             raise errors.StoreFull(
                 f"The image has {size} bytes, the store takes at most {min(largest, (ceiling or largest) * most)}."
             )
-        return cls(first, most, largest, ceiling, equal=True)
+        return cls(first, most, largest, ceiling, equal=True, part_size=part_size)
 
     def size_of(self, number: int) -> int:
         """Bytes of part `number`. Raises StoreFull for one more than the storage takes."""
@@ -76,8 +83,8 @@ class PartSizes:
             raise errors.StoreFull(f"The store takes an image of unknown size in at most {self.most} parts.")
         if self.equal:
             return self.first
-        step = (number - 1) // _span(self.most)
-        return _grown(self.first, _factor(self.first, self.most, self.largest, self.ceiling), step, self.ceiling)
+        step, ceiling = (number - 1) // _span(self.most), self.ceiling or self.largest
+        return _grown(self.first, _factor(self.first, self.most, self.largest, ceiling), step, ceiling)
 
 
 def _span(most: int) -> int:
@@ -85,13 +92,14 @@ def _span(most: int) -> int:
     return max(1, most // _STEPS)
 
 
-def _grown(first: int, factor: float, step: int, ceiling: int | None) -> int:
-    grown = math.ceil(first * factor**step)
-    return grown if ceiling is None else min(grown, ceiling)
+def _grown(first: int, factor: float, step: int, ceiling: int) -> int:
+    if step * math.log(factor) >= math.log(ceiling / first):  # before the power is a number too large
+        return ceiling if step else first
+    return min(math.ceil(first * factor**step), ceiling)
 
 
 @lru_cache(maxsize=64)
-def _factor(first: int, most: int, largest: int, ceiling: int | None) -> float:
+def _factor(first: int, most: int, largest: int, ceiling: int) -> float:
     """The smallest growth a step with which all parts together hold `largest` bytes, as near as the ceiling allows."""
     span = _span(most)
 
@@ -115,7 +123,7 @@ class PartSender(Generic[T]):
     def __init__(self, send: Callable[[Part], T], *, sizes: PartSizes, concurrency: int) -> None:
         self._send = send
         self._sizes = sizes
-        self._memory = (concurrency + 1) * sizes.first
+        self._memory = (concurrency + 1) * sizes.unit
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imgstore-part")
         self._changed = threading.Condition()
         self._sent: dict[int, T] = {}

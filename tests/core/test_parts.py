@@ -184,3 +184,23 @@ def _until(true: object, *, seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_law_6_a_large_object_of_known_size_takes_no_more_memory_than_its_part() -> None:
+    sizes = PartSizes.for_size(20 * MIB, part_size=10, most=10, largest=20 * MIB)
+    assert (sizes.first, sizes.unit) == (2 * MIB, 10)
+    storage = Storage()
+    sender = PartSender(storage.send, sizes=sizes, concurrency=4)
+    for _ in range(20):
+        sender.write(bytes(MIB))
+    assert len(sender.finish()) == 10
+    assert storage.most_in_flight == 1
+
+
+@pytest.mark.parametrize("ceiling", [None, 2**30])
+def test_sizes_that_reach_as_far_as_they_can(ceiling: int | None) -> None:
+    sizes = PartSizes(first=65536, most=1000, largest=5 * 2**40, ceiling=ceiling)
+    reached = [sizes.size_of(number) for number in range(1, 1001)]
+    assert reached == sorted(reached)
+    assert max(reached) <= (ceiling or sizes.largest)
+    assert sum(reached) >= sizes.largest or reached[-1] == ceiling
