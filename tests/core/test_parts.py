@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from imgstore import errors
 from imgstore.model import MIB
 from imgstore.parts import Part, PartSender, PartSizes
+from tests.support.waiting import until
 
 SIZES = PartSizes(first=10, most=1000, largest=10_000, equal=True)
 
@@ -84,7 +85,7 @@ def test_law_6_the_owner_waits_while_the_memory_is_full() -> None:
 
     owner = threading.Thread(target=push)
     owner.start()
-    _until(lambda: len(taken) == 3)
+    until(lambda: len(taken) == 3)
     time.sleep(0.05)
     assert len(taken) == 3  # two in flight and one waiting fill 3 x 10 bytes
     gate.set()
@@ -136,7 +137,7 @@ def test_law_3_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
     storage = Storage(gate=gate)
     sender = PartSender(storage.send, sizes=SIZES, concurrency=2)
     sender.write(bytes(30))
-    _until(lambda: storage.in_flight == 2)
+    until(lambda: storage.in_flight == 2)
     threading.Timer(0.05, gate.set).start()
     sender.cancel()
     assert storage.in_flight == 0
@@ -176,14 +177,6 @@ def test_a_known_length_has_equal_parts(size: int, first: int) -> None:
 def test_a_known_length_that_the_storage_cannot_take_is_refused(most: int, largest: int, ceiling: int | None) -> None:
     with pytest.raises(errors.StoreFull, match="501 bytes, the store takes at most 500"):
         PartSizes.for_size(501, part_size=10, most=most, largest=largest, ceiling=ceiling)
-
-
-def _until(true: object, *, seconds: float = 30) -> None:
-    assert callable(true)
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_law_6_a_large_object_of_known_size_takes_no_more_memory_than_its_part() -> None:
