@@ -14,7 +14,7 @@ import pytest
 from imgstore.drivers._fs_staging import hidden_name
 from tests.config.packages import FAR_FROM_TMP
 from tests.needs import needs
-from tests.support.service import Options, ServiceProcess
+from tests.support.service import Options, ServiceProcess, signals_are_heard
 
 RUN = "import runpy; runpy.run_module('imgstore.service', run_name='__main__', alter_sys=True)"
 
@@ -83,7 +83,7 @@ def test_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> Non
 def test_printed_lines_create_upload_and_download(tmp_path: Path) -> None:
     (tmp_path / "FILE").write_bytes(b"what a newcomer uploads")
     command = [sys.executable, "-m", "imgstore.service", "--data-dir", "data", "--port", "0"]
-    with (tmp_path / "log").open("w") as log:
+    with (tmp_path / "log").open("w") as log, signals_are_heard():
         service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=tmp_path)
     try:
         assert service.stdout is not None

@@ -30,8 +30,24 @@ from tests.support.client import Client
 
 STORES = ("fast", "slow")
 PATIENCE = 60.0
+UNHEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Options = Mapping[str, Mapping[str, object]]
+
+
+@contextlib.contextmanager
+def signals_are_heard() -> Iterator[None]:
+    """Inside, what is started does not ignore a signal because the tests do: `make test &` and nohup make them."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in UNHEARD if _ignored(number)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 class CatalogView:
@@ -82,7 +98,7 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Starts it and waits until it listens."""
-        with self.log.open("a") as log:
+        with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
                 self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root
             )
