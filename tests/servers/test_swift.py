@@ -37,7 +37,9 @@ def test_quota_of_account_and_container_hold(swift: SwiftServer) -> None:
     account.wait_until_used(10)
     assert account.put(f"{container}/two", bytes(6)).status == 413
     swift.set_account_quota(account, None)
-    assert account.put(f"{container}/two", bytes(6)).status == 201
+    assert account.put("é/none", b"to no container").status == 404
+    assert account.put(f"{account.container('é')}/two", bytes(6)).status == 201
+    account.wait_until_used(16)
 
 
 def test_settings_hold_over_tls(swift_with: SwiftFactory) -> None:
