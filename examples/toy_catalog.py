@@ -6,6 +6,7 @@ here it is the user's name.
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imgstore.catalog import image_gone, no_such_image, require_queued
@@ -27,16 +28,16 @@ class ToyCatalog:
     def find(self, image_id: str, context: object = None) -> StoredImage:
         return self._visible(image_id, context).data
 
-    def begin(self, request: UploadRequest, store: str) -> Attempt:
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         with self._lock:
             image = self._visible(request.image_id, request.context)
             require_queued(request.image_id, image.data.status)
             image.data, image.attempts = StoredImage(request.image_id, "saving"), image.attempts + 1
-            return Attempt(request.image_id, image.attempts, image.owner, disk_format="raw", container_format="bare")
+            return Attempt(request.image_id, image.attempts, image.owner, "raw", "bare", stores=stores)
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         digests = {"checksum": result.checksum, "hash_algo": result.hash_algo, "hash_value": result.hash_value}
-        active = StoredImage(attempt.image_id, "active", result.size, **digests, locations=[result.location])
+        active = StoredImage(attempt.image_id, "active", result.size, **digests, locations=result.locations)
         if not self._end(attempt, active):
             raise image_gone(attempt.image_id)
 

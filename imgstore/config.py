@@ -85,6 +85,7 @@ def upload_settings(conf: cfg.ConfigOpts) -> UploadSettings:
         max_image_size=values["max_image_size"],
         hash_algo=values["hash_algorithm"],
         checksum=values["checksum"],
+        several_stores=values["several_stores"],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
-from imgstore import digests
+from imgstore import digests, preparing
 from imgstore.sizes import size_opt
 
 SECTION = "imgstore"
@@ -53,6 +53,17 @@ OPTIONS: tuple[cfg.Opt, ...] = (
         "project_quota",
         help="Bytes that the images of one project may take in all stores together, uploads under way included; no "
         "limit if unset. Applies where the host has no quotas of its own.",
+    ),
+    cfg.StrOpt(
+        "several_stores",
+        default=preparing.OFF,
+        choices=[
+            (preparing.OFF, "an upload goes to one store"),
+            (preparing.ALL, "it may name several, and succeeds if all of them take it"),
+            (preparing.ANY, "it may name several, and succeeds if at least one takes it; the others are left out"),
+        ],
+        help="Whether one upload may go to several stores, named with commas in X-Image-Meta-Store: 'fast,archive'. "
+        "The image is read once and written to each; the quota counts each copy. A slow store slows the upload.",
     ),
     cfg.Opt(
         "hash_algorithm",

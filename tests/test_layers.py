@@ -24,8 +24,12 @@ FLOORS = (
     {"driver", "parted", "ranged"},
     {"store"},
     {"sizes"},
+    {"storewriter"},
+    {"fanout"},
     {"session", "download", "inspection"},
+    {"preparing"},
     {"upload"},
+    {"copying"},
     {"http", "extras", "entrypoints"},
     {"registry", "options"},
     {"inifiles"},
@@ -36,7 +40,7 @@ FLOORS = (
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]}
-BESIDE = {"": "upload", "testing": "store", "drivers": "sizes"}
+BESIDE = {"": "copying", "testing": "store", "drivers": "sizes"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
 
 HOMES = {
@@ -165,7 +169,7 @@ def _misplaced_part(module: Module, part: str) -> Iterator[str]:
         yield f"imports {part}"
     elif part and part not in FLOOR:
         yield f"imports {part}, which is on no floor"
-    elif FLOOR[part or "upload"] > _sees(module.part) or (not part and module.part in BESIDE):
+    elif FLOOR[part or "copying"] > _sees(module.part) or (not part and module.part in BESIDE):
         yield f"imports {part or 'imgstore'}, which is not below it"
 
 

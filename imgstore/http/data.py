@@ -45,9 +45,10 @@ class ImageData:
         `UploadService.begin` says of image, size, quota and store. Then nothing has changed.
         """
         wanted = requests.read_upload(headers)
-        self._uploads.check_store(wanted.store)
+        stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
+        self._uploads.check_stores(stores)
         _require_image_id(image_id)
-        request = UploadRequest(image_id, store=wanted.store, size=wanted.size, context=context)
+        request = UploadRequest(image_id, stores=stores, size=wanted.size, context=context)
         return UploadExchange(self._uploads.begin(request), body_length=wanted.body_length)
 
     def download(

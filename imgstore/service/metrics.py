@@ -37,7 +37,7 @@ from imgstore.upload import UploadService, UploadSettings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"
-WHOLE, CUT, ABORTED = "whole", "cut", "aborted"
+WHOLE, CUT, ABORTED, LEFT_OUT = "whole", "cut", "aborted", "left-out"
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 _SHORT = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
@@ -118,6 +118,27 @@ class _Transfer:
         self._transfers.seconds.labels(self._store).observe(time.monotonic() - self._began)
 
 
+class _Uploads:
+    """One upload, to one store or to several: each counts for itself."""
+
+    def __init__(self, transfers: _Transfers, stores: Sequence[str]) -> None:
+        self._by_store = {store: _Transfer(transfers, store) for store in stores}
+
+    def moved(self, count: int) -> None:
+        for transfer in self._by_store.values():
+            transfer.moved(count)
+
+    def end(self, status: str) -> None:
+        for transfer in self._by_store.values():
+            transfer.end(status)
+
+    def end_well(self, result: UploadResult) -> None:
+        """The stores that have the image, and those that were left out."""
+        for location in result.locations:
+            self._by_store[location.store].end("204")
+        self.end(LEFT_OUT)
+
+
 class CountedUploads(UploadService):
     """Uploads, counted."""
 
@@ -130,7 +151,7 @@ class CountedUploads(UploadService):
 
     def begin(self, request: UploadRequest) -> UploadSession:
         """See UploadService."""
-        transfer = _Transfer(self._metrics.uploads, self._label(request.store))
+        transfer = _Uploads(self._metrics.uploads, self._labels(request.stores))
         try:
             return _CountedSession(super().begin(request), transfer)
         except errors.ImgstoreError as error:
@@ -140,17 +161,17 @@ class CountedUploads(UploadService):
             transfer.end(ABORTED)
             raise
 
-    def _label(self, store: str | None) -> str:
+    def _labels(self, identifiers: Sequence[str]) -> list[str]:
         try:
-            return self._stores.resolve(store).identifier
-        except errors.UnknownStore:
-            return UNKNOWN
+            return [store.identifier for store in self.check_stores(identifiers)]
+        except (errors.UnknownStore, errors.InvalidRequest):
+            return [UNKNOWN]
 
 
 class _CountedSession(UploadSession):
     """A session on the parts of another one that has not begun, which it replaces."""
 
-    def __init__(self, session: UploadSession, transfer: _Transfer) -> None:
+    def __init__(self, session: UploadSession, transfer: _Uploads) -> None:
         super().__init__(session._parts)
         self._transfer = transfer
         self._outcome_is_known = False
@@ -166,7 +187,7 @@ class _CountedSession(UploadSession):
         """See UploadSession."""
         with self._outcome():
             result = super().finish()
-        self._transfer.end("204")
+        self._transfer.end_well(result)
         return result
 
     def abort(self) -> None:

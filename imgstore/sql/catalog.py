@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -134,9 +135,10 @@ class SqlCatalog:
         )
 
     def usage(self, owner: str) -> int:
-        """Bytes of the images of `owner` that are not deleted."""
+        """Bytes of the images of `owner` that are not deleted, in all stores together."""
         total = sa.select(sa.func.coalesce(sa.func.sum(IMAGES.c.size), 0))
-        mine = total.where(IMAGES.c.owner == owner, IMAGES.c.deleted_at.is_(None))
+        copies = total.join(LOCATIONS, sa.and_(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE))
+        mine = copies.where(IMAGES.c.owner == owner, IMAGES.c.deleted_at.is_(None))
         return self._database.read(lambda connection: int(connection.execute(mine).scalar_one()))
 
     def counts(self, owner: str) -> Counts:
@@ -147,8 +149,8 @@ class SqlCatalog:
         return Counts(images=row[0], uploading=row[1])
 
     def abandon_uploads(self) -> int:
-        """Queues the images whose uploads died with their process again; what these may have left becomes `removals`.
-        Only for a host that knows that no upload is under way. Returns how many there were."""
+        """Ends uploads and copies that died with their process: of the former the images are queued again; what they
+        may have left becomes `removals`. Only for a host that knows that none is under way. Returns how many."""
         return self._database.change(attempts.abandon_all)
 
     def find(self, image_id: str, context: object = None) -> StoredImage:
@@ -160,32 +162,27 @@ class SqlCatalog:
             raise errors.Forbidden(f"Image {image_id} is deactivated.")
         return image.as_stored()
 
-    def begin(self, request: UploadRequest, store: str) -> Attempt:
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog. If COMMIT fails, the image is given back, so that it does not stay `saving`."""
         caller = _caller(request.context)
-        begun: list[Attempt] = []
+        return self._begin(request.image_id, caller, "upload_image", partial(attempts.begin, stores=stores))[0]
 
-        def work(connection: sa.Connection) -> Attempt:
-            for unreleased in self._unreleased.get(request.image_id, ()):
-                attempts.abandon(connection, unreleased)
-            image = _permitted(connection, request.image_id, caller, "upload_image")
-            begun[:] = [attempts.begin(connection, image, store)]
-            return begun[0]
-
-        try:
-            attempt = self._database.change(work)
-        except OutcomeUnknown as error:
-            self._give_back(begun[0])
-            raise errors.CatalogUnavailable("The catalog failed while the upload began.", detail=str(error)) from error
-        self._unreleased.pop(request.image_id, None)
-        return attempt
+    def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
+        """See CopyCatalog, and `begin`."""
+        begin = partial(attempts.begin_copy, stores=stores)
+        attempt, image = self._begin(image_id, _caller(context), "copy_image", begin)
+        return attempt, image.as_stored()
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
-        """See ImageCatalog."""
+        """See AttemptCatalog."""
         self._database.change(lambda connection: attempts.activate(connection, attempt, result))
 
+    def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
+        """See CopyCatalog."""
+        self._database.change(lambda connection: attempts.add_locations(connection, attempt, locations))
+
     def release(self, attempt: Attempt) -> bool:
-        """See ImageCatalog. True also for an image deleted meanwhile: the attempt never became active.
+        """See AttemptCatalog. True also for an image deleted meanwhile: the attempt never became active.
 
         An attempt whose release fails is ended by the next `begin` of its image, so that a retry succeeds (law 3).
         """
@@ -195,11 +192,30 @@ class SqlCatalog:
             self._unreleased.setdefault(attempt.image_id, []).append(attempt)
             raise
 
+    def _begin(
+        self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
+    ) -> tuple[Attempt, ImageRecord]:
+        begun: list[tuple[Attempt, ImageRecord]] = []
+
+        def work(connection: sa.Connection) -> None:
+            for unreleased in self._unreleased.get(image_id, ()):
+                attempts.abandon(connection, unreleased)
+            image = _permitted(connection, image_id, caller, action)
+            begun[:] = [(begin(connection, image), image)]
+
+        try:
+            self._database.change(work)
+        except OutcomeUnknown as error:
+            self._give_back(begun[0][0])
+            raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
+        self._unreleased.pop(image_id, None)
+        return begun[0]
+
     def _give_back(self, attempt: Attempt) -> None:
         try:
             self.release(attempt)
         except (errors.CatalogUnavailable, OutcomeUnknown) as error:
-            LOG.error("Image %s stays in saving until the next upload: %s", attempt.image_id, error)
+            LOG.error("Image %s stays in saving until the next attempt: %s", attempt.image_id, error)
 
 
 def _caller(context: object) -> Caller:

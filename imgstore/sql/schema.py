@@ -1,15 +1,17 @@
 """The tables of the SQL catalog. `imgstore/sql/migrations/catalog` makes them; a test compares the two.
 
 `images` keeps the rows of deleted images, so that an identifier is never used twice. A row with `uploading` set has an
-attempt that has not ended, `upload_store` is where it writes. `image_locations` has an image's data (`live`) and the
-objects that are still to be removed from their store (`removing`).
+attempt that has not ended - an upload, or of an active image a copy - and `upload_store` names the stores that it
+writes to, with commas between them. `copy_failed` names those that the last copy did not reach, and is NULL where there
+never was a copy. `image_locations` has an image's data (`live`) and the objects that are still to be removed from their
+store (`removing`).
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from imgstore.sql.types import DOCUMENT, MOMENT, TABLE, text
+from imgstore.sql.types import DOCUMENT, MOMENT, NAMES, TABLE, text
 
 LIVE = "live"
 REMOVING = "removing"
@@ -42,7 +44,8 @@ IMAGES = sa.Table(
     sa.Column("deleted_at", MOMENT),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("uploading", sa.Integer),
-    sa.Column("upload_store", text(255)),
+    sa.Column("upload_store", NAMES),
+    sa.Column("copy_failed", sa.Text),
     sa.Index("images_by_age", "created_at", "id"),
     sa.Index("images_by_owner", "owner"),
     **TABLE,

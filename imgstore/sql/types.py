@@ -21,6 +21,9 @@ MOMENT: sa.types.TypeEngine[Any] = sa.DateTime().with_variant(mysql.DATETIME(fsp
 DOCUMENT: sa.types.TypeEngine[Any] = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 """Lists and dictionaries of strings."""
 
+NAMES: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.String(255), "sqlite")
+"""Names with commas between them, as many as there are. SQLite holds nobody to the length, and cannot change a type."""
+
 
 def text(length: int) -> sa.types.TypeEngine[Any]:
     """A string of at most `length` characters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from imgstore.catalog import MemoryCatalog
@@ -56,8 +56,8 @@ class FaultyCatalog:
         self._rows = rows
         self._faults = faults
 
-    def begin(self, request: UploadRequest, store: str) -> Attempt:
-        return self._faults.call("catalog.begin", lambda: self._rows.begin(request, store))
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
+        return self._faults.call("catalog.begin", lambda: self._rows.begin(request, stores))
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         self._faults.call("catalog.activate", lambda: self._rows.activate(attempt, result))

@@ -169,18 +169,18 @@ def test_catalog_answers_in_its_order() -> None:
     rows = MemoryCatalog()
     rows.create("a", owner="p", disk_format=None, container_format=None)
     with pytest.raises(errors.ImageNotFound):
-        rows.begin(UploadRequest("a", context="q"), "fast")
+        rows.begin(UploadRequest("a", context="q"), ["fast"])
     with pytest.raises(errors.InvalidRequest, match="disk_format, container_format must be set"):
-        rows.begin(UploadRequest("a", context="p"), "fast")
+        rows.begin(UploadRequest("a", context="p"), ["fast"])
 
 
 def test_release_tells_whether_the_attempt_owned_the_image() -> None:
     rows = MemoryCatalog()
     rows.create("a")
-    attempt = rows.begin(UploadRequest("a"), "fast")
+    attempt = rows.begin(UploadRequest("a"), ["fast"])
     assert rows.release(attempt)
     assert not rows.release(attempt)
-    second = rows.begin(UploadRequest("a"), "fast")
+    second = rows.begin(UploadRequest("a"), ["fast"])
     assert not rows.release(attempt)
     assert rows.find("a").status == "saving"
     rows.delete("a")
@@ -197,4 +197,4 @@ def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> N
         world.upload([b"data"])
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
     assert world.read() == b"somebody else's"
-    assert world.upload([b"data"]).location.key == f"{IMAGE}.2"
+    assert world.upload([b"data"]).locations[0].key == f"{IMAGE}.2"

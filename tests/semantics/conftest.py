@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore.model import MIB
+from imgstore.preparing import ALL, ANY
 from imgstore.upload import UploadSettings
 from tests.semantics.house import PATIENCE, House, Tenant
 
 LIMIT = 8 * MIB
 SMALL_LIMIT = 300
 SMALL_QUOTA = 500
+SEVERAL_QUOTA = 2 * LIMIT
 STALL = 1.0
 
 
@@ -40,6 +42,24 @@ def impatient_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]
         yield made
 
 
+@pytest.fixture(scope="session")
+def all_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """An upload may go to several stores, and all must take it; SEVERAL_QUOTA bytes a project."""
+    settings = UploadSettings(max_image_size=LIMIT, several_stores=ALL)
+    root = tmp_path_factory.mktemp("all")
+    with House(root, settings=settings, project_quota=SEVERAL_QUOTA).serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def any_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The same, and one store is enough."""
+    settings = UploadSettings(max_image_size=LIMIT, several_stores=ANY)
+    root = tmp_path_factory.mktemp("any")
+    with House(root, settings=settings, project_quota=SEVERAL_QUOTA).serving() as made:
+        yield made
+
+
 def _tenant(house: House) -> Iterator[Tenant]:
     tenant = Tenant(house)
     yield tenant
@@ -58,6 +78,18 @@ def tenant(house: House) -> Iterator[Tenant]:
 def small_tenant(small_house: House) -> Iterator[Tenant]:
     """The same where there are small limits."""
     yield from _tenant(small_house)
+
+
+@pytest.fixture
+def all_tenant(all_house: House) -> Iterator[Tenant]:
+    """The same where an upload may go to several stores, and to all or none of them."""
+    yield from _tenant(all_house)
+
+
+@pytest.fixture
+def any_tenant(any_house: House) -> Iterator[Tenant]:
+    """The same where one of them is enough."""
+    yield from _tenant(any_house)
 
 
 @pytest.fixture

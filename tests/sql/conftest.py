@@ -50,12 +50,12 @@ def request(image_id: str, caller: Caller = OWNER) -> UploadRequest:
 def result(attempt: Attempt, size: int = 5) -> UploadResult:
     """What an upload of `size` bytes ends with."""
     location = Location("fast", attempt.key, f"memory:///{attempt.key}")
-    return UploadResult(attempt.image_id, location, size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
+    return UploadResult(attempt.image_id, [location], size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
 
 
 def active_image(catalog: SqlCatalog, size: int = 5) -> str:
     """An image of OWNER with data."""
     image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), "fast")
+    attempt = catalog.begin(request(image_id), ["fast"])
     catalog.activate(attempt, result(attempt, size))
     return image_id

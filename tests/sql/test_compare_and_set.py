@@ -26,7 +26,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for image_id in sys.argv[2:]:
     try:
-        print(image_id, catalog.begin(UploadRequest(image_id), "fast").number, flush=True)
+        print(image_id, catalog.begin(UploadRequest(image_id), ["fast"]).number, flush=True)
     except errors.ImageConflict:
         print(image_id, "conflict", flush=True)
 catalog.close()
@@ -55,14 +55,14 @@ def outcomes(act: Callable[[], object]) -> list[object]:
 def test_law_8_one_of_many_threads_begins_an_upload(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
         image_id = queued_image(catalog)
-        found = outcomes(partial(catalog.begin, request(image_id), "fast"))
+        found = outcomes(partial(catalog.begin, request(image_id), ["fast"]))
         assert sum(isinstance(outcome, Attempt) for outcome in found) == 1
         assert found.count(errors.ImageConflict) == THREADS - 1
 
 
 def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
-        attempt = catalog.begin(request(queued_image(catalog)), "fast")
+        attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
         found = outcomes(ActivateOnceElseDelete(catalog, attempt))
         deleted = [outcome.status for outcome in found if isinstance(outcome, ImageRecord)]
         removals = [removal.key for removal in catalog.removals(attempt.image_id)]

@@ -27,8 +27,8 @@ import uuid
 catalog = SqlCatalog(sys.argv[1])
 while True:
     image_id = catalog.create(NewImage(str(uuid.uuid4()), "project", disk_format="raw", container_format="bare")).id
-    attempt = catalog.begin(UploadRequest(image_id), "fast")
-    catalog.activate(attempt, UploadResult(image_id, Location("fast", attempt.key, ""), 5, "sha512", "ab"))
+    attempt = catalog.begin(UploadRequest(image_id), ["fast"])
+    catalog.activate(attempt, UploadResult(image_id, [Location("fast", attempt.key, "")], 5, "sha512", "ab"))
     print(image_id, flush=True)
 """
 
@@ -68,12 +68,12 @@ def failing_commit(catalog: SqlCatalog, *, made: bool) -> Iterator[None]:
 def test_lock_that_does_not_end_is_catalog_unavailable(tables: str) -> None:
     catalog = SqlCatalog(tables, busy_timeout=0.05)
     image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), "fast")
+    attempt = catalog.begin(request(image_id), ["fast"])
     with locked(tables):
         for change in (
             lambda: catalog.activate(attempt, result(attempt)),
             lambda: catalog.release(attempt),
-            lambda: catalog.begin(request(image_id), "fast"),
+            lambda: catalog.begin(request(image_id), ["fast"]),
             lambda: catalog.delete(image_id, OWNER),
         ):
             with pytest.raises(errors.CatalogUnavailable) as caught:
@@ -86,7 +86,7 @@ def test_lock_that_does_not_end_is_catalog_unavailable(tables: str) -> None:
 
 @pytest.mark.parametrize("made", [False, True])
 def test_failed_commit_of_an_activation_is_outcome_unknown(catalog: SqlCatalog, made: bool) -> None:
-    attempt = catalog.begin(request(queued_image(catalog)), "fast")
+    attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
     with failing_commit(catalog, made=made), pytest.raises(OutcomeUnknown):
         catalog.activate(attempt, result(attempt))
     assert catalog.release(attempt) is not made, "whether it was made can be asked afterwards"
@@ -97,8 +97,8 @@ def test_failed_commit_of_an_activation_is_outcome_unknown(catalog: SqlCatalog, 
 def test_failed_commit_of_a_begin_gives_the_image_back(catalog: SqlCatalog, made: bool) -> None:
     image_id = queued_image(catalog)
     with failing_commit(catalog, made=made), pytest.raises(errors.CatalogUnavailable):
-        catalog.begin(request(image_id), "fast")
-    assert catalog.begin(request(image_id), "fast").number == (2 if made else 1)
+        catalog.begin(request(image_id), ["fast"])
+    assert catalog.begin(request(image_id), ["fast"]).number == (2 if made else 1)
 
 
 def test_file_that_is_gone_is_catalog_unavailable(tmp_path: Path) -> None:
