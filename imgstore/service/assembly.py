@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.copying import CopyService
+from imgstore.download import DownloadService
 from imgstore.http import ImageData
 from imgstore.quota import MemoryQuota
 from imgstore.service.api import json_api
+from imgstore.service.copies import Copies
 from imgstore.service.front import Front
 from imgstore.service.health import HealthSettings, StoreHealth
 from imgstore.service.images import Images
 from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.operation import Operation
-from imgstore.service.options import SECTION
+from imgstore.service.options import COPY_THREADS, SECTION
 from imgstore.service.projects import caller_of, claimed
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 class Service:
     """The service without a server. It owns `stores` and `catalog` and closes them. `project_quota`: bytes of every
     project, None for no limit; `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it,
-    if that is not the server's own."""
+    if that is not the server's own; `copy_threads`: copies between stores at a time."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Service:
         authenticate: Authenticate = claimed,
         health: HealthSettings | None = None,
         endpoint: str | None = None,
+        copy_threads: int = COPY_THREADS,
     ) -> None:
         self.stores = stores
         self.catalog = catalog
@@ -56,10 +60,18 @@ class Service:
         uploads = CountedUploads(
             stores, metrics=metrics, catalog=catalog, quota=self.quota, settings=settings, taps=taps
         )
+        copying = CopyService(
+            stores,
+            catalog=catalog,
+            downloads=DownloadService(stores, source=catalog),
+            quota=self.quota,
+            settings=settings,
+        )
+        self.copies = Copies(copying, metrics=metrics.copies, threads=copy_threads)
         data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=catalog))
         self.app: WSGIApplication = Front(
             data=ImageDataApp(data, context=caller_of),
-            api=json_api(self.images),
+            api=json_api(self.images, self.copies),
             operation=Operation(self.health, metrics),
             authenticate=authenticate,
             metrics=metrics,
@@ -74,8 +86,9 @@ class Service:
         self.health.start()
 
     def close(self) -> None:
-        """Returns what catalog and stores hold."""
+        """Ends the copies under way, and returns what catalog and stores hold."""
         self.health.stop()
+        self.copies.stop()
         self.catalog.close()
         self.stores.close()
 
@@ -104,6 +117,7 @@ def service_of(conf: cfg.ConfigOpts, catalog: SqlCatalog) -> Service:
         authenticate=_authenticate(conf),
         health=HealthSettings(section.health_interval, section.health_timeout),
         endpoint=section.public_endpoint,
+        copy_threads=section.copy_threads,
     )
 
 

@@ -14,6 +14,7 @@ from imgstore import errors
 from imgstore.service import attributes, listing, patching
 from imgstore.service.bodies import image_body, new_image, read_body
 from imgstore.service.images import Images
+from imgstore.service.import_api import METHODS
 from imgstore.service.policy import enforce
 from imgstore.service.projects import caller_of
 from imgstore.sql import Caller, ImageRecord, NewImage
@@ -62,6 +63,7 @@ class ImageList:
         resp.status = falcon.HTTP_201
         resp.location = f"{req.prefix}/v2/images/{image.id}"
         resp.set_header("OpenStack-image-store-ids", self._store_ids)
+        resp.set_header("OpenStack-image-import-methods", ",".join(METHODS))
         resp.media = image_body(image)
 
 

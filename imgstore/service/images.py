@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from imgstore import errors
 from imgstore.capabilities import FindsLeftovers
+from imgstore.http.requests import shown
 from imgstore.quota import Account, MemoryQuota
 from imgstore.sql import Caller, Counts, ImageQuery, ImageRecord, NewImage, OutcomeUnknown, Removal, SqlCatalog
 from imgstore.store import Store, StoreSet
@@ -19,6 +20,14 @@ from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
 HOUR = 3600.0
+
+
+class StoreNotThere(errors.RequestError):
+    """A path or a body names a store that is not enabled; as in Glance not 400, which is for headers."""
+
+    status = 409
+    code = "unknown-store"
+    title = "Conflict"
 
 
 class Images:
@@ -57,9 +66,23 @@ class Images:
         """See SqlCatalog."""
         return self._catalog.counts(owner)
 
+    def require_store(self, identifier: str) -> None:
+        """Raises StoreNotThere unless a store of that identifier is enabled."""
+        if identifier not in {store.identifier for store in self.stores}:
+            raise StoreNotThere(f"The selected store {shown(identifier)} is not available.")
+
+    def stores_without(self, image: ImageRecord) -> Sequence[str]:
+        """The stores that can take the image's data and do not have it."""
+        having = {location.store for location in image.locations}
+        takers = [store for store in self.stores if not (store.read_only or store.driver.READ_ONLY)]
+        return [store.identifier for store in takers if store.identifier not in having]
+
     def delete_from_store(self, image_id: str, caller: Caller, store: str) -> None:
         """Deletes one of the image's copies. Raises ImageNotFound, ImageConflict, Forbidden, NotInStore."""
+        image = self._catalog.get(image_id, caller)
+        self._quota.account(image.owner)
         self._catalog.delete_location(image_id, caller, store)
+        self._quota.give_back(image.owner, image.size or 0)
         self._remove(self._catalog.removals(image_id))
 
     def delete(self, image_id: str, caller: Caller) -> None:
@@ -67,7 +90,7 @@ class Images:
         # An account sums up the catalog when it is opened: opened after the deletion, it would be given back too much.
         self._quota.account(self._catalog.get(image_id, caller).owner)
         image = self._catalog.delete(image_id, caller)
-        self._quota.give_back(image.owner, image.size or 0)
+        self._quota.give_back(image.owner, (image.size or 0) * len(image.locations))
         self._remove(self._catalog.removals(image_id))
 
     def recover(self) -> None:
@@ -77,7 +100,7 @@ class Images:
         """
         dead = self._catalog.abandon_uploads() if self._catalog.embedded else 0
         if dead:
-            LOG.warning("%s uploads died with their process: their images are queued again", dead)
+            LOG.warning("%s uploads and copies died with their process; what they left is removed", dead)
         self._remove(self._catalog.removals())
         for store in self.stores:
             self._purge(store)

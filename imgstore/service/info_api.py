@@ -12,9 +12,9 @@ import falcon
 
 from imgstore import errors
 from imgstore.capabilities import MeasuresSpace
-from imgstore.http.requests import shown
 from imgstore.model import MIB
 from imgstore.service.images import Images
+from imgstore.service.import_api import METHODS
 from imgstore.service.policy import enforce
 from imgstore.service.projects import caller_of
 from imgstore.store import Store
@@ -23,14 +23,6 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 
 UNLIMITED = -1
-
-
-class StoreNotThere(errors.RequestError):
-    """The path names a store that is not enabled."""
-
-    status = 409
-    code = "unknown-store"
-    title = "Conflict"
 
 
 class Stores:
@@ -66,12 +58,12 @@ class StoresDetail:
 
 
 class ImportInfo:
-    """`/v2/info/import`: there is no way to import; clients upload."""
+    """`/v2/info/import`."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         caller_of(req.env)
-        methods: list[str] = []
-        resp.media = {"import-methods": {"description": "Import methods available.", "type": "array", "value": methods}}
+        told = {"description": "Import methods available.", "type": "array", "value": list(METHODS)}
+        resp.media = {"import-methods": told}
 
 
 class Usage:
@@ -101,8 +93,7 @@ class ImageInStore:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, store: str, image_id: str) -> None:
         caller = caller_of(req.env)
-        if store not in {each.identifier for each in self._images.stores}:
-            raise StoreNotThere(f"The selected store {shown(store)} is not available.")
+        self._images.require_store(store)
         image = self._images.get(image_id, caller)
         enforce(caller, "delete_image_location", image)
         self._images.delete_from_store(image_id, caller, store)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from prometheus_client import (
     CollectorRegistry,
@@ -61,6 +62,7 @@ class Metrics:
         )  # fmt: skip
         self.uploads = _Transfers("upload", registry)
         self.downloads = _Transfers("download", registry)
+        self.copies = CopyMetrics(registry)
 
     def request(self, method: str, resource: str, status: str, seconds: float) -> None:
         """A request was answered. `resource` is one of few words."""
@@ -116,6 +118,26 @@ class _Transfer:
         self._transfers.in_flight.labels(self._store).dec()
         self._transfers.ended.labels(self._store, status).inc()
         self._transfers.seconds.labels(self._store).observe(time.monotonic() - self._began)
+
+
+class CopyMetrics:
+    """The metrics of copies to other stores."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(
+            "imgstore_copies", "Copies of images that ended, by the store that they went to.", ["store", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._in_flight = Gauge("imgstore_copies_in_flight", "Copies of images under way.", registry=registry)
+
+    def ended(self, stores: Iterable[str], status: str) -> None:
+        """How a copy ended in these stores."""
+        for store in stores:
+            self._ended.labels(store, status).inc()
+
+    def under_way(self) -> AbstractContextManager[object]:
+        """Around a copy."""
+        return self._in_flight.track_inprogress()
 
 
 class _Uploads:

@@ -20,6 +20,7 @@ from imgstore.sql import Address, address_of_file, parse
 SECTION = "service"
 
 KEYSTONE, NOAUTH = "keystone", "noauth"
+COPY_THREADS = 2
 FOREIGN = ("keystone_authtoken", "oslo_policy")
 
 OPTIONS: Sequence[cfg.Opt] = (
@@ -77,6 +78,14 @@ OPTIONS: Sequence[cfg.Opt] = (
         min=1,
         max=1024,
         help="Threads that serve requests. Every upload and every download holds one from its begin to its end.",
+    ),
+    cfg.IntOpt(
+        "copy_threads",
+        default=COPY_THREADS,
+        min=1,
+        max=1024,
+        help="Copies of images to other stores at a time, each on a thread of its own beside those of the requests; "
+        "more wait.",
     ),
     cfg.FloatOpt(
         "body_timeout",
