@@ -57,6 +57,14 @@ def test_good_run_calls_every_collaborator() -> None:
         }  # fmt: skip
 
 
+def test_law_1_an_object_appears_after_every_check_and_an_image_after_its_object() -> None:
+    for size in SIZES:
+        calls = GOOD_RUNS[size]
+        assert calls[calls.index("tap.finish") :] == [
+            "tap.finish", "driver.url", "writer._commit", "catalog.activate", "hold.settle", "tap.close",
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize(("size", "number"), POINTS)
 def test_failure_at_any_point_is_undone(

@@ -15,7 +15,6 @@ LIMIT = 8 * MIB
 SMALL_LIMIT = 300
 SMALL_QUOTA = 500
 SEVERAL_QUOTA = 2 * LIMIT
-STALL = 1.0
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +34,9 @@ def small_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.fixture(scope="session")
-def impatient_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Gives a client up that sends nothing for STALL seconds; and no md5."""
-    settings = UploadSettings(checksum=False)
-    with House(tmp_path_factory.mktemp("impatient"), settings=settings, read_timeout=STALL).serving() as made:
+def house_without_md5(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Computes no checksum."""
+    with House(tmp_path_factory.mktemp("no-md5"), settings=UploadSettings(checksum=False)).serving() as made:
         yield made
 
 
@@ -93,6 +91,6 @@ def any_tenant(any_house: House) -> Iterator[Tenant]:
 
 
 @pytest.fixture
-def hurried_tenant(impatient_house: House) -> Iterator[Tenant]:
-    """The same where the service is impatient."""
-    yield from _tenant(impatient_house)
+def tenant_without_md5(house_without_md5: House) -> Iterator[Tenant]:
+    """The same where images have no checksum."""
+    yield from _tenant(house_without_md5)

@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
+
 from imgstore.driver import StoreDriver
 from imgstore.drivers import _fs_staging
 from imgstore.drivers.filesystem import FilesystemDriver
@@ -49,9 +51,7 @@ STORES = {
 class House:
     """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, each on a directory of its own."""
 
-    def __init__(
-        self, root: Path, *, settings: UploadSettings, project_quota: int | None = None, read_timeout: float = 30.0
-    ) -> None:
+    def __init__(self, root: Path, *, settings: UploadSettings, project_quota: int | None = None) -> None:
         self._root = root
         drivers: dict[str, StoreDriver] = {
             name: kind(datadir=str(root / name), fsync=False) for name, kind in STORES.items()
@@ -70,7 +70,7 @@ class House:
             project_quota=project_quota,
         )
         self.service.start()
-        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=read_timeout, grace=5.0)
+        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=PATIENCE, grace=PATIENCE)
         self._ended = _EndedRequests()
 
     @property
@@ -85,7 +85,9 @@ class House:
         thread = threading.Thread(target=self._server.serve, name="house")
         thread.start()
         try:
-            with self._ended.listening():
+            with self._ended.listening(), pytest.MonkeyPatch.context() as patch:
+                # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
+                patch.setattr("imgstore.service.server.LINGER_SECONDS", PATIENCE)
                 yield self
         finally:
             self._server.stop()
@@ -95,6 +97,11 @@ class House:
     def wait_until_ended(self, path: str) -> None:
         """Returns when the next request for `path` has ended in the service, whether or not its client saw it."""
         self._ended.wait_for(path)
+
+    def lose_patience(self) -> None:
+        """Who is connected now is given up as soon as nothing comes: no test waits for, or races with, a time."""
+        for connection in self._server.open_connections:
+            connection.socket.settimeout(0.01)
 
     def names(self, store: str) -> set[str]:
         """Everything in a store's directory, hidden names included."""
