@@ -21,8 +21,8 @@ run: $(VENV)/run.stamp
 test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(BIN)/python -m pytest
 
-test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp
-	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest tests/auth/test_keystone.py
+test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp
+	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest $(wildcard tests/*/test_keystone*.py)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check

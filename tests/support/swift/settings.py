@@ -159,7 +159,7 @@ def _auth(settings: SwiftSettings, known: Secrets) -> dict[str, Mapping[str, obj
         "authtoken": {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory", "delay_auth_decision": "true",
             "www_authenticate_uri": settings.keystone.url, "include_service_catalog": "false",
-            "token_cache_time": -1, **options,
+            "token_cache_time": -1, "interface": "public", **options,
         },
         "s3token": {"use": "egg:swift#s3token", "auth_uri": settings.keystone.url, **options},
         "keystoneauth": {"use": "egg:swift#keystoneauth", "operator_roles": "admin, member"},
