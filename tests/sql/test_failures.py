@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -131,6 +132,7 @@ def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(server_kind
         server.start()
         assert catalog.find(image_id).status == "active"
         catalog.close()
+    gc.collect()  # what PyMySQL forgot, while it is this test's
 
 
 def test_killed_process_leaves_every_image_whole_or_untouched(tables: str) -> None:
