@@ -27,6 +27,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
+from tests.support.service import UNWATCHED
 
 OCTETS = ("Content-Type", "application/octet-stream")
 CHUNKED = ("Transfer-Encoding", "chunked")
@@ -68,6 +69,7 @@ class House:
             settings=settings,
             taps=[FormatInspection()],
             project_quota=project_quota,
+            health=UNWATCHED,
         )
         self.service.start()
         self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=PATIENCE, grace=PATIENCE)

@@ -30,6 +30,8 @@ from tests.support.client import Client
 
 STORES = ("fast", "slow")
 PATIENCE = 60.0
+UNWATCHED = HealthSettings(interval=86400.0)
+"""No check of a store in the middle of a test: for a moment it has a hidden file of its own there."""
 UNHEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Options = Mapping[str, Mapping[str, object]]
@@ -183,7 +185,7 @@ class LocalService:
         body_timeout: float = PATIENCE,
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
-        health: HealthSettings | None = None,
+        health: HealthSettings = UNWATCHED,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
@@ -220,7 +222,7 @@ def _configuration(stores: Mapping[str, Path], options: Options) -> str:
             "enabled_stores": ", ".join(f"{name}:filesystem" for name in stores),
             "default_store": STORES[0],
         },
-        "service": {},
+        "service": {"health_interval": UNWATCHED.interval},
         **{name: {"datadir": path, "description": f"the {name} one"} for name, path in stores.items()},
     }
     for section, values in options.items():
