@@ -58,6 +58,10 @@ HOMES = {
     "prometheus_client": {"service"},
     "jsonpatch": {"service"},
     "jsonpointer": {"service"},
+    "boto3": {"drivers"},
+    "botocore": {"drivers"},
+    "urllib3": {"drivers"},
+    "awscrt": {"drivers"},
     "cliff": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing"},
@@ -68,7 +72,7 @@ HOMES = {
 }
 """Who may import what. The rest of the standard library is for all; of others nothing else comes in."""
 
-TYPING_ONLY = {"typing_extensions", "_typeshed", "oslo_config"}
+TYPING_ONLY = {"typing_extensions", "_typeshed", "oslo_config", "types_boto3_s3"}
 """What any part may import under TYPE_CHECKING, where nothing is loaded."""
 
 HTTP_HOMES = {"http", "adapters", "service", "drivers"}

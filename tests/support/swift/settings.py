@@ -57,7 +57,8 @@ class SwiftSettings:
     `token_life`: seconds that a token is good for. `max_file_size`: the largest object or segment.
     `max_manifest_segments`: of one static large object. `s3_min_part`, `s3_max_parts`: the smallest part but the last,
     and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `tls`: https with a
-    certificate that the test makes. `accounts`: how many fresh accounts it can hand out. `keystone`: not tempauth.
+    certificate that the test makes. `async_delete`: whether the S3 API leaves the parts of what it deletes to a sweep
+    that comes within two seconds. `accounts`: how many fresh accounts it can hand out. `keystone`: not tempauth.
     """
 
     token_life: int = 86400
@@ -69,6 +70,7 @@ class SwiftSettings:
     listing_limit: int = 10_000
     tempurl_digests: tuple[str, ...] = ("sha256", "sha512")
     tls: bool = False
+    async_delete: bool = True
     accounts: int = 2000
     keystone: KeystoneAccess | None = None
 
@@ -140,7 +142,7 @@ def _filters(settings: SwiftSettings) -> dict[str, Mapping[str, object]]:
         "tempurl": {"use": "egg:swift#tempurl", "allowed_digests": " ".join(settings.tempurl_digests)},
         "slo": {
             "use": "egg:swift#slo", "max_manifest_segments": settings.max_manifest_segments, "concurrency": 4,
-            "rate_limit_segments_per_sec": 0,
+            "rate_limit_segments_per_sec": 0, "allow_async_delete": settings.async_delete,
         },
         "dlo": {"use": "egg:swift#dlo", "rate_limit_segments_per_sec": 0},
         "versioned_writes": {"use": "egg:swift#versioned_writes", "allow_object_versioning": "true"},
