@@ -36,3 +36,22 @@ class MeasuresSpace(Protocol):
 
     def space(self) -> Space:
         """Total and free bytes, the capacity and the reserve taken into account."""
+
+
+@runtime_checkable
+class MakesTemporaryUrls(Protocol):
+    """The store can give away a URL that needs no credential of its own."""
+
+    def temporary_url(self, key: str, *, seconds: int) -> str:
+        """A URL with which anybody may read the object for so many seconds. It is a credential: do not log it."""
+
+
+@runtime_checkable
+class CopiesObjects(Protocol):
+    """The store can copy an object without its bytes coming here."""
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        """Copies the object `source` to the key `target`, which no object has. All or nothing, as a writer's commit.
+
+        Raises InvalidKey, ObjectNotFound, ObjectExists, StoreFull, StoreUnavailable.
+        """

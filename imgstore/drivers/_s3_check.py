@@ -4,14 +4,16 @@ What an operator can cure is a ConfigurationError with the option or the permiss
 the store's own error. What needs a permission but changes seldom - uploads in parts - is proved once; the rest, an
 object that is stored, read and removed, every time, since health checks ask here.
 
-What this module refuses to do: leave anything behind; the probe has a name that is no image's, and `purge` finds it.
+Once too, a wrong checksum is sent: only where the server refuses it does a right one that it returns count as a proof
+(`_s3_integrity`). What this module refuses to do: leave anything behind; the probe has a name that is no image's, and
+`purge` finds it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore import exceptions as boto
@@ -22,7 +24,7 @@ from imgstore.drivers import _s3_errors
 from imgstore.drivers._s3_body import sent
 from imgstore.drivers._s3_client import unreadable_file
 from imgstore.drivers._s3_errors import translated
-from imgstore.drivers._s3_integrity import Integrity
+from imgstore.drivers._s3_integrity import Answer, Integrity, Piece, Sum
 from imgstore.drivers._s3_objects import PROBE, Objects
 from imgstore.drivers._s3_settings import Settings, bad
 from imgstore.drivers._s3_uploads import Uploads
@@ -57,6 +59,7 @@ class Check:
         self._uploads = uploads
         self._integrity = integrity
         self._proved = False
+        self._provable: Piece | None = None
 
     def run(self) -> None:
         """Raises ConfigurationError, StoreError."""
@@ -98,25 +101,32 @@ class Check:
                 raise
 
     def _expect_object(self, name: str) -> None:
-        wanted = self._objects.new(name, "probe")
-        piece = self._integrity.piece(memoryview(CONTENT), 0, self._integrity.algorithm())
+        piece = self._integrity.piece(memoryview(CONTENT), 0, self._integrity.candidate or "md5")
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove, name)
             with self._needs(*self._putting()):
-                answer = self._objects.traits.send(
-                    lambda more: self._objects.call(
-                        lambda s3: s3.put_object(**wanted, Body=sent(memoryview(CONTENT)), **more)
-                    ),
-                    [piece.sent.extra],
-                )
+                answer = self._objects.traits.send(lambda more: self._put(name, more), [piece.sent.extra])
             with self._needs("s3:GetObject"):
-                body = self._objects.get(name, start=0, stop=None)["Body"]
-                content = body.read()
+                content = self._objects.get(name, start=0, stop=None)["Body"].read()
             if content != CONTENT:
                 raise errors.IntegrityError("The bucket does not give back what was written.")
             self._integrity.judge(piece, memoryview(CONTENT), answer)
-            if piece.md5 is not None and piece.etag is not None:
-                self._integrity.learn_from_reading(etag_is_md5=piece.etag == piece.md5.hex())
+            self._integrity.learn_etag(piece)
+            if not self._proved and piece.parameters and self._refuses(lambda wrong: self._put(name, wrong), piece):
+                self._provable = piece
+
+    def _put(self, name: str, more: dict[str, Any]) -> Answer:
+        wanted = self._objects.new(name, "probe")
+        return self._objects.call(lambda s3: s3.put_object(**wanted, Body=sent(memoryview(CONTENT)), **more))
+
+    def _refuses(self, request: Callable[[dict[str, Any]], object], piece: Piece) -> bool:
+        """Whether the server refuses the content with a checksum of something else."""
+        wrong = Sum(piece.sent.name, bytes(byte ^ 1 for byte in piece.sent.value))
+        try:
+            request(dict(wrong.extra.parameters))
+        except ClientError as error:
+            return 400 <= _s3_errors.status_of(error) < 500
+        return False
 
     def _putting(self) -> Iterator[str]:
         yield "s3:PutObject"
@@ -130,16 +140,34 @@ class Check:
             self._objects.call(lambda s3: s3.delete_object(**self._objects.place(name)))
 
     def _expect_upload(self, name: str) -> None:
+        named = {} if self._provable is None else {"ChecksumAlgorithm": self._provable.sent.name.upper()}
         with self._needs("s3:PutObject"):
-            upload = self._uploads.begin(name, **self._objects.new(name, "probe"))["UploadId"]
-        with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):
-            self._uploads.abort(name, upload)
+            upload = self._uploads.begin(**self._objects.new(name, "probe"), **named)["UploadId"]
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._abort, name, upload)
+            self._prove_for_parts({**self._objects.place(name), "UploadId": upload, "PartNumber": 1})
         with self._needs("s3:ListBucketMultipartUploads"):
             try:
                 next(self._uploads.listing(), None)
             except ClientError as error:
                 if not _s3_errors.unknown(error):
                     raise
+
+    def _prove_for_parts(self, wanted: dict[str, Any]) -> None:
+        piece, self._provable = self._provable, None
+        if piece is None:
+            return
+
+        def upload(more: dict[str, Any]) -> object:
+            return self._objects.call(lambda s3: s3.upload_part(**wanted, Body=sent(memoryview(CONTENT)), **more))
+
+        with self._needs("s3:PutObject"):
+            if self._refuses(upload, piece):
+                self._integrity.learn_proof(piece.sent.name)
+
+    def _abort(self, name: str, upload: str) -> None:
+        with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):
+            self._uploads.abort(name, upload)
 
     @contextlib.contextmanager
     def _needs(self, *permissions: str) -> Iterator[None]:

@@ -69,7 +69,7 @@ class Copier:
         self._objects.call(lambda s3: s3.copy_object(**wanted, **origin, **replaced))
 
     def _in_parts(self, source: ObjectInfo, target: str, wanted: dict[str, Any], origin: dict[str, Any]) -> None:
-        upload = self._uploads.begin(target, **wanted)["UploadId"]
+        upload = self._uploads.begin(**wanted)["UploadId"]
         with contextlib.ExitStack() as undo:
             undo.callback(self._uploads.abort, target, upload)
             parts = [

@@ -1,12 +1,13 @@
 """Every byte is accounted for (law 10): what the server says it received is compared with what was sent.
 
-With the bytes goes a checksum that most servers verify. Some accept a wrong one, though, so nothing rests on that: the
-answer's checksum is compared, or else its ETag, which is the md5 of the bytes - where it is. With KMS encryption it is
-not, and no server has to make it one. So an ETag that differs condemns the bytes only if this server has been seen to
-answer with an md5. Otherwise the bytes are unconfirmed, and whoever stored them reads them back (`Piece.matches`).
+With the bytes goes a checksum. That the server returns it means little, since some store a wrong one and repeat it; so
+it counts only where a check (`_s3_check`) has seen a wrong one refused. Everywhere else the ETag is compared, which is
+the md5 of the bytes - where it is: with KMS encryption it is not, and no server has to make it one. So an ETag that
+differs condemns the bytes only if this server has been seen to answer with an md5. Otherwise the bytes are unconfirmed,
+and whoever stored them reads them back (`_s3_readback`).
 
-What it costs for each GiB here, in CPU seconds: crc32 0.3, md5 1.8; `auto` uses the latter only where the former gets
-no answer. What this module refuses to do: take silence for consent.
+What it costs for each GiB here, in CPU seconds: crc32 0.3, md5 1.8; `auto` uses crc32 where it counts. What this module
+refuses to do: take silence for consent.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ class Sum:
 
 @dataclass(slots=True)
 class Piece:
-    """Bytes that are sent in one request, and what is known of them when it was answered. `parameters`: what the
-    completion of a multipart upload must repeat."""
+    """Bytes that are sent in one request, from offset `start` on, and what is known of them when it was answered.
+    `parameters`: what the completion of a multipart upload must repeat."""
 
     start: int
     size: int
@@ -103,10 +104,6 @@ class Piece:
     etag: str | None = None
     parameters: dict[str, str] = field(default_factory=dict)
 
-    def matches(self, data_md5: bytes) -> bool:
-        """Whether bytes that were read back, of which this is the md5, are the ones that were sent."""
-        return self.md5 == data_md5
-
 
 class Integrity:
     """What one store sends along, by its option `checksum`, and how it judges the answers."""
@@ -115,12 +112,17 @@ class Integrity:
         self._choice = choice
         self._traits = traits
 
+    @property
+    def candidate(self) -> str | None:
+        """The checksum that a check should prove; None where the ETag is what counts anyway."""
+        if self._choice == "md5" or CHECKSUM in self._traits.refused:
+            return None
+        return "crc32" if self._choice == "auto" else self._choice
+
     def algorithm(self) -> str:
         """The checksum to begin an upload with."""
-        if self._choice != "auto":
-            return self._choice
-        unanswered = self._traits.returns_checksums is False or CHECKSUM in self._traits.refused
-        return "md5" if unanswered else "crc32"
+        candidate = self.candidate or "md5"
+        return candidate if self._choice != "auto" or candidate in self._traits.proven else "md5"
 
     def piece(self, data: memoryview, start: int, algorithm: str) -> Piece:
         """The checksum of bytes that are about to be sent."""
@@ -130,17 +132,16 @@ class Integrity:
     def judge(self, piece: Piece, data: memoryview, answer: Answer) -> Piece:
         """`piece` with what the answer to it says. Raises IntegrityError where the server holds other bytes."""
         piece.etag = etag_of(answer)
-        returned = answer.get(piece.sent.parameter)
-        if returned and piece.sent.name != "md5":
-            self._traits.returns_checksums = True
-            piece.parameters = {piece.sent.parameter: str(returned)}
-            piece.confirmed = _same(str(returned), piece.sent.text)
-            return piece
-        if piece.sent.name != "md5" and CHECKSUM not in self._traits.refused:
-            self._traits.returns_checksums = self._traits.returns_checksums or False
-        piece.md5 = piece.md5 or md5(data)
-        piece.confirmed = self._is_md5(piece.etag, piece.md5, answer)
+        returned = answer.get(piece.sent.parameter) if piece.sent.name != "md5" else None
+        if returned and returned != piece.sent.text:
+            raise _other_bytes("the checksum that it returned is another one")
+        if returned:
+            piece.parameters = {piece.sent.parameter: returned}
+            piece.confirmed = piece.sent.name in self._traits.proven
         if not piece.confirmed:
+            piece.md5 = piece.md5 or md5(data)
+            piece.confirmed = self._is_md5(piece.etag, piece.md5, answer)
+        if not piece.confirmed and piece.size:
             self._traits.warn_once(
                 "unconfirmed", "The S3 server confirms no checksum of what it stores: every object is read back"
             )
@@ -158,9 +159,14 @@ class Integrity:
         if match[1] != expected or int(match[2]) != len(pieces):
             raise _other_bytes("the parts are not those that were sent")
 
-    def learn_from_reading(self, *, etag_is_md5: bool) -> None:
-        """What a comparison of the very bytes has shown of the server's ETags."""
-        self._traits.md5_etags = etag_is_md5
+    def learn_etag(self, piece: Piece) -> None:
+        """What a comparison of the very bytes, which were found to be right, shows of the server's ETags."""
+        if piece.md5 is not None and piece.etag is not None:
+            self._traits.md5_etags = piece.etag == piece.md5.hex()
+
+    def learn_proof(self, algorithm: str) -> None:
+        """The server returns this checksum and has refused a wrong one."""
+        self._traits.proven |= {algorithm}
 
     def _is_md5(self, etag: str | None, expected: bytes, answer: Answer) -> bool:
         if etag is None or _MD5.fullmatch(etag) is None or _encrypted(answer):
@@ -171,12 +177,6 @@ class Integrity:
         if self._traits.md5_etags:
             raise _other_bytes("the ETag is not the md5 of what was sent")
         return False
-
-
-def _same(returned: str, sent: str) -> bool:
-    if returned != sent:
-        raise _other_bytes("the checksum that it returned is another one")
-    return True
 
 
 def _encrypted(answer: Answer) -> bool:

@@ -9,6 +9,7 @@ What this module refuses to do: fail where a server cannot list its uploads (501
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -28,14 +29,15 @@ _IDENTIFIER = re.compile(r"[!-~]{1,1024}", re.ASCII)
 
 def find(objects: Objects, uploads: Uploads, *, older_than: float) -> Iterator[Leftover]:
     """See FindsLeftovers. Raises StoreUnavailable."""
-    newest = time.time() - older_than
+    newest = time.time() - older_than if older_than else math.inf  # some servers round times up
     for upload in _listed(objects, uploads):
         found = _old_upload(uploads, upload, newest) if upload.begun <= newest else None
         if found is not None:
             yield found
-    for info in objects.listing(start=PROBE):
-        if is_probe(info.key) and (info.modified or 0) <= newest:
-            yield Leftover(info.key, "a check that ended with its process", info.size, info.modified)
+    with translated("listing objects"):
+        for info in objects.listing(start=PROBE):
+            if is_probe(info.key) and (info.modified or 0) <= newest:
+                yield Leftover(info.key, "a check that ended with its process", info.size, info.modified)
 
 
 def remove(objects: Objects, uploads: Uploads, leftover: Leftover) -> None:
@@ -46,11 +48,11 @@ def remove(objects: Objects, uploads: Uploads, leftover: Leftover) -> None:
     key, separator, identifier = leftover.name.partition(_SEPARATOR)
     if not separator or not (is_key(key) or is_probe(key)) or _IDENTIFIER.fullmatch(identifier) is None:
         raise errors.InvalidKey("That is not the name of a leftover.")
-    with translated("looking at an upload"):
+    with translated("removing an upload"):
         parts = uploads.parts(key, identifier)
-    taken_up = parts is not None and leftover.modified is not None and parts.newest > leftover.modified
-    if parts is not None and not taken_up:
-        uploads.abort(key, identifier)
+        taken_up = parts is not None and leftover.modified is not None and parts.newest > leftover.modified
+        if parts is not None and not taken_up:
+            uploads.abort(key, identifier)
 
 
 def _listed(objects: Objects, uploads: Uploads) -> Iterator[Upload]:

@@ -108,11 +108,10 @@ class Objects:
 
     def listing(self, *, start: str = "") -> Iterator[ObjectInfo]:
         """Every object in the folder itself whose name begins with `start`, the name without the folder as its key.
-        Raises StoreUnavailable."""
+        Raises what botocore raises."""
         wanted = {**self.bucket, "Prefix": self.prefix + start, "Delimiter": "/"}
         while True:
-            with translated("listing objects"):
-                page = self.call(partial(_page, wanted))
+            page = self.call(partial(_page, wanted))
             for found in page.get("Contents", []):
                 name = found["Key"][len(self.prefix) :]
                 yield ObjectInfo(name, found["Size"], etag_of(found), found["LastModified"].timestamp())

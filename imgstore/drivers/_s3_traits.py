@@ -1,8 +1,8 @@
 """What a server has shown of itself: servers that speak S3 differ, and nothing of this is asked for in advance.
 
 A header that not every server knows is sent until one refuses it; a request that succeeds without it proves that the
-header was to blame, and it is not sent again. What the answers confirm is remembered too, so that the cheapest proof
-that works is used. Facts are of one driver, in memory, and a race between two threads only learns one twice.
+header was to blame, and it is not sent again. What a server confirms is remembered too, so that the cheapest proof that
+works is used. Facts are of one driver, in memory, and a race between two threads only learns one twice.
 """
 
 from __future__ import annotations
@@ -37,15 +37,13 @@ ABSENT = Extra(CONDITION, {"IfNoneMatch": "*"})
 
 
 class Traits:
-    """The facts. `refused`: traits whose parameters the server does not take. None: not known yet.
-
-    `returns_checksums`: answers to what was sent with a checksum repeat it. `md5_etags`: the ETag of what was sent
-    whole is its md5.
+    """The facts. `refused`: traits whose parameters the server does not take. `proven`: checksums that it compares, and
+    returns, as a check has found out. `md5_etags`: the ETag of what was sent whole is its md5 (None: not known yet).
     """
 
     def __init__(self) -> None:
         self.refused: frozenset[str] = frozenset()
-        self.returns_checksums: bool | None = None
+        self.proven: frozenset[str] = frozenset()
         self.md5_etags: bool | None = None
         self._warned: frozenset[str] = frozenset()
 

@@ -18,7 +18,6 @@ from botocore.exceptions import ClientError
 
 from imgstore import errors
 from imgstore.drivers import _s3_errors
-from imgstore.drivers._s3_errors import translated
 from imgstore.drivers._s3_integrity import Answer
 from imgstore.drivers._s3_objects import Objects
 
@@ -50,24 +49,23 @@ class Uploads:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    def begin(self, key: str, **parameters: Any) -> Any:
+    def begin(self, **parameters: Any) -> Any:
         """The answer to a request that begins an upload. Raises what botocore raises."""
         return self._objects.call(lambda s3: s3.create_multipart_upload(**parameters))
 
     def abort(self, key: str, identifier: str) -> None:
-        """Returns when nothing of the upload is left. Raises StoreUnavailable."""
+        """Returns when nothing of the upload is left. Raises what botocore raises; StoreUnavailable if it cannot be."""
         wanted = {**self._objects.place(key), "UploadId": identifier}
-        with translated("aborting an upload"):
-            for pause in PAUSES:
-                time.sleep(pause)
-                try:
-                    self._objects.call(lambda s3: s3.abort_multipart_upload(**wanted))
-                except ClientError as error:
-                    if _s3_errors.code_of(error) not in _s3_errors.NO_UPLOAD:
-                        raise
-                    return
-                if not self._survives(key, identifier):
-                    return
+        for pause in PAUSES:
+            time.sleep(pause)
+            try:
+                self._objects.call(lambda s3: s3.abort_multipart_upload(**wanted))
+            except ClientError as error:
+                if _s3_errors.code_of(error) not in _s3_errors.NO_UPLOAD:
+                    raise
+                return
+            if not self._survives(key, identifier):
+                return
         raise errors.StoreUnavailable("Parts of an upload that was aborted are still there.")
 
     def parts(self, key: str, identifier: str) -> Parts | None:
@@ -88,14 +86,12 @@ class Uploads:
             wanted["PartNumberMarker"] = page["NextPartNumberMarker"]
 
     def sweep(self, key: str, *, keep: str | None, since: float) -> None:
-        """Aborts the uploads of `key` that were begun after `since` (`time.monotonic`), except `keep`. Raises
-        StoreUnavailable."""
-        with translated("looking for an upload that was begun unnoticed"):
-            answer = self._page({"Prefix": self._objects.prefix + key})
-            begun = _server_time(answer) - (time.monotonic() - since) - _CLOCK_STEP
-            found = [upload for upload in self._found(answer) if upload.key == key and upload.begun >= begun]
-        for upload in found:
-            if upload.identifier != keep:
+        """Aborts the uploads of `key` that were begun after `since` (`time.monotonic`), except `keep`. Raises what
+        `abort` does."""
+        answer = self._page({"Prefix": self._objects.prefix + key})
+        begun = _server_time(answer) - (time.monotonic() - since) - _CLOCK_STEP
+        for upload in self._found(answer):
+            if upload.key == key and upload.begun >= begun and upload.identifier != keep:
                 self.abort(key, upload.identifier)
 
     def listing(self) -> Iterator[Upload]:

@@ -30,7 +30,9 @@ class Urls:
         parts = urlsplit(endpoint)
         self._host = parts.netloc.lower()
         self._path = f"{parts.path.strip('/')}/{settings.bucket}/{settings.prefix}".lstrip("/")
-        self._known_hosts = {self._host} | (set() if settings.endpoint_url else {AMAZON})
+        self._known_hosts = {self._host}
+        if settings.endpoint_url is None:
+            self._known_hosts |= {AMAZON, f"s3-{settings.region}.amazonaws.com"}
         self._stem = f"s3+{parts.scheme}://{self._host}/{self._path}"
 
     def url(self, key: str) -> str:

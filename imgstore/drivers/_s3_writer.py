@@ -70,7 +70,7 @@ class S3Writer(PartedWriter[Piece]):
             answer = self._made_visible(lambda: self._traits.send(put, [ABSENT, piece.sent.extra]))
         self._expect_size(answer, len(data))
         self._integrity.judge(piece, data, answer)
-        read_back(self._objects, self._integrity, self._key, etag_of(answer), [piece])
+        read_back(self._objects, self._integrity, self._key, self._marker, [piece])
         return ObjectInfo(self._key, len(data), etag_of(answer))
 
     def _begin(self) -> None:
@@ -80,18 +80,17 @@ class S3Writer(PartedWriter[Piece]):
         self._begun_unnoticed = began
         with translated("beginning an upload"):
             try:
-                answer = self._traits.send(
-                    lambda more: self._uploads.begin(self._key, **wanted, **more), [Extra(CHECKSUM, named)]
-                )
+                answer = self._traits.send(lambda more: self._uploads.begin(**wanted, **more), [Extra(CHECKSUM, named)])
             except ClientError as error:
                 if _s3_errors.surely_nothing(error):
                     self._begun_unnoticed = None
                 raise
-        self._upload = answer["UploadId"]
+            self._upload = answer["UploadId"]
+            if _s3_errors.retried(answer):
+                self._uploads.sweep(self._key, keep=self._upload, since=began)
+        self._begun_unnoticed = None
         if CHECKSUM in self._traits.refused:
             self._algorithm = self._integrity.algorithm()
-        if not _s3_errors.retried(answer):
-            self._begun_unnoticed = None
 
     def _send(self, part: Part) -> Piece:
         piece = self._integrity.piece(part.data, part.offset, self._algorithm)
@@ -129,12 +128,12 @@ class S3Writer(PartedWriter[Piece]):
         self._upload = None
         self._expect_size(answer, total)
         self._integrity.judge_whole(sent, answer)
-        read_back(self._objects, self._integrity, self._key, etag_of(answer), sent)
+        read_back(self._objects, self._integrity, self._key, self._marker, sent)
         return ObjectInfo(self._key, total, etag_of(answer))
 
     def _discard(self) -> None:
         """Each step is taken, also when another one fails."""
-        with contextlib.ExitStack() as steps:
+        with translated("removing what was stored"), contextlib.ExitStack() as steps:
             if self._visible:
                 steps.callback(self._remove_own)
             if self._begun_unnoticed is not None:

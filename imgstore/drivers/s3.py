@@ -150,7 +150,7 @@ class S3Driver(StoreDriver):
 
     def objects(self) -> Iterator[ObjectInfo]:
         """See ListsObjects."""
-        with seam("listing objects"):
+        with seam("listing objects"), translated("listing objects"):
             yield from (info for info in self._objects.listing() if is_key(info.key))
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:

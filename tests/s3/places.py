@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -23,12 +23,13 @@ SMALL_PART = 64 * 1024
 
 
 class Place(ABC):
-    """An empty bucket, or an empty folder of one. `part`: bytes of the smallest part that the server takes. `secrets`
-    are the keys. `exclusive`: the server keeps `If-None-Match: *`, where nobody races."""
+    """An empty bucket, or an empty folder of one. `part`: bytes of the smallest part that the server takes. `entrance`:
+    where drivers are led instead of to `endpoint`. `kept`: what may be there at the end of the test; `watched`: whether
+    that is looked at."""
 
-    part: ClassVar[int] = SMALL_PART
-    exclusive: ClassVar[bool] = True
+    part: int = SMALL_PART
     endpoint: str
+    entrance: str | None = None
     bucket: str
     access_key: str
     secret_key: str
@@ -36,12 +37,17 @@ class Place(ABC):
     prefix: str = ""
     session_token: str | None = None
     max_parts: int = 1000
+    watched: bool = True
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
 
     @property
     def options(self) -> dict[str, Any]:
         """What leads a driver there; parts are as small as can be, and retries end soon."""
         return {
-            "endpoint_url": self.endpoint, "bucket": self.bucket, "region": self.region, "prefix": self.prefix,
+            "endpoint_url": self.entrance or self.endpoint, "bucket": self.bucket, "region": self.region,
+            "prefix": self.prefix,
             "access_key": self.access_key, "secret_key": self.secret_key, "session_token": self.session_token,
             "part_size": self.part, "max_parts": self.max_parts, "concurrency": 2, "max_attempts": 3,
             "read_block_size": SMALL_PART,
@@ -75,6 +81,7 @@ class SwiftPlace(Place):
     """A bucket of a fresh account of OpenStack Swift, looked at through Swift's own API."""
 
     def __init__(self, server: SwiftServer, account: SwiftAccount | None = None) -> None:
+        super().__init__()
         self.server = server
         self.account = account or server.account()
         self.bucket = self.account.container()
@@ -102,6 +109,7 @@ class MotoPlace(Place):
     """A bucket of moto."""
 
     def __init__(self, server: MotoServer) -> None:
+        super().__init__()
         self._bucket = bucket = server.bucket()
         self.endpoint, self.bucket, self.region = bucket.endpoint, bucket.name, bucket.region
         self.access_key, self.secret_key = bucket.access_key, bucket.secret_key
@@ -115,6 +123,7 @@ class NamedPlace(Place):
     """A fresh folder of a bucket that the user named, looked at with a bare boto3."""
 
     def __init__(self) -> None:
+        super().__init__()
         environment = os.environ
         self.endpoint = environment["IMGSTORE_S3_ENDPOINT"]
         self.bucket = environment["IMGSTORE_S3_BUCKET"]
@@ -124,10 +133,7 @@ class NamedPlace(Place):
         self.session_token = environment.get("AWS_SESSION_TOKEN")
         self.prefix = f"imgstore-tests/{secrets.token_hex(8)}/"
         self.max_parts = int(environment.get("IMGSTORE_S3_MAX_PARTS", "1000"))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {**super().options, "part_size": int(os.environ.get("IMGSTORE_S3_PART_SIZE", 5 * 1024**2))}
+        self.part = int(environment.get("IMGSTORE_S3_PART_SIZE", 5 * 1024**2))
 
     def names(self) -> set[str]:
         uploads = {f"{upload['Key']}?uploadId={upload['UploadId']}" for upload in self._uploads()}

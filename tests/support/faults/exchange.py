@@ -5,6 +5,7 @@ Both ways at once, so that a server which refuses before it has the body, or say
 
 from __future__ import annotations
 
+import http.client
 import selectors
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +108,8 @@ class Exchange:
         """The whole answer; the server is not asked."""
         self.seen.status = reply.status
         headers = {"Content-Length": str(len(reply.body)), **reply.headers}
-        self.client.send(h11.Response(status_code=reply.status, headers=list(headers.items())))
+        reason = http.client.responses.get(reply.status, "Made Up")  # not every client takes none
+        self.client.send(h11.Response(status_code=reply.status, headers=list(headers.items()), reason=reason))
         if reply.body and self.request.method != b"HEAD":
             self.client.send(h11.Data(data=reply.body))
         self.client.send(h11.EndOfMessage())
