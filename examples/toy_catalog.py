@@ -41,6 +41,11 @@ class ToyCatalog:
         if not self._end(attempt, active):
             raise image_gone(attempt.image_id)
 
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        image = self.images.get(attempt.image_id)
+        if image is None or (image.attempts, image.data.status) != (attempt.number, "saving"):
+            raise image_gone(attempt.image_id)
+
     def release(self, attempt: Attempt) -> bool:
         return self._end(attempt, StoredImage(attempt.image_id, "queued"))
 

@@ -1,10 +1,9 @@
 """The host's table of images, as the library sees it: three small protocols, and an implementation in memory.
 
-Uploads need `ImageCatalog`: begin, activate, release, each one compare-and-set in the host's table, so that only the
-owner of an image acts (law 8). Downloads need `ImageSource`, copies to other stores `CopyCatalog`. The core never
-touches any other column of an image.
-The functions are for hosts, so that all catalogs refuse in the same words. `MemoryCatalog` is exact for the threads of
-one process; it is for tests and as the model of a catalog.
+Uploads need `ImageCatalog`: begin, activate, release, each one compare-and-set in the host's table, and confirm, so
+that only the owner of an image acts (law 8). Downloads need `ImageSource`, copies to other stores `CopyCatalog`. The
+core never touches any other column of an image. The functions are for hosts, so that all catalogs refuse in the same
+words. `MemoryCatalog` is exact for the threads of one process; it is for tests and as the model of a catalog.
 """
 
 from __future__ import annotations
@@ -26,6 +25,13 @@ class AttemptCatalog(Protocol):
         the attempt that is not among the locations was left out; what it may have kept is to be removed.
 
         Raises ImageGone if it does not, CatalogUnavailable if the change was certainly not made.
+        """
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        """Raises ImageGone if `attempt` does not own its image any more: deleted, or counted as dead and taken over.
+
+        Asked before the object is committed. Not `certain`: asked while bytes flow, 64 KiB or more each time, and
+        raises only if that is known without a query. Raises CatalogUnavailable.
         """
 
     def release(self, attempt: Attempt) -> bool:
@@ -62,6 +68,9 @@ class CopyCatalog(Protocol):
 
         Raises ImageGone if it is not, CatalogUnavailable if the change was certainly not made.
         """
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        """See AttemptCatalog."""
 
     def release(self, attempt: Attempt) -> bool:
         """Ends the attempt if it has not ended; the image stays as it is. See AttemptCatalog."""
@@ -198,8 +207,14 @@ class MemoryCatalog:
             image = replace(row.image, locations=(*row.image.locations, *locations))
             self._rows[attempt.image_id] = replace(row, image=image, uploading=None)
 
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        """See AttemptCatalog. A dictionary is asked, so that it is always certain."""
+        with self._lock:
+            if self._owned(attempt) is None:
+                raise image_gone(attempt.image_id)
+
     def release(self, attempt: Attempt) -> bool:
-        """See ImageCatalog."""
+        """See AttemptCatalog."""
         with self._lock:
             row = self._owned(attempt)
             if row is None:

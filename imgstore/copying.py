@@ -154,6 +154,9 @@ class _NewLocations:
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         self._catalog.add_locations(attempt, result.locations)
 
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        self._catalog.confirm(attempt, certain=certain)
+
     def release(self, attempt: Attempt) -> bool:
         return self._catalog.release(attempt)
 

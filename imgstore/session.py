@@ -1,10 +1,11 @@
 """An upload under way: bytes are pushed in, and end as an active image or as nothing at all.
 
 `write` passes every byte to the taps, the digests and what it writes to - one store, or several as one - in this order,
-after size, limit, capacity and quota have been compared (law 2, law 4). `finish` commits, then makes the image active,
-then settles the quota; leaving the session otherwise undoes everything, newest first (laws 1 and 3). Memory (law 6),
-besides the caller's own chunk: GATHER bytes of small chunks, the larger of the digests' and the stores' windows (both
-hold the end of the same stream), and what each driver's writer says of itself.
+after size, limit, capacity and quota have been compared (law 2, law 4). `finish` asks the catalog whether the attempt
+still owns its image (law 8), commits, makes the image active, and settles the quota; leaving the session otherwise
+undoes everything, newest first (laws 1 and 3). Memory (law 6), besides the caller's own chunk: GATHER bytes of small
+chunks, the larger of the digests' and the stores' windows (both hold the end of the same stream), and what each
+driver's writer says of itself.
 
 What this module refuses to do: read, begin anything, know HTTP.
 """
@@ -102,8 +103,8 @@ class UploadSession:
     def write(self, chunk: Chunk) -> None:
         """The next bytes of the image. `bytes` are kept by reference, other buffers are free again on return.
 
-        Raises SizeMismatch, ImageTooLarge, QuotaExceeded, StoreFull, ContentRefused, StoreUnavailable; each ends the
-        session with everything undone.
+        Raises SizeMismatch, ImageTooLarge, QuotaExceeded, StoreFull, ContentRefused, StoreUnavailable, ImageGone (the
+        image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
         with self._undone_on_error():
@@ -124,6 +125,7 @@ class UploadSession:
             findings = self._finish_taps()
             digests = self._digests.hexdigests()
             self._refuse_other_bytes(digests)
+            self._confirm(certain=True)
             self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
             self._writer.commit()
             result = self._result(digests, findings)
@@ -181,11 +183,18 @@ class UploadSession:
     def _pass_on(self, data: bytes | memoryview) -> None:
         if not data:
             return
+        self._confirm(certain=False)
         for tap in self._parts.taps:
             tap.write(data)
         self._digests.start(data)
         self._writer.write(data)
         self._digests.settle(data)
+
+    def _confirm(self, *, certain: bool) -> None:
+        """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
+        still freeze between here and the commit: the catalog then refuses to make the image active."""
+        with host_seam("confirming the upload"):
+            self._catalog.confirm(self.attempt, certain=certain)
 
     def _finish_taps(self) -> dict[str, str | int]:
         findings: dict[str, str | int] = {}

@@ -6,12 +6,14 @@ from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal
+from imgstore.sql.recovery import DeadAttempt, Recovery, Standing
 from imgstore.sql.upgrading import CATALOG, PARTS, current, opened, upgrade
 
 __all__ = [
-    "CATALOG", "EVERYTHING", "ORDERS", "PARTS", "SORT_KEYS", "Address", "Caller", "Condition", "Counts", "Database",
-    "ImageQuery", "ImageRecord", "NewImage", "NotInStore", "OutcomeUnknown", "Removal", "SortKey", "SqlCatalog",
-    "address_of_file", "current", "opened", "parse", "upgrade",
+    "CATALOG", "EVERYTHING", "LEASE", "ORDERS", "PARTS", "SORT_KEYS", "Address", "Caller", "Condition", "Counts",
+    "Database", "DeadAttempt", "ImageQuery", "ImageRecord", "NewImage", "NotInStore", "OutcomeUnknown", "Recovery",
+    "Removal", "SortKey", "SqlCatalog", "Standing", "address_of_file", "current", "opened", "parse", "upgrade",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """What uploads and copies change, each time by one compare-and-set statement (law 8), and the end of dead ones.
 
 `uploading` names the attempt that owns the image; its number comes from `attempts`, which only grows. A copy is an
-attempt of an image that stays active. Every function runs inside the caller's transaction, and changes the row of the
-image first, so that no two of them are in the middle of one image.
+attempt of an image that stays active. An attempt has a lease until it ends (`leases`); that the lease ran out changes
+nothing by itself, until somebody takes the image back. Every function runs inside the caller's transaction, and changes
+the row of the image first, so that no two of them are in the middle of one image.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import sqlalchemy as sa
 
 from imgstore.catalog import copy_gone, image_gone, require_copyable, require_formats, require_queued
 from imgstore.model import Attempt, Location, UploadResult
+from imgstore.sql.leases import ENDED, granted
 from imgstore.sql.records import ImageRecord, names_in, now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 
-def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
-    """queued -> saving. Raises InvalidRequest, ImageConflict."""
+def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
+    """queued -> saving, with a lease of so many seconds. Raises InvalidRequest, ImageConflict."""
     require_formats(image.disk_format, image.container_format)
     require_queued(image.id, image.status)
     attempt = _next(connection, image, stores)
-    if not _grant(connection, attempt, "queued", status="saving"):
+    if not _grant(connection, attempt, "queued", status="saving", **granted(lease)):
         require_queued(image.id, "saving")
     return attempt
 
@@ -46,12 +48,12 @@ def activate(connection: sa.Connection, attempt: Attempt, result: UploadResult) 
     _add_all(connection, attempt, result.locations)
 
 
-def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
-    """An attempt of an active image. Raises ImageConflict."""
+def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
+    """An attempt of an active image, with a lease of so many seconds. Raises ImageConflict."""
     uploading = connection.scalar(sa.select(IMAGES.c.uploading).where(IMAGES.c.id == image.id))
     require_copyable(image.as_stored(), stores, busy=uploading is not None)
     attempt = _next(connection, image, stores)
-    if not _grant(connection, attempt, "active", copy_failed=""):
+    if not _grant(connection, attempt, "active", copy_failed="", **granted(lease)):
         require_copyable(image.as_stored(), stores, busy=True)
     return attempt
 
@@ -68,17 +70,22 @@ def add_locations(connection: sa.Connection, attempt: Attempt, locations: Sequen
     _add_all(connection, attempt, locations)
 
 
-def release(connection: sa.Connection, attempt: Attempt) -> bool:
-    """saving -> queued; a deleted image stays deleted, a copied one as it is. True if the attempt had not ended:
-    nothing of it ever became active."""
+def owns(connection: sa.Connection, attempt: Attempt) -> bool:
+    """Whether the attempt owns an image that is not deleted."""
+    found = sa.select(IMAGES.c.id).where(*_owned_by(attempt), IMAGES.c.deleted_at.is_(None))
+    return connection.scalar(found) is not None
+
+
+def release(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
+    """saving -> queued; a deleted image stays deleted, a copied one as it is. True if the attempt had not ended (and
+    the conditions hold): nothing of it ever became active."""
     columns = (IMAGES.c.status, IMAGES.c.upload_store)
     row = connection.execute(sa.select(*columns).where(*_owned_by(attempt)).with_for_update()).one_or_none()
     if row is None:
         return False
     copy = row.status not in ("saving", "deleted")
-    return _end(
-        connection, attempt, status=_status_after_attempt(), **({"copy_failed": row.upload_store} if copy else {})
-    )
+    values = {"copy_failed": row.upload_store} if copy else {}
+    return _end(connection, attempt, *conditions, status=_status_after_attempt(), **values)
 
 
 def abandon_all(connection: sa.Connection) -> int:
@@ -91,11 +98,14 @@ def abandon_all(connection: sa.Connection) -> int:
     return len(dead)
 
 
-def abandon(connection: sa.Connection, attempt: Attempt) -> None:
-    """Ends an attempt that nobody pursues any more, unless it ended; what it may have committed is to be removed."""
+def abandon(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
+    """Ends an attempt that nobody pursues any more, unless it ended (or the conditions do not hold); what it may have
+    committed is to be removed. Of several who do this at once, one is told True."""
     stores = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
-    if stores is not None and release(connection, attempt):
-        _remove_from(connection, attempt, names_in(stores))
+    if stores is None or not release(connection, attempt, *conditions):
+        return False
+    _remove_from(connection, attempt, names_in(stores))
+    return True
 
 
 def _next(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
@@ -119,7 +129,7 @@ def _end(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElem
     taken = connection.execute(
         sa.update(IMAGES)
         .where(*_owned_by(attempt), *conditions)
-        .values(uploading=None, upload_store=None, updated_at=now(), **values)
+        .values(updated_at=now(), **ENDED, **values)
     )
     return taken.rowcount == 1
 

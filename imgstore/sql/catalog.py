@@ -16,14 +16,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.catalog import no_such_image
+from imgstore.catalog import image_gone, no_such_image
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
-from imgstore.sql import attempts, changes, listing
+from imgstore.sql import attempts, changes, leases, listing
 from imgstore.sql.address import Address
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.leases import LEASE, Keeper
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now, record_of
+from imgstore.sql.recovery import Recovery
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrading import CATALOG, opened
 
@@ -33,14 +35,18 @@ LOG = logging.getLogger(__name__)
 class SqlCatalog:
     """Implements `ImageCatalog` and `ImageSource`; their `context` is a Caller, None sees everything.
 
-    `database`: an open one, or the address of one that is the catalog's own; then `busy_timeout` is in seconds. All
-    methods raise CatalogUnavailable if it cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
+    `database`: an open one, or the address of one that is the catalog's own; then `busy_timeout` is in seconds.
+    `lease`: seconds after which an attempt counts as dead whose process does not renew it (see `leases`). All methods
+    raise CatalogUnavailable if it cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
     """
 
-    def __init__(self, database: Database | Address | str, *, busy_timeout: float = 30.0) -> None:
+    def __init__(self, database: Database | Address | str, *, busy_timeout: float = 30.0, lease: float = LEASE) -> None:
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
         self._database = database
+        self._lease = lease
+        self._keeper = Keeper(self._renew, lease=lease)
+        self.recovery = Recovery(database)
         self._unreleased: dict[str, list[Attempt]] = {}
 
     @property
@@ -49,7 +55,8 @@ class SqlCatalog:
         return self._database.address.embedded
 
     def close(self) -> None:
-        """Returns the connections."""
+        """Ends the thread that keeps leases, and returns the connections."""
+        self._keeper.stop()
         self._database.close()
 
     def create(self, image: NewImage) -> ImageRecord:
@@ -164,28 +171,38 @@ class SqlCatalog:
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog. If COMMIT fails, the image is given back, so that it does not stay `saving`."""
-        caller = _caller(request.context)
-        return self._begin(request.image_id, caller, "upload_image", partial(attempts.begin, stores=stores))[0]
+        begin = partial(attempts.begin, stores=stores, lease=self._lease)
+        return self._begin(request.image_id, _caller(request.context), "upload_image", begin)[0]
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
         """See CopyCatalog, and `begin`."""
-        begin = partial(attempts.begin_copy, stores=stores)
+        begin = partial(attempts.begin_copy, stores=stores, lease=self._lease)
         attempt, image = self._begin(image_id, _caller(context), "copy_image", begin)
         return attempt, image.as_stored()
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         """See AttemptCatalog."""
         self._database.change(lambda connection: attempts.activate(connection, attempt, result))
+        self._keeper.drop(attempt)
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        """See AttemptCatalog. Not `certain`: what the last renewal of the leases found."""
+        lost = self._keeper.is_lost(attempt)
+        if lost or (certain and not self._database.read(lambda connection: attempts.owns(connection, attempt))):
+            raise image_gone(attempt.image_id)
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
         """See CopyCatalog."""
         self._database.change(lambda connection: attempts.add_locations(connection, attempt, locations))
+        self._keeper.drop(attempt)
 
     def release(self, attempt: Attempt) -> bool:
         """See AttemptCatalog. True also for an image deleted meanwhile: the attempt never became active.
 
-        An attempt whose release fails is ended by the next `begin` of its image, so that a retry succeeds (law 3).
+        An attempt whose release fails is ended by the next `begin` of its image here, so that a retry succeeds (law 3),
+        or by recovery: its lease is renewed no more.
         """
+        self._keeper.drop(attempt)
         try:
             return self._database.change(lambda connection: attempts.release(connection, attempt))
         except (errors.CatalogUnavailable, OutcomeUnknown):
@@ -209,7 +226,11 @@ class SqlCatalog:
             self._give_back(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
         self._unreleased.pop(image_id, None)
+        self._keeper.add(begun[0][0])
         return begun[0]
+
+    def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
+        return self._database.change(lambda connection: leases.renew(connection, open_ones, self._lease))
 
     def _give_back(self, attempt: Attempt) -> None:
         try:

@@ -4,7 +4,8 @@
 attempt that has not ended - an upload, or of an active image a copy - and `upload_store` names the stores that it
 writes to, with commas between them. `copy_failed` names those that the last copy did not reach, and is NULL where there
 never was a copy. `image_locations` has an image's data (`live`) and the objects that are still to be removed from their
-store (`removing`).
+store (`removing`), without `url` where their attempt died or left them out. `lease_until` (milliseconds since the
+epoch, by the database's clock) is set as long as `uploading`; `lease_holder` is for people.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ IMAGES = sa.Table(
     sa.Column("uploading", sa.Integer),
     sa.Column("upload_store", NAMES),
     sa.Column("copy_failed", sa.Text),
+    sa.Column("lease_until", sa.BigInteger),
+    sa.Column("lease_holder", text(255)),
     sa.Index("images_by_age", "created_at", "id"),
     sa.Index("images_by_owner", "owner"),
+    sa.Index("images_by_lease", "lease_until"),
     **TABLE,
 )
 

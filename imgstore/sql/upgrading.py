@@ -41,7 +41,7 @@ class Part:
         return f"imgstore_{self.name}_revision"
 
 
-CATALOG = Part("catalog", "c0002", schema.METADATA)
+CATALOG = Part("catalog", "c0003", schema.METADATA)
 PARTS = (CATALOG,)
 
 

@@ -62,6 +62,10 @@ class FaultyCatalog:
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         self._faults.call("catalog.activate", lambda: self._rows.activate(attempt, result))
 
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        name = "catalog.confirm" if certain else "catalog.confirm while bytes flow"
+        self._faults.call(name, lambda: self._rows.confirm(attempt, certain=certain))
+
     def release(self, attempt: Attempt) -> bool:
         return self._faults.call("catalog.release", lambda: self._rows.release(attempt))
 

@@ -8,8 +8,10 @@ import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.model import Attempt, UploadRequest, UploadResult
-from imgstore.session import UploadSession
+from imgstore.driver import ObjectWriter
+from imgstore.drivers.memory import MemoryDriver, MemoryWriter
+from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
+from imgstore.session import GATHER, UploadSession
 from tests.core.world import IMAGE, OWNER, World
 
 BODY = b"the winner's data"
@@ -41,6 +43,35 @@ class Unsure(MemoryCatalog):
         return super().release(attempt)
 
 
+class DeletedAtCommit(MemoryDriver):
+    """A store during whose commit the image is deleted: after the catalog was asked whether the attempt owns it."""
+
+    world: World
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return _DeletingWriter(self, key)
+
+
+class AsksOnlyWhenItMustBeCertain(MemoryCatalog):
+    """As one to which a question is dear."""
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        if certain:
+            super().confirm(attempt)
+
+
+class _DeletingWriter(MemoryWriter):
+    def __init__(self, driver: DeletedAtCommit, key: str) -> None:
+        super().__init__(driver.storage, key)
+        self._driver = driver
+
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        assert self._driver.storage.names() == {IMAGE}
+        self._driver.world.rows.delete(IMAGE)
+        return info
+
+
 def world_on(rows: Unsure) -> World:
     world = World(catalog=rows)
     world.rows = rows
@@ -55,6 +86,42 @@ def test_image_deleted_meanwhile_is_gone_and_nothing_is_left() -> None:
         with pytest.raises(errors.ImageGone) as caught:
             session.finish()
     assert caught.value.status == 410
+    world.assert_nothing_left()
+
+
+def test_attempt_that_lost_its_image_commits_nothing() -> None:
+    driver = DeletedAtCommit()  # its commit leaves a trace
+    rows = AsksOnlyWhenItMustBeCertain()
+    rows.create(IMAGE, owner=OWNER)
+    world = driver.world = World(driver=driver, catalog=rows)
+    world.rows = rows
+    with world.begin() as session:
+        session.write(BODY)
+        world.rows.delete(IMAGE)
+        world.rows.create(IMAGE, owner=OWNER)
+        with pytest.raises(errors.ImageGone):
+            session.finish()
+    assert world.status == "queued", "the commit deletes the image"
+    world.assert_nothing_left()
+
+
+def test_attempt_that_lost_its_image_learns_it_while_bytes_flow() -> None:
+    world = World()
+    with world.begin() as session:
+        session.write(bytes(GATHER))
+        world.rows.delete(IMAGE)
+        with pytest.raises(errors.ImageGone):
+            session.write(bytes(GATHER))
+    world.assert_nothing_left()
+
+
+def test_image_deleted_during_the_commit_is_gone_and_nothing_is_left() -> None:
+    driver = DeletedAtCommit()
+    world = driver.world = World(driver=driver)
+    with world.begin() as session:
+        session.write(BODY)
+        with pytest.raises(errors.ImageGone):
+            session.finish()
     world.assert_nothing_left()
 
 

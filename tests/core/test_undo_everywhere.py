@@ -53,7 +53,7 @@ def test_good_run_calls_every_collaborator() -> None:
     for size in SIZES:
         assert set(GOOD_RUNS[size]) == ACQUISITIONS | OUT_OF_REACH_AFTER | {
             "hold.extend_to", "tap.write", "tap.finish", "writer._write", "writer._commit", "driver.url",
-            "catalog.activate",
+            "catalog.activate", "catalog.confirm", "catalog.confirm while bytes flow",
         }  # fmt: skip
 
 
