@@ -31,6 +31,21 @@ class FindsLeftovers(Protocol):
 
 
 @runtime_checkable
+class RemovesTraces(Protocol):
+    """The store can remove what uploads under one key left, for somebody who knows that none of them is wanted."""
+
+    def remove_traces(self, key: str) -> None:
+        """Removes whatever any upload under `key` left, or has there now, that is not a committed object: temporary
+        files, unfinished multipart uploads, segments that no object is made of. Age and locks do not matter: the
+        caller vouches that nobody will use the key again (law 8). A no-op where nothing is; it may be repeated.
+
+        Leaves alone the object under `key` with all that it is made of, and everything of other keys, those that
+        begin with `key` among them. An upload under `key` that is still writing ends without an object, or with a
+        whole one; what it writes afterwards is found by `FindsLeftovers`. Raises InvalidKey, StoreUnavailable.
+        """
+
+
+@runtime_checkable
 class MeasuresSpace(Protocol):
     """The store can say how much room it has."""
 

@@ -36,12 +36,14 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What an upload that died left in a store: `name` is meaningful to the driver that lists it only."""
+    """What an upload that died left in a store: `name` is meaningful to the driver that lists it only; `key` is what it
+    was written for, where the driver can tell."""
 
     name: str
     reason: str
     size: int | None = None
     modified: float | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ class FilesystemDriver(StoreDriver):
                 with _fs_staging.unowned(directory, name) as free:
                     found = free
                 if found:
-                    yield Leftover(name, "an upload that ended with its process", status.st_size, status.st_mtime)
+                    key = _fs_staging.key_of(name)
+                    yield Leftover(name, "an upload that ended with its process", status.st_size, status.st_mtime, key)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers. Raises InvalidKey for a name that is not a leftover's."""
@@ -112,6 +113,14 @@ class FilesystemDriver(StoreDriver):
         ):
             if free:
                 directory.discard(leftover.name)
+
+    def remove_traces(self, key: str) -> None:
+        """See RemovesTraces: also of a process that is frozen, and holds its lock."""
+        check_key(key)
+        with seam("removing the traces of an upload"), self._open() as directory:
+            for name in directory.names():
+                if _fs_staging.key_of(name) == key:
+                    directory.discard(name)
 
     def space(self) -> Space:
         """See MeasuresSpace."""

@@ -132,6 +132,11 @@ class MemoryDriver(StoreDriver):
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers."""
 
+    def remove_traces(self, key: str) -> None:
+        """See RemovesTraces: nothing is in the storage before commit."""
+        check_key(key)
+        self.check()
+
     def space(self) -> Space:
         """See MeasuresSpace."""
         self.check()

@@ -1,4 +1,4 @@
-"""Leases and recovery: a living process loses none, a dead one's are taken back once, whoever else acts at that moment."""
+"""Leases and recovery: a living process loses none, a dead one's are taken back once, whoever else acts then."""
 
 from __future__ import annotations
 
@@ -152,12 +152,13 @@ def test_law_8_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog,
     for number in range(2 * ROUNDS):
         found = dead(catalog)
         attempt = found.attempt
-        owner = {
+        choices: dict[str, Callable[[], object]] = {
             "activate": partial(catalog.activate, attempt, result(attempt)),
             "release": partial(catalog.release, attempt),
             "renew": partial(lambda attempt: not catalog._renew([attempt]), attempt),
-        }[act]
-        others = [partial(recoverer.recovery.take_back, found) for recoverer in recoverers]
+        }
+        owner = choices[act]
+        others: list[Callable[[], object]] = [partial(recoverer.recovery.take_back, found) for recoverer in recoverers]
         told = together([owner, *others] if number % 2 else [*others, owner])
         mine, taken = (told[0], told[1:]) if number % 2 else (told[-1], told[:-1])
         won = mine is True or (act == "activate" and mine is None)
