@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.entrypoints import keep_no_file
 from imgstore.service.assembly import service_of
-from imgstore.service.embedded import embedded_configuration, only_process
+from imgstore.service.embedded import FileLock, embedded_configuration, file_lock
 from imgstore.service.front import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server import Server, serve
@@ -26,6 +26,7 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+LOG = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s"
 
 BANNER = """\
@@ -58,9 +59,10 @@ def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or SIGINT. Raises ConfigurationError, CatalogUnavailable before the start."""
     conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
-    with only_process(settings.database), contextlib.ExitStack() as stack:
-        catalog = _catalog(settings.database)
+    with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
+        catalog = _catalog(settings.database, settings.upload_lease)
         stack.callback(catalog.close)
+        _end_dead_uploads(catalog, lock)
         service = service_of(conf, catalog)
         stack.callback(service.close)
         service.start()
@@ -71,9 +73,17 @@ def run(options: argparse.Namespace) -> None:
         serve(server)
 
 
-def _catalog(address: Address) -> SqlCatalog:
+def _end_dead_uploads(catalog: SqlCatalog, lock: FileLock) -> None:
+    """Where nobody else uses the database, nobody need wait until their leases run out."""
+    dead = catalog.abandon_uploads() if lock.alone else 0
+    if dead:
+        LOG.warning("%s uploads died with their process: their images are queued again", dead)
+    lock.share()
+
+
+def _catalog(address: Address, lease: float) -> SqlCatalog:
     try:
-        return SqlCatalog(address)
+        return SqlCatalog(address, lease=lease)
     except errors.CatalogUnavailable as error:
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.capabilities import FindsLeftovers
 from imgstore.copying import CopyService
 from imgstore.download import DownloadService
 from imgstore.http import ImageData
 from imgstore.quota import MemoryQuota
+from imgstore.service import remains
 from imgstore.service.api import json_api
 from imgstore.service.copies import Copies
 from imgstore.service.front import Front
@@ -20,6 +23,8 @@ from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.operation import Operation
 from imgstore.service.options import COPY_THREADS, SECTION
 from imgstore.service.projects import caller_of, claimed
+from imgstore.service.recovery import INTERVAL, Recovery
+from imgstore.service.removals import Removals
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.taps import TapFactory
@@ -32,11 +37,14 @@ if TYPE_CHECKING:
 
     from imgstore.service.projects import Authenticate
 
+LOG = logging.getLogger(__name__)
+
 
 class Service:
     """The service without a server. It owns `stores` and `catalog` and closes them. `project_quota`: bytes of every
     project, None for no limit; `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it,
-    if that is not the server's own; `copy_threads`: copies between stores at a time."""
+    if that is not the server's own; `copy_threads`: copies between stores at a time;
+    `recovery_interval`: seconds between two looks for uploads of dead processes."""
 
     def __init__(
         self,
@@ -50,11 +58,14 @@ class Service:
         health: HealthSettings | None = None,
         endpoint: str | None = None,
         copy_threads: int = COPY_THREADS,
+        recovery_interval: float = INTERVAL,
     ) -> None:
         self.stores = stores
         self.catalog = catalog
         self.quota = MemoryQuota(lambda owner: project_quota, used_by=catalog.usage)
-        self.images = Images(stores, catalog, self.quota)
+        removals = Removals(stores, catalog)
+        self.images = Images(stores, catalog, self.quota, removals)
+        self.recovery = Recovery(catalog, removals, interval=recovery_interval, lease=catalog.lease)
         self.health = StoreHealth(stores, health)
         metrics = Metrics(self.health)
         uploads = CountedUploads(
@@ -82,13 +93,17 @@ class Service:
         """Proves the stores and puts right what a dead process left. Raises ConfigurationError, CatalogUnavailable."""
         for store in self.stores:
             _prove(store)
-        self.images.recover()
+        self.recovery.recover(at_once=True)
+        for store in self.stores:
+            _purge(store, self.catalog)
         self.health.start()
+        self.recovery.start()
 
     def close(self) -> None:
         """Ends the copies under way, and returns what catalog and stores hold."""
         self.health.stop()
         self.copies.stop()
+        self.recovery.stop()
         self.catalog.close()
         self.stores.close()
 
@@ -105,6 +120,19 @@ def _prove(store: Store) -> None:
         ) from error
 
 
+def _purge(store: Store, catalog: SqlCatalog) -> None:
+    """What uploads left that failed to undo it, or wrote on after they counted as dead."""
+    if store.read_only or not isinstance(store.driver, FindsLeftovers):
+        return
+    try:
+        for leftover in remains.leftovers(catalog, store):
+            LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
+            with store.blamed():
+                store.driver.remove_leftover(leftover)
+    except errors.StoreError as error:
+        LOG.warning("Leftovers stay until the next start: %s", describe(error))
+
+
 def service_of(conf: cfg.ConfigOpts, catalog: SqlCatalog) -> Service:
     """The service that a configuration describes. Raises ConfigurationError."""
     section = conf[SECTION]
@@ -118,6 +146,7 @@ def service_of(conf: cfg.ConfigOpts, catalog: SqlCatalog) -> Service:
         health=HealthSettings(section.health_interval, section.health_timeout),
         endpoint=section.public_endpoint,
         copy_threads=section.copy_threads,
+        recovery_interval=section.recovery_interval,
     )
 
 

@@ -1,25 +1,20 @@
-"""What the service does with images besides moving their data: create, show, list, change, delete, and put right at its
-start.
+"""What the service does with images besides moving their data: create, show, list, change, delete.
 
 Deleting marks the catalog first, then removes the data from its stores; what a store does not let go now stays recorded
-and is tried again at the next start (law 3). The quota is given back once, by the one request that deleted the image.
+and is tried again (law 3, see `removals`). The quota is given back once, at once, by the one request that deleted the
+image.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers
 from imgstore.http.requests import shown
 from imgstore.quota import Account, MemoryQuota
-from imgstore.sql import Caller, Counts, ImageQuery, ImageRecord, NewImage, OutcomeUnknown, Removal, SqlCatalog
-from imgstore.store import Store, StoreSet
-from imgstore.undo import describe
-
-LOG = logging.getLogger(__name__)
-HOUR = 3600.0
+from imgstore.service.removals import Removals
+from imgstore.sql import Caller, Counts, ImageQuery, ImageRecord, NewImage, SqlCatalog
+from imgstore.store import StoreSet
 
 
 class StoreNotThere(errors.RequestError):
@@ -33,10 +28,11 @@ class StoreNotThere(errors.RequestError):
 class Images:
     """The images of the service. One for the whole process, used by all its threads."""
 
-    def __init__(self, stores: StoreSet, catalog: SqlCatalog, quota: MemoryQuota) -> None:
+    def __init__(self, stores: StoreSet, catalog: SqlCatalog, quota: MemoryQuota, removals: Removals) -> None:
         self.stores = stores
         self._catalog = catalog
         self._quota = quota
+        self._removals = removals
 
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict."""
@@ -83,7 +79,7 @@ class Images:
         self._quota.account(image.owner)
         self._catalog.delete_location(image_id, caller, store)
         self._quota.give_back(image.owner, image.size or 0)
-        self._remove(self._catalog.removals(image_id))
+        self._removals.attempt(self._catalog.removals(image_id))
 
     def delete(self, image_id: str, caller: Caller) -> None:
         """Deletes the image and its data; an upload under way finds out at its end. Raises ImageNotFound, Forbidden."""
@@ -91,43 +87,4 @@ class Images:
         self._quota.account(self._catalog.get(image_id, caller).owner)
         image = self._catalog.delete(image_id, caller)
         self._quota.give_back(image.owner, (image.size or 0) * len(image.locations))
-        self._remove(self._catalog.removals(image_id))
-
-    def recover(self) -> None:
-        """At the start, before the first request: ends what a dead process left in catalog and stores.
-
-        Where other processes may share the catalog nobody knows yet whose uploads are dead: they are let be.
-        """
-        dead = self._catalog.abandon_uploads() if self._catalog.embedded else 0
-        if dead:
-            LOG.warning("%s uploads and copies died with their process; what they left is removed", dead)
-        self._remove(self._catalog.removals())
-        for store in self.stores:
-            self._purge(store)
-
-    def _remove(self, removals: Sequence[Removal]) -> None:
-        for removal in removals:
-            try:
-                self._remove_object(removal)
-            except (errors.StoreError, errors.UnknownStore, errors.CatalogUnavailable, OutcomeUnknown) as error:
-                LOG.warning("Object %s stays until the next start: %s", removal.key, describe(error))
-
-    def _remove_object(self, removal: Removal) -> None:
-        store = self.stores.resolve(removal.store)
-        try:
-            with store.blamed():
-                store.driver.delete(removal.key)
-        except errors.ObjectNotFound:
-            LOG.debug("Object %s was not there any more", removal.key)
-        self._catalog.removed(removal)
-
-    def _purge(self, store: Store) -> None:
-        if store.read_only or not isinstance(store.driver, FindsLeftovers):
-            return
-        try:
-            with store.blamed():
-                for leftover in store.driver.leftovers(older_than=0.0 if self._catalog.embedded else HOUR):
-                    LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
-                    store.driver.remove_leftover(leftover)
-        except errors.StoreError as error:
-            LOG.warning("Leftovers stay until the next start: %s", describe(error))
+        self._removals.attempt(self._catalog.removals(image_id))

@@ -67,10 +67,28 @@ OPTIONS: Sequence[cfg.Opt] = (
     cfg.StrOpt(
         "database",
         secret=True,
-        help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for one "
-        "process; or the URL of a database that several may share, postgresql://user:password@host/name or "
-        "mysql://user:password@host/name (imgstore[postgresql], imgstore[mysql]), which 'imgstore db upgrade' "
-        "prepares. Unset: imgstore.sqlite in the directory given by --data-dir.",
+        help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
+        "processes of one machine; or the URL of a database that several machines share, "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (imgstore[postgresql], "
+        "imgstore[mysql]), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "--data-dir.",
+    ),
+    cfg.IntOpt(
+        "upload_lease",
+        default=60,
+        min=1,
+        max=86400,
+        help="Seconds after which an upload counts as dead whose process does not say that it lives. It says so every "
+        "third of them, whatever client and stores do; so this is how long an image stays in saving after its process "
+        "died, and how long a process may freeze, or be cut off from the database, before its uploads are lost.",
+    ),
+    cfg.IntOpt(
+        "recovery_interval",
+        default=30,
+        min=1,
+        max=86400,
+        help="Seconds, on the average, between two looks for uploads that died and for data of deleted images that a "
+        "store did not let go. Every process of the service looks.",
     ),
     cfg.IntOpt(
         "threads",
@@ -139,11 +157,12 @@ def load(files: Sequence[str]) -> cfg.ConfigOpts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """How the service runs. `body_timeout` and `grace_period` in seconds."""
+    """How the service runs. `body_timeout`, `grace_period` and `upload_lease` in seconds."""
 
     listen: str
     port: int
     database: Address
+    upload_lease: float
     threads: int
     body_timeout: float
     grace_period: float
@@ -160,6 +179,7 @@ def service_settings(
         listen=section.listen if listen is None else listen,
         port=section.port if port is None else port,
         database=database(conf, data_dir),
+        upload_lease=section.upload_lease,
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,

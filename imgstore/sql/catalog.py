@@ -44,7 +44,7 @@ class SqlCatalog:
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
         self._database = database
-        self._lease = lease
+        self.lease = lease
         self._keeper = Keeper(self._renew, lease=lease)
         self.recovery = Recovery(database)
         self._unreleased: dict[str, list[Attempt]] = {}
@@ -133,7 +133,7 @@ class SqlCatalog:
         if image_id is not None:
             query = query.where(LOCATIONS.c.image_id == image_id)
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [Removal(row.id, row.image_id, row.store, row.key) for row in rows]
+        return [Removal(row.id, row.image_id, row.store, row.key, traces=not row.url) for row in rows]
 
     def removed(self, removal: Removal) -> None:
         """The object is gone from its store."""
@@ -171,12 +171,12 @@ class SqlCatalog:
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog. If COMMIT fails, the image is given back, so that it does not stay `saving`."""
-        begin = partial(attempts.begin, stores=stores, lease=self._lease)
+        begin = partial(attempts.begin, stores=stores, lease=self.lease)
         return self._begin(request.image_id, _caller(request.context), "upload_image", begin)[0]
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
         """See CopyCatalog, and `begin`."""
-        begin = partial(attempts.begin_copy, stores=stores, lease=self._lease)
+        begin = partial(attempts.begin_copy, stores=stores, lease=self.lease)
         attempt, image = self._begin(image_id, _caller(context), "copy_image", begin)
         return attempt, image.as_stored()
 
@@ -230,7 +230,7 @@ class SqlCatalog:
         return begun[0]
 
     def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
-        return self._database.change(lambda connection: leases.renew(connection, open_ones, self._lease))
+        return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
 
     def _give_back(self, attempt: Attempt) -> None:
         try:

@@ -119,12 +119,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An object that is still to be removed from its store."""
+    """An object that is still to be removed from its store. `traces`: an attempt died that wrote under its key, so that
+    there may be an object, or parts of one, or nothing."""
 
     id: int
     image_id: str
     store: str
     key: str
+    traces: bool = False
 
 
 def record_of(row: Mapping[str, Any], locations: Sequence[Location]) -> ImageRecord:

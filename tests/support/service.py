@@ -84,6 +84,7 @@ class ServiceProcess:
 
     def __init__(self, root: Path, *, options: Options | None = None) -> None:
         self.root = root
+        self._options = options
         self.stores = {name: root / name for name in STORES}
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.configuration = root / "service.conf"
@@ -97,6 +98,10 @@ class ServiceProcess:
         """The process under way."""
         assert self._process is not None, "the service is not running"
         return self._process
+
+    def another(self) -> ServiceProcess:
+        """One more process on the same stores and the same database, to be started."""
+        return ServiceProcess(self.root, options=self._options)
 
     def start(self) -> None:
         """Starts it and waits until it listens."""
@@ -186,6 +191,7 @@ class LocalService:
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
         health: HealthSettings = UNWATCHED,
+        recovery_interval: float = PATIENCE,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
@@ -196,6 +202,7 @@ class LocalService:
             project_quota=project_quota,
             authenticate=authenticate,
             health=health,
+            recovery_interval=recovery_interval,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
         self.server.prepare()
