@@ -26,7 +26,7 @@ FLOORS = (
     {"sizes"},
     {"storewriter"},
     {"fanout"},
-    {"session", "download", "inspection"},
+    {"session", "download", "inspection", "remnants"},
     {"preparing"},
     {"upload"},
     {"copying"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-    from imgstore.sql import Address
+    from imgstore.sql import Address, SqlCatalog
 
+LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
 
 
@@ -40,6 +42,44 @@ def service_configuration(options: argparse.Namespace) -> tuple[cfg.ConfigOpts, 
     files = configuration_files(options.config_file) or [str(embedded_configuration(options.data_dir))]
     conf = load(files)
     return conf, database(conf, options.data_dir)
+
+
+def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
+    """The same for commands that do without the service's database where nothing names it."""
+    parser.add_argument(
+        "--data-dir", metavar="DIR", type=Path,
+        help="where the service has its data, if the configuration does not say where its database is",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
+    """The service's catalog, closed at the end; None where neither the configuration nor the command line names its
+    database, or that is a file which does not exist yet. Raises BadUsage, ConfigurationError, Failure."""
+    address = _named_database(options)
+    if address is None or (address.file is not None and not address.file.exists()):
+        if address is not None:
+            LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
+        yield None
+        return
+    from imgstore.sql import SqlCatalog
+
+    with of_database(address), contextlib.closing(SqlCatalog(address)) as catalog:
+        yield catalog
+
+
+def _named_database(options: argparse.Namespace) -> Address | None:
+    try:
+        with needing_the_service():
+            from imgstore.service.options import SECTION, database, load
+    except BadUsage:
+        if options.data_dir is not None:
+            raise
+        return None
+    conf = load(configuration_files(options.config_file))
+    if options.data_dir is None and not conf[SECTION].database:
+        return None
+    return database(conf, options.data_dir or DATA_DIR)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ back is not met by everybody at once. What this module refuses to do: decide wha
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import time
@@ -16,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.capabilities import RemovesTraces
+from imgstore.remnants import remove_data
 from imgstore.sql import OutcomeUnknown, Removal, SqlCatalog
-from imgstore.store import Store, StoreSet
+from imgstore.store import StoreSet
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -76,13 +75,3 @@ class Removals:
         before = self._pauses.get(store)
         length = FIRST_PAUSE if before is None else min(2 * before.length, LONGEST_PAUSE)
         self._pauses[store] = Pause(self._clock() + length * random.uniform(0.5, 1.0), length)  # noqa: S311 - no secret
-
-
-def remove_data(store: Store, key: str, *, traces: bool) -> None:
-    """Removes an object, if it is there. `traces`: whatever uploads under its key left, too; it goes first, so that
-    none of them can become the object afterwards. Raises StoreError."""
-    with store.blamed():
-        if traces and isinstance(store.driver, RemovesTraces):
-            store.driver.remove_traces(key)
-        with contextlib.suppress(errors.ObjectNotFound):
-            store.driver.delete(key)

@@ -20,6 +20,7 @@ from imgstore.model import Attempt
 from imgstore.sql import attempts
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
+from imgstore.sql.records import names_in
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 AT_ONCE = 500
@@ -40,10 +41,9 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeadAttempt:
-    """An attempt whose lease ran out, `overdue` seconds ago. `holder` was its process."""
+    """An attempt, of an upload or a copy, whose lease ran out, `overdue` seconds ago. `holder` was its process."""
 
     attempt: Attempt
-    store: str
     holder: str
     overdue: float
 
@@ -85,12 +85,12 @@ def _expired(connection: sa.Connection) -> list[DeadAttempt]:
     overdue = (Now() - IMAGES.c.lease_until).label("overdue")
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading, IMAGES.c.upload_store, IMAGES.c.lease_holder, overdue)
     found = sa.select(*columns).where(IMAGES.c.lease_until < Now()).order_by(IMAGES.c.lease_until)
-    return [
-        DeadAttempt(
-            Attempt(row.id, row.uploading, row.owner, "", ""), row.upload_store, row.lease_holder, row.overdue / 1000
-        )
-        for row in connection.execute(found)
-    ]
+    return [_dead(row) for row in connection.execute(found)]
+
+
+def _dead(row: Any) -> DeadAttempt:
+    attempt = Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
+    return DeadAttempt(attempt, row.lease_holder, row.overdue / 1000)
 
 
 def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> list[tuple[str, Standing]]:

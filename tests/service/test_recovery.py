@@ -16,8 +16,9 @@ from imgstore.drivers._fs_staging import hidden_name
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import Attempt, UploadRequest
+from imgstore.remnants import remove_data
 from imgstore.service import remains
-from imgstore.service.removals import FIRST_PAUSE, LONGEST_PAUSE, Removals, remove_data
+from imgstore.service.removals import FIRST_PAUSE, LONGEST_PAUSE, Removals
 from imgstore.sql import NewImage, SqlCatalog
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES

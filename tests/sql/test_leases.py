@@ -89,7 +89,7 @@ def test_attempt_that_ended_has_no_lease(catalog: SqlCatalog, end: str) -> None:
 
 def test_lease_that_ran_out_is_taken_back_and_its_data_is_to_be_removed(catalog: SqlCatalog, other: SqlCatalog) -> None:
     first = dead(catalog)
-    assert (first.attempt.number, first.store, first.holder) == (1, "fast", holder())
+    assert (first.attempt.number, first.attempt.stores, first.holder) == (1, ("fast",), holder())
     assert first.overdue >= 1
     assert other.recovery.take_back(first)
     assert catalog.get(first.attempt.image_id, OWNER).status == "queued"
