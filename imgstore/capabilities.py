@@ -70,3 +70,13 @@ class CopiesObjects(Protocol):
 
         Raises InvalidKey, ObjectNotFound, ObjectExists, StoreFull, StoreUnavailable.
         """
+
+
+@runtime_checkable
+class HasCapacity(Protocol):
+    """The store is to take so much and no more. Each process counts by itself; whoever keeps a quota that all processes
+    share counts for all of them."""
+
+    @property
+    def capacity(self) -> int | None:
+        """Bytes of all objects together; None for no limit."""

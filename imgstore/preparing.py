@@ -110,7 +110,7 @@ def open_session(plan: Plan, holds: Sequence[HoldEnd], *, taps: Sequence[TapFact
 
 def _held(plan: Plan, store: Store, quota: Quota) -> HoldEnd:
     with host_seam("reserving quota"):
-        end = HoldEnd(quota.reserve(plan.attempt.owner, plan.size))
+        end = HoldEnd(quota.reserve(plan.attempt, store.identifier, plan.size))
     plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", end)
     return end
 

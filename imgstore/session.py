@@ -16,6 +16,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -231,19 +232,19 @@ class UploadSession:
     def _remove_objects(self) -> None:
         """Removes committed objects only where it is certain that the image did not become active: the catalog was not
         asked, refused, or gives the image back. Otherwise (its answer got lost) orphans are better than an active image
-        without data."""
+        without data. Until an object is certainly gone it counts (law 4)."""
         committed = [writer for writer in self._writer.writers if writer.committed]
+        for writer in committed:
+            writer.hold.kept_bytes = self._total
         if not committed or (self._uncertain and not self._given_back(committed)):
             return
         removing = Undo()
         for writer in committed:
-            removing.push(f"object {self.attempt.key} in store {writer.store.identifier}", writer.remove)
+            removing.push(f"object {self.attempt.key} in store {writer.store.identifier}", partial(_remove, writer))
         removing.run()
 
     def _given_back(self, committed: Sequence[StoreWriter]) -> bool:
-        self._keep(committed, self._total)
         if self._catalog.release(self.attempt):
-            self._keep(committed, None)
             return True
         LOG.error(
             "Object %s is kept in %s: whether its image is active is uncertain",
@@ -251,13 +252,14 @@ class UploadSession:
         )  # fmt: skip
         return False
 
-    def _keep(self, committed: Sequence[StoreWriter], kept_bytes: int | None) -> None:
-        for writer in committed:
-            writer.hold.kept_bytes = kept_bytes
-
     def _close_helpers(self) -> None:
         closing = Undo()
         for tap in self._parts.taps:
             closing.push("a tap", tap.close)
         closing.push("the digests' threads", self._digests.close)
         closing.run()
+
+
+def _remove(writer: StoreWriter) -> None:
+    writer.remove()
+    writer.hold.kept_bytes = None

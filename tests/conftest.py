@@ -12,10 +12,10 @@ import os
 import pytest
 
 from tests.needs import Need
-from tests.support.database_fixtures import database_url, kind, servers
+from tests.support.database_fixtures import database_kind, database_url, servers
 from tests.support.keystone import ENVIRONMENT
 
-__all__ = ["database_url", "kind", "servers"]
+__all__ = ["database_kind", "database_url", "servers"]
 
 collect_ignore_glob = [] if os.environ.get(ENVIRONMENT) else ["*/test_keystone*.py"]
 pytest_plugins = ["tests.support.fixtures"]

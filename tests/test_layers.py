@@ -19,7 +19,7 @@ LONGEST = 350
 
 FLOORS = (
     {"errors", "model"},
-    {"quota", "catalog", "seam", "taps", "undo", "digests", "parts"},
+    {"quota", "limits", "catalog", "seam", "taps", "undo", "digests", "parts"},
     {"writer", "reader", "capabilities"},
     {"driver", "parted", "ranged"},
     {"store"},

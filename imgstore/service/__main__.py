@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.entrypoints import keep_no_file
-from imgstore.service.assembly import service_of
+from imgstore.service.assembly import Service, service_of
 from imgstore.service.embedded import FileLock, embedded_configuration, file_lock
 from imgstore.service.front import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server import Server, serve
-from imgstore.sql import Address, SqlCatalog
+from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> None:
     conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
     with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
-        catalog = _catalog(settings.database, settings.upload_lease)
-        stack.callback(catalog.close)
-        _end_dead_uploads(catalog, lock)
-        service = service_of(conf, catalog)
+        database = _database(settings.database)
+        stack.callback(database.close)
+        service = service_of(conf, database)
         stack.callback(service.close)
+        _end_dead_uploads(service, lock)
         service.start()
         server = _bound(service.app, settings)
         stores = ", ".join(store.identifier for store in service.stores)
@@ -73,17 +73,16 @@ def run(options: argparse.Namespace) -> None:
         serve(server)
 
 
-def _end_dead_uploads(catalog: SqlCatalog, lock: FileLock) -> None:
+def _end_dead_uploads(service: Service, lock: FileLock) -> None:
     """Where nobody else uses the database, nobody need wait until their leases run out."""
-    dead = catalog.abandon_uploads() if lock.alone else 0
-    if dead:
-        LOG.warning("%s uploads died with their process: their images are queued again", dead)
+    if lock.alone:
+        service.end_dead_uploads()
     lock.share()
 
 
-def _catalog(address: Address, lease: float) -> SqlCatalog:
+def _database(address: Address) -> Database:
     try:
-        return SqlCatalog(address, lease=lease)
+        return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",

@@ -1,8 +1,7 @@
 """What the service does with images besides moving their data: create, show, list, change, delete.
 
 Deleting marks the catalog first, then removes the data from its stores; what a store does not let go now stays recorded
-and is tried again (law 3, see `removals`). The quota is given back once, at once, by the one request that deleted the
-image.
+and is tried again (law 3, see `removals`). Catalog and quota are changed in one transaction.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from imgstore import errors
 from imgstore.http.requests import shown
-from imgstore.quota import Account, MemoryQuota
+from imgstore.limits import Allowance
 from imgstore.service.removals import Removals
-from imgstore.sql import Caller, Counts, ImageQuery, ImageRecord, NewImage, SqlCatalog
+from imgstore.sql import Caller, ImageQuery, ImageRecord, NewImage, SqlCatalog, SqlLedger, Weight
 from imgstore.store import StoreSet
 
 
@@ -28,14 +27,14 @@ class StoreNotThere(errors.RequestError):
 class Images:
     """The images of the service. One for the whole process, used by all its threads."""
 
-    def __init__(self, stores: StoreSet, catalog: SqlCatalog, quota: MemoryQuota, removals: Removals) -> None:
+    def __init__(self, stores: StoreSet, catalog: SqlCatalog, ledger: SqlLedger, removals: Removals) -> None:
         self.stores = stores
         self._catalog = catalog
-        self._quota = quota
+        self._ledger = ledger
         self._removals = removals
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict."""
+        """Adds a queued image. Raises ImageConflict, QuotaExceeded."""
         return self._catalog.create(image)
 
     def get(self, image_id: str, caller: Caller) -> ImageRecord:
@@ -54,13 +53,9 @@ class Images:
         """See SqlCatalog."""
         self._catalog.set_active(image_id, caller, active=active)
 
-    def account(self, owner: str) -> Account:
-        """What the images of `owner` take of their quota."""
-        return self._quota.account(owner)
-
-    def counts(self, owner: str) -> Counts:
-        """See SqlCatalog."""
-        return self._catalog.counts(owner)
+    def usage(self, owner: str) -> tuple[Weight, Allowance]:
+        """What a project has, and may have."""
+        return self._ledger.account(owner), self._ledger.allowance(owner)
 
     def require_store(self, identifier: str) -> None:
         """Raises StoreNotThere unless a store of that identifier is enabled."""
@@ -75,16 +70,10 @@ class Images:
 
     def delete_from_store(self, image_id: str, caller: Caller, store: str) -> None:
         """Deletes one of the image's copies. Raises ImageNotFound, ImageConflict, Forbidden, NotInStore."""
-        image = self._catalog.get(image_id, caller)
-        self._quota.account(image.owner)
         self._catalog.delete_location(image_id, caller, store)
-        self._quota.give_back(image.owner, image.size or 0)
         self._removals.attempt(self._catalog.removals(image_id))
 
     def delete(self, image_id: str, caller: Caller) -> None:
         """Deletes the image and its data; an upload under way finds out at its end. Raises ImageNotFound, Forbidden."""
-        # An account sums up the catalog when it is opened: opened after the deletion, it would be given back too much.
-        self._quota.account(self._catalog.get(image_id, caller).owner)
-        image = self._catalog.delete(image_id, caller)
-        self._quota.give_back(image.owner, (image.size or 0) * len(image.locations))
+        self._catalog.delete(image_id, caller)
         self._removals.attempt(self._catalog.removals(image_id))

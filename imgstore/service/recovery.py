@@ -13,6 +13,7 @@ import random
 import threading
 
 from imgstore import errors
+from imgstore.service.holds import Holds
 from imgstore.service.removals import Removals
 from imgstore.sql import LEASE, DeadAttempt, OutcomeUnknown, SqlCatalog
 from imgstore.undo import describe
@@ -30,10 +31,11 @@ class Recovery:
     """Recovers in the background. `interval`: seconds between two rounds, on the average; `lease`: as the catalog's."""
 
     def __init__(
-        self, catalog: SqlCatalog, removals: Removals, *, interval: float = INTERVAL, lease: float = LEASE
+        self, catalog: SqlCatalog, removals: Removals, holds: Holds, *, interval: float = INTERVAL, lease: float = LEASE
     ) -> None:
         self._catalog = catalog
         self._removals = removals
+        self._holds = holds
         self._interval = interval
         self._lease = lease
         self._stopped = threading.Event()
@@ -56,6 +58,7 @@ class Recovery:
         """
         taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
         self._removals.attempt(self._catalog.removals(), at_once=at_once)
+        self._holds.end_expired()
         return taken
 
     def _run(self) -> None:

@@ -88,24 +88,22 @@ def release(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnE
     return _end(connection, attempt, *conditions, status=_status_after_attempt(), **values)
 
 
-def abandon_all(connection: sa.Connection) -> int:
-    """Ends every attempt: their images are queued again, what they may have committed is to be removed. For the start
-    of a host that knows that no upload is under way. Returns how many there were."""
+def all_dead(connection: sa.Connection) -> list[Attempt]:
+    """Every attempt that has not ended, for the start of a host that knows that no upload is under way."""
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading)
-    dead = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None))).all()
-    for row in dead:
-        abandon(connection, Attempt(row.id, row.uploading, row.owner, "", ""))
-    return len(dead)
+    rows = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None)).order_by(IMAGES.c.id))
+    return [Attempt(row.id, row.uploading, row.owner, "", "") for row in rows]
 
 
-def abandon(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
+def abandon(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> Sequence[str]:
     """Ends an attempt that nobody pursues any more, unless it ended (or the conditions do not hold); what it may have
-    committed is to be removed. Of several who do this at once, one is told True."""
+    committed is to be removed. Returns its stores; none, if it was not this call that ended it: of several who do this
+    at once, one is told."""
     stores = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
     if stores is None or not release(connection, attempt, *conditions):
-        return False
+        return ()
     _remove_from(connection, attempt, names_in(stores))
-    return True
+    return names_in(stores)
 
 
 def _next(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
@@ -127,9 +125,7 @@ def _grant(connection: sa.Connection, attempt: Attempt, present: str, **values: 
 def _end(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
     """The attempt owns the image no more, if it does now and the conditions hold."""
     taken = connection.execute(
-        sa.update(IMAGES)
-        .where(*_owned_by(attempt), *conditions)
-        .values(updated_at=now(), **ENDED, **values)
+        sa.update(IMAGES).where(*_owned_by(attempt), *conditions).values(updated_at=now(), **ENDED, **values)
     )
     return taken.rowcount == 1
 

@@ -20,12 +20,13 @@ from imgstore.catalog import image_gone, no_such_image
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 from imgstore.sql import attempts, changes, leases, listing
 from imgstore.sql.address import Address
+from imgstore.sql.books import NO_BOOKS, Books
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE, Keeper
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now, record_of
-from imgstore.sql.recovery import Recovery
+from imgstore.sql.recovery import Recovery, abandon, abandon_all
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrading import CATALOG, opened
 
@@ -36,17 +37,22 @@ class SqlCatalog:
     """Implements `ImageCatalog` and `ImageSource`; their `context` is a Caller, None sees everything.
 
     `database`: an open one, or the address of one that is the catalog's own; then `busy_timeout` is in seconds.
-    `lease`: seconds after which an attempt counts as dead whose process does not renew it (see `leases`). All methods
-    raise CatalogUnavailable if it cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
+    `lease`: seconds after which an attempt counts as dead whose process does not renew it (see `leases`). `books` are
+    told of every change that they count, in its transaction. All methods raise CatalogUnavailable if the database
+    cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
     """
 
-    def __init__(self, database: Database | Address | str, *, busy_timeout: float = 30.0, lease: float = LEASE) -> None:
+    def __init__(
+        self, database: Database | Address | str, *, busy_timeout: float = 30.0, lease: float = LEASE,
+        books: Books = NO_BOOKS,
+    ) -> None:  # fmt: skip
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
         self._database = database
+        self._books = books
         self.lease = lease
         self._keeper = Keeper(self._renew, lease=lease)
-        self.recovery = Recovery(database)
+        self.recovery = Recovery(database, books)
         self._unreleased: dict[str, list[Attempt]] = {}
 
     @property
@@ -60,8 +66,15 @@ class SqlCatalog:
         self._database.close()
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use."""
-        return self._database.change(lambda connection: _create(connection, image))
+        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded."""
+        bounds = self._books.bounds(image.owner)
+
+        def work(connection: sa.Connection) -> ImageRecord:
+            created = _create(connection, image)
+            self._books.image_added(connection, image.id, image.owner, bounds)
+            return created
+
+        return self._database.change(work)
 
     def get(self, image_id: str, caller: Caller) -> ImageRecord:
         """One image. Raises ImageNotFound."""
@@ -80,15 +93,26 @@ class SqlCatalog:
     def update(self, image_id: str, caller: Caller, change: Callable[[ImageRecord], NewImage]) -> ImageRecord:
         """Makes of the image what `change` makes of its present record, in one step: no other change comes between.
 
-        `change` does no input or output, and refuses by raising. Raises ImageNotFound, Forbidden (by policy).
+        `change` does no input or output, and refuses by raising. Raises ImageNotFound, Forbidden (by policy),
+        QuotaExceeded (of a new owner).
         """
+        bounds: dict[str, object] = {}
 
         def work(connection: sa.Connection) -> ImageRecord:
             image = _permitted(connection, image_id, caller, "modify_image")
-            changes.describe(connection, image, change(image))
+            new = change(image)
+            changes.describe(connection, image, new)
+            if new.owner != image.owner:
+                if new.owner not in bounds:
+                    raise _NewOwner(new.owner)
+                self._books.image_given(connection, image_id, new.owner, bounds[new.owner])
             return _visible(connection, image_id, EVERYTHING)
 
-        return self._database.change(work)
+        while True:
+            try:
+                return self._database.change(work)
+            except _NewOwner as other:
+                bounds[other.owner] = self._books.bounds(other.owner)
 
     def set_active(self, image_id: str, caller: Caller, *, active: bool) -> None:
         """deactivated -> active, or active -> deactivated; a no-op where it is so already.
@@ -111,6 +135,7 @@ class SqlCatalog:
         def work(connection: sa.Connection) -> ImageRecord:
             image = _permitted(connection, image_id, caller, "delete_image")
             changes.delete(connection, image)
+            self._books.image_removed(connection, image_id)
             return image
 
         return self._database.change(work)
@@ -123,7 +148,8 @@ class SqlCatalog:
 
         def work(connection: sa.Connection) -> None:
             image = _permitted(connection, image_id, caller, "delete_image_location")
-            changes.delete_location(connection, image, store)
+            for location in changes.delete_location(connection, image, store):
+                self._books.let_go(connection, location.store, location.key)
 
         self._database.change(work)
 
@@ -137,9 +163,12 @@ class SqlCatalog:
 
     def removed(self, removal: Removal) -> None:
         """The object is gone from its store."""
-        self._database.change(
-            lambda connection: connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
-        )
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
+            self._books.removed(connection, removal.store, removal.key)
+
+        self._database.change(work)
 
     def usage(self, owner: str) -> int:
         """Bytes of the images of `owner` that are not deleted, in all stores together."""
@@ -158,7 +187,7 @@ class SqlCatalog:
     def abandon_uploads(self) -> int:
         """Ends uploads and copies that died with their process: of the former the images are queued again; what they
         may have left becomes `removals`. Only for a host that knows that none is under way. Returns how many."""
-        return self._database.change(attempts.abandon_all)
+        return self._database.change(lambda connection: abandon_all(connection, self._books))
 
     def find(self, image_id: str, context: object = None) -> StoredImage:
         """See ImageSource."""
@@ -182,8 +211,13 @@ class SqlCatalog:
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         """See AttemptCatalog."""
-        self._database.change(lambda connection: attempts.activate(connection, attempt, result))
-        self._keeper.drop(attempt)
+
+        def work(connection: sa.Connection) -> None:
+            attempts.activate(connection, attempt, result)
+            self._books.stored(connection, attempt, result.locations, result.size)
+
+        self._database.change(work)
+        self._ended(attempt, result.locations)
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """See AttemptCatalog. Not `certain`: what the last renewal of the leases found."""
@@ -193,8 +227,14 @@ class SqlCatalog:
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
         """See CopyCatalog."""
-        self._database.change(lambda connection: attempts.add_locations(connection, attempt, locations))
-        self._keeper.drop(attempt)
+
+        def work(connection: sa.Connection) -> None:
+            attempts.add_locations(connection, attempt, locations)
+            size = connection.scalar(sa.select(IMAGES.c.size).where(IMAGES.c.id == attempt.image_id))
+            self._books.stored(connection, attempt, locations, size or 0)
+
+        self._database.change(work)
+        self._ended(attempt, locations)
 
     def release(self, attempt: Attempt) -> bool:
         """See AttemptCatalog. True also for an image deleted meanwhile: the attempt never became active.
@@ -216,7 +256,7 @@ class SqlCatalog:
 
         def work(connection: sa.Connection) -> None:
             for unreleased in self._unreleased.get(image_id, ()):
-                attempts.abandon(connection, unreleased)
+                abandon(connection, self._books, unreleased)
             image = _permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 
@@ -232,11 +272,24 @@ class SqlCatalog:
     def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
         return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
 
+    def _ended(self, attempt: Attempt, locations: Sequence[Location]) -> None:
+        self._keeper.drop(attempt)
+        for location in locations:
+            self._books.settled(attempt, location.store)
+
     def _give_back(self, attempt: Attempt) -> None:
         try:
             self.release(attempt)
         except (errors.CatalogUnavailable, OutcomeUnknown) as error:
             LOG.error("Image %s stays in saving until the next attempt: %s", attempt.image_id, error)
+
+
+class _NewOwner(Exception):
+    """A change makes a project the owner whose limits were not asked for yet."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
 
 
 def _caller(context: object) -> Caller:

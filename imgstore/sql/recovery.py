@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from imgstore.model import Attempt
 from imgstore.sql import attempts
+from imgstore.sql.books import NO_BOOKS, Books
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.records import names_in
@@ -51,8 +52,9 @@ class DeadAttempt:
 class Recovery:
     """For recoverers. All methods raise CatalogUnavailable if the database cannot be reached."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, books: Books = NO_BOOKS) -> None:
         self._database = database
+        self._books = books
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""
@@ -62,7 +64,7 @@ class Recovery:
         """Ends the attempt, unless it ended or its lease was renewed meanwhile; its data becomes a removal of the
         catalog's. Of several recoverers one is told True. Raises OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        return self._database.change(lambda connection: attempts.abandon(connection, dead.attempt, ran_out))
+        return self._database.change(lambda connection: abandon(connection, self._books, dead.attempt, ran_out))
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         """What each of the objects in a store is, all at one moment."""
@@ -71,6 +73,19 @@ class Recovery:
         return self._database.read(
             lambda connection: {key: found for part in some for key, found in _standings(connection, store, part)}
         )
+
+
+def abandon(connection: sa.Connection, books: Books, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
+    """See `attempts.abandon`; the books are told. True if this call ended the attempt."""
+    stores = attempts.abandon(connection, attempt, *conditions)
+    for store in sorted(stores):
+        books.let_go(connection, store, attempt.key)
+    return bool(stores)
+
+
+def abandon_all(connection: sa.Connection, books: Books) -> int:
+    """Abandons every attempt that has not ended; returns how many there were."""
+    return sum(abandon(connection, books, attempt) for attempt in attempts.all_dead(connection))
 
 
 def attempt_of(key: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from imgstore.catalog import MemoryCatalog
 from imgstore.copying import CopyRequest, CopyService
 from imgstore.digests import new_hash
 from imgstore.download import DownloadService
-from imgstore.model import Attempt, StoredImage
+from imgstore.model import Attempt, Location, StoredImage
 from tests.core.copying_world import BODY, SIZE, Copying, damage
 from tests.core.several import SeveralStores
 from tests.core.world import IMAGE, OWNER
@@ -154,7 +154,7 @@ def test_law_4_deleted_during_the_copy_is_counted_no_more() -> None:
     world = Copying()
     copy = world.begin_copy("cold")
     world.rows.delete(IMAGE)
-    world.ledger.give_back(OWNER, SIZE)
+    world.ledger.give_back(OWNER, Location("fast", IMAGE, ""), SIZE)
     with pytest.raises(errors.ImageGone):
         copy.run()
     assert world.quota == (0, 0)
