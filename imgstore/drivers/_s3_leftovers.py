@@ -55,10 +55,18 @@ def remove(objects: Objects, uploads: Uploads, leftover: Leftover) -> None:
             uploads.abort(key, identifier)
 
 
-def _listed(objects: Objects, uploads: Uploads) -> Iterator[Upload]:
+def remove_traces(objects: Objects, uploads: Uploads, key: str) -> None:
+    """See RemovesTraces. Raises StoreUnavailable."""
+    for upload in list(_listed(objects, uploads, key)):
+        if upload.key == key:
+            with translated("removing an upload"):
+                uploads.abort(key, upload.identifier)
+
+
+def _listed(objects: Objects, uploads: Uploads, beginning: str = "") -> Iterator[Upload]:
     with translated("listing uploads"):
         try:
-            yield from uploads.listing()
+            yield from uploads.listing(beginning)
         except ClientError as error:
             if not _s3_errors.unknown(error):
                 raise
@@ -85,4 +93,5 @@ def _old_upload(uploads: Uploads, upload: Upload, newest: float) -> Leftover | N
             size, touched = parts.size, max(touched, parts.newest)
     if touched > newest:
         return None
-    return Leftover(f"{upload.key}{_SEPARATOR}{upload.identifier}", "an upload that nobody ended", size, touched)
+    key = upload.key if is_key(upload.key) else None
+    return Leftover(f"{upload.key}{_SEPARATOR}{upload.identifier}", "an upload that nobody ended", size, touched, key)

@@ -94,9 +94,9 @@ class Uploads:
             if upload.key == key and upload.begun >= begun and upload.identifier != keep:
                 self.abort(key, upload.identifier)
 
-    def listing(self) -> Iterator[Upload]:
-        """Every upload of a name of this store. Raises what botocore raises."""
-        wanted: dict[str, Any] = {"Prefix": self._objects.prefix, "Delimiter": "/"}
+    def listing(self, beginning: str = "") -> Iterator[Upload]:
+        """Every upload of a name of this store that begins so. Raises what botocore raises."""
+        wanted: dict[str, Any] = {"Prefix": self._objects.prefix + beginning, "Delimiter": "/"}
         while True:
             page = self._page(wanted)
             yield from self._found(page)

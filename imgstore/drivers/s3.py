@@ -163,6 +163,12 @@ class S3Driver(StoreDriver):
         with seam("removing a leftover"):
             _s3_leftovers.remove(self._objects, self._uploads, leftover)
 
+    def remove_traces(self, key: str) -> None:
+        """See RemovesTraces: unfinished multipart uploads, where the server can list them."""
+        check_key(key)
+        with seam("removing the traces of an upload"):
+            _s3_leftovers.remove_traces(self._objects, self._uploads, key)
+
     def space(self) -> Space:
         """See MeasuresSpace: what `capacity` leaves; S3 itself tells nothing."""
         with seam("measuring the space"):

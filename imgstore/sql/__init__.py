@@ -8,10 +8,11 @@ from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.books import LedgerBooks
-from imgstore.sql.ledger.entries import Entry, Place
+from imgstore.sql.ledger.entries import Entry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.weights import Account, Weight
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
+from imgstore.sql.places import Place, Places
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal
 from imgstore.sql.recovery import DeadAttempt, Recovery, Standing
 from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
@@ -19,6 +20,6 @@ from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgr
 __all__ = [
     "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Caller",
     "Condition", "Counts", "Database", "DeadAttempt", "Entry", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage",
-    "NotInStore", "OutcomeUnknown", "Place", "Recovery", "Removal", "SortKey", "SqlCatalog", "SqlLedger", "Standing",
-    "Weight", "address_of_file", "current", "opened", "parse", "upgrade",
+    "NotInStore", "OutcomeUnknown", "Place", "Places", "Recovery", "Removal", "SortKey", "SqlCatalog", "SqlLedger",
+    "Standing", "Weight", "address_of_file", "current", "opened", "parse", "upgrade",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE, Keeper
 from imgstore.sql.listing import ImageQuery
+from imgstore.sql.places import Places
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now, record_of
 from imgstore.sql.recovery import Recovery, abandon, abandon_all
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
@@ -53,6 +54,7 @@ class SqlCatalog:
         self.lease = lease
         self._keeper = Keeper(self._renew, lease=lease)
         self.recovery = Recovery(database, books)
+        self.places = Places(database)
         self._unreleased: dict[str, list[Attempt]] = {}
 
     @property

@@ -96,11 +96,11 @@ def test_an_undo_that_fails_in_one_store_does_not_keep_the_others_from_theirs(ho
     world.drivers["cold"].fails(hook, RuntimeError("cannot"))
     with world.begin() as session:
         session.write(BODY)
-        world.rows.delete(IMAGE)
         if hook == "abort":
             session.abort()
             assert world.objects() == {}
         else:
+            world.drivers["far"].hooks["commit"] = lambda: world.rows.delete(IMAGE)
             with pytest.raises(errors.ImageGone):
                 session.finish()
             assert world.objects() == {f"cold/{IMAGE}": BODY}, "what could not be removed is the purge's"
@@ -259,9 +259,9 @@ def test_settings_know_three_words() -> None:
 
 def test_law_8_activation_that_is_refused_removes_every_stores_object() -> None:
     world = SeveralStores()
+    world.drivers["far"].hooks["commit"] = lambda: world.rows.delete(IMAGE)
     with world.begin() as session:
         session.write(BODY)
-        world.rows.delete(IMAGE)
         with pytest.raises(errors.ImageGone):
             session.finish()
     assert [driver.calls.count("delete") for driver in world.drivers.values()] == [1, 1, 1]

@@ -61,7 +61,7 @@ def test_law_1_an_object_appears_after_every_check_and_an_image_after_its_object
     for size in SIZES:
         calls = GOOD_RUNS[size]
         assert calls[calls.index("tap.finish") :] == [
-            "tap.finish", "writer._commit", "catalog.activate", "hold.settle", "tap.close",
+            "tap.finish", "catalog.confirm", "writer._commit", "catalog.activate", "hold.settle", "tap.close",
         ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.sql import EVERYTHING, Entry, Place
+from imgstore.sql import EVERYTHING, Entry
+from imgstore.sql.ledger.entries import Place
 from imgstore.store import Store, StoreSet
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService, ServiceProcess

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.limits import Allowance
 from imgstore.model import Location
-from imgstore.sql import Account, Database, OutcomeUnknown, Place, SqlLedger, Weight
+from imgstore.sql import Account, Database, OutcomeUnknown, SqlLedger, Weight
 from imgstore.sql.ledger.accounts import LARGEST
+from imgstore.sql.ledger.entries import Place
 from imgstore.sql.ledger.schema import ENTRIES
 from tests.ledger.conftest import LIMIT, OWNER, STORE, ledger_with, new_attempt
 

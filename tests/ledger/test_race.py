@@ -126,7 +126,7 @@ def test_any_interleaving_of_steps_keeps_the_accounts(ledger_url: str, database:
 
 def step(ledger: SqlLedger, attempt: object, choose: random.Random) -> None:
     from imgstore.model import Attempt
-    from imgstore.sql import Place
+    from imgstore.sql.ledger.entries import Place
 
     assert isinstance(attempt, Attempt)
     place = Place(STORE, attempt.key)

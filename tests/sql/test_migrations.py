@@ -118,6 +118,9 @@ def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(
     with contextlib.closing(Database(url)) as database:
         for statement in (
             "ALTER TABLE images DROP COLUMN copy_failed",
+            "DROP INDEX IF EXISTS images_by_lease",
+            "ALTER TABLE images DROP COLUMN lease_until",
+            "ALTER TABLE images DROP COLUMN lease_holder",
             f"DROP TABLE {PARTS[0].version_table}",
             "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
             f"INSERT INTO schema_version VALUES ({version})",

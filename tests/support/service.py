@@ -70,6 +70,10 @@ class CatalogView:
         """Keys of the objects that are still to be removed."""
         return [str(row[0]) for row in self._rows("SELECT key FROM image_locations WHERE state = 'removing'")]
 
+    def keys(self) -> list[str]:
+        """Keys of the objects that are images' data."""
+        return [str(row[0]) for row in self._rows("SELECT key FROM image_locations WHERE state = 'live'")]
+
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(query, values).fetchall()
@@ -78,13 +82,17 @@ class CatalogView:
 class ServiceProcess:
     """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
 
-    `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`. Use it as a context manager; it
+    `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`, None for none of that name;
+    `environment` is added to the process's. Use it as a context manager; it
     can be stopped, killed and started again in between.
     """
 
-    def __init__(self, root: Path, *, options: Options | None = None) -> None:
+    def __init__(
+        self, root: Path, *, options: Options | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.root = root
         self._options = options
+        self._environment = dict(environment or {})
         self.stores = {name: root / name for name in STORES}
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.configuration = root / "service.conf"
@@ -101,13 +109,18 @@ class ServiceProcess:
 
     def another(self) -> ServiceProcess:
         """One more process on the same stores and the same database, to be started."""
-        return ServiceProcess(self.root, options=self._options)
+        return ServiceProcess(self.root, options=self._options, environment=self._environment)
 
     def start(self) -> None:
         """Starts it and waits until it listens."""
         with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
-                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root
+                self.command(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=self.root,
+                env={**os.environ, **self._environment},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -236,5 +249,6 @@ def _configuration(stores: Mapping[str, Path], options: Options) -> str:
         sections.setdefault(section, {}).update(values)
     lines = []
     for section, values in sections.items():
-        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items()), ""]
+        told = {name: value for name, value in values.items() if value is not None}
+        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in told.items()), ""]
     return "\n".join(lines)
