@@ -62,10 +62,12 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
             LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
         yield None
         return
-    from imgstore.sql import SqlCatalog
+    from imgstore.sql import PARTS, LedgerBooks, SqlCatalog, SqlLedger, opened
 
-    with of_database(address), contextlib.closing(SqlCatalog(address)) as catalog:
-        yield catalog
+    with of_database(address):
+        database = opened(address, PARTS)
+        with contextlib.closing(SqlCatalog(database, books=LedgerBooks(SqlLedger(database)))) as catalog:
+            yield catalog
 
 
 def _named_database(options: argparse.Namespace) -> Address | None:

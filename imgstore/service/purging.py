@@ -49,8 +49,13 @@ class Purging:
         """See `remains.dead_objects`. Raises StoreError."""
         for info in remains.dead_objects(self._catalog, store):
             reason = "an object of an upload that ended without it"
-            remove = partial(remove_data, store, info.key, traces=True)
+            remove = partial(self._remove_object, store, info.key)
             yield Remnant(store.identifier, info.key, reason, remove, info.size, info.modified)
+
+    def _remove_object(self, store: Store, key: str) -> None:
+        """It counted for its owner for as long as it was there."""
+        remove_data(store, key, traces=True)
+        self._catalog.gone(store.identifier, key)
 
     def elsewhere(self, stores: StoreSet) -> set[str]:
         """Stores that are not enabled, in which something is to be removed."""

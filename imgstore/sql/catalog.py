@@ -172,6 +172,10 @@ class SqlCatalog:
 
         self._database.change(work)
 
+    def gone(self, store: str, key: str) -> None:
+        """An object that no image has, and none will have, is gone from its store."""
+        self._database.change(lambda connection: self._books.removed(connection, store, key))
+
     def usage(self, owner: str) -> int:
         """Bytes of the images of `owner` that are not deleted, in all stores together."""
         total = sa.select(sa.func.coalesce(sa.func.sum(IMAGES.c.size), 0))
