@@ -79,7 +79,7 @@ class S3(Place):
 
     def __init__(self, places: Mapping[str, S3Place]) -> None:
         self._places = places
-        self.large = 20 * next(iter(places.values())).part
+        self.large = 8 * next(iter(places.values())).part
         for place in places.values():
             place.watched = False
 
