@@ -11,12 +11,11 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.catalog import image_gone, no_such_image
+from imgstore.catalog import image_gone
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 from imgstore.sql import attempts, changes, leases, listing
 from imgstore.sql.address import Address
@@ -25,8 +24,9 @@ from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE, Keeper
 from imgstore.sql.listing import ImageQuery
+from imgstore.sql.looking import marker_of, permitted, records, visible
 from imgstore.sql.places import Places
-from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now, record_of
+from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now
 from imgstore.sql.recovery import Recovery, abandon, abandon_all
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrading import CATALOG, opened
@@ -80,15 +80,15 @@ class SqlCatalog:
 
     def get(self, image_id: str, caller: Caller) -> ImageRecord:
         """One image. Raises ImageNotFound."""
-        return self._database.read(lambda connection: _visible(connection, image_id, caller))
+        return self._database.read(lambda connection: visible(connection, image_id, caller))
 
     def list(self, caller: Caller, query: ImageQuery) -> Sequence[ImageRecord]:
         """The images that `query` asks for, as far as the caller may see them. Raises InvalidRequest for a marker that
         is not visible."""
 
         def work(connection: sa.Connection) -> Sequence[ImageRecord]:
-            marker = None if query.marker is None else _marker(connection, query.marker, caller)
-            return _records(connection, listing.select(query, caller, marker=marker))
+            marker = None if query.marker is None else marker_of(connection, query.marker, caller)
+            return records(connection, listing.select(query, caller, marker=marker))
 
         return self._database.read(work)
 
@@ -101,14 +101,14 @@ class SqlCatalog:
         bounds: dict[str, object] = {}
 
         def work(connection: sa.Connection) -> ImageRecord:
-            image = _permitted(connection, image_id, caller, "modify_image")
+            image = permitted(connection, image_id, caller, "modify_image")
             new = change(image)
             changes.describe(connection, image, new)
             if new.owner != image.owner:
                 if new.owner not in bounds:
                     raise _NewOwner(new.owner)
                 self._books.image_given(connection, image_id, new.owner, bounds[new.owner])
-            return _visible(connection, image_id, EVERYTHING)
+            return visible(connection, image_id, EVERYTHING)
 
         while True:
             try:
@@ -123,7 +123,7 @@ class SqlCatalog:
         """
 
         def work(connection: sa.Connection) -> None:
-            image = _permitted(connection, image_id, caller, "reactivate" if active else "deactivate")
+            image = permitted(connection, image_id, caller, "reactivate" if active else "deactivate")
             changes.set_active(connection, image, active=active)
 
         self._database.change(work)
@@ -135,7 +135,7 @@ class SqlCatalog:
         """
 
         def work(connection: sa.Connection) -> ImageRecord:
-            image = _permitted(connection, image_id, caller, "delete_image")
+            image = permitted(connection, image_id, caller, "delete_image")
             changes.delete(connection, image)
             self._books.image_removed(connection, image_id)
             return image
@@ -149,7 +149,7 @@ class SqlCatalog:
         """
 
         def work(connection: sa.Connection) -> None:
-            image = _permitted(connection, image_id, caller, "delete_image_location")
+            image = permitted(connection, image_id, caller, "delete_image_location")
             for location in changes.delete_location(connection, image, store):
                 self._books.let_go(connection, location.store, location.key)
 
@@ -263,7 +263,7 @@ class SqlCatalog:
         def work(connection: sa.Connection) -> None:
             for unreleased in self._unreleased.get(image_id, ()):
                 abandon(connection, self._books, unreleased)
-            image = _permitted(connection, image_id, caller, action)
+            image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 
         try:
@@ -314,42 +314,4 @@ def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:
         connection.execute(sa.insert(IMAGES).values(**values, created_at=time, updated_at=time))
     except sa.exc.IntegrityError as error:
         raise errors.ImageConflict(f"Image ID {image.id} already exists.") from error
-    return _visible(connection, image.id, EVERYTHING)
-
-
-def _visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: bool = False) -> ImageRecord:
-    query = sa.select(IMAGES).where(IMAGES.c.id == image_id, IMAGES.c.deleted_at.is_(None))
-    if lock:
-        query = query.with_for_update()
-    images = _records(connection, query)
-    if not images or not caller.sees(images[0].owner, images[0].visibility):
-        raise no_such_image(image_id)
-    return images[0]
-
-
-def _permitted(connection: sa.Connection, image_id: str, caller: Caller, action: str) -> ImageRecord:
-    """The image, locked: what is decided here holds until the end of the transaction."""
-    image = _visible(connection, image_id, caller, lock=True)
-    caller.require(action, image)
-    return image
-
-
-def _records(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRecord]:
-    rows = connection.execute(query).mappings().all()
-    locations = _locations(connection, [row["id"] for row in rows])
-    return [record_of(dict(row), locations.get(row["id"], ())) for row in rows]
-
-
-def _locations(connection: sa.Connection, image_ids: list[str]) -> dict[str, list[Location]]:
-    query = sa.select(LOCATIONS).where(LOCATIONS.c.image_id.in_(image_ids), LOCATIONS.c.state == LIVE)
-    found: dict[str, list[Location]] = {}
-    for row in connection.execute(query.order_by(LOCATIONS.c.id)) if image_ids else ():
-        found.setdefault(row.image_id, []).append(Location(row.store, row.key, row.url))
-    return found
-
-
-def _marker(connection: sa.Connection, marker: str, caller: Caller) -> ImageRecord:
-    try:
-        return _visible(connection, marker, caller)
-    except errors.ImageNotFound as error:
-        raise errors.InvalidRequest(f"The marker {marker[:64]} is not an image.") from error
+    return visible(connection, image.id, EVERYTHING)
