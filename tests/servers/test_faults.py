@@ -175,6 +175,14 @@ def test_cut_request_stores_nothing(proxy: FaultProxy, direct: SwiftAccount, acc
     assert direct.everything() == set()
 
 
+def test_cut_request_does_not_wait_for_more(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.CutRequest(after=1000))
+    with begin_put(account) as connection:
+        connection.sendall(DATA[:1000])
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
 def test_dropped_answer_is_of_work_that_was_done(
     proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
 ) -> None:
@@ -221,6 +229,7 @@ def test_corruption_changes_one_bit(proxy: FaultProxy, direct: SwiftAccount, acc
     proxy.on(faults.Corrupt(at=700_000), method="GET")
     changed = account.get("c/key").body
     assert [at for at in range(len(DATA)) if changed[at] != DATA[at]] == [700_000]
+    assert changed[700_000] == DATA[700_000] ^ 1
 
 
 @pytest.mark.parametrize("fault", [faults.Delay(60), faults.DelayAnswer(60), faults.StallAnswer(5, 60)])

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+PATIENCE = 30.0
+
 
 class Listener:
     """Calls `serve` with each connection to `port` of 127.0.0.1, on a thread of its own, and closes it afterwards.
@@ -42,7 +44,7 @@ class Listener:
         """Ends all connections; when it returns, its threads have ended."""
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)  # wakes accept, which close does not
-        self._accepting.join()
+        _join(self._accepting)
         self._listening.close()
         with self._lock:
             self._stopped = True
@@ -51,7 +53,7 @@ class Listener:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in left:
-            thread.join()
+            _join(thread)
 
     def _accept(self) -> None:
         while True:
@@ -80,6 +82,11 @@ class Listener:
             connection.close()
             with self._lock:
                 del self._open[thread]
+
+
+def _join(thread: threading.Thread) -> None:
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), f"{thread.name} does not end"
 
 
 def _context(files: tuple[Path, Path]) -> ssl.SSLContext:

@@ -108,7 +108,7 @@ class FaultProxy:
         except Broken as broken:
             if broken.reset:
                 client.reset()
-        except (OSError, h11.ProtocolError):
+        except (OSError, h11.RemoteProtocolError):
             client.reset()
         finally:
             client.close()
