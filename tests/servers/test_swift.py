@@ -68,15 +68,3 @@ def test_nothing_is_left_of_one_that_was_stopped() -> None:
     assert not root.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-def test_it_ends_by_itself_with_the_tests_and_takes_its_data_along() -> None:
-    swift = SwiftServer()
-    swift.start()
-    process = swift.child.process
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
-    assert process.wait(30) == 0
-    process.stdout.close()
-    assert not swift.root.exists()

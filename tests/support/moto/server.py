@@ -94,7 +94,7 @@ class MotoServer:
             "S3_UPLOAD_PART_MIN_SIZE": str(self._smallest_part),
         }
         script = Path(__file__).with_name("launch.py")
-        arguments = (script, str(self.memory))
+        arguments = (script, str(self.memory), str(root))
         self.child = self._stack.enter_context(Child(*arguments, name="moto", root=root, variables=variables))
         self.url = f"http://127.0.0.1:{self.child.port}"
 
