@@ -47,6 +47,7 @@ _OPTIONS = {
     "EntityTooSmall": ("part_size", "Use larger parts."),
 }
 """The option that a server's refusal speaks of, and the cure."""
+_NOT_EVERYWHERE = ("tags", "encryption", "storage_class")
 _DENIED = {"AccessDenied", "403", "Forbidden", "AccessForbidden", "AllAccessDisabled", "401", "Unauthorized"}
 
 
@@ -189,6 +190,9 @@ class Check:
         if code in _OPTIONS:
             option, cure = _OPTIONS[code]
             return bad(option, f"The server refuses it ({code}).", cure)
+        unknown = [option for option in _NOT_EVERYWHERE if getattr(self._settings, option)]
+        if unknown and (code == "NotImplemented" or _s3_errors.status_of(error) == 501):
+            return bad(unknown[0], f"The server does not know it ({code}).", "Unset it.")
         if code in _DENIED or code.startswith("KMS.AccessDenied"):
             return bad(
                 "bucket", f"The keys may not use it as the driver does: {needed} is needed and was refused.",

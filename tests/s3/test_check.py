@@ -90,6 +90,7 @@ def test_the_permission_that_is_missing_is_named(swift_place: SwiftPlace, proxy:
     driver = swift_place.driver()
     with pytest.raises(errors.ConfigurationError) as caught:
         driver.check()
+    proxy.heal()
     assert permission in str(caught.value)
     assert "was refused" in str(caught.value)
     for leftover in list(driver.leftovers()):  # what a check cannot remove without the permission
@@ -114,6 +115,11 @@ def test_a_code_that_speaks_of_an_option_names_it(
     proxy.on(s3_error(400, code), **PERMISSIONS["s3:PutObject"], times=3)
     error = complaint(swift_place)
     assert (error.option, code in str(error)) == (option, True)
+
+
+def test_tags_that_the_server_does_not_know_are_named(swift_place: SwiftPlace) -> None:
+    error = complaint(swift_place, tags={"a": "b"})
+    assert (error.option, "NotImplemented" in str(error)) == ("tags", True)
 
 
 def test_a_server_that_does_not_list_uploads_is_good_enough(swift_place: SwiftPlace, proxy: FaultProxy) -> None:

@@ -149,8 +149,8 @@ def _filters(settings: SwiftSettings) -> dict[str, Mapping[str, object]]:
         "s3api": {
             "use": "egg:swift#s3api", "location": settings.region, "min_segment_size": settings.s3_min_part,
             "max_upload_part_num": settings.s3_max_parts,
-            "max_bucket_listing": min(1000, settings.listing_limit),
-            "max_parts_listing": min(1000, settings.listing_limit),
+            "max_bucket_listing": min(1000, settings.listing_limit - 1),
+            "max_parts_listing": min(1000, settings.listing_limit - 1),
         },
     }  # fmt: skip
 
