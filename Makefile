@@ -13,7 +13,7 @@ export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-keystone lint bench sample clean
+.PHONY: run test test-keystone test-s3 lint bench sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -23,6 +23,13 @@ test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
 
 test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp
 	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest $(wildcard tests/*/test_keystone*.py)
+
+# make test-s3 ENDPOINT=https://s3.example.org BUCKET=... REGION=..., keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+test-s3: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+	@test -n "$(ENDPOINT)" -a -n "$(BUCKET)" || { echo "Name a server and a bucket: make test-s3 ENDPOINT=... BUCKET=..."; exit 2; }
+	IMGSTORE_S3_ENDPOINT=$(ENDPOINT) IMGSTORE_S3_BUCKET=$(BUCKET) IMGSTORE_S3_REGION=$(or $(REGION),us-east-1) \
+	IMGSTORE_S3_PART_SIZE=$(or $(PART_SIZE),5242880) IMGSTORE_S3_MAX_PARTS=$(or $(MAX_PARTS),1000) \
+	$(BIN)/python -m pytest tests/s3 $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check

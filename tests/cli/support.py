@@ -20,7 +20,7 @@ from tests.config.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
-DRIVERS = ("named", "silent", "breaking", "lying", "gated")
+DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying")
 PATIENCE = 60.0
 
 

@@ -90,9 +90,10 @@ class SwiftPlace(Place):
         self.max_parts = server.settings.s3_max_parts
 
     def names(self) -> set[str]:
-        found = self.account.everything()
-        objects = {name.removeprefix(f"{self.bucket}/") for name in found if name.startswith(f"{self.bucket}/")}
-        segments = {name for name in found if not name.startswith(f"{self.bucket}/")}
+        containers = {self.bucket, f"{self.bucket}+segments"}.intersection(self.account.containers())
+        found = {container: set(self.account.objects(container)) for container in containers}
+        objects = found.pop(self.bucket, set())
+        segments = {f"{container}/{name}" for container, names in found.items() for name in names}
         if segments:
             segments -= {segment for key in objects for segment in self._segments(key)}
         return objects | segments

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from imgstore.model import MIB
 from imgstore.preparing import ALL, ANY
 from imgstore.upload import UploadSettings
+from tests.s3.conftest import SWIFT
+from tests.s3.storage import BucketStorage
 from tests.semantics.house import PATIENCE, House, Tenant
+from tests.semantics.storage import DirectoryStorage, StorageFactory
+from tests.support.fixtures import SwiftFactory
+
+NewHouse = Callable[..., AbstractContextManager[House]]
 
 LIMIT = 8 * MIB
 SMALL_LIMIT = 300
@@ -17,44 +25,66 @@ SMALL_QUOTA = 500
 SEVERAL_QUOTA = 2 * LIMIT
 
 
+KINDS = ("filesystem", "s3")
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def new_storage(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> StorageFactory:
+    """Everything is tried with stores of each kind."""
+    if request.param == "filesystem":
+        return DirectoryStorage.opened
+    return lambda root: BucketStorage.opened(swift_with(SWIFT))
+
+
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def new_house(tmp_path_factory: pytest.TempPathFactory, new_storage: StorageFactory) -> NewHouse:
+    """Serves inside."""
+
+    @contextlib.contextmanager
+    def made(*, settings: UploadSettings, project_quota: int | None = None) -> Iterator[House]:
+        root = tmp_path_factory.mktemp("house")
+        with new_storage(root) as storage:
+            house = House(root, storage, settings=settings, project_quota=project_quota)
+            with house.serving():
+                yield house
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most LIMIT bytes."""
-    made = House(tmp_path_factory.mktemp("house"), settings=UploadSettings(max_image_size=LIMIT))
-    with made.serving():
+    with new_house(settings=UploadSettings(max_image_size=LIMIT)) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def small_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def small_house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most SMALL_LIMIT bytes, SMALL_QUOTA bytes a project."""
-    settings = UploadSettings(max_image_size=SMALL_LIMIT)
-    with House(tmp_path_factory.mktemp("small"), settings=settings, project_quota=SMALL_QUOTA).serving() as made:
+    with new_house(settings=UploadSettings(max_image_size=SMALL_LIMIT), project_quota=SMALL_QUOTA) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def house_without_md5(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house_without_md5(new_house: NewHouse) -> Iterator[House]:
     """Computes no checksum."""
-    with House(tmp_path_factory.mktemp("no-md5"), settings=UploadSettings(checksum=False)).serving() as made:
+    with new_house(settings=UploadSettings(checksum=False)) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def all_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def all_house(new_house: NewHouse) -> Iterator[House]:
     """An upload may go to several stores, and all must take it; SEVERAL_QUOTA bytes a project."""
     settings = UploadSettings(max_image_size=LIMIT, several_stores=ALL)
-    root = tmp_path_factory.mktemp("all")
-    with House(root, settings=settings, project_quota=SEVERAL_QUOTA).serving() as made:
+    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def any_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def any_house(new_house: NewHouse) -> Iterator[House]:
     """The same, and one store is enough."""
     settings = UploadSettings(max_image_size=LIMIT, several_stores=ANY)
-    root = tmp_path_factory.mktemp("any")
-    with House(root, settings=settings, project_quota=SEVERAL_QUOTA).serving() as made:
+    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
         yield made
 
 

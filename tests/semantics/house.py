@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import queue
 import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from imgstore.driver import StoreDriver
-from imgstore.drivers import _fs_staging
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.driver import StoreDriver, check_key
+from imgstore.errors import InvalidKey
 from imgstore.inspection import FormatInspection
 from imgstore.model import Location
 from imgstore.service.assembly import Service
@@ -26,6 +25,7 @@ from imgstore.sql import PARTS, opened
 from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
+from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
 from tests.support.service import UNWATCHED
 
@@ -35,28 +35,16 @@ WAIT_FOR_100 = ("Expect", "100-continue")
 PATIENCE = 60.0
 
 
-class VisiblyStaging(FilesystemDriver):
-    """Stages under hidden names where it could do without a name: what is left behind is then seen."""
-
-    STAGINGS = (_fs_staging.named,)
-
-
-STORES = {
-    "fast": VisiblyStaging,
-    "slow": FilesystemDriver,
-    "faulty": VisiblyStaging,
-    "frozen": FilesystemDriver,
-}
-
-
 class House:
-    """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, each on a directory of its own."""
+    """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, in one kind of storage. The catalog is
+    below `root`."""
 
-    def __init__(self, root: Path, *, settings: UploadSettings, project_quota: int | None = None) -> None:
+    def __init__(
+        self, root: Path, storage: Storage, *, settings: UploadSettings, project_quota: int | None = None
+    ) -> None:
         self._root = root
-        drivers: dict[str, StoreDriver] = {
-            name: kind(datadir=str(root / name), fsync=False) for name, kind in STORES.items()
-        }
+        self._storage = storage
+        drivers: dict[str, StoreDriver] = {name: storage.driver(name) for name in STORES}
         self.faulty = drivers["faulty"] = FaultyDriver(drivers["faulty"])
         weights = {"fast": 3, "slow": 2, "faulty": 1, "frozen": 0}
         self.stores = StoreSet(
@@ -105,26 +93,21 @@ class House:
         for connection in self._server.open_connections:
             connection.socket.settimeout(0.01)
 
-    def names(self, store: str) -> set[str]:
-        """Everything in a store's directory, hidden names included."""
-        return set(os.listdir(self._root / store))
+    def names(self) -> set[str]:
+        """`store/name` of everything in the stores, what is no object included."""
+        return self._storage.names()
 
     def content(self, store: str, key: str) -> bytes:
-        """What is in the file of an object."""
-        return (self._root / store / key).read_bytes()
+        """The bytes of an object."""
+        return self._storage.content(store, key)
 
     def leftovers(self) -> set[str]:
-        """What is in any store's directory and is no object."""
-        return {f"{store}/{name}" for store in STORES for name in self.names(store) if name.startswith(".")}
+        """What is in any store and is no object."""
+        return {name for name in self.names() if not _is_key(name.partition("/")[2])}
 
-    @contextlib.contextmanager
-    def without_directory(self, store: str) -> Iterator[None]:
-        """Inside, the store's directory is not where it was."""
-        (self._root / store).rename(self._root / "elsewhere")
-        try:
-            yield
-        finally:
-            (self._root / "elsewhere").rename(self._root / store)
+    def without_place(self, store: str) -> AbstractContextManager[None]:
+        """Inside, the store's place is gone."""
+        return self._storage.without(store)
 
     def set_status(self, image_id: str, status: str) -> None:
         """Behind the service's back: what this service has no call for."""
@@ -141,6 +124,14 @@ class House:
         database = sqlite3.connect(self._root / "catalog.sqlite", timeout=PATIENCE)
         with contextlib.closing(database), database:
             assert database.execute(statement, values).rowcount == 1
+
+
+def _is_key(name: str) -> bool:
+    try:
+        check_key(name)
+    except InvalidKey:
+        return False
+    return True
 
 
 class _EndedRequests(logging.Handler):
@@ -248,12 +239,8 @@ class Tenant:
 
     def objects(self, image_id: str) -> dict[str, bytes]:
         """What the stores hold of an image, by `store/key`."""
-        return {
-            f"{store}/{name}": self.house.content(store, name)
-            for store in STORES
-            for name in self.house.names(store)
-            if name.startswith(image_id)
-        }
+        places = [name.split("/", 1) for name in self.house.names()]
+        return {f"{store}/{key}": self.house.content(store, key) for store, key in places if key.startswith(image_id)}
 
     @property
     def quota(self) -> tuple[int, int]:

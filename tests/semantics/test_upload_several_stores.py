@@ -147,7 +147,7 @@ def test_at_least_one(
 @pytest.mark.parametrize("point", ["open for writing", "write", "commit"])
 def test_at_least_one_and_none_is_left(any_tenant: Tenant, any_house: House, point: str) -> None:
     image_id = any_tenant.create()
-    with any_house.without_directory("slow"), any_house.faulty.failing(point, errors.StoreUnavailable("down")):
+    with any_house.without_place("slow"), any_house.faulty.failing(point, errors.StoreUnavailable("down")):
         answer = any_tenant.put(image_id, CONTENT, to("slow", "faulty"))
     assert (answer.status, "retry-after" in answer.headers) == (503, True)
     any_tenant.assert_refused_without_trace(image_id)
