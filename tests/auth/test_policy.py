@@ -22,7 +22,7 @@ from tests.support.service import LocalService
 
 ROOT = Path(__file__).parent.parent.parent
 READING = {"get_images", "get_image", "download_image"}
-ADMINS_ONLY = {"publicize_image", "stores_info_detail"}
+ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
 def configured(text: str = "", *, root: Path | None = None) -> rules.Rules:
