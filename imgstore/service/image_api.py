@@ -139,10 +139,7 @@ def _patched(image: ImageRecord, patch: patching.Patch, caller: Caller) -> NewIm
 
 
 def _tagged(image: ImageRecord, tag: str) -> NewImage:
-    tags = tuple(dict.fromkeys((*image.tags, tag)))
-    if len(tags) > attributes.MOST_TAGS:
-        raise errors.InvalidRequest(f"An image has at most {attributes.MOST_TAGS} tags.")
-    return dataclasses.replace(image, tags=tags)
+    return dataclasses.replace(image, tags=attributes.few_enough(dict.fromkeys((*image.tags, tag))))
 
 
 def _untagged(image: ImageRecord, tag: str) -> NewImage:

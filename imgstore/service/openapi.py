@@ -68,7 +68,7 @@ def _about_images() -> dict[str, Any]:
         },
         "/v2/images/{image_id}/tags/{tag}": {
             "parameters": [*image, tag],
-            "put": _operation("addTag", "Add a tag", {204: None}, refusals=(404,)),
+            "put": _operation("addTag", "Add a tag", {204: None}, refusals=(404, 413)),
             "delete": _operation("removeTag", "Remove a tag", {204: None}, refusals=(404,)),
         },
         **{
