@@ -70,12 +70,15 @@ class CopyService:
     def begin(self, request: CopyRequest) -> ImageCopy:
         """Everything that can be refused before a byte is read is refused here, and the quota is held.
 
-        Raises UnknownStore; InvalidRequest for no store, or one named twice; what the catalog says (ImageNotFound,
-        Forbidden, ImageConflict); StoreReadOnly; QuotaExceeded; DataGone. Then nothing has changed.
+        Raises UnknownStore; InvalidRequest for no store, or one named twice; StoreReadOnly; what the catalog says
+        (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded. Then nothing has changed, but that the last
+        two count as a copy that failed.
         """
         if not request.stores:
             raise errors.InvalidRequest("Name the stores that the image is to be copied to.")
         stores = chosen(self._stores, request.stores)
+        for store in stores:
+            store.refuse_if_read_only()
         undo = Undo()
         try:
             with library_errors():

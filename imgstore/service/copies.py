@@ -29,7 +29,7 @@ class Copies:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgstore-copy")
         self._under_way: set[ImageCopy] = set()
         self._stopping = False
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def begin(self, request: CopyRequest) -> None:
         """Returns when the copy was granted. Raises what `CopyService.begin` raises; StoreUnavailable at the end of the
@@ -41,16 +41,21 @@ class Copies:
             copy.abort()
             raise
 
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Whether all copies have ended; waits for at most `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._under_way, timeout)
+
     def stop(self) -> None:
         """Ends all copies; those that are not complete are undone. Returns when none is running any more."""
-        with self._lock:
+        with self._changed:
             self._stopping = True
             for copy in self._under_way:
                 copy.stop()
         self._pool.shutdown(wait=True)
 
     def _submit(self, copy: ImageCopy) -> None:
-        with self._lock:
+        with self._changed:
             if self._stopping:
                 raise errors.StoreUnavailable("The service is ending: no copy begins any more.")
             self._pool.submit(contextvars.copy_context().run, self._run, copy)
@@ -69,5 +74,6 @@ class Copies:
             self._metrics.ended(reached, "done")
             self._metrics.ended([store for store in attempt.stores if store not in reached], LEFT_OUT)
         finally:
-            with self._lock:
+            with self._changed:
                 self._under_way.discard(copy)
+                self._changed.notify_all()

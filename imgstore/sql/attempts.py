@@ -50,8 +50,7 @@ def activate(connection: sa.Connection, attempt: Attempt, result: UploadResult) 
 
 def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
     """An attempt of an active image, with a lease of so many seconds. Raises ImageConflict."""
-    uploading = connection.scalar(sa.select(IMAGES.c.uploading).where(IMAGES.c.id == image.id))
-    require_copyable(image.as_stored(), stores, busy=uploading is not None)
+    require_copyable(image.as_stored(), stores, busy=False)
     attempt = _next(connection, image, stores)
     if not _grant(connection, attempt, "active", copy_failed="", **granted(lease)):
         require_copyable(image.as_stored(), stores, busy=True)

@@ -103,6 +103,7 @@ class FaultyTaps:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
+        self.calls = faults.calls
         self.closed = 0
 
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:

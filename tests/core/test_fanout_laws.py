@@ -13,6 +13,7 @@ from imgstore import errors
 from imgstore.catalog import MemoryCatalog
 from imgstore.model import Attempt, UploadResult
 from imgstore.preparing import ALL, ANY, OFF, UploadSettings
+from tests.core.faults import Faults, FaultyTaps
 from tests.core.several import HOOKS, NAMES, SeveralStores, helpers, store_threads
 from tests.core.world import IMAGE, OWNER, pieces
 
@@ -155,10 +156,13 @@ def test_law_2_the_byte_that_exceeds_is_refused_at_once(mode: str, step: int) ->
 
 @pytest.mark.parametrize("mode", [ALL, ANY])
 def test_law_2_a_body_shorter_than_declared_is_refused(mode: str) -> None:
-    world = SeveralStores(mode)
+    """Before anybody judges what is not the whole image."""
+    tap = FaultyTaps(Faults())
+    world = SeveralStores(mode, taps=[tap])
     with pytest.raises(errors.SizeMismatch):
         world.upload([BODY], size=len(BODY) + 1)
     assert not any("commit" in driver.calls for driver in world.drivers.values())
+    assert "tap.finish" not in tap.calls
     world.assert_untouched()
 
 

@@ -8,6 +8,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -100,6 +101,16 @@ class House:
     def content(self, store: str, key: str) -> bytes:
         """The bytes of an object."""
         return self._storage.content(store, key)
+
+    def overwrite(self, store: str, key: str, data: bytes) -> None:
+        """Behind the service's back: another content under the name of an object."""
+        path = self._root / store / key
+        path.chmod(0o600)
+        path.write_bytes(data)
+
+    def wait_until_copies_ended(self) -> None:
+        """Returns when no copy of any image is under way; also of one that cannot be asked for any more."""
+        assert self.service.copies.wait_until_idle(PATIENCE)
 
     def leftovers(self) -> set[str]:
         """What is in any store and is no object."""
@@ -231,6 +242,25 @@ class Tenant:
         image_id = self.create(**attributes)
         assert self.put(image_id, content, *headers).status == 204
         return image_id
+
+    def copy(self, image_id: str, *headers: tuple[str, str], **members: object) -> Answer:
+        """An import by copy-image."""
+        return self.post_import(image_id, {"method": {"name": "copy-image"}, **members}, *headers)
+
+    def post_import(self, image_id: str, body: object, *headers: tuple[str, str]) -> Answer:
+        """An import of whatever kind."""
+        sent = json.dumps(body).encode()
+        given = [("Content-Type", "application/json"), ("Content-Length", str(len(sent))), *headers]
+        return self.ask("POST", f"/v2/images/{image_id}/import", *given, body=[sent])
+
+    def copied(self, image_id: str) -> dict[str, object]:
+        """The image, when no copy of it is under way any more; as clients find out."""
+        deadline = time.monotonic() + PATIENCE
+        while (shown := self.show(image_id))["os_glance_importing_to_stores"] != "":
+            assert time.monotonic() < deadline, "the copy does not end"
+            time.sleep(0.01)
+        self.house.wait_until_copies_ended()  # its hold ends a moment after the image has it
+        return shown
 
     def begin(self, wire: Wire, image_id: str, *headers: tuple[str, str]) -> None:
         """Starts an upload whose body the caller sends; returns when the service has begun to read it."""

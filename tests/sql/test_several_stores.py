@@ -215,6 +215,18 @@ def test_law_3_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatal
         catalog.add_locations(dead, places(dead, "slow"))
 
 
+def test_law_8_copy_that_lost_its_image_to_another_one_changes_nothing(catalog: SqlCatalog) -> None:
+    image_id = active_image(catalog)
+    lost = begin_copy(catalog, image_id, "slow")
+    catalog.release(lost)
+    owner = begin_copy(catalog, image_id, "slow")
+    with pytest.raises(errors.ImageGone):
+        catalog.add_locations(lost, places(lost, "slow"))
+    assert not catalog.release(lost)
+    catalog.add_locations(owner, places(owner, "slow"))
+    assert [location.key for location in catalog.find(image_id).locations] == [image_id, owner.key]
+
+
 def test_release_of_a_copy_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
     image_id = active_image(catalog)
     attempt = begin_copy(catalog, image_id, "slow")
