@@ -19,12 +19,12 @@ from imgstore.sql import (
     LedgerBooks,
     NewImage,
     OutcomeUnknown,
-    Place,
     SqlCatalog,
     SqlLedger,
     Weight,
     upgrade,
 )
+from imgstore.sql.ledger.entries import Place
 from tests.ledger.conftest import OWNER, STORE, assert_sums
 from tests.support.client import new_id
 
@@ -59,7 +59,7 @@ class House:
 
 def result(attempt: Attempt, size: int = 5) -> UploadResult:
     location = Location(STORE, attempt.key, "")
-    return UploadResult(attempt.image_id, location, size, "sha512", "ab")
+    return UploadResult(attempt.image_id, (location,), size, "sha512", "ab")
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class House:
 
     def upload(self, image: Image, store: str, *, known: bool) -> None:
         """One try."""
-        request = UploadRequest(image.id, store=store, size=image.size if known else None)
+        request = UploadRequest(image.id, stores=(store,), size=image.size if known else None)
         with self.uploads.begin(request) as session:
             for start in range(0, image.size, CHUNK):
                 session.write(bytes(min(CHUNK, image.size - start)))
