@@ -5,7 +5,7 @@ A driver has a capability by having its methods; whoever wants to use it asks wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from imgstore.model import Leftover, ObjectInfo, Space
@@ -80,3 +80,11 @@ class HasCapacity(Protocol):
     @property
     def capacity(self) -> int | None:
         """Bytes of all objects together; None for no limit."""
+
+
+@runtime_checkable
+class SharesObjects(Protocol):
+    """The store keeps who may read an object by itself, because readers come to it with tokens of their own."""
+
+    def share(self, key: str, *, public: bool = False, readers: Sequence[str] = ()) -> None:
+        """From now on the object's owner may read it, and these projects, or everybody. Raises ObjectNotFound."""

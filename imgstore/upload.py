@@ -78,5 +78,6 @@ class UploadService:
         with host_seam("beginning the upload"):
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
         undo.push(f"status saving of image {attempt.image_id}", lambda: self._catalog.release(attempt))
+        reached = [store.for_context(request.context) for store in stores]
         need_all = self._settings.several_stores == ALL
-        return Plan(attempt, stores, self._catalog, self._settings, undo, size=request.size, need_all=need_all)
+        return Plan(attempt, reached, self._catalog, self._settings, undo, size=request.size, need_all=need_all)

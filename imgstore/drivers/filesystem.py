@@ -132,7 +132,7 @@ class FilesystemDriver(StoreDriver):
         left = max(0, account.limit - account.used - account.held)
         return Space(total=_least(room.total, account.limit), free=_least(room.free, left))
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         account = self._opened_account()
         return None if account is None else account.reserve(size)
 

@@ -150,7 +150,7 @@ class MemoryDriver(StoreDriver):
             return Space(total=None, free=None)
         return Space(total=account.limit, free=max(0, account.limit - account.used - account.held))
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         return self.storage.account.reserve(size)
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:

@@ -137,7 +137,7 @@ class S3Driver(StoreDriver):
         check_key(target)
         with seam("copying"):
             info = self._objects.info(source)
-            room = self._reserve(info.size)
+            room = self._reserve(target, info.size)
             try:
                 made = self._copier.copy(info, target)
             except BaseException:
@@ -179,7 +179,7 @@ class S3Driver(StoreDriver):
                 return Space(total=None, free=None)
         return Space(total=account.limit, free=max(0, account.limit - account.used - account.held))
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         account = self._opened_account()
         return None if account is None else account.reserve(size)
 

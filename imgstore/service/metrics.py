@@ -241,11 +241,12 @@ class CountedDownloads(DownloadService):
         self._metrics = metrics
 
     def open(
-        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = ()
-    ) -> Download:
+        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
+        context: object = None,
+    ) -> Download:  # fmt: skip
         """See DownloadService."""
         try:
-            download = super().open(image, start=start, stop=stop, prefer=prefer)
+            download = super().open(image, start=start, stop=stop, prefer=prefer, context=context)
         except errors.ImgstoreError as error:
             self._metrics.downloads.ended.labels(UNKNOWN, str(error.status)).inc()
             raise

@@ -15,8 +15,9 @@ from imgstore.capabilities import RemovesTraces
 from imgstore.driver import ObjectWriter, StoreDriver
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
-TRIES, PAUSE = 40, 0.05
-"""What a dead upload still had in flight may arrive after the removal, which is then repeated."""
+TRIES, STEADY, PAUSE = 200, 10, 0.05
+"""What an upload still had in flight may arrive after the removal, which is then repeated, until the storage has looked
+as it should so many times on end."""
 
 
 def remove(driver: StoreDriver, key: str = KEY) -> None:
@@ -26,10 +27,12 @@ def remove(driver: StoreDriver, key: str = KEY) -> None:
 
 
 def remove_until(bench: Bench, done: Callable[[], bool]) -> None:
-    """Removes the traces under KEY again and again, until `done`."""
+    """Removes the traces under KEY again and again, until it stays `done`."""
+    steady = 0
     for _ in range(TRIES):
         remove(bench.other)
-        if done():
+        steady = steady + 1 if done() else 0
+        if steady == STEADY:
             return
         time.sleep(PAUSE)
 

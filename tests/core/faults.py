@@ -128,8 +128,8 @@ class FaultyDriver(MemoryDriver):
     def url(self, key: str) -> str:
         return self.faults.call("driver.url", lambda: super(FaultyDriver, self).url(key))
 
-    def _reserve(self, size: int | None) -> Hold | None:
-        return self.faults.call("driver._reserve", lambda: super(FaultyDriver, self)._reserve(size))
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
+        return self.faults.call("driver._reserve", lambda: super(FaultyDriver, self)._reserve(key, size))
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         writer = self.faults.call("driver._open_writer", lambda: super(FaultyDriver, self)._open_writer(key, size))

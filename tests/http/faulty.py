@@ -102,8 +102,8 @@ class FaultyDriver(StoreDriver):
     def key_from_url(self, url: str) -> str:
         return self.inner.key_from_url(url)
 
-    def _reserve(self, size: int | None) -> Hold | None:
-        return self.inner._reserve(size)
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
+        return self.inner._reserve(key, size)
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         self.strike("open for writing")

@@ -123,6 +123,19 @@ class Keystone:
         made = self._ask(token, "POST", path, body)["credential"]
         return made["access"], made["secret"]
 
+    def user_of(self, token: str) -> str:
+        """The identifier of the user whose token this is."""
+        status, _, body = self._request("GET", "/auth/tokens", {"X-Auth-Token": token, "X-Subject-Token": token})
+        assert status == 200, body
+        identifier: str = json.loads(body)["token"]["user"]["id"]
+        return identifier
+
+    def application_credential(self, token: str, name: str) -> tuple[str, str]:
+        """A new application credential of the token's user and project: its identifier and its secret."""
+        path = f"/users/{self.user_of(token)}/application_credentials"
+        made = self._ask(token, "POST", path, {"application_credential": {"name": name}})["application_credential"]
+        return made["id"], made["secret"]
+
     def revoke(self, token: str) -> None:
         """Ends a token before its time."""
         status, _, body = self._request("DELETE", "/auth/tokens", {"X-Auth-Token": token, "X-Subject-Token": token})

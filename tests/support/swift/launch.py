@@ -64,12 +64,13 @@ def _prepare(root: str) -> None:
 
 
 def _write_rings(root: str, ports: dict[str, int]) -> None:
-    """One replica on one device."""
+    """One replica on one device, for each storage policy."""
     from swift.common.ring import RingBuilder  # type: ignore[import-not-found]
+    from swift.common.storage_policy import POLICIES
 
-    for kind in ("account", "container", "object"):
+    for kind in ("account", "container", *(policy.ring_name for policy in POLICIES)):
         device = {"id": 0, "region": 1, "zone": 1, "weight": 1.0, "device": "d1", "meta": ""}
-        place = {"ip": "127.0.0.1", "port": ports[kind]}
+        place = {"ip": "127.0.0.1", "port": ports[kind.partition("-")[0]]}
         builder = RingBuilder(2, 1, 1)
         builder.add_dev({**device, **place, **{f"replication_{name}": value for name, value in place.items()}})
         builder.rebalance(seed=1)

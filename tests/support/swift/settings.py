@@ -56,9 +56,10 @@ class SwiftSettings:
 
     `token_life`: seconds that a token is good for. `max_file_size`: the largest object or segment.
     `max_manifest_segments`: of one static large object. `s3_min_part`, `s3_max_parts`: the smallest part but the last,
-    and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `tls`: https with a
-    certificate that the test makes. `async_delete`: whether the S3 API leaves the parts of what it deletes to a sweep
-    that comes within two seconds. `accounts`: how many fresh accounts it can hand out. `keystone`: not tempauth.
+    and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `policies`: storage
+    policies, the first is the default. `tls`: https with a certificate that the test makes. `async_delete`: whether the
+    S3 API leaves the parts of what it deletes to a sweep that comes within two seconds. `accounts`: how many fresh
+    accounts it can hand out. `keystone`: not tempauth.
     """
 
     token_life: int = 86400
@@ -68,6 +69,7 @@ class SwiftSettings:
     s3_max_parts: int = 1000
     region: str = "us-east-1"
     listing_limit: int = 10_000
+    policies: tuple[str, ...] = ("gold",)
     tempurl_digests: tuple[str, ...] = ("sha256", "sha512")
     tls: bool = False
     async_delete: bool = True
@@ -96,7 +98,10 @@ def write_configuration(root: Path, settings: SwiftSettings, known: Secrets) -> 
         constraints["max_file_size"] = settings.max_file_size
     _write(root / "swift.conf", {
         "swift-hash": {"swift_hash_path_suffix": known.suffix},
-        "storage-policy:0": {"name": "gold", "default": "yes"},
+        **{
+            f"storage-policy:{number}": {"name": name, "default": "no" if number else "yes"}
+            for number, name in enumerate(settings.policies)
+        },
         "swift-constraints": constraints,
     })  # fmt: skip
     for kind in ("account", "container", "object"):
