@@ -55,15 +55,17 @@ class ImageImport:
         if stores:
             self._copies.begin(CopyRequest(image_id, stores, need_all=wanted.need_all, context=caller))
         resp.status = falcon.HTTP_202
+        resp.content_type = falcon.MEDIA_TEXT  # of an empty body that is said to be JSON glanceclient makes an error
 
     def _stores(self, wanted: Import, image: ImageRecord, header: str | None) -> Sequence[str]:
-        """Where to copy to. With `all_stores` those that can take the image and do not have it, which may be none."""
+        """Where to copy to. With `all_stores` those that can take the image and do not have it, which may be none. A
+        header that says the same as the body is let pass: openstacksdk sends both."""
         if wanted.all_stores:
             if wanted.stores is not None or header is not None:
                 raise errors.InvalidRequest("all_stores is not used together with stores or X-Image-Meta-Store.")
             return self._images.stores_without(image)
-        if wanted.stores is not None and header is not None:
-            raise errors.InvalidRequest("stores is not used together with X-Image-Meta-Store.")
+        if wanted.stores is not None and header is not None and wanted.stores != (header,):
+            raise errors.InvalidRequest("stores and X-Image-Meta-Store do not name the same store.")
         named = wanted.stores if wanted.stores is not None else (header or self._images.stores.default,)
         for store in named:
             self._images.require_store(store)
