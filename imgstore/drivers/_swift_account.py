@@ -55,7 +55,7 @@ class Stream:
         self.status = status
         self.headers = headers
         self._body = body
-        self._returned = returned
+        self._returned: Callable[[], None] | None = returned
         self._left = number(headers, "content-length")
 
     def read(self, size: int) -> bytes:
@@ -70,7 +70,9 @@ class Stream:
 
     def close(self) -> None:
         """Ends the body; a no-op the second time."""
-        returned, self._returned = self._returned, _nothing
+        returned, self._returned = self._returned, None
+        if returned is None:
+            return
         try:
             if self._left == 0:
                 self.read(1)  # which finds the end, so that the connection is kept
@@ -222,10 +224,6 @@ class _NoBody:
 
     def close(self) -> None:
         return None
-
-
-def _nothing() -> None:
-    """The connection was returned already."""
 
 
 def _headers(answer: Mapping[str, Any]) -> Headers:

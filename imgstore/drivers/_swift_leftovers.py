@@ -64,7 +64,7 @@ class Leftovers:
             for attempt in self._attempts(container):
                 if attempt.quiet(age, now) and not self._named(attempt):
                     name = f"{container}/{attempt.prefix}"
-                    yield Leftover(name, REASON, attempt.size, attempt.newest)
+                    yield Leftover(name, REASON, attempt.size, attempt.newest, attempt.key)
 
     def remove(self, leftover: Leftover) -> None:
         """See FindsLeftovers: looked at again, since its upload may have lived on. Raises InvalidKey."""

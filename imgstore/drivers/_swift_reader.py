@@ -8,6 +8,7 @@ listing has is read segment by segment (`_swift_dynamic`): Swift tells neither i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from imgstore import errors
@@ -29,29 +30,24 @@ def open_reader(
 
     Raises ObjectNotFound, RangeNotSatisfiable, ObjectChanged, IntegrityError, StoreUnavailable.
     """
-    first_stop = start + block_size if concurrency > 1 else None
-    ask_until = stop if first_stop is None else first_stop if stop is None else min(stop, first_stop)
+    ask_until = stop
+    if concurrency > 1:
+        ask_until = start + block_size if stop is None else min(stop, start + block_size)
     try:
         stream = _get(account, path, start, ask_until, etag)
     except errors.ObjectChanged:
-        headers = account.head(path)  # what Swift compared is of the manifest alone, if the object is a long one
-        if not is_long(headers):
-            raise
-        return _reader_of(listed(account, path, headers), start, stop, etag)
-    if stream.status != 416 and is_long(stream.headers):
-        stream.close()
-        return _reader_of(listed(account, path, stream.headers), start, stop, etag)
-    try:
+        return _long_reader(account, path, start, stop, etag)
+    with contextlib.ExitStack() as undo:
+        undo.callback(stream.close)
         if stream.status == 416:
-            stream.close()
             return _nothing(_described(account, path, stream.headers), start)
+        if is_long(stream.headers):
+            return _listed_reader(listed(account, path, stream.headers), start, stop, etag)
         info = info_of(path[1], stream.headers)
         opened = _opened(info, stream, start, ask_until)
-    except BaseException:
-        stream.close()
-        raise
-    fetch = Fetch(account, path, info)
+        undo.pop_all()
     end = info.size if stop is None else min(stop, info.size)
+    fetch = Fetch(account, path, info)
     return RangedReader(opened, stop=end, fetch=fetch, block_size=block_size, concurrency=concurrency)
 
 
@@ -68,7 +64,7 @@ class Fetch:
         stream = _get(self._account, self._path, start, stop, self._info.etag)
         try:
             if stream.status == 416 or etag_in(stream.headers) != self._info.etag:
-                raise errors.ObjectChanged("The object changed in the store.")
+                raise _changed()
             return _opened(self._info, stream, start, stop).body
         except BaseException:
             stream.close()
@@ -86,7 +82,7 @@ def _get(account: Account, path: Path, start: int, stop: int | None, etag: str |
 
 def _refusals() -> Mapping[int, errors.StoreError]:
     return {
-        412: errors.ObjectChanged("The object changed in the store."),
+        412: _changed(),
         409: errors.IntegrityError("A segment of the object is missing in the store, or is another."),
     }
 
@@ -126,11 +122,23 @@ def _nothing(info: ObjectInfo, start: int) -> ObjectReader:
     return EmptyReader(info)
 
 
-def _reader_of(found: Listed, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+def _long_reader(account: Account, path: Path, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+    """Swift said that the object is another. What it compared is of the manifest alone, if the object is a long one."""
+    headers = account.head(path)
+    if not is_long(headers):
+        raise _changed()
+    return _listed_reader(listed(account, path, headers), start, stop, etag)
+
+
+def _listed_reader(found: Listed, start: int, stop: int | None, etag: str | None) -> ObjectReader:
     info = found.info
     if etag is not None and etag != info.etag:
-        raise errors.ObjectChanged("The object changed in the store.")
+        raise _changed()
     if start >= info.size:
         return _nothing(info, start)
     end = info.size if stop is None else min(stop, info.size)
     return RangedReader(Opened(info, found(start, end), start, end), stop=end, fetch=found)
+
+
+def _changed() -> errors.ObjectChanged:
+    return errors.ObjectChanged("The object changed in the store.")

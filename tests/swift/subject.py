@@ -21,7 +21,7 @@ class AccountSubject(Subject):
         self.account = account
         self.borders = (options["segment_size"],)
         self.secrets = (account.key,)
-        self.internals = (account.auth_url, CONTAINER)
+        self.internals = (account.auth_url, CONTAINER, account.storage_url or account.auth_url)
         self._nowhere = f"http://127.0.0.1:{free_port()}/auth/v1.0"
         self._options = options
 

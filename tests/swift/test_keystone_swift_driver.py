@@ -17,7 +17,9 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import DriverContract, Subject
 from tests.support.faults import FaultProxy
 from tests.support.keystone import PASSWORD
+from tests.support.swift import SwiftServer, SwiftSettings
 from tests.support.swift.on_keystone import KeystoneAccount, KeystoneSwift
+from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, AccountSubject
 from tests.swift.world import KEY, SEGMENT, body, put, read
 
@@ -34,11 +36,23 @@ def options(account: KeystoneAccount, **others: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def remembered(keystone_swift: KeystoneSwift) -> Iterator[KeystoneAccount]:
+    """A project's account on a Swift that asks Keystone once about a token: the contract's requests are thousands."""
+    account = keystone_swift.account()
+    with SwiftServer(SwiftSettings(keystone=keystone_swift.access(remembered=300))) as swift:
+        account.storage_url = f"{swift.url}/v1/AUTH_{keystone_swift.keystone.project(account.project)}"
+        until(lambda: account.put("first").status in (201, 202))
+        account.delete("first")
+        yield account
+
+
 class TestSwiftOnKeystone(DriverContract):
     @pytest.fixture
-    def subject(self, keystone_swift: KeystoneSwift) -> Subject:
-        account = keystone_swift.account()
-        return AccountSubject(account, **options(account, segment_size=BORDER))
+    def subject(self, remembered: KeystoneAccount) -> Iterator[Subject]:
+        yield AccountSubject(remembered, **options(remembered, segment_size=BORDER, endpoint=remembered.storage_url))
+        for path in remembered.everything():
+            remembered.delete(path)
 
 
 @pytest.fixture

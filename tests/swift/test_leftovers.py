@@ -30,7 +30,7 @@ def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: Wo
     die(driver, 4 * SEGMENT)
     before = time.time()
     (left,) = world.driver().leftovers()
-    assert (left.size, left.name.startswith(f"{SEGMENTS}/{KEY}/")) == (4 * SEGMENT, True)
+    assert (left.size, left.key, left.name.startswith(f"{SEGMENTS}/{KEY}/")) == (4 * SEGMENT, KEY, True)
     assert left.modified is not None
     assert abs(left.modified - before) < 60
     assert len(world.segments()) == 4

@@ -52,13 +52,16 @@ class KeystoneSwift:
         """The same account for a user who has no right in it: 403."""
         return self._account(account.project, "reader")
 
+    def access(self, *, remembered: int = -1) -> KeystoneAccess:
+        """What another Swift before the same Keystone is told."""
+        return KeystoneAccess(self.keystone.url, "imgstore", PASSWORD, remembered)
+
     def start(self) -> None:
         """Makes and starts both."""
         self.keystone.prepare()
         self._stack.enter_context(self.keystone)
         self.keystone.populate()
-        access = KeystoneAccess(self.keystone.url, "imgstore", PASSWORD)
-        self.swift = self._stack.enter_context(SwiftServer(SwiftSettings(keystone=access)))
+        self.swift = self._stack.enter_context(SwiftServer(SwiftSettings(keystone=self.access())))
         self.keystone.offer(SERVICE, f"{self.swift.url}/v1/AUTH_$(project_id)s")
 
     def stop(self) -> None:

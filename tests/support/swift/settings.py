@@ -36,11 +36,13 @@ _NO_CACHE = {"paste.filter_factory": "no_cache:filter_factory"}
 
 @dataclass(frozen=True)
 class KeystoneAccess:
-    """The Keystone that Swift asks, and Swift's own user there (in project `service`, with the role admin)."""
+    """The Keystone that Swift asks, and Swift's own user there (in project `service`, with the role admin).
+    `remembered`: seconds for which Swift does not ask again about a token; else a revoked one is refused at once."""
 
     url: str
     username: str
     password: str = field(repr=False)
+    remembered: int = -1
 
     def options(self) -> dict[str, object]:
         """What keystoneauth's password plugin is told."""
@@ -168,7 +170,7 @@ def _auth(settings: SwiftSettings, known: Secrets) -> dict[str, Mapping[str, obj
         "authtoken": {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory", "delay_auth_decision": "true",
             "www_authenticate_uri": settings.keystone.url, "include_service_catalog": "false",
-            "token_cache_time": -1, "interface": "public", **options,
+            "token_cache_time": settings.keystone.remembered, "interface": "public", **options,
         },
         "s3token": {"use": "egg:swift#s3token", "auth_uri": settings.keystone.url, **options},
         "keystoneauth": {"use": "egg:swift#keystoneauth", "operator_roles": "admin, member"},
