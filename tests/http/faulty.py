@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
 from imgstore.model import ObjectInfo
-from imgstore.quota import Hold
 
 PATIENCE = 60.0
 POINTS = ("open for writing", "write", "commit", "open for reading", "read")
@@ -102,12 +101,9 @@ class FaultyDriver(StoreDriver):
     def key_from_url(self, url: str) -> str:
         return self.inner.key_from_url(url)
 
-    def _reserve(self, key: str, size: int | None) -> Hold | None:
-        return self.inner._reserve(key, size)
-
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         self.strike("open for writing")
-        return _FaultyWriter(self, self.inner._open_writer(key, size))
+        return _FaultyWriter(self, self.inner.open_writer(key, size=size))
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         self.strike("open for reading")
@@ -123,20 +119,22 @@ class FaultyDriver(StoreDriver):
 
 
 class _FaultyWriter(ObjectWriter):
+    """Around a whole writer, which counts, holds and aborts by itself."""
+
     def __init__(self, driver: FaultyDriver, inner: ObjectWriter) -> None:
         self._driver, self._inner, self._done = driver, inner, 0
 
     def _write(self, chunk: bytes | memoryview) -> None:
         self._driver.strike("write", self._done)
-        self._inner._write(chunk)
+        self._inner.write(chunk)
         self._done += len(chunk)
 
     def _commit(self) -> ObjectInfo:
         self._driver.strike("commit")
-        return self._inner._commit()
+        return self._inner.commit()
 
     def _abort(self) -> None:
-        self._inner._abort()
+        self._inner.abort()
 
 
 class _FaultyReader(ObjectReader):

@@ -56,6 +56,25 @@ def test_an_upload_without_parts_is_as_old_as_its_beginning(swift_place: SwiftPl
     driver.remove_leftover(leftover)
 
 
+def test_an_upload_that_is_young_is_not_even_looked_into(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    abandon(swift_place)
+    before = proxy.count(method="GET", query="uploadId")
+    driver = swift_place.driver()
+    assert list(driver.leftovers(older_than=HOUR)) == []
+    assert proxy.count(method="GET", query="uploadId") == before
+    for leftover in list(driver.leftovers()):
+        driver.remove_leftover(leftover)
+
+
+def test_other_folders_are_not_listed(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    """They may be large, and are nobody's business here."""
+    driver = swift_place.driver()
+    assert list(driver.objects()) == []
+    assert list(driver.leftovers()) == []
+    proxy.wait_until_idle()
+    assert [seen.arguments.get("delimiter") for seen in proxy.requests] == ["/"] * 3
+
+
 def test_an_upload_whose_last_part_is_young_is_left_alone(moto_place: MotoPlace, moto_proxy: FaultProxy) -> None:
     """However long ago it was begun: the list says 2001, the part says now."""
     upload = abandon(moto_place)

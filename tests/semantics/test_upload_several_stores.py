@@ -82,6 +82,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("header", "status", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.usefixtures("new_storage")
 @pytest.mark.parametrize("mode", ["all_tenant", "any_tenant"])
 def test_law_5_refused_before_the_first_byte(
     request: pytest.FixtureRequest, mode: str, header: str, status: int, said: str
@@ -153,6 +154,7 @@ def test_at_least_one_and_none_is_left(any_tenant: Tenant, any_house: House, poi
     any_tenant.assert_refused_without_trace(image_id)
 
 
+@pytest.mark.usefixtures("new_storage")
 @pytest.mark.parametrize("mode", ["all_tenant", "any_tenant"])
 @pytest.mark.parametrize("declared", [True, False])
 def test_law_4_quota_counts_each_copy(request: pytest.FixtureRequest, mode: str, declared: bool) -> None:
