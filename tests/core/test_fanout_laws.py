@@ -95,6 +95,7 @@ def test_the_last_store_that_fails_fails_the_upload(hooks: tuple[str, str, str])
 def test_an_undo_that_fails_in_one_store_does_not_keep_the_others_from_theirs(hook: str) -> None:
     world = SeveralStores()
     world.drivers["cold"].fails(hook, RuntimeError("cannot"))
+    world.drivers["far"].hooks["committed"] = lambda: world.rows.delete(IMAGE)
     with world.begin() as session:
         session.write(BODY)
         if hook == "abort":
@@ -263,12 +264,21 @@ def test_settings_know_three_words() -> None:
 
 def test_law_8_activation_that_is_refused_removes_every_stores_object() -> None:
     world = SeveralStores()
-    world.drivers["far"].hooks["commit"] = lambda: world.rows.delete(IMAGE)
+    world.drivers["cold"].hooks["committed"] = lambda: world.rows.delete(IMAGE)
+    with pytest.raises(errors.ImageGone):
+        world.upload([BODY])
+    assert [driver.calls.count("delete") for driver in world.drivers.values()] == [1, 1, 1]
+    world.assert_no_trace()
+
+
+def test_law_8_attempt_that_lost_its_image_commits_nowhere() -> None:
+    world = SeveralStores()
     with world.begin() as session:
         session.write(BODY)
+        world.rows.delete(IMAGE)
         with pytest.raises(errors.ImageGone):
             session.finish()
-    assert [driver.calls.count("delete") for driver in world.drivers.values()] == [1, 1, 1]
+    assert not any("commit" in driver.calls for driver in world.drivers.values())
     world.assert_no_trace()
 
 

@@ -104,9 +104,7 @@ class House:
 
     def overwrite(self, store: str, key: str, data: bytes) -> None:
         """Behind the service's back: another content under the name of an object."""
-        path = self._root / store / key
-        path.chmod(0o600)
-        path.write_bytes(data)
+        self._storage.replace(store, key, data)
 
     def wait_until_copies_ended(self) -> None:
         """Returns when no copy of any image is under way; also of one that cannot be asked for any more."""

@@ -32,6 +32,10 @@ class Storage(ABC):
         """The bytes of an object."""
 
     @abstractmethod
+    def replace(self, store: str, key: str, data: bytes) -> None:
+        """Other bytes under the name of an object, as somebody puts them there."""
+
+    @abstractmethod
     def without(self, store: str) -> AbstractContextManager[None]:
         """Inside, the store's place is gone."""
 
@@ -66,6 +70,11 @@ class DirectoryStorage(Storage):
 
     def content(self, store: str, key: str) -> bytes:
         return (self._root / store / key).read_bytes()
+
+    def replace(self, store: str, key: str, data: bytes) -> None:
+        path = self._root / store / key
+        path.chmod(0o600)
+        path.write_bytes(data)
 
     @contextlib.contextmanager
     def without(self, store: str) -> Iterator[None]:
