@@ -8,6 +8,9 @@ import os
 import pytest
 
 from tests.needs import Need
+from tests.support.database_fixtures import database_url, kind, servers
+
+__all__ = ["database_url", "kind", "servers"]
 
 LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()
 
