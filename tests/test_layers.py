@@ -43,6 +43,8 @@ HOMES = {
     "stevedore": {"registry"},
     "sqlalchemy": {"sql"},
     "sqlite3": {"sql"},
+    "alembic": {"sql"},
+    "tenacity": {"sql"},
     "falcon": {"service"},
     "cheroot": {"service"},
     "keystoneauth1": {"service"},

@@ -19,7 +19,7 @@ from imgstore.service.embedded import embedded_configuration, only_process
 from imgstore.service.front import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server import Server, serve
-from imgstore.sql import SqlCatalog
+from imgstore.sql import Address, SqlCatalog
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -69,15 +69,17 @@ def run(options: argparse.Namespace) -> None:
         serve(server)
 
 
-def _catalog(database: Path) -> SqlCatalog:
+def _catalog(address: Address) -> SqlCatalog:
     try:
-        return SqlCatalog(f"sqlite:///{database.resolve()}")
+        return SqlCatalog(address)
     except errors.CatalogUnavailable as error:
         raise errors.ConfigurationError(
-            f"{database} cannot be used: {describe(error)}.",
+            f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",
             section=SECTION,
             option="database",
-            cure="Name an SQLite file that this release of the service made, or one that does not exist yet.",
+            cure=""
+            if address.file is None
+            else "Name an SQLite file that this release of the service made, or one that does not exist yet.",
         ) from error
 
 
@@ -129,6 +131,7 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.addFilter(_add_request_id)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each step of an upgrade, and that there was none
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

@@ -1,7 +1,7 @@
 """What makes the service run with nothing around it: a configuration of its own, and a lock on its database.
 
-One process owns the database, so that at its start it knows that no upload is under way (see `images`). The lock is the
-kernel's and ends with the process, however that ends.
+One process owns an SQLite file, so that at its start it knows that no upload is under way (see `images`). The lock is
+the kernel's and ends with the process, however that ends. A database on a server may be shared.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from imgstore import errors
 from imgstore.service.options import SECTION
+from imgstore.sql import Address
 
 _CONFIGURATION = """\
 # Written at the first start, read at every start: change it as you like.
@@ -44,8 +45,12 @@ def embedded_configuration(directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def only_process(database: Path) -> Iterator[None]:
-    """Inside, no other process uses `database` through this function. Raises ConfigurationError."""
+def only_process(address: Address) -> Iterator[None]:
+    """Inside, no other process uses the same SQLite file through this function. Raises ConfigurationError."""
+    database = address.file
+    if database is None:
+        yield
+        return
     try:
         descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -18,6 +18,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
+HOUR = 3600.0
 
 
 class Images:
@@ -70,8 +71,11 @@ class Images:
         self._remove(self._catalog.removals(image_id))
 
     def recover(self) -> None:
-        """At the start, before the first request: ends what a dead process left in catalog and stores."""
-        dead = self._catalog.abandon_uploads()
+        """At the start, before the first request: ends what a dead process left in catalog and stores.
+
+        Where other processes may share the catalog nobody knows yet whose uploads are dead: they are let be.
+        """
+        dead = self._catalog.abandon_uploads() if self._catalog.embedded else 0
         if dead:
             LOG.warning("%s uploads died with their process: their images are queued again", dead)
         self._remove(self._catalog.removals())
@@ -99,7 +103,7 @@ class Images:
             return
         try:
             with store.blamed():
-                for leftover in store.driver.leftovers():
+                for leftover in store.driver.leftovers(older_than=0.0 if self._catalog.embedded else HOUR):
                     LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
                     store.driver.remove_leftover(leftover)
         except errors.StoreError as error:

@@ -15,6 +15,7 @@ from oslo_config import cfg
 
 from imgstore import config, errors
 from imgstore.service.tls import tls_context
+from imgstore.sql import Address, address_of_file, parse
 
 SECTION = "service"
 
@@ -64,8 +65,11 @@ OPTIONS: Sequence[cfg.Opt] = (
     ),
     cfg.StrOpt(
         "database",
-        help="File of the catalog (SQLite), created with mode 0600 where it is missing. Unset: imgstore.sqlite in the "
-        "directory given by --data-dir.",
+        secret=True,
+        help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for one "
+        "process; or the URL of a database that several may share, postgresql://user:password@host/name or "
+        "mysql://user:password@host/name (imgstore[postgresql], imgstore[mysql]), which 'imgstore db upgrade' "
+        "prepares. Unset: imgstore.sqlite in the directory given by --data-dir.",
     ),
     cfg.IntOpt(
         "threads",
@@ -130,7 +134,7 @@ class ServiceSettings:
 
     listen: str
     port: int
-    database: Path
+    database: Address
     threads: int
     body_timeout: float
     grace_period: float
@@ -146,7 +150,7 @@ def service_settings(
     return ServiceSettings(
         listen=section.listen if listen is None else listen,
         port=section.port if port is None else port,
-        database=_database_file(section.database, data_dir),
+        database=database(conf, data_dir),
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,
@@ -174,14 +178,21 @@ def _tls_refusal(option: str, problem: str, cure: str) -> errors.ConfigurationEr
     return errors.ConfigurationError(problem, section=SECTION, option=option, cure=cure)
 
 
-def _database_file(value: str | None, data_dir: Path) -> Path:
+def database(conf: cfg.ConfigOpts, data_dir: Path) -> Address:
+    """Where the catalog is. Raises ConfigurationError, never with a password."""
+    value = conf[SECTION].database
     if not value:
-        return data_dir / "imgstore.sqlite"
-    if "://" in value or value.startswith((":", "file:")):
-        raise errors.ConfigurationError(
-            "it is not the path of a file.",
-            section=SECTION,
-            option="database",
-            cure="Give the path of an SQLite file; other databases are not supported by this service.",
-        )
-    return Path(value)
+        return address_of_file(data_dir / "imgstore.sqlite")
+    if "://" not in value and not value.startswith((":", "file:")):
+        return address_of_file(Path(value))
+    try:
+        found = parse(value)
+    except ValueError as error:
+        raise _database_refusal(f"{error}.", "Give a path, or such a URL; %40 is an @ in a password.") from None
+    if found.embedded and found.file is None:
+        raise _database_refusal("it is a database in memory.", "Give the path of a file.")
+    return found
+
+
+def _database_refusal(problem: str, cure: str) -> errors.ConfigurationError:
+    return errors.ConfigurationError(problem, section=SECTION, option="database", cure=cure)

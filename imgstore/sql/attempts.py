@@ -74,7 +74,7 @@ def abandon_all(connection: sa.Connection) -> int:
 
 def abandon(connection: sa.Connection, attempt: Attempt) -> None:
     """Ends an attempt that nobody pursues any more, unless it ended; what it may have committed is to be removed."""
-    store = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)))
+    store = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
     if store is not None:
         _add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
         release(connection, attempt)

@@ -1,29 +1,31 @@
-"""A catalog on a file, with images in it."""
+"""A catalog on each kind of database, with images in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.sql import Caller, NewImage, SqlCatalog
+from imgstore.sql import Caller, Database, NewImage, SqlCatalog, upgrade
 from tests.support.client import new_id
 
 OWNER = Caller("project")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """Where the catalog's file is."""
-    return tmp_path / "catalog.sqlite"
+def tables(database_url: str) -> str:
+    """A database with all tables; its URL."""
+    database = Database(database_url)
+    upgrade(database)
+    database.close()
+    return database_url
 
 
 @pytest.fixture
-def catalog(database: Path) -> Iterator[SqlCatalog]:
+def catalog(tables: str) -> Iterator[SqlCatalog]:
     """A catalog that waits briefly for a lock."""
-    opened = SqlCatalog(f"sqlite:///{database}", busy_timeout=10)
+    opened = SqlCatalog(tables, busy_timeout=10)
     yield opened
     opened.close()
 

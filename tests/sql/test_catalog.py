@@ -16,17 +16,19 @@ from tests.support.client import new_id
 STRANGER = Caller("other")
 
 
-def test_file_of_the_catalog_is_private(catalog: SqlCatalog, database: Path) -> None:
+def test_file_of_the_catalog_is_private(tmp_path: Path) -> None:
+    catalog = SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")
     active_image(catalog)
-    for file in database.parent.iterdir():
+    for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    catalog.close()
 
 
-def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, database: Path) -> None:
+def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, tables: str) -> None:
     new = NewImage(new_id(), "project", name="n\u00e4me", tags=("b", "a"), properties={"k": "v"}, min_ram=3)
     created = catalog.create(new)
     catalog.close()
-    again = SqlCatalog(f"sqlite:///{database}")
+    again = SqlCatalog(tables)
     assert again.get(new.id, OWNER) == created
     assert (created.name, created.tags, created.properties, created.min_ram) == ("n\u00e4me", ("b", "a"), {"k": "v"}, 3)
     again.close()
@@ -105,11 +107,11 @@ def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: Sql
         catalog.get(image_id, EVERYTHING)
 
 
-def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, database: Path) -> None:
+def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, tables: str) -> None:
     image_id = active_image(catalog)
     assert catalog.delete(image_id, OWNER).size == 5
     catalog.close()
-    again = SqlCatalog(f"sqlite:///{database}")
+    again = SqlCatalog(tables)
     (removal,) = again.removals()
     assert (removal.store, removal.key) == ("fast", image_id)
     again.removed(removal)

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from imgstore import errors
 from imgstore.model import Attempt
@@ -93,9 +92,9 @@ def test_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
         assert found.count(errors.ImageNotFound) == THREADS - 1
 
 
-def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, database: Path) -> None:
+def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
     images = [queued_image(catalog) for _ in range(ROUNDS)]
-    command = [sys.executable, "-c", CONTENDER, f"sqlite:///{database}", *images]
+    command = [sys.executable, "-c", CONTENDER, tables, *images]
     contenders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         for contender in contenders:
