@@ -36,3 +36,13 @@ class MeasuresSpace(Protocol):
 
     def space(self) -> Space:
         """Total and free bytes, the capacity and the reserve taken into account."""
+
+
+@runtime_checkable
+class HasCapacity(Protocol):
+    """The store is to take so much and no more. Each process counts by itself; whoever keeps a quota that all processes
+    share counts for all of them."""
+
+    @property
+    def capacity(self) -> int | None:
+        """Bytes of all objects together; None for no limit."""

@@ -54,7 +54,7 @@ def library_errors() -> Iterator[None]:
 
 
 class HoldEnd:
-    """How the hold ends when the upload fails: released, unless the object had to be kept (see `_remove_object`)."""
+    """How the hold ends when the upload fails: released, unless the object is still there (see `_remove_object`)."""
 
     def __init__(self, hold: Hold) -> None:
         self.hold = hold
@@ -239,20 +239,19 @@ class UploadSession:
     def _remove_object(self) -> None:
         """Removes a committed object only where it is certain that the image did not become active: the catalog
         refused, or gives the image back. Otherwise (the catalog's answer got lost) an orphan is better than an active
-        image without data."""
+        image without data. Until the object is certainly gone it counts (law 4)."""
         if self._writer.state is not WriterState.COMMITTED:
             return
-        if not self._refused:
-            self._hold.kept_bytes = self._total
-            if not self._catalog.release(self.attempt):
-                LOG.error(
-                    "Object %s in store %s is kept: whether its image is active is uncertain",
-                    self.attempt.key, self.store.identifier,
-                )  # fmt: skip
-                return
-            self._hold.kept_bytes = None
+        self._hold.kept_bytes = self._total
+        if not self._refused and not self._catalog.release(self.attempt):
+            LOG.error(
+                "Object %s in store %s is kept: whether its image is active is uncertain",
+                self.attempt.key, self.store.identifier,
+            )  # fmt: skip
+            return
         with contextlib.suppress(errors.ObjectNotFound):
             self.store.driver.delete(self.attempt.key)
+        self._hold.kept_bytes = None
 
     def _close_helpers(self) -> None:
         closing = Undo()

@@ -16,13 +16,15 @@ from imgstore.model import Location
 
 @dataclass(frozen=True)
 class Store:
-    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work."""
+    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work.
+    `project_quota`: bytes that each project may take in it, None for no limit; for whoever keeps the quota."""
 
     identifier: str
     driver: StoreDriver
     description: str = ""
     weight: int = 0
     read_only: bool = False
+    project_quota: int | None = None
 
     def location(self, key: str) -> Location:
         """Where the object `key` of this store is."""

@@ -93,7 +93,7 @@ class UploadService:
         store.refuse_if_read_only()
         refuse_too_large(request.size, self._settings.max_image_size)
         with host_seam("reserving quota"):
-            hold = self._quota.reserve(attempt.owner, request.size)
+            hold = self._quota.reserve(attempt, store.identifier, request.size)
         release_hold = HoldEnd(hold)
         undo.push(f"the hold on the quota of {attempt.owner}", release_hold)
         with store.blamed():

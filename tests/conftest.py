@@ -8,9 +8,9 @@ import os
 import pytest
 
 from tests.needs import Need
-from tests.support.database_fixtures import database_url, kind, servers
+from tests.support.database_fixtures import database_kind, database_url, servers
 
-__all__ = ["database_url", "kind", "servers"]
+__all__ = ["database_kind", "database_url", "servers"]
 
 LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()
 

@@ -19,7 +19,7 @@ LONGEST = 350
 
 FLOORS = (
     {"errors", "model"},
-    {"quota", "catalog", "seam", "taps", "undo", "digests"},
+    {"quota", "limits", "catalog", "seam", "taps", "undo", "digests"},
     {"writer", "reader", "capabilities"},
     {"driver"},
     {"store"},

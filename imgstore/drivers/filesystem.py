@@ -178,6 +178,11 @@ class FilesystemDriver(StoreDriver):
     def _open(self) -> Directory:
         return Directory(self._settings.datadir)
 
+    @property
+    def capacity(self) -> int | None:
+        """See HasCapacity."""
+        return self._settings.capacity
+
     def _chosen_staging(self, directory: Directory) -> Staging:
         with self._lock:
             if self._staging is None:

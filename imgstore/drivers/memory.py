@@ -106,6 +106,11 @@ class MemoryDriver(StoreDriver):
         driver.storage = storage
         return driver
 
+    @property
+    def capacity(self) -> int | None:
+        """See HasCapacity."""
+        return self.storage.account.limit
+
     def check(self) -> None:
         """Memory needs no proof, but a storage that a test broke shows it here."""
         self.storage.names()

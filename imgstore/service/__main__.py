@@ -19,7 +19,7 @@ from imgstore.service.embedded import embedded_configuration, only_process
 from imgstore.service.front import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server import Server, serve
-from imgstore.sql import Address, SqlCatalog
+from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def run(options: argparse.Namespace) -> None:
     conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
     with only_process(settings.database), contextlib.ExitStack() as stack:
-        catalog = _catalog(settings.database)
-        stack.callback(catalog.close)
-        service = service_of(conf, catalog)
+        database = _database(settings.database)
+        stack.callback(database.close)
+        service = service_of(conf, database)
         stack.callback(service.close)
         service.start()
         server = _bound(service.app, settings)
@@ -69,9 +69,9 @@ def run(options: argparse.Namespace) -> None:
         serve(server)
 
 
-def _catalog(address: Address) -> SqlCatalog:
+def _database(address: Address) -> Database:
     try:
-        return SqlCatalog(address)
+        return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.http import ImageData
-from imgstore.quota import MemoryQuota
+from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service.api import json_api
 from imgstore.service.front import Front
 from imgstore.service.health import HealthSettings, StoreHealth
@@ -17,7 +17,7 @@ from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.operation import Operation
 from imgstore.service.options import SECTION
 from imgstore.service.projects import caller_of, claimed
-from imgstore.sql import SqlCatalog
+from imgstore.sql import Database, LedgerBooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.taps import TapFactory
 from imgstore.undo import describe
@@ -31,32 +31,34 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """The service without a server. It owns `stores` and `catalog` and closes them. `project_quota`: bytes of every
-    project, None for no limit; `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it,
-    if that is not the server's own."""
+    """The service without a server. It owns `stores` and `database` and closes them. `limits`: what projects and stores
+    may take, by default `project_quota` bytes for every project (None: no limit) and what the stores have room for;
+    `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it, if not the server's own."""
 
     def __init__(
         self,
         stores: StoreSet,
-        catalog: SqlCatalog,
+        database: Database,
         *,
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
         project_quota: int | None = None,
+        limits: Limits | None = None,
         authenticate: Authenticate = claimed,
         health: HealthSettings | None = None,
         endpoint: str | None = None,
     ) -> None:
         self.stores = stores
-        self.catalog = catalog
-        self.quota = MemoryQuota(lambda owner: project_quota, used_by=catalog.usage)
-        self.images = Images(stores, catalog, self.quota)
+        limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
+        self.quota = SqlLedger(database, limits)
+        self.catalog = SqlCatalog(database, books=LedgerBooks(self.quota))
+        self.images = Images(stores, self.catalog, self.quota)
         self.health = StoreHealth(stores, health)
         metrics = Metrics(self.health)
         uploads = CountedUploads(
-            stores, metrics=metrics, catalog=catalog, quota=self.quota, settings=settings, taps=taps
+            stores, metrics=metrics, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps
         )
-        data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=catalog))
+        data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=self.catalog))
         self.app: WSGIApplication = Front(
             data=ImageDataApp(data, context=caller_of),
             api=json_api(self.images),
@@ -76,7 +78,7 @@ class Service:
     def close(self) -> None:
         """Returns what catalog and stores hold."""
         self.health.stop()
-        self.catalog.close()
+        self.quota.close()
         self.stores.close()
 
 
@@ -92,15 +94,16 @@ def _prove(store: Store) -> None:
         ) from error
 
 
-def service_of(conf: cfg.ConfigOpts, catalog: SqlCatalog) -> Service:
+def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
     """The service that a configuration describes. Raises ConfigurationError."""
     section = conf[SECTION]
+    stores = config.build_stores(conf)
     return Service(
-        config.build_stores(conf),
-        catalog,
+        stores,
+        database,
         settings=config.upload_settings(conf),
         taps=config.build_taps(conf),
-        project_quota=config.project_quota(conf),
+        limits=config.quota_limits(conf, stores),
         authenticate=_authenticate(conf),
         health=HealthSettings(section.health_interval, section.health_timeout),
         endpoint=section.public_endpoint,

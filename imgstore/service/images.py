@@ -2,18 +2,30 @@
 start.
 
 Deleting marks the catalog first, then removes the data from its stores; what a store does not let go now stays recorded
-and is tried again at the next start (law 3). The quota is given back once, by the one request that deleted the image.
+and is tried again at the next start (law 3). Catalog and quota are changed in one transaction.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
 from imgstore import errors
 from imgstore.capabilities import FindsLeftovers
-from imgstore.quota import Account, MemoryQuota
-from imgstore.sql import Caller, Counts, ImageQuery, ImageRecord, NewImage, OutcomeUnknown, Removal, SqlCatalog
+from imgstore.limits import Allowance
+from imgstore.sql import (
+    Caller,
+    Entry,
+    ImageQuery,
+    ImageRecord,
+    NewImage,
+    OutcomeUnknown,
+    Removal,
+    SqlCatalog,
+    SqlLedger,
+    Weight,
+)
 from imgstore.store import Store, StoreSet
 from imgstore.undo import describe
 
@@ -24,13 +36,13 @@ HOUR = 3600.0
 class Images:
     """The images of the service. One for the whole process, used by all its threads."""
 
-    def __init__(self, stores: StoreSet, catalog: SqlCatalog, quota: MemoryQuota) -> None:
+    def __init__(self, stores: StoreSet, catalog: SqlCatalog, ledger: SqlLedger) -> None:
         self.stores = stores
         self._catalog = catalog
-        self._quota = quota
+        self._ledger = ledger
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict."""
+        """Adds a queued image. Raises ImageConflict, QuotaExceeded."""
         return self._catalog.create(image)
 
     def get(self, image_id: str, caller: Caller) -> ImageRecord:
@@ -49,13 +61,9 @@ class Images:
         """See SqlCatalog."""
         self._catalog.set_active(image_id, caller, active=active)
 
-    def account(self, owner: str) -> Account:
-        """What the images of `owner` take of their quota."""
-        return self._quota.account(owner)
-
-    def counts(self, owner: str) -> Counts:
-        """See SqlCatalog."""
-        return self._catalog.counts(owner)
+    def usage(self, owner: str) -> tuple[Weight, Allowance]:
+        """What a project has, and may have."""
+        return self._ledger.account(owner), self._ledger.allowance(owner)
 
     def delete_from_store(self, image_id: str, caller: Caller, store: str) -> None:
         """Deletes one of the image's copies. Raises ImageNotFound, ImageConflict, Forbidden, NotInStore."""
@@ -64,10 +72,7 @@ class Images:
 
     def delete(self, image_id: str, caller: Caller) -> None:
         """Deletes the image and its data; an upload under way finds out at its end. Raises ImageNotFound, Forbidden."""
-        # An account sums up the catalog when it is opened: opened after the deletion, it would be given back too much.
-        self._quota.account(self._catalog.get(image_id, caller).owner)
-        image = self._catalog.delete(image_id, caller)
-        self._quota.give_back(image.owner, image.size or 0)
+        self._catalog.delete(image_id, caller)
         self._remove(self._catalog.removals(image_id))
 
     def recover(self) -> None:
@@ -79,6 +84,8 @@ class Images:
         if dead:
             LOG.warning("%s uploads died with their process: their images are queued again", dead)
         self._remove(self._catalog.removals())
+        for entry in self._ledger.held() if self._catalog.embedded else ():
+            self._end_hold(entry)
         for store in self.stores:
             self._purge(store)
 
@@ -97,6 +104,16 @@ class Images:
         except errors.ObjectNotFound:
             LOG.debug("Object %s was not there any more", removal.key)
         self._catalog.removed(removal)
+
+    def _end_hold(self, entry: Entry) -> None:
+        """Of an attempt that had ended in the catalog when its process died: its object, if it has one, is nobody's."""
+        try:
+            store = self.stores.resolve(entry.place.store)
+            with store.blamed(), contextlib.suppress(errors.ObjectNotFound):
+                store.driver.delete(entry.place.key)
+            self._ledger.release(entry.place)
+        except (errors.StoreError, errors.UnknownStore, errors.CatalogUnavailable, OutcomeUnknown) as error:
+            LOG.warning("The quota of object %s is held until the next start: %s", entry.place.key, describe(error))
 
     def _purge(self, store: Store) -> None:
         if store.read_only or not isinstance(store.driver, FindsLeftovers):

@@ -82,13 +82,12 @@ class Usage:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         owner = caller_of(req.env).project_id or ""
-        account, counts = self._images.account(owner), self._images.counts(owner)
-        limit = UNLIMITED if account.limit is None else account.limit // MIB
+        has, may = self._images.usage(owner)
         resp.media = {
             "usage": {
-                "image_size_total": {"usage": account.used // MIB, "limit": limit},
-                "image_count_total": {"usage": counts.images, "limit": UNLIMITED},
-                "image_count_uploading": {"usage": counts.uploading, "limit": UNLIMITED},
+                "image_size_total": {"usage": has.used // MIB, "limit": _limit(may.size, MIB)},
+                "image_count_total": {"usage": has.images, "limit": _limit(may.images)},
+                "image_count_uploading": {"usage": has.uploads, "limit": _limit(may.uploads)},
             }
         }
 
@@ -107,6 +106,10 @@ class ImageInStore:
         enforce(caller, "delete_image_location", image)
         self._images.delete_from_store(image_id, caller, store)
         resp.status = falcon.HTTP_204
+
+
+def _limit(value: int | None, unit: int = 1) -> int:
+    return UNLIMITED if value is None else value // unit
 
 
 def _store_body(store: Store, *, default: str) -> dict[str, object]:

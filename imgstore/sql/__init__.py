@@ -1,17 +1,22 @@
-"""The catalog on SQLAlchemy: SQLite is the embedded default (extra `service`), PostgreSQL and MariaDB or MySQL are for
-several machines. The only package that knows SQL."""
+"""The catalog and the quota ledger on SQLAlchemy: SQLite is the embedded default (extra `service`), PostgreSQL and
+MariaDB or MySQL are for several machines. The only package that knows SQL."""
 
 from imgstore.sql.address import Address, address_of_file, parse
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.ledger.books import LedgerBooks
+from imgstore.sql.ledger.entries import Entry, Place
+from imgstore.sql.ledger.ledger import SqlLedger
+from imgstore.sql.ledger.weights import Account, Weight
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal
-from imgstore.sql.upgrading import CATALOG, PARTS, current, opened, upgrade
+from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
-    "CATALOG", "EVERYTHING", "ORDERS", "PARTS", "SORT_KEYS", "Address", "Caller", "Condition", "Counts", "Database",
-    "ImageQuery", "ImageRecord", "NewImage", "NotInStore", "OutcomeUnknown", "Removal", "SortKey", "SqlCatalog",
-    "address_of_file", "current", "opened", "parse", "upgrade",
+    "CATALOG", "EVERYTHING", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Caller", "Condition",
+    "Counts", "Database", "Entry", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage", "NotInStore",
+    "OutcomeUnknown", "Place", "Removal", "SortKey", "SqlCatalog", "SqlLedger", "Weight", "address_of_file",
+    "current", "opened", "parse", "upgrade",
 ]  # fmt: skip

@@ -62,22 +62,21 @@ def release(connection: sa.Connection, attempt: Attempt) -> bool:
     return taken.rowcount == 1
 
 
-def abandon_all(connection: sa.Connection) -> int:
-    """Ends every attempt: their images are queued again, what they may have committed is to be removed. For the start
-    of a host that knows that no upload is under way. Returns how many there were."""
+def all_dead(connection: sa.Connection) -> list[Attempt]:
+    """Every attempt that has not ended, for the start of a host that knows that no upload is under way."""
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading)
-    dead = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None))).all()
-    for row in dead:
-        abandon(connection, Attempt(row.id, row.uploading, row.owner, "", ""))
-    return len(dead)
+    rows = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None)).order_by(IMAGES.c.id))
+    return [Attempt(row.id, row.uploading, row.owner, "", "") for row in rows]
 
 
-def abandon(connection: sa.Connection, attempt: Attempt) -> None:
-    """Ends an attempt that nobody pursues any more, unless it ended; what it may have committed is to be removed."""
+def abandon(connection: sa.Connection, attempt: Attempt) -> str | None:
+    """Ends an attempt that nobody pursues any more; its image is queued again, what it may have committed is to be
+    removed. Returns the store that it wrote to, None if it has ended already."""
     store = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
     if store is not None:
         _add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
         release(connection, attempt)
+    return store
 
 
 def _owned_by(attempt: Attempt) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

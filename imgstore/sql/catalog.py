@@ -19,6 +19,7 @@ from imgstore.catalog import no_such_image
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 from imgstore.sql import attempts, changes, listing
 from imgstore.sql.address import Address
+from imgstore.sql.books import NO_BOOKS, Books
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.listing import ImageQuery
@@ -32,14 +33,18 @@ LOG = logging.getLogger(__name__)
 class SqlCatalog:
     """Implements `ImageCatalog` and `ImageSource`; their `context` is a Caller, None sees everything.
 
-    `database`: an open one, or the address of one that is the catalog's own; then `busy_timeout` is in seconds. All
-    methods raise CatalogUnavailable if it cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
+    `database`: an open one, or the address of one that is the catalog's own; then `busy_timeout` is in seconds. `books`
+    are told of every change that they count, in its transaction. All methods raise CatalogUnavailable if the database
+    cannot be reached (nothing was changed) and OutcomeUnknown if COMMIT failed.
     """
 
-    def __init__(self, database: Database | Address | str, *, busy_timeout: float = 30.0) -> None:
+    def __init__(
+        self, database: Database | Address | str, *, busy_timeout: float = 30.0, books: Books = NO_BOOKS
+    ) -> None:
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
         self._database = database
+        self._books = books
         self._unreleased: dict[str, list[Attempt]] = {}
 
     @property
@@ -52,8 +57,15 @@ class SqlCatalog:
         self._database.close()
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use."""
-        return self._database.change(lambda connection: _create(connection, image))
+        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded."""
+        bounds = self._books.bounds(image.owner)
+
+        def work(connection: sa.Connection) -> ImageRecord:
+            created = _create(connection, image)
+            self._books.image_added(connection, image.id, image.owner, bounds)
+            return created
+
+        return self._database.change(work)
 
     def get(self, image_id: str, caller: Caller) -> ImageRecord:
         """One image. Raises ImageNotFound."""
@@ -72,15 +84,26 @@ class SqlCatalog:
     def update(self, image_id: str, caller: Caller, change: Callable[[ImageRecord], NewImage]) -> ImageRecord:
         """Makes of the image what `change` makes of its present record, in one step: no other change comes between.
 
-        `change` does no input or output, and refuses by raising. Raises ImageNotFound, Forbidden (by policy).
+        `change` does no input or output, and refuses by raising. Raises ImageNotFound, Forbidden (by policy),
+        QuotaExceeded (of a new owner).
         """
+        bounds: dict[str, object] = {}
 
         def work(connection: sa.Connection) -> ImageRecord:
             image = _permitted(connection, image_id, caller, "modify_image")
-            changes.describe(connection, image, change(image))
+            new = change(image)
+            changes.describe(connection, image, new)
+            if new.owner != image.owner:
+                if new.owner not in bounds:
+                    raise _NewOwner(new.owner)
+                self._books.image_given(connection, image_id, new.owner, bounds[new.owner])
             return _visible(connection, image_id, EVERYTHING)
 
-        return self._database.change(work)
+        while True:
+            try:
+                return self._database.change(work)
+            except _NewOwner as other:
+                bounds[other.owner] = self._books.bounds(other.owner)
 
     def set_active(self, image_id: str, caller: Caller, *, active: bool) -> None:
         """deactivated -> active, or active -> deactivated; a no-op where it is so already.
@@ -103,6 +126,7 @@ class SqlCatalog:
         def work(connection: sa.Connection) -> ImageRecord:
             image = _permitted(connection, image_id, caller, "delete_image")
             changes.delete(connection, image)
+            self._books.image_removed(connection, image_id)
             return image
 
         return self._database.change(work)
@@ -115,7 +139,8 @@ class SqlCatalog:
 
         def work(connection: sa.Connection) -> None:
             image = _permitted(connection, image_id, caller, "delete_image_location")
-            changes.delete_location(connection, image, store)
+            for location in changes.delete_location(connection, image, store):
+                self._books.let_go(connection, location.store, location.key)
 
         self._database.change(work)
 
@@ -129,9 +154,12 @@ class SqlCatalog:
 
     def removed(self, removal: Removal) -> None:
         """The object is gone from its store."""
-        self._database.change(
-            lambda connection: connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
-        )
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
+            self._books.removed(connection, removal.store, removal.key)
+
+        self._database.change(work)
 
     def usage(self, owner: str) -> int:
         """Bytes of the images of `owner` that are not deleted."""
@@ -149,7 +177,14 @@ class SqlCatalog:
     def abandon_uploads(self) -> int:
         """Queues the images whose uploads died with their process again; what these may have left becomes `removals`.
         Only for a host that knows that no upload is under way. Returns how many there were."""
-        return self._database.change(attempts.abandon_all)
+
+        def work(connection: sa.Connection) -> int:
+            dead = attempts.all_dead(connection)
+            for attempt in dead:
+                self._abandon(connection, attempt)
+            return len(dead)
+
+        return self._database.change(work)
 
     def find(self, image_id: str, context: object = None) -> StoredImage:
         """See ImageSource."""
@@ -167,7 +202,7 @@ class SqlCatalog:
 
         def work(connection: sa.Connection) -> Attempt:
             for unreleased in self._unreleased.get(request.image_id, ()):
-                attempts.abandon(connection, unreleased)
+                self._abandon(connection, unreleased)
             image = _permitted(connection, request.image_id, caller, "upload_image")
             begun[:] = [attempts.begin(connection, image, store)]
             return begun[0]
@@ -182,7 +217,13 @@ class SqlCatalog:
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         """See ImageCatalog."""
-        self._database.change(lambda connection: attempts.activate(connection, attempt, result))
+
+        def work(connection: sa.Connection) -> None:
+            attempts.activate(connection, attempt, result)
+            self._books.activated(connection, attempt, result)
+
+        self._database.change(work)
+        self._books.settled(attempt, result.location.store)
 
     def release(self, attempt: Attempt) -> bool:
         """See ImageCatalog. True also for an image deleted meanwhile: the attempt never became active.
@@ -195,11 +236,24 @@ class SqlCatalog:
             self._unreleased.setdefault(attempt.image_id, []).append(attempt)
             raise
 
+    def _abandon(self, connection: sa.Connection, attempt: Attempt) -> None:
+        store = attempts.abandon(connection, attempt)
+        if store is not None:
+            self._books.let_go(connection, store, attempt.key)
+
     def _give_back(self, attempt: Attempt) -> None:
         try:
             self.release(attempt)
         except (errors.CatalogUnavailable, OutcomeUnknown) as error:
             LOG.error("Image %s stays in saving until the next upload: %s", attempt.image_id, error)
+
+
+class _NewOwner(Exception):
+    """A change makes a project the owner whose limits were not asked for yet."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
 
 
 def _caller(context: object) -> Caller:

@@ -18,6 +18,7 @@ from imgstore import errors
 from imgstore.sql import schema
 from imgstore.sql.address import Address
 from imgstore.sql.database import Database
+from imgstore.sql.ledger import schema as ledger_schema
 
 CURE = "Run 'imgstore db upgrade'."
 LOCK = 7042915823
@@ -42,7 +43,9 @@ class Part:
 
 
 CATALOG = Part("catalog", "c0001", schema.METADATA)
-PARTS = (CATALOG,)
+LEDGER = Part("ledger", "l0001", ledger_schema.METADATA)
+PARTS = (CATALOG, LEDGER)
+"""In the order in which they are made: the ledger is filled from the catalog."""
 
 
 def opened(address: Address | str, parts: Sequence[Part], *, busy_timeout: float = 30.0) -> Database:

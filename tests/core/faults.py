@@ -8,7 +8,7 @@ from typing import TypeVar
 from imgstore.catalog import MemoryCatalog
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
+from imgstore.model import Attempt, Location, ObjectInfo, UploadRequest, UploadResult
 from imgstore.quota import Hold, MemoryQuota
 from imgstore.taps import Tap
 from tests.core.world import World
@@ -71,12 +71,12 @@ class FaultyQuota:
         self._ledger = ledger
         self._faults = faults
 
-    def reserve(self, owner: str, size: int | None) -> Hold:
-        hold = self._faults.call("quota.reserve", lambda: self._ledger.reserve(owner, size))
+    def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
+        hold = self._faults.call("quota.reserve", lambda: self._ledger.reserve(attempt, store, size))
         return FaultyHold(hold, self._faults)
 
-    def give_back(self, owner: str, size: int) -> None:
-        self._ledger.give_back(owner, size)
+    def give_back(self, owner: str, location: Location, size: int) -> None:
+        self._ledger.give_back(owner, location, size)
 
 
 class FaultyHold:

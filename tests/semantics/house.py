@@ -20,7 +20,7 @@ from imgstore.inspection import FormatInspection
 from imgstore.model import Location
 from imgstore.service.assembly import Service
 from imgstore.service.server import Server
-from imgstore.sql import SqlCatalog
+from imgstore.sql import PARTS, opened
 from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
@@ -64,7 +64,7 @@ class House:
         )
         self.service = Service(
             self.stores,
-            SqlCatalog(f"sqlite:///{root}/catalog.sqlite"),
+            opened(f"sqlite:///{root}/catalog.sqlite", PARTS),
             settings=settings,
             taps=[FormatInspection()],
             project_quota=project_quota,

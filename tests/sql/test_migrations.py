@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from imgstore import errors
-from imgstore.sql import PARTS, Database, SqlCatalog, current, upgrade
+from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
 from imgstore.sql.upgrading import Part
 from tests.sql.conftest import OWNER, active_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
@@ -104,7 +104,7 @@ def test_tables_of_a_later_release_are_refused(tables: str, part: Part) -> None:
         with pytest.raises(errors.CatalogUnavailable, match="z9999"):
             upgrade(database)
     with pytest.raises(errors.CatalogUnavailable, match=r"z9999|db upgrade"):
-        SqlCatalog(tables)
+        opened(tables, PARTS)
 
 
 @pytest.mark.parametrize(("version", "taken"), [(2, True), (1, False)])

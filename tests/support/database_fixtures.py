@@ -50,13 +50,13 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
+def database_kind(request: pytest.FixtureRequest) -> str:
     """Which kind of database the test runs on."""
     return str(request.param)
 
 
 @pytest.fixture
-def database_url(servers: Servers, kind: str, tmp_path: Path) -> Iterator[str]:
+def database_url(servers: Servers, database_kind: str, tmp_path: Path) -> Iterator[str]:
     """An empty database."""
-    with servers.database(kind, tmp_path) as url:
+    with servers.database(database_kind, tmp_path) as url:
         yield url

@@ -22,7 +22,7 @@ from imgstore.service.assembly import Service
 from imgstore.service.health import HealthSettings
 from imgstore.service.projects import claimed
 from imgstore.service.server import Server
-from imgstore.sql import Caller, SqlCatalog
+from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
 from imgstore.taps import TapFactory
 from imgstore.upload import UploadSettings
@@ -172,7 +172,7 @@ class LocalService:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
             stores,
-            SqlCatalog(f"sqlite:///{self.catalog.database}", busy_timeout=busy_timeout),
+            opened(f"sqlite:///{self.catalog.database}", PARTS, busy_timeout=busy_timeout),
             settings=settings,
             taps=taps,
             project_quota=project_quota,
