@@ -20,7 +20,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp
-	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest tests/auth/test_keystone.py
+	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest tests/auth/test_keystone.py tests/auth/test_limits.py
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check

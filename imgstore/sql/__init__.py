@@ -2,6 +2,7 @@
 MariaDB or MySQL are for several machines. The only package that knows SQL."""
 
 from imgstore.sql.address import Address, address_of_file, parse
+from imgstore.sql.audit import Audit, Finding, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
@@ -15,8 +16,8 @@ from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewIma
 from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
-    "CATALOG", "EVERYTHING", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Caller", "Condition",
-    "Counts", "Database", "Entry", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage", "NotInStore",
-    "OutcomeUnknown", "Place", "Removal", "SortKey", "SqlCatalog", "SqlLedger", "Weight", "address_of_file",
-    "current", "opened", "parse", "upgrade",
+    "CATALOG", "EVERYTHING", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Audit", "Caller",
+    "Condition", "Counts", "Database", "Entry", "Finding", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage",
+    "NotInStore", "OutcomeUnknown", "Place", "Removal", "SortKey", "SqlCatalog", "SqlLedger", "Weight",
+    "address_of_file", "compare", "current", "opened", "parse", "put_right", "upgrade",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ def activate(connection: sa.Connection, attempt: Attempt, result: UploadResult) 
     )
     if taken.rowcount != 1:
         raise image_gone(attempt.image_id)
-    _add_location(connection, attempt.image_id, result.location, LIVE)
+    add_location(connection, attempt.image_id, result.location, LIVE)
 
 
 def release(connection: sa.Connection, attempt: Attempt) -> bool:
@@ -74,9 +74,15 @@ def abandon(connection: sa.Connection, attempt: Attempt) -> str | None:
     removed. Returns the store that it wrote to, None if it has ended already."""
     store = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
     if store is not None:
-        _add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
+        add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
         release(connection, attempt)
     return store
+
+
+def number_of(image_id: str, key: str) -> int:
+    """The number of the attempt that writes under `key`: the reverse of `Attempt.key`."""
+    number = key.removeprefix(image_id).removeprefix(".")
+    return int(number) if number.isdigit() else 1
 
 
 def _owned_by(attempt: Attempt) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -87,7 +93,8 @@ def _status_after_attempt() -> sa.Case[str]:
     return sa.case((IMAGES.c.deleted_at.is_not(None), "deleted"), else_="queued")
 
 
-def _add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
+def add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
+    """An object of the image, or one that is to be removed."""
     connection.execute(
         sa.insert(LOCATIONS).values(
             image_id=image_id, store=location.store, key=location.key, url=location.url, state=state
