@@ -20,7 +20,6 @@ _LAWS = (
     "reading",
     "resources",
     "sizes",
-    "traces",
     "visibility",
     "writing",
 )

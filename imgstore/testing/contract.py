@@ -15,7 +15,6 @@ from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
 from imgstore.testing.subject import Subject
-from imgstore.testing.traces import TraceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 
@@ -29,7 +28,6 @@ class DriverContract(
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
-    TraceLaws,
     FailureLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import uvicorn
 
@@ -63,9 +62,9 @@ class _SlowWriter(ObjectWriter):
 class AnyImage(MemoryCatalog):
     """Creates an image at its upload."""
 
-    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
+    def begin(self, request: UploadRequest, store: str) -> Attempt:
         self.create(request.image_id)
-        return super().begin(request, stores)
+        return super().begin(request, store)
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ ARGUMENTS = {
     "rm": ["key"],
     "help": ["put"],
     "serve": ["--help"],
-    "db": ["upgrade", "--data-dir", "."],
 }
 
 

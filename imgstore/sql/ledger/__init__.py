@@ -1,1 +1,0 @@
-"""The quota ledger in SQL (see `schema` for what it is made of)."""
