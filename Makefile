@@ -13,7 +13,7 @@ export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-keystone lint bench sample clean
+.PHONY: run test test-keystone test-s3 lint bench bench-s3 sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -21,8 +21,15 @@ run: $(VENV)/run.stamp
 test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(BIN)/python -m pytest
 
-test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp
-	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest tests/auth/test_keystone.py
+test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp
+	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest $(wildcard tests/*/test_keystone*.py)
+
+# make test-s3 ENDPOINT=https://s3.example.org BUCKET=... REGION=..., keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+test-s3: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+	@test -n "$(ENDPOINT)" -a -n "$(BUCKET)" || { echo "Name a server and a bucket: make test-s3 ENDPOINT=... BUCKET=..."; exit 2; }
+	IMGSTORE_S3_ENDPOINT=$(ENDPOINT) IMGSTORE_S3_BUCKET=$(BUCKET) IMGSTORE_S3_REGION=$(or $(REGION),us-east-1) \
+	IMGSTORE_S3_PART_SIZE=$(or $(PART_SIZE),5242880) IMGSTORE_S3_MAX_PARTS=$(or $(MAX_PARTS),1000) \
+	$(BIN)/python -m pytest tests/s3 $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check
@@ -31,6 +38,9 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m bench $(ARGS)
+
+bench-s3: $(VENV)/bench.stamp $(VENV)/swift.stamp $(VENV)/aws.stamp
+	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.s3 --aws $(VENV)/aws/bin/aws $(ARGS)
 
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
@@ -54,7 +64,14 @@ $(VENV)/bench.stamp: $(VENV)/run.stamp bench/requirements.txt
 	@echo "Building $(VENV)/bench, with what is measured beside imgstore ..."
 	@rm -rf $(VENV)/bench
 	@$(PYTHON) -m venv $(VENV)/bench
-	@$(subst $(BIN),$(VENV)/bench/bin,$(PIP)) --editable . --requirement bench/requirements.txt
+	@$(subst $(BIN),$(VENV)/bench/bin,$(PIP)) --editable '.[s3]' --requirement bench/requirements.txt
+	@touch $@
+
+# The command line of Amazon, which wants a botocore of its own.
+$(VENV)/aws.stamp: $(VENV)/run.stamp bench/s3/requirements.txt
+	@rm -rf $(VENV)/aws
+	@$(PYTHON) -m venv $(VENV)/aws
+	@$(subst $(BIN),$(VENV)/aws/bin,$(PIP)) --requirement bench/s3/requirements.txt
 	@touch $@
 
 # A real Keystone, and the clients of OpenStack, apart from what is tested.

@@ -23,8 +23,10 @@ from typing import Any
 from oslo_config import cfg, types
 
 from imgstore import inifiles, registry
+from imgstore.capabilities import HasCapacity
 from imgstore.driver import StoreDriver
 from imgstore.errors import ConfigurationError
+from imgstore.limits import Allowance, FixedLimits
 from imgstore.options import OPTIONS, SECTION, STORE_OPTIONS
 from imgstore.store import Store, StoreSet
 from imgstore.taps import TapFactory
@@ -85,6 +87,7 @@ def upload_settings(conf: cfg.ConfigOpts) -> UploadSettings:
         max_image_size=values["max_image_size"],
         hash_algo=values["hash_algorithm"],
         checksum=values["checksum"],
+        several_stores=values["several_stores"],
     )
 
 
@@ -92,6 +95,36 @@ def project_quota(conf: cfg.ConfigOpts) -> int | None:
     """Bytes that one project's images may take; None: no limit. Raises ConfigurationError."""
     quota: int | None = _own(conf)["project_quota"]
     return quota
+
+
+def quota_limits(conf: cfg.ConfigOpts, stores: StoreSet) -> FixedLimits:
+    """What projects and `stores` may take. Raises ConfigurationError."""
+    values = _own(conf)
+    default = Allowance(values["project_quota"], values["project_images"], values["project_uploads"])
+    exceptions = [values[f"project_{name}_exceptions"] for name in ("quota", "images", "uploads")]
+    sizes, images, uploads = exceptions
+    return FixedLimits(
+        default=default,
+        projects={
+            project: Allowance(
+                sizes.get(project, default.size),
+                images.get(project, default.images),
+                uploads.get(project, default.uploads),
+            )
+            for project in {*sizes, *images, *uploads}
+        },
+        in_stores={store.identifier: Allowance(size=store.project_quota) for store in stores},
+        stores=capacities(stores),
+    )
+
+
+def capacities(stores: StoreSet) -> dict[str, Allowance]:
+    """What each store has room for."""
+    return {
+        store.identifier: Allowance(size=store.driver.capacity)
+        for store in stores
+        if isinstance(store.driver, HasCapacity)
+    }
 
 
 def build_taps(conf: cfg.ConfigOpts) -> list[TapFactory]:

@@ -55,9 +55,10 @@ class DownloadService:
             return self._source.find(image_id, context)
 
     def open(
-        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = ()
-    ) -> Download:
-        """Bytes `start` to `stop` (exclusive; None: the end) of an image with data.
+        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
+        context: object = None,
+    ) -> Download:  # fmt: skip
+        """Bytes `start` to `stop` (exclusive; None: the end) of an image with data, as `context` reaches the stores.
 
         Tries the stores named in `prefer` first, then the others by weight. Raises UnknownStore for a name in `prefer`,
         RangeNotSatisfiable, DataGone if no location has the object, StoreUnavailable if one may have it later.
@@ -69,7 +70,7 @@ class DownloadService:
             raise errors.RangeNotSatisfiable(f"The image has {image.size} bytes.", size=image.size)
         download = Download(
             self._stores, image, self._ordered(image.locations, prefer), start, end, resumes=self._resumes,
-            sleep=self._sleep,
+            sleep=self._sleep, context=context,
         )  # fmt: skip
         download.begin()
         return download
@@ -95,12 +96,13 @@ class Download:
 
     def __init__(
         self, stores: StoreSet, image: StoredImage, locations: list[Location], start: int, stop: int, *, resumes: int,
-        sleep: Callable[[float], None],
+        sleep: Callable[[float], None], context: object,
     ) -> None:  # fmt: skip
         self.image = image
         self.start = start
         self.stop = stop
         self._stores = stores
+        self._context = context
         self._locations = locations
         self._resumes = resumes
         self._sleep = sleep
@@ -178,7 +180,7 @@ class Download:
         raise self._refusal()
 
     def _open_at(self, location: Location, etag: str | None) -> ObjectReader:
-        store = self._stores.resolve(location.store)
+        store = self._stores.resolve(location.store).for_context(self._context, url=location.url)
         with store.blamed():
             reader = self._open_range(store, location.key, etag)
             if reader.info.size != self.image.size:

@@ -98,9 +98,15 @@ class StoreDriver(ABC):
     def _delete(self, key: str) -> None:
         """Removes the object. Raises ObjectNotFound."""
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         """Room in a store with a `capacity`: the base extends, settles or releases it. None: no limit."""
         return None
+
+    def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
+        """The driver through which a caller's objects are reached: this one, unless every caller has storage of their
+        own. `context` is the host's own, None for the service itself; `url` is that of an object to be read or
+        removed, which may say whose it is. Cheap, and needs no `close`. Raises UsageError, InvalidKey."""
+        return self
 
     def close(self) -> None:
         """Returns connections and threads. The driver is not used afterwards."""
@@ -118,7 +124,7 @@ class StoreDriver(ABC):
             raise errors.StoreReadOnly("Adding images to store is disabled.")
         refuse_too_large(size, limit)
         with contextlib.ExitStack() as undo, seam("opening for writing"):
-            room = self._reserve(size)
+            room = self._reserve(key, size)
             if room is not None:
                 undo.callback(room.release)
             writer = self._open_writer(key, size)

@@ -167,7 +167,7 @@ class ImageTooLarge(RequestError):
 
 
 class QuotaExceeded(RequestError):
-    """More bytes than the owner's quota leaves."""
+    """More bytes, images or uploads at a time than the owner's quota leaves."""
 
     status = 413
     code = "quota-exceeded"

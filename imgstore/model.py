@@ -36,12 +36,14 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What an upload that died left in a store: `name` is meaningful to the driver that lists it only."""
+    """What an upload that died left in a store: `name` is meaningful to the driver that lists it only; `key` is what it
+    was written for, where the driver can tell."""
 
     name: str
     reason: str
     size: int | None = None
     modified: float | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +56,40 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """What a host asks for. `store` None means the default one. `context` is the host's own (caller, policy): the core
-    hands it to the catalog untouched."""
+    """What a host asks for. `stores` are identifiers; none means the default store. `context` is the host's own
+    (caller, policy): the core hands it to the catalog untouched."""
 
     image_id: str
-    store: str | None = None
+    stores: Sequence[str] = ()
     size: int | None = None
     context: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at giving an image its data, as the catalog granted it: number 1, 2, ... never used twice (law 8)."""
+    """One try at giving an image its data, or a copy of it, as the catalog granted it: number 1, 2, ... never used
+    twice (law 8). `stores` are the identifiers of the stores that it writes to."""
 
     image_id: str
     number: int
     owner: str
     disk_format: str
     container_format: str
+    stores: Sequence[str] = ()
 
     @property
     def key(self) -> str:
-        """The key under which this attempt writes, and no other ever does."""
+        """The key under which this attempt writes, in each of its stores, and no other ever does."""
         return self.image_id if self.number == 1 else f"{self.image_id}.{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """A finished upload. `checksum` is the md5 in hex or None where it is turned off; `findings` are the taps'."""
+    """A finished upload. `locations`: one a store that has the data, at least one, in the order in which the stores
+    were asked for. `checksum` is the md5 in hex or None where it is turned off; `findings` are the taps'."""
 
     image_id: str
-    location: Location
+    locations: Sequence[Location]
     size: int
     hash_algo: str
     hash_value: str

@@ -9,8 +9,8 @@ from typing import Any
 
 from oslo_config import cfg, types
 
-from imgstore import digests
-from imgstore.sizes import size_opt
+from imgstore import digests, preparing
+from imgstore.sizes import Size, size_opt
 
 SECTION = "imgstore"
 TIB = 1024**4
@@ -52,7 +52,47 @@ OPTIONS: tuple[cfg.Opt, ...] = (
     size_opt(
         "project_quota",
         help="Bytes that the images of one project may take in all stores together, uploads under way included; no "
-        "limit if unset. Applies where the host has no quotas of its own.",
+        "limit if unset. Each copy of an image counts. Applies where the host has no quotas of its own.",
+    ),
+    cfg.Opt(
+        "project_quota_exceptions",
+        type=types.Dict(Size()),
+        default={},
+        help="Projects with another project_quota, each as 'project:size', separated by commas: "
+        "'5d2c6f6e37b3:10TiB, 0c9f1b11a4de:0'.",
+    ),
+    cfg.IntOpt(
+        "project_images",
+        min=0,
+        help="How many images one project may have, those without data included; no limit if unset.",
+    ),
+    cfg.Opt(
+        "project_images_exceptions",
+        type=types.Dict(types.Integer(min=0)),
+        default={},
+        help="Projects with another project_images, each as 'project:number', separated by commas.",
+    ),
+    cfg.IntOpt(
+        "project_uploads",
+        min=0,
+        help="How many uploads of one project may be under way at a time; no limit if unset.",
+    ),
+    cfg.Opt(
+        "project_uploads_exceptions",
+        type=types.Dict(types.Integer(min=0)),
+        default={},
+        help="Projects with another project_uploads, each as 'project:number', separated by commas.",
+    ),
+    cfg.StrOpt(
+        "several_stores",
+        default=preparing.OFF,
+        choices=[
+            (preparing.OFF, "an upload goes to one store"),
+            (preparing.ALL, "it may name several, and succeeds if all of them take it"),
+            (preparing.ANY, "it may name several, and succeeds if at least one takes it; the others are left out"),
+        ],
+        help="Whether one upload may go to several stores, named with commas in X-Image-Meta-Store: 'fast,archive'. "
+        "The image is read once and written to each; the quota counts each copy. A slow store slows the upload.",
     ),
     cfg.Opt(
         "hash_algorithm",
@@ -86,5 +126,10 @@ STORE_OPTIONS: tuple[cfg.Opt, ...] = (
         "read_only",
         default=False,
         help="Whether adding images to this store is disabled. Reading and deleting work as ever.",
+    ),
+    size_opt(
+        "project_quota",
+        help="Bytes that the images of one project may take in this store, uploads under way included; no limit if "
+        "unset. Applies where the host has no quotas of its own.",
     ),
 )

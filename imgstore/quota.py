@@ -1,8 +1,9 @@
 """Quota is a hold, not a check (law 4): room is set aside before bytes arrive, so concurrent uploads cannot pass it.
 
 `Quota` and `Hold` are what a host supplies; `MemoryQuota` is exact for all threads of one process, `UNLIMITED` never
-refuses. An `Account` is one limit with its usage and its holds, also used for the capacity of a store. What this module
-refuses to do: know who an owner is, or remember anything after the process.
+refuses, and `imgstore.sql.SqlLedger` is exact for all processes that share a database. An `Account` is one limit with
+its usage and its holds, also used for the capacity of a store. The functions make the refusals, so that all quotas
+refuse in the same words. What this module refuses to do: know who an owner is, or remember anything after the process.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from collections.abc import Callable
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.model import Attempt, Location
 
 
 class Hold(Protocol):
-    """Room set aside for one session. One of `settle` and `release` ends it; both are no-ops afterwards."""
+    """Room set aside for one object of one attempt. One of `settle` and `release` ends it; both are no-ops afterwards,
+    and where the catalog's own transaction has ended it already."""
 
     def extend_to(self, total: int) -> None:
-        """Makes the hold at least `total` bytes. Raises QuotaExceeded (or StoreFull) and then holds what it held."""
+        """Makes the hold at least `total` bytes. Raises QuotaExceeded (or StoreFull) and then holds what it held;
+        ImageGone if the hold was taken away, since the attempt counted as dead."""
 
     def settle(self, actual: int) -> None:
-        """Turns the hold into a usage of `actual` bytes, which is not more than was held. Does not fail."""
+        """Turns the hold into a usage of `actual` bytes, which is not more than was held. Does not fail: what cannot
+        be written now is written later, or found by recovery."""
 
     def release(self) -> None:
         """Gives the room back."""
@@ -30,11 +35,12 @@ class Hold(Protocol):
 class Quota(Protocol):
     """Where all sessions of all processes take their room from."""
 
-    def reserve(self, owner: str, size: int | None) -> Hold:
-        """Sets `size` bytes aside for `owner`; None: unknown, the hold grows as bytes arrive. Raises QuotaExceeded."""
+    def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
+        """Sets `size` bytes aside for the object that `attempt` writes to `store`, at the expense of its owner; None:
+        unknown, the hold grows as bytes arrive. Raises QuotaExceeded, StoreFull."""
 
-    def give_back(self, owner: str, size: int) -> None:
-        """Lowers the usage of `owner` by the `size` bytes of an image that was deleted."""
+    def give_back(self, owner: str, location: Location, size: int) -> None:
+        """Lowers the usage of `owner` by the `size` bytes of an object that was deleted."""
 
 
 Refusal = Callable[[int, int, int], errors.ImgstoreError]
@@ -44,6 +50,26 @@ def quota_refusal(limit: int, taken: int, wanted: int) -> errors.ImgstoreError:
     """The error for `wanted` bytes more where `taken` of `limit` bytes are in use or held."""
     return errors.QuotaExceeded(
         f"The quota is {limit} bytes, {taken} are in use or being uploaded, and {wanted} more were asked for."
+    )
+
+
+def store_quota_refusal(store: str, limit: int, taken: int, wanted: int) -> errors.ImgstoreError:
+    """The same for what a project may take in one store."""
+    return errors.QuotaExceeded(
+        f"The quota in store '{store}' is {limit} bytes, {taken} are in use or being uploaded, and {wanted} more were "
+        "asked for."
+    )
+
+
+def images_refusal(limit: int, taken: int) -> errors.ImgstoreError:
+    """The error for one image more where `taken` of `limit` are there."""
+    return errors.QuotaExceeded(f"The quota is {limit} images, {taken} are there, and one more was asked for.")
+
+
+def uploads_refusal(limit: int, taken: int) -> errors.ImgstoreError:
+    """The error for one upload more where `taken` of `limit` are under way."""
+    return errors.QuotaExceeded(
+        f"The quota is {limit} uploads at a time, {taken} are under way, and one more was asked for.", retry_after=10
     )
 
 
@@ -147,11 +173,11 @@ class MemoryQuota:
                 self._accounts[owner] = account
             return account
 
-    def reserve(self, owner: str, size: int | None) -> Hold:
+    def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
         """See Quota."""
-        return self.account(owner).reserve(size)
+        return self.account(attempt.owner).reserve(size)
 
-    def give_back(self, owner: str, size: int) -> None:
+    def give_back(self, owner: str, location: Location, size: int) -> None:
         """See Quota. Where the owner's account is not open yet `used_by` will not count the deleted image anyway."""
         with self._lock:
             account = self._accounts.get(owner)
@@ -162,11 +188,11 @@ class MemoryQuota:
 class _Unlimited:
     """No limit, and nothing to remember of anybody."""
 
-    def reserve(self, owner: str, size: int | None) -> Hold:
+    def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
         """See Quota."""
         return AccountHold(Account(None))
 
-    def give_back(self, owner: str, size: int) -> None:
+    def give_back(self, owner: str, location: Location, size: int) -> None:
         """See Quota."""
 
 

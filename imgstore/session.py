@@ -1,9 +1,11 @@
 """An upload under way: bytes are pushed in, and end as an active image or as nothing at all.
 
-`write` passes every byte to the taps, the digests and the store, in this order, after size, limit, capacity and quota
-have been compared (law 2, law 4). `finish` commits the object, then makes the image active, then settles the quota;
-leaving the session otherwise undoes everything, newest first (laws 1 and 3). Memory (law 6), besides the caller's own
-chunk: GATHER bytes of small chunks, the digests' window, and what the driver's writer says of itself.
+`write` passes every byte to the taps, the digests and what it writes to - one store, or several as one - in this order,
+after size, limit, capacity and quota have been compared (law 2, law 4). `finish` asks the catalog whether the attempt
+still owns its image (law 8), commits, makes the image active, and settles the quota; leaving the session otherwise
+undoes everything, newest first (laws 1 and 3). Memory (law 6), besides the caller's own chunk: GATHER bytes of small
+chunks, the larger of the digests' and the stores' windows (both hold the end of the same stream), and what each
+driver's writer says of itself.
 
 What this module refuses to do: read, begin anything, know HTTP.
 """
@@ -14,17 +16,17 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.catalog import ImageCatalog
+from imgstore.catalog import AttemptCatalog
 from imgstore.digests import Digests
-from imgstore.driver import ObjectWriter, WriterState
 from imgstore.model import Attempt, Chunk, UploadResult
-from imgstore.quota import Hold
 from imgstore.seam import host_seam
-from imgstore.store import Store, named
+from imgstore.store import named
+from imgstore.storewriter import SessionWriter, StoreWriter
 from imgstore.taps import Tap
 from imgstore.undo import Undo, describe
 from imgstore.writer import octets
@@ -53,29 +55,14 @@ def library_errors() -> Iterator[None]:
         raise errors.ImgstoreError("The upload failed inside the service.", detail=describe(error)) from error
 
 
-class HoldEnd:
-    """How the hold ends when the upload fails: released, unless the object had to be kept (see `_remove_object`)."""
-
-    def __init__(self, hold: Hold) -> None:
-        self.hold = hold
-        self.kept_bytes: int | None = None
-
-    def __call__(self) -> None:
-        if self.kept_bytes is None:
-            self.hold.release()
-        else:
-            self.hold.settle(self.kept_bytes)
-
-
 @dataclass(frozen=True)
 class SessionParts:
-    """What `UploadService.begin` has made ready, each with its undo in `undo`. `size` and `max_image_size` in bytes."""
+    """What was made ready before the first byte, each with its undo in `undo`. `size` and `max_image_size` in bytes;
+    `expected_hash`: what `hash_algo` must give, None where nobody knows."""
 
     attempt: Attempt
-    store: Store
-    catalog: ImageCatalog
-    writer: ObjectWriter
-    hold: HoldEnd
+    catalog: AttemptCatalog
+    writer: SessionWriter
     digests: Digests
     taps: Sequence[Tap]
     undo: Undo
@@ -83,6 +70,7 @@ class SessionParts:
     max_image_size: int | None
     hash_algo: str
     checksum: bool
+    expected_hash: str | None = None
 
 
 class UploadSession:
@@ -90,17 +78,15 @@ class UploadSession:
 
     def __init__(self, parts: SessionParts) -> None:
         self.attempt = parts.attempt
-        self.store = parts.store
         self._parts = parts
         self._catalog = parts.catalog
         self._writer = parts.writer
-        self._hold = parts.hold
         self._digests = parts.digests
         self._undo = parts.undo
         self._small: list[bytes] = []
         self._small_bytes = 0
         self._total = 0
-        self._refused = False
+        self._uncertain = False
         self._open = True
 
     @property
@@ -118,39 +104,35 @@ class UploadSession:
     def write(self, chunk: Chunk) -> None:
         """The next bytes of the image. `bytes` are kept by reference, other buffers are free again on return.
 
-        Raises SizeMismatch, ImageTooLarge, QuotaExceeded, StoreFull, ContentRefused, StoreUnavailable; each ends the
-        session with everything undone.
+        Raises SizeMismatch, ImageTooLarge, QuotaExceeded, StoreFull, ContentRefused, StoreUnavailable, ImageGone (the
+        image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
         with self._undone_on_error():
             data = octets(chunk)
             self._total += len(data)
-            with self.store.blamed():
-                self._writer.admit(self._total)
-            with host_seam("extending the hold on the quota"):
-                self._hold.hold.extend_to(self._total)
+            self._writer.admit(self._total)
             self._gather(data)
 
     def finish(self) -> UploadResult:
-        """After the last byte: the object is committed and the image becomes active, or everything is undone.
+        """After the last byte: what was written is committed and the image becomes active, or everything is undone.
 
         Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
         """
         self._expect_open()
         with self._undone_on_error():
             self._flush()
-            with self.store.blamed():
-                self._writer.expect_complete()
+            self._writer.expect_complete()
             findings = self._finish_taps()
             digests = self._digests.hexdigests()
-            with self.store.blamed():
-                result = self._result(digests, findings)
-                self._undo.push(
-                    f"object {self.attempt.key} committed to store {self.store.identifier}", self._remove_object
-                )
-                self._writer.commit()
+            self._refuse_other_bytes(digests)
+            self._confirm(certain=True)
+            self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
+            self._writer.commit()
+            result = self._result(digests, findings)
             self._activate(result)
-            self._hold.hold.settle(self._total)
+            for writer in self._writer.writers:
+                writer.hold.hold.settle(self._total)
             self._undo.forget()
             self._open = False
         self._close_helpers()
@@ -202,12 +184,18 @@ class UploadSession:
     def _pass_on(self, data: bytes | memoryview) -> None:
         if not data:
             return
+        self._confirm(certain=False)
         for tap in self._parts.taps:
             tap.write(data)
         self._digests.start(data)
-        with self.store.blamed():
-            self._writer.write(data)
+        self._writer.write(data)
         self._digests.settle(data)
+
+    def _confirm(self, *, certain: bool) -> None:
+        """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
+        still freeze between here and the commit: the catalog then refuses to make the image active."""
+        with host_seam("confirming the upload"):
+            self._catalog.confirm(self.attempt, certain=certain)
 
     def _finish_taps(self) -> dict[str, str | int]:
         findings: dict[str, str | int] = {}
@@ -215,11 +203,15 @@ class UploadSession:
             findings.update(tap.finish())
         return findings
 
+    def _refuse_other_bytes(self, digests: dict[str, str]) -> None:
+        if self._parts.expected_hash not in (None, digests[self._parts.hash_algo]):
+            raise errors.IntegrityError(f"The bytes that came do not have the image's {self._parts.hash_algo}.")
+
     def _result(self, digests: dict[str, str], findings: dict[str, str | int]) -> UploadResult:
         virtual_size = findings.get("virtual_size")
         return UploadResult(
             image_id=self.attempt.image_id,
-            location=self.store.location(self.attempt.key),
+            locations=tuple(writer.location for writer in self._writer.writers),
             size=self._total,
             hash_algo=self._parts.hash_algo,
             hash_value=digests[self._parts.hash_algo],
@@ -230,29 +222,35 @@ class UploadSession:
 
     def _activate(self, result: UploadResult) -> None:
         with host_seam("making the image active"):
+            self._uncertain = True
             try:
                 self._catalog.activate(self.attempt, result)
             except errors.ImgstoreError:
-                self._refused = True
+                self._uncertain = False
                 raise
 
-    def _remove_object(self) -> None:
-        """Removes a committed object only where it is certain that the image did not become active: the catalog
-        refused, or gives the image back. Otherwise (the catalog's answer got lost) an orphan is better than an active
-        image without data."""
-        if self._writer.state is not WriterState.COMMITTED:
+    def _remove_objects(self) -> None:
+        """Removes committed objects only where it is certain that the image did not become active: the catalog was not
+        asked, refused, or gives the image back. Otherwise (its answer got lost) orphans are better than an active image
+        without data. Until an object is certainly gone it counts (law 4)."""
+        committed = [writer for writer in self._writer.writers if writer.committed]
+        for writer in committed:
+            writer.hold.kept_bytes = self._total
+        if not committed or (self._uncertain and not self._given_back(committed)):
             return
-        if not self._refused:
-            self._hold.kept_bytes = self._total
-            if not self._catalog.release(self.attempt):
-                LOG.error(
-                    "Object %s in store %s is kept: whether its image is active is uncertain",
-                    self.attempt.key, self.store.identifier,
-                )  # fmt: skip
-                return
-            self._hold.kept_bytes = None
-        with contextlib.suppress(errors.ObjectNotFound):
-            self.store.driver.delete(self.attempt.key)
+        removing = Undo()
+        for writer in committed:
+            removing.push(f"object {self.attempt.key} in store {writer.store.identifier}", partial(_remove, writer))
+        removing.run()
+
+    def _given_back(self, committed: Sequence[StoreWriter]) -> bool:
+        if self._catalog.release(self.attempt):
+            return True
+        LOG.error(
+            "Object %s is kept in %s: whether its image is active is uncertain",
+            self.attempt.key, ", ".join(writer.store.identifier for writer in committed),
+        )  # fmt: skip
+        return False
 
     def _close_helpers(self) -> None:
         closing = Undo()
@@ -260,3 +258,8 @@ class UploadSession:
             closing.push("a tap", tap.close)
         closing.push("the digests' threads", self._digests.close)
         closing.run()
+
+
+def _remove(writer: StoreWriter) -> None:
+    writer.remove()
+    writer.hold.kept_bytes = None

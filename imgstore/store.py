@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgstore import errors
 from imgstore.driver import StoreDriver
@@ -16,17 +16,25 @@ from imgstore.model import Location
 
 @dataclass(frozen=True)
 class Store:
-    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work."""
+    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work.
+    `project_quota`: bytes that each project may take in it, None for no limit; for whoever keeps the quota."""
 
     identifier: str
     driver: StoreDriver
     description: str = ""
     weight: int = 0
     read_only: bool = False
+    project_quota: int | None = None
 
     def location(self, key: str) -> Location:
         """Where the object `key` of this store is."""
         return Location(store=self.identifier, key=key, url=self.driver.url(key))
+
+    def for_context(self, context: object, *, url: str | None = None) -> Store:
+        """The store as this caller reaches it (`StoreDriver.for_context`)."""
+        with self.blamed():
+            driver = self.driver.for_context(context, url=url)
+        return self if driver is self.driver else replace(self, driver=driver)
 
     def refuse_if_read_only(self) -> None:
         """Raises StoreReadOnly where configuration or the driver's nature forbids adding."""

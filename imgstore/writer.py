@@ -39,6 +39,21 @@ def octets(chunk: Chunk) -> bytes | memoryview:
         raise errors.UsageError("A chunk is bytes, a bytearray or a contiguous memoryview.") from error
 
 
+def refuse_excess(total: int, *, size: int | None, limit: int | None) -> None:
+    """Raises SizeMismatch or ImageTooLarge for `total` bytes where `size` were declared and `limit` are allowed (None:
+    not known, no limit)."""
+    if size is not None and total > size:
+        raise errors.SizeMismatch(f"The body is longer than the {size} bytes that were declared.")
+    if limit is not None and total > limit:
+        raise errors.ImageTooLarge(f"The image is larger than the limit of {limit} bytes.")
+
+
+def refuse_short(total: int, *, size: int | None) -> None:
+    """Raises SizeMismatch where fewer than the declared bytes came."""
+    if size is not None and total < size:
+        raise errors.SizeMismatch(f"The body has {total} bytes but {size} were declared.")
+
+
 class WriterState(enum.Enum):
     """The life of a writer: NEW until the driver's base arms it; OPEN; then one of the two ends."""
 
@@ -166,16 +181,12 @@ class ObjectWriter(ABC):
         self.__state = WriterState.OPEN
 
     def __admit(self, total: int) -> None:
-        if self.__size is not None and total > self.__size:
-            raise errors.SizeMismatch(f"The body is longer than the {self.__size} bytes that were declared.")
-        if self.__limit is not None and total > self.__limit:
-            raise errors.ImageTooLarge(f"The image is larger than the limit of {self.__limit} bytes.")
+        refuse_excess(total, size=self.__size, limit=self.__limit)
         if self.__room is not None:
             self.__room.extend_to(total)
 
     def __refuse_short(self) -> None:
-        if self.__size is not None and self.__total < self.__size:
-            raise errors.SizeMismatch(f"The body has {self.__total} bytes but {self.__size} were declared.")
+        refuse_short(self.__total, size=self.__size)
 
     def __expect_open(self, action: str) -> None:
         if self.__state is not WriterState.OPEN:

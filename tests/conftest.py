@@ -1,6 +1,7 @@
 """Hooks of the whole suite: tests that need a program which is missing are left out loudly (see `tests/needs.py`).
 
-The fixtures of `tests/support/fixtures.py` are there for all tests.
+The fixtures of `tests/support/fixtures.py` are there for all tests. Those on a real Keystone, in files that are called
+`test_keystone*.py`, run where there is one: `make test-keystone` builds it and says where.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ import os
 import pytest
 
 from tests.needs import Need
+from tests.support.database_fixtures import database_kind, database_url, servers
+from tests.support.keystone import ENVIRONMENT
 
+__all__ = ["database_kind", "database_url", "servers"]
+
+collect_ignore_glob = [] if os.environ.get(ENVIRONMENT) else ["*/test_keystone*.py"]
 pytest_plugins = ["tests.support.fixtures"]
 
 LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()

@@ -7,6 +7,8 @@ hooks are in `tests/conftest.py`.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,11 @@ CURES = {
     "qemu-img": "apt-get install qemu-utils",
     "grub-rescue-pc": "apt-get install grub-rescue-pc",
     "curl": "apt-get install curl",
+    "postgres": "apt-get install postgresql",
+    "mariadbd": "apt-get install mariadb-server",
 }
+SERVER_DIRECTORIES = ("/usr/sbin", "/usr/local/sbin")
+POSTGRESQL = Path("/usr/lib/postgresql")
 
 
 REAL_ISO = Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
@@ -57,9 +63,36 @@ class FileNeed(Need):
         return self.path.is_file()
 
 
+@dataclass(frozen=True)
+class ServerNeed(Need):
+    """A server, which Debian keeps where the PATH of an ordinary user does not lead."""
+
+    @property
+    def met(self) -> bool:
+        """Whether the server is installed."""
+        return find_server(self.program) is not None
+
+
+def find_server(program: str) -> Path | None:
+    """Where a server, or a program that comes with it, is; of several versions of PostgreSQL the newest."""
+    versions = sorted(POSTGRESQL.glob("*/bin"), key=_version, reverse=True)
+    places = [os.environ.get("PATH", ""), *SERVER_DIRECTORIES, *map(str, versions)]
+    found = shutil.which(program, path=os.pathsep.join(places))
+    return None if found is None else Path(found)
+
+
+def _version(directory: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", directory.parent.name)]
+
+
 def needs(program: str, *, why: str) -> pytest.MarkDecorator:
     """Marks a test, a class or (as `pytestmark`) a module."""
     return pytest.mark.needs(Need(program, why))
+
+
+def needs_server(program: str, *, why: str) -> pytest.MarkDecorator:
+    """Marks what starts a server of its own."""
+    return pytest.mark.needs(ServerNeed(program, why))
 
 
 def needs_real_iso() -> pytest.MarkDecorator:

@@ -27,6 +27,19 @@ print(put(data, "{IMAGE}", headers, [b"hello"], "p").status, put(data, "{IMAGE}"
 answer = get(data, "{IMAGE}", {{"range": "bytes=1-2"}}, "p")
 print(answer.status, b"".join(answer.body))
 answer.close()
+
+from host_copies import copy, copy_service
+from imgstore import UploadRequest, UploadService, config
+from imgstore.catalog import MemoryCatalog
+from imgstore.quota import MemoryQuota
+
+stores, catalog, quota = config.build_stores(config.load(["imgstore.conf"])), MemoryCatalog(), MemoryQuota(lambda _: 10)
+catalog.create("image", owner="p")
+with UploadService(stores, catalog=catalog, quota=quota).begin(UploadRequest("image", ["a"])) as session:
+    session.write(b"hello")
+    session.finish()
+copy(copy_service(stores, catalog, quota), "image", ["b"], "p").join()
+print([location.store for location in catalog.find("image").locations], quota.account("p").used)
 """
 
 
@@ -41,11 +54,11 @@ def test_the_host_of_the_embedding_guide_works_as_it_stands(tmp_path: Path) -> N
     )
     for name, text in [*blocks, ("use.py", USE)]:
         (tmp_path / name).write_text(text)
-    store = f"[imgstore]\nenabled_stores = a:filesystem\nproject_quota = 10\n[a]\ndatadir = {tmp_path}/images\n"
-    (tmp_path / "imgstore.conf").write_text(store)
+    stores = "[imgstore]\nenabled_stores = a:filesystem, b:filesystem\ndefault_store = a\nproject_quota = 10\n"
+    (tmp_path / "imgstore.conf").write_text(stores + "".join(f"[{s}]\ndatadir = {tmp_path}/{s}\n" for s in "ab"))
     command, environment = [sys.executable, "-W", "error", "use.py"], os.environ | {"PYTHONPATH": str(DOC.parent)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert run.stdout == "413 404\n204 409\n206 b'el'\n", run.stderr
+    assert run.stdout == "413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n", run.stderr
 
 
 def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path) -> None:
@@ -54,7 +67,16 @@ def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path)
     )
     for name, text in blocks:
         (tmp_path / name).write_text(text)
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "host.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        "host.py",
+        "host_copies.py",
+    ]
     environment = os.environ | {"MYPYPATH": str(DOC.parent)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout

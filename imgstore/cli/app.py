@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
+        "db": ("db:Db", "upgrade the tables of the service's database, or show their revision"),
         "sample-config": ("sample:SampleConfig", "print a configuration with every option"),
     },
     "more": {

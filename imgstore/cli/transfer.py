@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from imgstore.capabilities import CopiesObjects
 from imgstore.catalog import MemoryCatalog
 from imgstore.cli.configuration import Configured, Target
 from imgstore.cli.failures import Failure
@@ -17,6 +18,7 @@ from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import Advance, progress
 from imgstore.digests import Digests
 from imgstore.download import Download, DownloadService
+from imgstore.driver import refuse_too_large
 from imgstore.model import Location, StoredImage
 from imgstore.undo import Undo
 from imgstore.upload import UploadSettings
@@ -89,20 +91,39 @@ def digest_object(configured: Configured, target: Target, *, names: list[str], l
 
 
 def copy_object(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
-    """A copy that was read back and has the digest of what was read; or nothing.
+    """A copy that was read back and has the digest of what was read; or nothing. Inside one store the store makes it,
+    if it can.
 
     Raises StoreError, ImageTooLarge, Interrupted, Failure if the store does not give back what it got.
     """
+    inside = source.store is target.store and isinstance(target.store.driver, CopiesObjects)
+    make = _copied_inside if inside else _streamed
     with INTERRUPTS.deferred():
-        with read_object(configured, source) as download, progress("copying", download.length, quiet=quiet) as advance:
-            size, settings = download.length, configured.settings
-            written = write_object(target, download, size=size, settings=settings, advance=advance)
+        written = make(configured, source, target, quiet=quiet)
         with removed_on_failure(target):
-            algorithm = settings.hash_algo
+            algorithm = configured.settings.hash_algo
             again = digest_object(configured, target, names=[algorithm], label="comparing", quiet=quiet)
             if again.digests[algorithm] != written.digests[algorithm]:
                 raise Failure(f"the copy {target} has another {algorithm} than {source}; it was removed.")
     return written
+
+
+def _streamed(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
+    with read_object(configured, source) as download, progress("copying", download.length, quiet=quiet) as advance:
+        size, settings = download.length, configured.settings
+        return write_object(target, download, size=size, settings=settings, advance=advance)
+
+
+def _copied_inside(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
+    """The source is read for its digests, and is not written from here."""
+    store, driver, settings = target.store, target.store.driver, configured.settings
+    assert isinstance(driver, CopiesObjects)  # noqa: S101 - `copy_object` asked
+    store.refuse_if_read_only()
+    read = digest_object(configured, source, names=algorithms(settings), label="reading", quiet=quiet)
+    refuse_too_large(read.size, settings.max_image_size)
+    with store.blamed():
+        driver.copy(source.key, target.key)
+    return Written(store.location(target.key), read.size, read.digests)
 
 
 @contextlib.contextmanager

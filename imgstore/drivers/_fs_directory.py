@@ -101,6 +101,10 @@ class Directory:
         if identity_of(os.stat(self._path)) != identity_of(os.fstat(self.fd)):
             raise errors.StoreUnavailable("The datadir was replaced by another one.")
 
+    def names(self) -> list[str]:
+        """Every name."""
+        return os.listdir(self.fd)
+
     def entries(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every name and the status of what has it, links not followed."""
         with os.scandir(self.fd) as entries:

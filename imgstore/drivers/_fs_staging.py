@@ -22,7 +22,7 @@ from typing import TypeAlias
 from imgstore import errors
 from imgstore.drivers._fs_directory import Directory, close_quietly, identity_of
 
-_HIDDEN = re.compile(r"\.imgstore-[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}-[0-9a-f]{16}", re.ASCII)
+_HIDDEN = re.compile(r"\.imgstore-([A-Za-z0-9_-][A-Za-z0-9._-]{0,199})-[0-9a-f]{16}", re.ASCII)
 _NOT_SUPPORTED = {
     errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.ENOENT, errno.EPERM, errno.EXDEV, errno.EMLINK,
 }  # fmt: skip
@@ -123,6 +123,12 @@ def hidden_name(key: str) -> str:
 def is_hidden(name: str) -> bool:
     """Whether `name` was made by `hidden_name`."""
     return _HIDDEN.fullmatch(name) is not None
+
+
+def key_of(name: str) -> str | None:
+    """The key for which `hidden_name` made the name; None if it did not."""
+    match = _HIDDEN.fullmatch(name)
+    return None if match is None else match[1]
 
 
 @contextlib.contextmanager

@@ -99,7 +99,8 @@ class FilesystemDriver(StoreDriver):
                 with _fs_staging.unowned(directory, name) as free:
                     found = free
                 if found:
-                    yield Leftover(name, "an upload that ended with its process", status.st_size, status.st_mtime)
+                    key = _fs_staging.key_of(name)
+                    yield Leftover(name, "an upload that ended with its process", status.st_size, status.st_mtime, key)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers. Raises InvalidKey for a name that is not a leftover's."""
@@ -113,6 +114,14 @@ class FilesystemDriver(StoreDriver):
             if free:
                 directory.discard(leftover.name)
 
+    def remove_traces(self, key: str) -> None:
+        """See RemovesTraces: also of a process that is frozen, and holds its lock."""
+        check_key(key)
+        with seam("removing the traces of an upload"), self._open() as directory:
+            for name in directory.names():
+                if _fs_staging.key_of(name) == key:
+                    directory.discard(name)
+
     def space(self) -> Space:
         """See MeasuresSpace."""
         with seam("measuring the space"), self._open() as directory:
@@ -123,7 +132,7 @@ class FilesystemDriver(StoreDriver):
         left = max(0, account.limit - account.used - account.held)
         return Space(total=_least(room.total, account.limit), free=_least(room.free, left))
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         account = self._opened_account()
         return None if account is None else account.reserve(size)
 
@@ -177,6 +186,11 @@ class FilesystemDriver(StoreDriver):
 
     def _open(self) -> Directory:
         return Directory(self._settings.datadir)
+
+    @property
+    def capacity(self) -> int | None:
+        """See HasCapacity."""
+        return self._settings.capacity
 
     def _chosen_staging(self, directory: Directory) -> Staging:
         with self._lock:

@@ -106,6 +106,11 @@ class MemoryDriver(StoreDriver):
         driver.storage = storage
         return driver
 
+    @property
+    def capacity(self) -> int | None:
+        """See HasCapacity."""
+        return self.storage.account.limit
+
     def check(self) -> None:
         """Memory needs no proof, but a storage that a test broke shows it here."""
         self.storage.names()
@@ -132,6 +137,11 @@ class MemoryDriver(StoreDriver):
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers."""
 
+    def remove_traces(self, key: str) -> None:
+        """See RemovesTraces: nothing is in the storage before commit."""
+        check_key(key)
+        self.check()
+
     def space(self) -> Space:
         """See MeasuresSpace."""
         self.check()
@@ -140,7 +150,7 @@ class MemoryDriver(StoreDriver):
             return Space(total=None, free=None)
         return Space(total=account.limit, free=max(0, account.limit - account.used - account.held))
 
-    def _reserve(self, size: int | None) -> Hold | None:
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
         return self.storage.account.reserve(size)
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:

@@ -45,9 +45,10 @@ class ImageData:
         `UploadService.begin` says of image, size, quota and store. Then nothing has changed.
         """
         wanted = requests.read_upload(headers)
-        self._uploads.check_store(wanted.store)
+        stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
+        self._uploads.check_stores(stores)
         _require_image_id(image_id)
-        request = UploadRequest(image_id, store=wanted.store, size=wanted.size, context=context)
+        request = UploadRequest(image_id, stores=stores, size=wanted.size, context=context)
         return UploadExchange(self._uploads.begin(request), body_length=wanted.body_length)
 
     def download(
@@ -69,21 +70,21 @@ class ImageData:
         if ranges.not_modified(headers, etag):
             return Response(304, "Not Modified", _etag_header(etag))
         if head:
-            return self._headers_only(image, prefer)
-        return self._with_body(image, ranges.requested(headers, _size(image), etag=etag), prefer)
+            return self._headers_only(image, prefer, context)
+        return self._with_body(image, ranges.requested(headers, _size(image), etag=etag), prefer, context)
 
-    def _headers_only(self, image: StoredImage, prefer: list[str]) -> Response:
+    def _headers_only(self, image: StoredImage, prefer: list[str], context: object) -> Response:
         """Opens no byte of the image, which proves all the same that a GET would find it."""
         size = _size(image)
-        self._downloads.open(image, start=0, stop=0, prefer=prefer).close()
+        self._downloads.open(image, start=0, stop=0, prefer=prefer, context=context).close()
         return Response(200, "OK", _whole_headers(image, size))
 
-    def _with_body(self, image: StoredImage, span: ranges.Span | None, prefer: list[str]) -> Response:
+    def _with_body(self, image: StoredImage, span: ranges.Span | None, prefer: list[str], context: object) -> Response:
         if span is None:
             headers = _whole_headers(image, _size(image))
-            return Response(200, "OK", headers, body=self._downloads.open(image, prefer=prefer))
+            return Response(200, "OK", headers, body=self._downloads.open(image, prefer=prefer, context=context))
         headers = (*_common_headers(image, span.stop - span.start), ("Content-Range", span.content_range))
-        body = self._downloads.open(image, start=span.start, stop=span.stop, prefer=prefer)
+        body = self._downloads.open(image, start=span.start, stop=span.stop, prefer=prefer, context=context)
         return Response(206, "Partial Content", headers, body=body)
 
 

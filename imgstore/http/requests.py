@@ -72,6 +72,17 @@ def read_upload(headers: Headers) -> UploadHeaders:
     return UploadHeaders(store=_store(headers), size=size, body_length=length)
 
 
+def read_stores(store: str | None, *, several: bool) -> list[str]:
+    """The identifiers in the header that names the store: none without it, and where an upload may go to several stores
+    those between its commas. Raises InvalidRequest for a list with nothing between two of them."""
+    if store is None or not several:
+        return [] if store is None else [store]
+    identifiers = [identifier.strip(" ") for identifier in store.split(",")]
+    if "" in identifiers:
+        raise errors.InvalidRequest(f"{STORE} must be a list of store identifiers, separated by commas.")
+    return identifiers
+
+
 def read_prefer(query: str) -> list[str]:
     """The stores named by `prefer=a,b` in a query string, most preferred first. Raises InvalidRequest."""
     values = parse_qs(query, keep_blank_values=True).get("prefer", [])

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.entrypoints import keep_no_file
-from imgstore.service.assembly import service_of
-from imgstore.service.embedded import embedded_configuration, only_process
+from imgstore.service.assembly import Service, service_of
+from imgstore.service.embedded import FileLock, embedded_configuration, file_lock
 from imgstore.service.front import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server import Server, serve
-from imgstore.sql import SqlCatalog
+from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+LOG = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s"
 
 BANNER = """\
@@ -58,11 +59,12 @@ def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or SIGINT. Raises ConfigurationError, CatalogUnavailable before the start."""
     conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
-    with only_process(settings.database), contextlib.ExitStack() as stack:
-        catalog = _catalog(settings.database)
-        stack.callback(catalog.close)
-        service = service_of(conf, catalog)
+    with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
+        database = _database(settings.database)
+        stack.callback(database.close)
+        service = service_of(conf, database)
         stack.callback(service.close)
+        _end_dead_uploads(service, lock)
         service.start()
         server = _bound(service.app, settings)
         stores = ", ".join(store.identifier for store in service.stores)
@@ -71,15 +73,24 @@ def run(options: argparse.Namespace) -> None:
         serve(server)
 
 
-def _catalog(database: Path) -> SqlCatalog:
+def _end_dead_uploads(service: Service, lock: FileLock) -> None:
+    """Where nobody else uses the database, nobody need wait until their leases run out."""
+    if lock.alone:
+        service.end_dead_uploads()
+    lock.share()
+
+
+def _database(address: Address) -> Database:
     try:
-        return SqlCatalog(f"sqlite:///{database.resolve()}")
+        return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
         raise errors.ConfigurationError(
-            f"{database} cannot be used: {describe(error)}.",
+            f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",
             section=SECTION,
             option="database",
-            cure="Name an SQLite file that this release of the service made, or one that does not exist yet.",
+            cure=""
+            if address.file is None
+            else "Name an SQLite file that this release of the service made, or one that does not exist yet.",
         ) from error
 
 
@@ -131,6 +142,7 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.addFilter(_add_request_id)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each step of an upgrade, and that there was none
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

@@ -13,14 +13,16 @@ from imgstore import errors
 from imgstore.adapters.wsgi import request_headers
 from imgstore.http import MethodNotAllowed, NoSuchPath, error_response
 from imgstore.service import openapi, schemas
+from imgstore.service.copies import Copies
 from imgstore.service.image_api import ImageAction, ImageList, ImageTag, OneImage
 from imgstore.service.images import Images
+from imgstore.service.import_api import ImageImport
 from imgstore.service.info_api import ImageInStore, ImportInfo, Stores, StoresDetail, Usage
 from imgstore.sql import OutcomeUnknown
 
-VERSIONS = ("2.15", "2.13", "2.9", "2.8", "2.7", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
-"""The minor versions whose additions are here, newest first. Left out are those that say nothing but import (2.6, 2.10,
-2.11), tasks (2.12), caching (2.14, 2.16, 2.18) or locations (2.17), which are not."""
+VERSIONS = ("2.15", "2.13", "2.11", "2.10", "2.9", "2.8", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
+"""The minor versions whose additions are here, newest first; of the import methods (2.6, 2.10, 2.11) `/v2/info/import`
+tells which. Left out are those that say nothing but tasks (2.12), caching (2.14, 2.16, 2.18) or locations (2.17)."""
 
 
 class Versions:
@@ -47,11 +49,11 @@ class Description:
         resp.media = self._document
 
 
-def json_api(images: Images) -> falcon.App[falcon.Request, falcon.Response]:
+def json_api(images: Images, copies: Copies) -> falcon.App[falcon.Request, falcon.Response]:
     """The WSGI application."""
     app = falcon.App()
     app.req_options.strip_url_path_trailing_slash = True
-    for path, resource in resources(images).items():
+    for path, resource in resources(images, copies).items():
         app.add_route(path, resource)
     app.add_error_handler(Exception, _pass_through)
     app.add_error_handler(falcon.HTTPError, _answer_falcon_error)
@@ -60,7 +62,7 @@ def json_api(images: Images) -> falcon.App[falcon.Request, falcon.Response]:
     return app
 
 
-def resources(images: Images) -> dict[str, object]:
+def resources(images: Images, copies: Copies) -> dict[str, object]:
     """The resources by path; `openapi` describes each."""
     return {
         "/": Versions(),
@@ -70,6 +72,7 @@ def resources(images: Images) -> dict[str, object]:
         "/v2/images": ImageList(images),
         "/v2/images/{image_id}": OneImage(images),
         "/v2/images/{image_id}/tags/{tag}": ImageTag(images),
+        "/v2/images/{image_id}/import": ImageImport(images, copies),
         "/v2/images/{image_id}/actions/deactivate": ImageAction(images, active=False),
         "/v2/images/{image_id}/actions/reactivate": ImageAction(images, active=True),
         "/v2/stores/{store}/{image_id}": ImageInStore(images),

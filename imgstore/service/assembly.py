@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.capabilities import FindsLeftovers
+from imgstore.copying import CopyService
+from imgstore.download import DownloadService
 from imgstore.http import ImageData
-from imgstore.quota import MemoryQuota
+from imgstore.limits import Allowance, FixedLimits, Limits
+from imgstore.service import remains
 from imgstore.service.api import json_api
+from imgstore.service.copies import Copies
 from imgstore.service.front import Front
 from imgstore.service.health import HealthSettings, StoreHealth
+from imgstore.service.holds import Holds
 from imgstore.service.images import Images
 from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.operation import Operation
-from imgstore.service.options import SECTION
+from imgstore.service.options import COPY_THREADS, SECTION
 from imgstore.service.projects import caller_of, claimed
-from imgstore.sql import SqlCatalog
+from imgstore.service.recovery import INTERVAL, Recovery
+from imgstore.service.removals import Removals
+from imgstore.sql import LEASE, Database, LedgerBooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.taps import TapFactory
 from imgstore.undo import describe
@@ -29,53 +38,86 @@ if TYPE_CHECKING:
 
     from imgstore.service.projects import Authenticate
 
+LOG = logging.getLogger(__name__)
+
 
 class Service:
-    """The service without a server. It owns `stores` and `catalog` and closes them. `project_quota`: bytes of every
-    project, None for no limit; `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it,
-    if that is not the server's own."""
+    """The service without a server. It owns `stores` and `database` and closes them. `limits`: what projects and stores
+    may take, by default `project_quota` bytes for every project (None: no limit) and what the stores have room for;
+    `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it, if not the server's own;
+    `copy_threads`: copies between stores at a time; `lease`: seconds after which an upload of a process that gives no
+    sign counts as dead; `recovery_interval`: seconds between two looks for such uploads."""
 
     def __init__(
         self,
         stores: StoreSet,
-        catalog: SqlCatalog,
+        database: Database,
         *,
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
         project_quota: int | None = None,
+        limits: Limits | None = None,
         authenticate: Authenticate = claimed,
         health: HealthSettings | None = None,
         endpoint: str | None = None,
+        copy_threads: int = COPY_THREADS,
+        lease: float = LEASE,
+        recovery_interval: float = INTERVAL,
     ) -> None:
         self.stores = stores
-        self.catalog = catalog
-        self.quota = MemoryQuota(lambda owner: project_quota, used_by=catalog.usage)
-        self.images = Images(stores, catalog, self.quota)
+        limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
+        self.quota = SqlLedger(database, limits)
+        self.catalog = SqlCatalog(database, books=LedgerBooks(self.quota), lease=lease)
+        removals = Removals(stores, self.catalog)
+        self.images = Images(stores, self.catalog, self.quota, removals)
+        self.holds = Holds(stores, self.catalog, self.quota)
+        self.recovery = Recovery(self.catalog, removals, self.holds, interval=recovery_interval, lease=lease)
         self.health = StoreHealth(stores, health)
         metrics = Metrics(self.health)
         uploads = CountedUploads(
-            stores, metrics=metrics, catalog=catalog, quota=self.quota, settings=settings, taps=taps
+            stores, metrics=metrics, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps
         )
-        data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=catalog))
+        copying = CopyService(
+            stores,
+            catalog=self.catalog,
+            downloads=DownloadService(stores, source=self.catalog),
+            quota=self.quota,
+            settings=settings,
+        )
+        self.copies = Copies(copying, metrics=metrics.copies, threads=copy_threads)
+        data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=self.catalog))
         self.app: WSGIApplication = Front(
             data=ImageDataApp(data, context=caller_of),
-            api=json_api(self.images),
+            api=json_api(self.images, self.copies),
             operation=Operation(self.health, metrics),
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
         )
 
+    def end_dead_uploads(self) -> None:
+        """For a host that knows that no upload is under way, before the start. Raises CatalogUnavailable."""
+        dead = self.catalog.abandon_uploads()
+        if dead:
+            LOG.warning("%s uploads died with their process: their images are queued again", dead)
+        self.holds.end_all()
+
     def start(self) -> None:
         """Proves the stores and puts right what a dead process left. Raises ConfigurationError, CatalogUnavailable."""
         for store in self.stores:
             _prove(store)
-        self.images.recover()
+        self.recovery.recover(at_once=True)
+        for store in self.stores:
+            _purge(store, self.catalog)
         self.health.start()
+        self.recovery.start()
 
     def close(self) -> None:
-        """Returns what catalog and stores hold."""
+        """Ends the copies under way, and returns what catalog and stores hold."""
         self.health.stop()
+        self.copies.stop()
+        self.recovery.stop()
+        self.quota.close()
         self.catalog.close()
         self.stores.close()
 
@@ -92,18 +134,35 @@ def _prove(store: Store) -> None:
         ) from error
 
 
-def service_of(conf: cfg.ConfigOpts, catalog: SqlCatalog) -> Service:
+def _purge(store: Store, catalog: SqlCatalog) -> None:
+    """What uploads left that failed to undo it, or wrote on after they counted as dead."""
+    if store.read_only or not isinstance(store.driver, FindsLeftovers):
+        return
+    try:
+        for leftover in remains.leftovers(catalog, store):
+            LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
+            with store.blamed():
+                store.driver.remove_leftover(leftover)
+    except errors.StoreError as error:
+        LOG.warning("Leftovers stay until the next start: %s", describe(error))
+
+
+def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
     """The service that a configuration describes. Raises ConfigurationError."""
     section = conf[SECTION]
+    stores = config.build_stores(conf)
     return Service(
-        config.build_stores(conf),
-        catalog,
+        stores,
+        database,
         settings=config.upload_settings(conf),
         taps=config.build_taps(conf),
-        project_quota=config.project_quota(conf),
+        limits=config.quota_limits(conf, stores),
         authenticate=_authenticate(conf),
         health=HealthSettings(section.health_interval, section.health_timeout),
         endpoint=section.public_endpoint,
+        copy_threads=section.copy_threads,
+        lease=section.upload_lease,
+        recovery_interval=section.recovery_interval,
     )
 
 

@@ -7,7 +7,7 @@ names the attribute. Additional properties are strings under any other name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from imgstore import errors
@@ -33,6 +33,14 @@ LARGEST_MINIMUM = 2**31 - 1
 Check = Callable[[str, Any], Any]
 
 
+class TooMany(errors.RequestError):
+    """More properties or tags than an image may have; as in Glance not 400."""
+
+    status = 413
+    code = "too-many-attributes"
+    title = "Content Too Large"
+
+
 def refuse_protected_name(name: str) -> None:
     """Raises Forbidden for an attribute that is not the client's to set."""
     if name in READ_ONLY:
@@ -48,11 +56,12 @@ def refuse_foreign_owner(owner: object, caller: Caller) -> None:
 
 
 def checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of an image, those of the API by name and all others under `properties`. Raises InvalidRequest."""
+    """The attributes of an image, those of the API by name and all others under `properties`. Raises InvalidRequest,
+    TooMany."""
     known = {name: check(name, attributes[name]) for name, check in CHECKS.items() if name in attributes}
     others = {name: value for name, value in attributes.items() if name not in CHECKS}
     if len(others) > MOST_PROPERTIES:
-        raise errors.InvalidRequest(f"An image has at most {MOST_PROPERTIES} additional properties.")
+        raise TooMany(f"An image has at most {MOST_PROPERTIES} additional properties, not {len(others)}.")
     return {**known, "properties": {property_name(name): property_value(name, others[name]) for name in others}}
 
 
@@ -74,6 +83,14 @@ def tag(value: object) -> str:
     if not text:
         raise errors.InvalidRequest("An element of tags must not be empty.")
     return text
+
+
+def few_enough(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags of one image. Raises TooMany."""
+    found = tuple(tags)
+    if len(found) > MOST_TAGS:
+        raise TooMany(f"An image has at most {MOST_TAGS} tags, not {len(found)}.")
+    return found
 
 
 def _image_id(name: str, value: object) -> str:
@@ -120,9 +137,9 @@ def _one_of(*choices: str | None) -> Check:
 
 
 def _tags(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > MOST_TAGS:
-        raise _invalid(name, f"a list of at most {MOST_TAGS} strings", value)
-    return tuple(dict.fromkeys(tag(each) for each in value))
+    if not isinstance(value, list):
+        raise _invalid(name, "a list of strings", value)
+    return few_enough(dict.fromkeys(tag(each) for each in value))
 
 
 def _storable(text: str) -> bool:

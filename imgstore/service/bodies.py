@@ -75,6 +75,9 @@ def image_body(image: ImageRecord) -> dict[str, object]:
     body.update(tags=sorted(image.tags), created_at=_time(image.created_at), updated_at=_time(image.updated_at))
     if image.locations:
         body["stores"] = ",".join(location.store for location in image.locations)
+    if image.copy_failed is not None:
+        body["os_glance_importing_to_stores"] = ",".join(image.copying_to)
+        body["os_glance_failed_import"] = ",".join(image.copy_failed)
     body.update({"self": path, "file": f"{path}/file", "schema": "/v2/schemas/image"})
     return body
 

@@ -1,7 +1,8 @@
 """What makes the service run with nothing around it: a configuration of its own, and a lock on its database.
 
-One process owns the database, so that at its start it knows that no upload is under way (see `images`). The lock is the
-kernel's and ends with the process, however that ends.
+The processes that use an SQLite file share a lock on it, so that one which gets it alone knows, at its start, that no
+upload is under way, and need not wait for leases to run out. The lock is the kernel's and ends with the process,
+however that ends; a process that is frozen has it still. A database on a server has no such thing.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from imgstore import errors
 from imgstore.service.options import SECTION
+from imgstore.sql import Address
+
+PATIENCE, PAUSE = 15.0, 0.05
+"""Seconds that a process waits for another one which is starting, and between two tries."""
 
 _CONFIGURATION = """\
 # Written at the first start, read at every start: change it as you like.
@@ -43,9 +49,36 @@ def embedded_configuration(directory: Path) -> Path:
     return path
 
 
+class FileLock:
+    """A lock on an SQLite file that all processes of the service share. `alone`: no other process has it, and none gets
+    it until `share` is called."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        self.alone = descriptor is not None and _lock(descriptor, fcntl.LOCK_EX)
+
+    def share(self) -> None:
+        """Lets others have it, too. Raises ConfigurationError if somebody will not."""
+        if self._descriptor is None:
+            return
+        end = time.monotonic() + PATIENCE
+        while not _lock(self._descriptor, fcntl.LOCK_SH):
+            if time.monotonic() > end:
+                raise _unusable(
+                    "the database is in use by a process that does not share it.",
+                    "Stop that one (an earlier release, it may be), or give this one a database of its own.",
+                )
+            time.sleep(PAUSE)
+        self.alone = False
+
+
 @contextlib.contextmanager
-def only_process(database: Path) -> Iterator[None]:
-    """Inside, no other process uses `database` through this function. Raises ConfigurationError."""
+def file_lock(address: Address) -> Iterator[FileLock]:
+    """Inside, the process counts among those that use the SQLite file. Raises ConfigurationError."""
+    database = address.file
+    if database is None:
+        yield FileLock(None)
+        return
     try:
         descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -54,23 +87,17 @@ def only_process(database: Path) -> Iterator[None]:
             "Create it, and give it to the user that the service runs as.",
         ) from error
     try:
-        _lock(descriptor)
-        yield
+        yield FileLock(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        raise _unusable(
-            f"the database is in use by another process{f' (pid {holder})' if holder else ''}.",
-            "Stop that one, or give this one a database of its own.",
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _unusable(problem: str, cure: str) -> errors.ConfigurationError:

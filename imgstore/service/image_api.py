@@ -14,6 +14,7 @@ from imgstore import errors
 from imgstore.service import attributes, listing, patching
 from imgstore.service.bodies import image_body, new_image, read_body
 from imgstore.service.images import Images
+from imgstore.service.import_api import METHODS
 from imgstore.service.policy import enforce
 from imgstore.service.projects import caller_of
 from imgstore.sql import Caller, ImageRecord, NewImage
@@ -62,6 +63,7 @@ class ImageList:
         resp.status = falcon.HTTP_201
         resp.location = f"{req.prefix}/v2/images/{image.id}"
         resp.set_header("OpenStack-image-store-ids", self._store_ids)
+        resp.set_header("OpenStack-image-import-methods", ",".join(METHODS))
         resp.media = image_body(image)
 
 
@@ -137,10 +139,7 @@ def _patched(image: ImageRecord, patch: patching.Patch, caller: Caller) -> NewIm
 
 
 def _tagged(image: ImageRecord, tag: str) -> NewImage:
-    tags = tuple(dict.fromkeys((*image.tags, tag)))
-    if len(tags) > attributes.MOST_TAGS:
-        raise errors.InvalidRequest(f"An image has at most {attributes.MOST_TAGS} tags.")
-    return dataclasses.replace(image, tags=tags)
+    return dataclasses.replace(image, tags=attributes.few_enough(dict.fromkeys((*image.tags, tag))))
 
 
 def _untagged(image: ImageRecord, tag: str) -> NewImage:

@@ -12,9 +12,9 @@ import falcon
 
 from imgstore import errors
 from imgstore.capabilities import MeasuresSpace
-from imgstore.http.requests import shown
 from imgstore.model import MIB
 from imgstore.service.images import Images
+from imgstore.service.import_api import METHODS
 from imgstore.service.policy import enforce
 from imgstore.service.projects import caller_of
 from imgstore.store import Store
@@ -23,14 +23,6 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 
 UNLIMITED = -1
-
-
-class StoreNotThere(errors.RequestError):
-    """The path names a store that is not enabled."""
-
-    status = 409
-    code = "unknown-store"
-    title = "Conflict"
 
 
 class Stores:
@@ -66,12 +58,12 @@ class StoresDetail:
 
 
 class ImportInfo:
-    """`/v2/info/import`: there is no way to import; clients upload."""
+    """`/v2/info/import`."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         caller_of(req.env)
-        methods: list[str] = []
-        resp.media = {"import-methods": {"description": "Import methods available.", "type": "array", "value": methods}}
+        told = {"description": "Import methods available.", "type": "array", "value": list(METHODS)}
+        resp.media = {"import-methods": told}
 
 
 class Usage:
@@ -82,13 +74,12 @@ class Usage:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         owner = caller_of(req.env).project_id or ""
-        account, counts = self._images.account(owner), self._images.counts(owner)
-        limit = UNLIMITED if account.limit is None else account.limit // MIB
+        has, may = self._images.usage(owner)
         resp.media = {
             "usage": {
-                "image_size_total": {"usage": account.used // MIB, "limit": limit},
-                "image_count_total": {"usage": counts.images, "limit": UNLIMITED},
-                "image_count_uploading": {"usage": counts.uploading, "limit": UNLIMITED},
+                "image_size_total": {"usage": has.used // MIB, "limit": _limit(may.size, MIB)},
+                "image_count_total": {"usage": has.images, "limit": _limit(may.images)},
+                "image_count_uploading": {"usage": has.uploads, "limit": _limit(may.uploads)},
             }
         }
 
@@ -101,12 +92,15 @@ class ImageInStore:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, store: str, image_id: str) -> None:
         caller = caller_of(req.env)
-        if store not in {each.identifier for each in self._images.stores}:
-            raise StoreNotThere(f"The selected store {shown(store)} is not available.")
+        self._images.require_store(store)
         image = self._images.get(image_id, caller)
         enforce(caller, "delete_image_location", image)
         self._images.delete_from_store(image_id, caller, store)
         resp.status = falcon.HTTP_204
+
+
+def _limit(value: int | None, unit: int = 1) -> int:
+    return UNLIMITED if value is None else value // unit
 
 
 def _store_body(store: Store, *, default: str) -> dict[str, object]:

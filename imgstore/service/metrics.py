@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from prometheus_client import (
     CollectorRegistry,
@@ -37,7 +38,7 @@ from imgstore.upload import UploadService, UploadSettings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"
-WHOLE, CUT, ABORTED = "whole", "cut", "aborted"
+WHOLE, CUT, ABORTED, LEFT_OUT = "whole", "cut", "aborted", "left-out"
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 _SHORT = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
@@ -61,6 +62,7 @@ class Metrics:
         )  # fmt: skip
         self.uploads = _Transfers("upload", registry)
         self.downloads = _Transfers("download", registry)
+        self.copies = CopyMetrics(registry)
 
     def request(self, method: str, resource: str, status: str, seconds: float) -> None:
         """A request was answered. `resource` is one of few words."""
@@ -118,6 +120,47 @@ class _Transfer:
         self._transfers.seconds.labels(self._store).observe(time.monotonic() - self._began)
 
 
+class CopyMetrics:
+    """The metrics of copies to other stores."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(
+            "imgstore_copies", "Copies of images that ended, by the store that they went to.", ["store", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._in_flight = Gauge("imgstore_copies_in_flight", "Copies of images under way.", registry=registry)
+
+    def ended(self, stores: Iterable[str], status: str) -> None:
+        """How a copy ended in these stores."""
+        for store in stores:
+            self._ended.labels(store, status).inc()
+
+    def under_way(self) -> AbstractContextManager[object]:
+        """Around a copy."""
+        return self._in_flight.track_inprogress()
+
+
+class _Uploads:
+    """One upload, to one store or to several: each counts for itself."""
+
+    def __init__(self, transfers: _Transfers, stores: Sequence[str]) -> None:
+        self._by_store = {store: _Transfer(transfers, store) for store in stores}
+
+    def moved(self, count: int) -> None:
+        for transfer in self._by_store.values():
+            transfer.moved(count)
+
+    def end(self, status: str) -> None:
+        for transfer in self._by_store.values():
+            transfer.end(status)
+
+    def end_well(self, result: UploadResult) -> None:
+        """The stores that have the image, and those that were left out."""
+        for location in result.locations:
+            self._by_store[location.store].end("204")
+        self.end(LEFT_OUT)
+
+
 class CountedUploads(UploadService):
     """Uploads, counted."""
 
@@ -130,7 +173,7 @@ class CountedUploads(UploadService):
 
     def begin(self, request: UploadRequest) -> UploadSession:
         """See UploadService."""
-        transfer = _Transfer(self._metrics.uploads, self._label(request.store))
+        transfer = _Uploads(self._metrics.uploads, self._labels(request.stores))
         try:
             return _CountedSession(super().begin(request), transfer)
         except errors.ImgstoreError as error:
@@ -140,17 +183,17 @@ class CountedUploads(UploadService):
             transfer.end(ABORTED)
             raise
 
-    def _label(self, store: str | None) -> str:
+    def _labels(self, identifiers: Sequence[str]) -> list[str]:
         try:
-            return self._stores.resolve(store).identifier
-        except errors.UnknownStore:
-            return UNKNOWN
+            return [store.identifier for store in self.check_stores(identifiers)]
+        except (errors.UnknownStore, errors.InvalidRequest):
+            return [UNKNOWN]
 
 
 class _CountedSession(UploadSession):
     """A session on the parts of another one that has not begun, which it replaces."""
 
-    def __init__(self, session: UploadSession, transfer: _Transfer) -> None:
+    def __init__(self, session: UploadSession, transfer: _Uploads) -> None:
         super().__init__(session._parts)
         self._transfer = transfer
         self._outcome_is_known = False
@@ -166,7 +209,7 @@ class _CountedSession(UploadSession):
         """See UploadSession."""
         with self._outcome():
             result = super().finish()
-        self._transfer.end("204")
+        self._transfer.end_well(result)
         return result
 
     def abort(self) -> None:
@@ -198,11 +241,12 @@ class CountedDownloads(DownloadService):
         self._metrics = metrics
 
     def open(
-        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = ()
-    ) -> Download:
+        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
+        context: object = None,
+    ) -> Download:  # fmt: skip
         """See DownloadService."""
         try:
-            download = super().open(image, start=start, stop=stop, prefer=prefer)
+            download = super().open(image, start=start, stop=stop, prefer=prefer, context=context)
         except errors.ImgstoreError as error:
             self._metrics.downloads.ended.labels(UNKNOWN, str(error.status)).inc()
             raise

@@ -68,7 +68,7 @@ def _about_images() -> dict[str, Any]:
         },
         "/v2/images/{image_id}/tags/{tag}": {
             "parameters": [*image, tag],
-            "put": _operation("addTag", "Add a tag", {204: None}, refusals=(404,)),
+            "put": _operation("addTag", "Add a tag", {204: None}, refusals=(404, 413)),
             "delete": _operation("removeTag", "Remove a tag", {204: None}, refusals=(404,)),
         },
         **{
@@ -77,6 +77,14 @@ def _about_images() -> dict[str, Any]:
                 "post": _operation(f"{action}Image", f"{action.capitalize()} an image", {204: None}, refusals=(404,)),
             }
             for action in ("deactivate", "reactivate")
+        },
+        "/v2/images/{image_id}/import": {
+            "parameters": image,
+            "post": _operation(
+                "importImage", "Copy an image's data to other stores; 202: the copy goes on by itself", {202: None},
+                refusals=(404, 409, 410, 413), parameters=[_store_header("Store to copy to, if the body names none")],
+                body={JSON: ref("Import")},
+            ),
         },
         "/v2/stores/{store}/{image_id}": {
             "parameters": [_path_parameter("store", {"type": "string", "minLength": 1}), *image],
@@ -90,7 +98,7 @@ def _about_images() -> dict[str, Any]:
 def _about_data() -> dict[str, Any]:
     octets = {"type": "string", "format": "binary"}
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0}, "Bytes that the image must have")
-    store = _header("X-Image-Meta-Store", {"type": "string", "minLength": 1}, "Store that takes the data")
+    store = _store_header("Store that takes the data; where several may, their identifiers between commas")
     prefer = _query("prefer", {"type": "string"}, "Stores to read from first, separated by commas")
     span = {"type": "string", "pattern": "^bytes=([0-9]{1,9}-([0-9]{1,9})?|-[0-9]{1,9})$"}
     parts = _header("Range", span, "One range of bytes")
@@ -122,7 +130,7 @@ def _about_service() -> dict[str, Any]:
         "/v2": ("chooseMinorVersion", "Versions of the API", {300: ref("Versions")}),
         "/v2/info/stores": ("listStores", "Stores", {200: ref("Stores")}),
         "/v2/info/stores/detail": ("listStoresDetail", "Stores with their details", {200: ref("StoresDetail")}),
-        "/v2/info/import": ("showImportInfo", "Ways to import: none", {200: ref("ImportInfo")}),
+        "/v2/info/import": ("showImportInfo", "Ways to import", {200: ref("ImportInfo")}),
         "/v2/info/usage": ("showUsage", "Quota and usage of the caller's project", {200: ref("Usage")}),
         "/v2/schemas/image": ("showImageSchema", "JSON schema of an image", {200: ref("JsonSchema")}),
         "/v2/schemas/images": ("showImagesSchema", "JSON schema of a list", {200: ref("JsonSchema")}),
@@ -209,13 +217,17 @@ def _operation(
     return operation
 
 
+def _store_header(description: str) -> Schema:
+    return _header("X-Image-Meta-Store", {"type": "string", "minLength": 1}, description)
+
+
 _PROJECT = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
 
 def _links() -> dict[str, Any]:
     """What can be done with a new image."""
-    names = ("showImage", "updateImage", "uploadImage", "downloadImage", "deactivateImage", "reactivateImage",
-             "addTag", "removeTag", "deleteImage")  # fmt: skip
+    names = ("showImage", "updateImage", "uploadImage", "downloadImage", "importImage", "deactivateImage",
+             "reactivateImage", "addTag", "removeTag", "deleteImage")  # fmt: skip
     return {name: {"operationId": name, "parameters": {"image_id": "$response.body#/id"}} for name in names}
 
 

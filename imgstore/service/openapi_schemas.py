@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imgstore.service import attributes, patching
+from imgstore.service.import_api import METHODS
 from imgstore.service.schemas import image_properties
 
 Schema = dict[str, Any]
@@ -31,6 +32,7 @@ def schemas() -> dict[str, Schema]:
         "OldPatch": _list(
             {"oneOf": [_old_operation(kind) for kind in patching.OLD_OPERATIONS]}, patching.MOST_OPERATIONS
         ),
+        "Import": _import(),
         "Error": _whole({"code": TEXT, "title": TEXT, "message": TEXT}),
         "Versions": _whole({"versions": _list(_version())}),
         "Stores": _whole({"stores": _list(_store())}),
@@ -55,6 +57,14 @@ def _new_image() -> Schema:
         **_object(settable, ()),
         "additionalProperties": {"type": "string", "maxLength": attributes.LONGEST_PROPERTY},
     }
+
+
+def _import() -> Schema:
+    stores = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True}
+    method = {**_whole({"name": {"enum": [*METHODS]}}), "additionalProperties": False}
+    flag: Schema = {"type": "boolean"}
+    members = {"method": method, "stores": stores, "all_stores": flag, "all_stores_must_succeed": flag}
+    return {**_object(members, ("method",)), "additionalProperties": False}
 
 
 def _operation(kind: str) -> Schema:

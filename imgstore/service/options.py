@@ -15,10 +15,12 @@ from oslo_config import cfg
 
 from imgstore import config, errors
 from imgstore.service.tls import tls_context
+from imgstore.sql import Address, address_of_file, parse
 
 SECTION = "service"
 
 KEYSTONE, NOAUTH = "keystone", "noauth"
+COPY_THREADS = 2
 FOREIGN = ("keystone_authtoken", "oslo_policy")
 
 OPTIONS: Sequence[cfg.Opt] = (
@@ -64,8 +66,29 @@ OPTIONS: Sequence[cfg.Opt] = (
     ),
     cfg.StrOpt(
         "database",
-        help="File of the catalog (SQLite), created with mode 0600 where it is missing. Unset: imgstore.sqlite in the "
-        "directory given by --data-dir.",
+        secret=True,
+        help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
+        "processes of one machine; or the URL of a database that several machines share, "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (imgstore[postgresql], "
+        "imgstore[mysql]), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "--data-dir.",
+    ),
+    cfg.IntOpt(
+        "upload_lease",
+        default=60,
+        min=1,
+        max=86400,
+        help="Seconds after which an upload counts as dead whose process does not say that it lives. It says so every "
+        "third of them, whatever client and stores do; so this is how long an image stays in saving after its process "
+        "died, and how long a process may freeze, or be cut off from the database, before its uploads are lost.",
+    ),
+    cfg.IntOpt(
+        "recovery_interval",
+        default=30,
+        min=1,
+        max=86400,
+        help="Seconds, on the average, between two looks for uploads that died and for data of deleted images that a "
+        "store did not let go. Every process of the service looks.",
     ),
     cfg.IntOpt(
         "threads",
@@ -73,6 +96,14 @@ OPTIONS: Sequence[cfg.Opt] = (
         min=1,
         max=1024,
         help="Threads that serve requests. Every upload and every download holds one from its begin to its end.",
+    ),
+    cfg.IntOpt(
+        "copy_threads",
+        default=COPY_THREADS,
+        min=1,
+        max=1024,
+        help="Copies of images to other stores at a time, each on a thread of its own beside those of the requests; "
+        "more wait.",
     ),
     cfg.FloatOpt(
         "body_timeout",
@@ -126,11 +157,12 @@ def load(files: Sequence[str]) -> cfg.ConfigOpts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """How the service runs. `body_timeout` and `grace_period` in seconds."""
+    """How the service runs. `body_timeout`, `grace_period` and `upload_lease` in seconds."""
 
     listen: str
     port: int
-    database: Path
+    database: Address
+    upload_lease: float
     threads: int
     body_timeout: float
     grace_period: float
@@ -146,7 +178,8 @@ def service_settings(
     return ServiceSettings(
         listen=section.listen if listen is None else listen,
         port=section.port if port is None else port,
-        database=_database_file(section.database, data_dir),
+        database=database(conf, data_dir),
+        upload_lease=section.upload_lease,
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,
@@ -174,14 +207,21 @@ def _tls_refusal(option: str, problem: str, cure: str) -> errors.ConfigurationEr
     return errors.ConfigurationError(problem, section=SECTION, option=option, cure=cure)
 
 
-def _database_file(value: str | None, data_dir: Path) -> Path:
+def database(conf: cfg.ConfigOpts, data_dir: Path) -> Address:
+    """Where the catalog is. Raises ConfigurationError, never with a password."""
+    value = conf[SECTION].database
     if not value:
-        return data_dir / "imgstore.sqlite"
-    if "://" in value or value.startswith((":", "file:")):
-        raise errors.ConfigurationError(
-            "it is not the path of a file.",
-            section=SECTION,
-            option="database",
-            cure="Give the path of an SQLite file; other databases are not supported by this service.",
-        )
-    return Path(value)
+        return address_of_file(data_dir / "imgstore.sqlite")
+    if "://" not in value and not value.startswith((":", "file:")):
+        return address_of_file(Path(value))
+    try:
+        found = parse(value)
+    except ValueError as error:
+        raise _database_refusal(f"{error}.", "Give a path, or such a URL; %40 is an @ in a password.") from None
+    if found.embedded and found.file is None:
+        raise _database_refusal("it is a database in memory.", "Give the path of a file.")
+    return found
+
+
+def _database_refusal(problem: str, cure: str) -> errors.ConfigurationError:
+    return errors.ConfigurationError(problem, section=SECTION, option="database", cure=cure)

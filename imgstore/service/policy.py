@@ -13,7 +13,8 @@ from imgstore.sql import Caller, NewImage
 ACTIONS = frozenset(
     {
         "get_images", "get_image", "add_image", "modify_image", "delete_image", "publicize_image", "communitize_image",
-        "upload_image", "download_image", "deactivate", "reactivate", "delete_image_location", "stores_info_detail",
+        "upload_image", "download_image", "copy_image", "deactivate", "reactivate", "delete_image_location",
+        "stores_info_detail",
     }
 )  # fmt: skip
 """What is asked anywhere in the service; a name that is not here has no rule."""

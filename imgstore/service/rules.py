@@ -44,6 +44,7 @@ _ACTIONS = (
     ("communitize_image", OWNER, "Create an image as community, or make it so", "PATCH", _IMAGE),
     ("upload_image", OWNER, "Upload an image's data", "PUT", f"{_IMAGE}/file"),
     ("download_image", READER, "Download an image's data", "GET", f"{_IMAGE}/file"),
+    ("copy_image", ADMIN, "Copy an image's data to other stores", "POST", f"{_IMAGE}/import"),
     ("deactivate", OWNER, "Deactivate an image", "POST", f"{_IMAGE}/actions/deactivate"),
     ("reactivate", OWNER, "Reactivate an image", "POST", f"{_IMAGE}/actions/reactivate"),
     ("delete_image_location", OWNER, "Delete an image's data of one store", "DELETE", "/v2/stores/{store}/{image_id}"),

@@ -10,7 +10,7 @@ What differs from plain cheroot:
 * Ambiguous framing is refused with 400 before the application runs.
 * A connection holds no thread before the first byte of its request, and one
   that cannot be accepted (no descriptor left) waits, without a busy loop.
-* SIGTERM and SIGINT let running requests finish, for a bounded time.
+* `stop` lets running requests finish, for a bounded time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ import errno
 import io
 import logging
 import re
-import signal
 import socket
 import ssl
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,10 +33,13 @@ from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.service.body import Body, IncompleteBody, MalformedBody
+from imgstore.service.stopping import OpenConnections, serve
 from imgstore.service.tls import TLS, secured
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["Connection", "Server", "serve"]
 
 LOG = logging.getLogger(__name__)
 
@@ -235,13 +236,6 @@ class Connection(HTTPConnection):
         except OSError:
             return
 
-    def abort(self) -> None:
-        """Ends both directions; called from another thread."""
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
-
 
 class Connections(ConnectionManager):
     """Accepts connections, and watches those between two requests: new ones, too."""
@@ -292,7 +286,7 @@ class Server(WSGIServer):
         backlog: int = 128,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self.open_connections = OpenConnections()
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
         self.ssl_adapter = None if tls is None else TLS(tls)
         self.gateway = Gateway
@@ -318,29 +312,10 @@ class Server(WSGIServer):
 
     def stop(self) -> None:
         """Stops accepting, lets requests finish, cuts them after the grace."""
-        timer = threading.Timer(self._grace, self._abort_all)
+        timer = threading.Timer(self._grace, self.open_connections.cut)
         timer.daemon = True
         timer.start()
         try:
             super().stop()
         finally:
             timer.cancel()
-
-    def _abort_all(self) -> None:
-        for conn in list(self.open_connections):
-            conn.abort()
-
-
-def serve(server: Server) -> None:
-    """Serves with a prepared server until SIGTERM or SIGINT; called from the main thread."""
-    stopper = threading.Thread(target=server.stop, name="stop")
-
-    def on_signal(number: int, frame: object) -> None:
-        if stopper.ident is None:
-            stopper.start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    server.serve()
-    if stopper.ident is not None:
-        stopper.join()

@@ -1,12 +1,25 @@
-"""The catalog on SQLAlchemy: SQLite is the embedded default (extra `service`). The only package that knows SQL."""
+"""The catalog and the quota ledger on SQLAlchemy: SQLite is the embedded default (extra `service`), PostgreSQL and
+MariaDB or MySQL are for several machines. The only package that knows SQL."""
 
+from imgstore.sql.address import Address, address_of_file, parse
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
-from imgstore.sql.database import OutcomeUnknown
+from imgstore.sql.database import Database
+from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.leases import LEASE
+from imgstore.sql.ledger.books import LedgerBooks
+from imgstore.sql.ledger.entries import Entry
+from imgstore.sql.ledger.ledger import SqlLedger
+from imgstore.sql.ledger.weights import Account, Weight
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
+from imgstore.sql.places import Place, Places
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal
+from imgstore.sql.recovery import DeadAttempt, Recovery, Standing
+from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
-    "EVERYTHING", "ORDERS", "SORT_KEYS", "Caller", "Condition", "Counts", "ImageQuery", "ImageRecord", "NewImage",
-    "NotInStore", "OutcomeUnknown", "Removal", "SortKey", "SqlCatalog",
+    "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Caller",
+    "Condition", "Counts", "Database", "DeadAttempt", "Entry", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage",
+    "NotInStore", "OutcomeUnknown", "Place", "Places", "Recovery", "Removal", "SortKey", "SqlCatalog", "SqlLedger",
+    "Standing", "Weight", "address_of_file", "current", "opened", "parse", "upgrade",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from imgstore import errors
+from imgstore.model import Location
 from imgstore.sql.records import ImageRecord, NewImage, now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
@@ -57,8 +58,11 @@ def delete(connection: sa.Connection, image: ImageRecord) -> None:
     connection.execute(sa.update(LOCATIONS).where(LOCATIONS.c.image_id == image.id).values(state=REMOVING))
 
 
-def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> None:
-    """Marks the image's data in `store` as what is to be removed. Raises ImageConflict, Forbidden, NotInStore."""
+def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> list[Location]:
+    """Marks the image's data in `store` as what is to be removed, and returns where it is.
+
+    Raises ImageConflict, Forbidden, NotInStore.
+    """
     if image.status != "active":
         raise errors.ImageConflict(f"Image {image.id} is {image.status}: only data of active images is deleted.")
     if len(image.locations) == 1:
@@ -68,6 +72,7 @@ def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -
     here = (LOCATIONS.c.image_id == image.id, LOCATIONS.c.store == store, LOCATIONS.c.state == LIVE)
     connection.execute(sa.update(LOCATIONS).where(*here).values(state=REMOVING))
     connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(updated_at=now()))
+    return [location for location in image.locations if location.store == store]
 
 
 def _refuse_new_format(image: ImageRecord, new: NewImage) -> None:

@@ -1,129 +1,105 @@
-"""Connections and transactions, and what their failures mean.
+"""Connections and transactions. What the catalog and the ledger do is a function that is given a connection.
 
-A failure before COMMIT becomes CatalogUnavailable: the change was certainly not made. A failure of COMMIT itself
-becomes OutcomeUnknown, which is not one of the library's errors, so that the core takes it for what it is. Transactions
-are short: nobody holds one while bytes of an image move.
-
-SQLite runs in WAL mode with `synchronous=FULL` (a committed activation survives a power cut) and `BEGIN IMMEDIATE` for
-every change, so that a compare-and-set waits for the lock at its begin and never fails half-way. The file is created
-with mode 0600.
+Such a function may be run more than once: where a change was certainly not made because another one was in the way, it
+is tried again after a pause of random length, which grows. So it does nothing but SQL, and gives back what it found. A
+failure before COMMIT that remains is CatalogUnavailable; a failure of COMMIT itself is OutcomeUnknown, which is not one
+of the library's errors, so that the core takes it for what it is. Transactions are short: nobody holds one while bytes
+of an image move, or while somebody else is asked something.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+import tenacity
+from sqlalchemy.exc import SQLAlchemyError
 
 from imgstore import errors
-from imgstore.sql.schema import METADATA, SCHEMA, SCHEMA_VERSION
+from imgstore.sql import address as addresses
+from imgstore.sql.address import Address
+from imgstore.sql.dialects import engine_of, isolated, missing_module
+from imgstore.sql.failures import Contention, not_committed, not_made
 
-_CHANGES = "imgstore_changes"
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
 
-
-class OutcomeUnknown(Exception):
-    """COMMIT failed: the change was made, or was not. The text holds no values of the row."""
+CONNECTIONS = 10
 
 
 class Database:
-    """One database. `url` is SQLAlchemy's; `busy_timeout` (seconds): how long a change waits for another one."""
+    """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout` (seconds): how
+    long a change waits for others. `connections`: how many are open to a server at most."""
 
-    def __init__(self, url: str, *, busy_timeout: float = 30.0) -> None:
-        with _not_made("opening the catalog"):
-            self._engine = sa.create_engine(url, hide_parameters=True, pool_timeout=busy_timeout)
-        if self._engine.dialect.name == "sqlite":
-            self._prepare_sqlite(busy_timeout)
-        self._create_tables()
+    def __init__(self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS) -> None:
+        self.address = addresses.parse(address) if isinstance(address, str) else address
+        try:
+            self._engine = engine_of(self.address, patience=busy_timeout, connections=connections)
+        except ImportError as error:
+            raise _missing(self.address) from error
+        except SQLAlchemyError as error:
+            raise not_made(error, "being opened") from error
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Contention),
+            stop=tenacity.stop_after_delay(busy_timeout),
+            wait=tenacity.wait_random_exponential(multiplier=0.01, max=0.5),
+            reraise=True,
+        )
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A consistent view. Raises CatalogUnavailable."""
-        with _not_made("reading"), self._engine.connect() as connection, connection.begin():
-            yield connection
+    def read(self, work: Work[T]) -> T:
+        """What `work` gives back, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
+        result: T = self._retrying(self._read, work)
+        return result
 
-    @contextlib.contextmanager
-    def changing(self) -> Iterator[sa.Connection]:
-        """One change, made when the block ends without an exception. Raises CatalogUnavailable, OutcomeUnknown."""
-        with contextlib.ExitStack() as stack:
-            with _not_made("changing it"):
-                connection = stack.enter_context(self._engine.connect())
-                connection = connection.execution_options(**{_CHANGES: True})
-                connection.begin()
-                yield connection
-            try:
-                connection.commit()
-            except SQLAlchemyError as error:
-                connection.invalidate()  # else it goes back to the pool in the middle of the transaction
-                raise OutcomeUnknown(f"COMMIT failed ({_describe(error)})") from error
+    def change(self, work: Work[T]) -> T:
+        """What `work` gives back, when its changes are committed; nothing is changed if it raises.
+
+        Raises CatalogUnavailable (nothing was changed), OutcomeUnknown, and what `work` raises.
+        """
+        result: T = self._retrying(self._change, work)
+        return result
 
     def close(self) -> None:
         """Returns the connections."""
         self._engine.dispose()
 
-    def _prepare_sqlite(self, busy_timeout: float) -> None:
-        path = self._engine.url.database
-        if path and path != ":memory:":
-            _create_private(Path(path))
-        event.listen(self._engine, "connect", _Pragmas(busy_timeout))
-        event.listen(self._engine, "begin", _begin)
+    def _read(self, work: Work[T]) -> T:
+        with _before_commit("reading"), self._engine.connect() as plain:
+            connection = isolated(plain, changes=False)
+            with connection.begin():
+                return work(connection)
 
-    def _create_tables(self) -> None:
-        with self.changing() as connection:
-            METADATA.create_all(connection)
-            version = connection.scalar(sa.select(SCHEMA.c.version))
-            if version is None:
-                connection.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
-        if version not in (None, SCHEMA_VERSION):
-            raise errors.CatalogUnavailable(
-                f"The catalog's tables have version {version}, this release needs {SCHEMA_VERSION}.", retry_after=None
-            )
+    def _change(self, work: Work[T]) -> T:
+        with contextlib.ExitStack() as stack:
+            with _before_commit("changing it"):
+                connection = isolated(stack.enter_context(self._engine.connect()), changes=True)
+                connection.begin()
+                result = work(connection)
+            _commit(connection)
+        return result
 
 
-class _Pragmas:
-    """What every new connection to SQLite is told; sqlite3's own, implicit transactions are turned off."""
-
-    def __init__(self, busy_timeout: float) -> None:
-        self._statements = (
-            f"PRAGMA busy_timeout={int(busy_timeout * 1000)}",
-            "PRAGMA journal_mode=WAL",
-            "PRAGMA foreign_keys=ON",
-            "PRAGMA synchronous=FULL",
-        )
-
-    def __call__(self, connection: Any, record: object) -> None:
-        connection.isolation_level = None
-        for statement in self._statements:
-            connection.execute(statement).close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    changes = connection.get_execution_options().get(_CHANGES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if changes else "BEGIN")
-
-
-def _create_private(path: Path) -> None:
+def _commit(connection: sa.Connection) -> None:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise errors.CatalogUnavailable(
-            f"The catalog's file cannot be opened ({error.strerror}).", detail=str(error), retry_after=None
-        ) from error
+        connection.commit()
+    except SQLAlchemyError as error:
+        if not connection.invalidated:
+            connection.invalidate()  # else it goes back to the pool in the middle of the transaction
+        raise not_committed(error) from error
 
 
 @contextlib.contextmanager
-def _not_made(action: str) -> Iterator[None]:
+def _before_commit(action: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise errors.CatalogUnavailable(f"The catalog failed while {action}.", detail=_describe(error)) from error
+        raise not_made(error, action) from error
 
 
-def _describe(error: SQLAlchemyError) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else None
-    return type(error).__name__ if cause is None else f"{type(error).__name__}: {cause}"
+def _missing(address: Address) -> errors.CatalogUnavailable:
+    module, extra = missing_module(address)
+    return errors.CatalogUnavailable(
+        f"The catalog's database needs the module '{module}': pip install 'imgstore[{extra}]'.", retry_after=None
+    )

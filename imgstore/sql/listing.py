@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from imgstore.sql.documents import DictionaryHas, ListHas
 from imgstore.sql.records import Caller, ImageRecord
 from imgstore.sql.schema import IMAGES
 
@@ -91,13 +92,11 @@ def _holds(condition: Condition) -> sa.ColumnElement[bool]:
 
 
 def _has_tag(tag: str) -> sa.ColumnElement[bool]:
-    each = sa.func.json_each(IMAGES.c.tags).table_valued("value", name="tag")
-    return sa.exists().where(each.c.value == tag).correlate(IMAGES)
+    return ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text))
 
 
 def _has_property(name: str, value: str) -> sa.ColumnElement[bool]:
-    each = sa.func.json_each(IMAGES.c.properties).table_valued("key", "value", name="property")
-    return sa.exists().where(each.c.key == name, each.c.value == value).correlate(IMAGES)
+    return DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text))
 
 
 def _total_order(order: Sequence[SortKey]) -> list[SortKey]:
@@ -110,7 +109,8 @@ def _total_order(order: Sequence[SortKey]) -> list[SortKey]:
 
 
 def _sortable(key: SortKey) -> sa.ColumnElement[Any]:
-    return sa.func.coalesce(IMAGES.c[key.column], _least(key.column))
+    column = IMAGES.c[key.column]
+    return sa.func.coalesce(column, _least(key.column)) if column.nullable else column
 
 
 def _least(column: str) -> str | int:

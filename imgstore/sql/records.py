@@ -78,7 +78,11 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord(NewImage):
-    """An image as the catalog has it. Sizes in bytes; times are UTC; `locations` only those that have its data."""
+    """An image as the catalog has it. Sizes in bytes; times are UTC; `locations` only those that have its data.
+
+    `copying_to`: stores to which a copy is under way; `copy_failed`: those that the last copy did not reach, None if
+    there never was a copy.
+    """
 
     status: str = "queued"
     size: int | None = None
@@ -89,6 +93,8 @@ class ImageRecord(NewImage):
     created_at: datetime.datetime = datetime.datetime.min
     updated_at: datetime.datetime = datetime.datetime.min
     locations: Sequence[Location] = ()
+    copying_to: Sequence[str] = ()
+    copy_failed: Sequence[str] | None = None
 
     def as_stored(self) -> StoredImage:
         """The image as a download sees it."""
@@ -113,18 +119,31 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An object that is still to be removed from its store."""
+    """An object that is still to be removed from its store. `traces`: an attempt died that wrote under its key, so that
+    there may be an object, or parts of one, or nothing."""
 
     id: int
     image_id: str
     store: str
     key: str
+    traces: bool = False
 
 
 def record_of(row: Mapping[str, Any], locations: Sequence[Location]) -> ImageRecord:
     """The record of a row of `images`."""
-    values = {item.name: row[item.name] for item in fields(ImageRecord) if item.name != "locations"}
-    return ImageRecord(**{**values, "tags": tuple(values["tags"])}, locations=tuple(locations))
+    columns = {item.name: row[item.name] for item in fields(ImageRecord) if item.name in row}
+    failed = row["copy_failed"]
+    made = {
+        "tags": tuple(row["tags"]),
+        "copying_to": () if row["status"] == "saving" else names_in(row["upload_store"]),
+        "copy_failed": None if failed is None else names_in(failed),
+    }
+    return ImageRecord(**{**columns, **made}, locations=tuple(locations))
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """The names in a column that has them with commas between them."""
+    return tuple(text.split(",")) if text else ()
 
 
 def now() -> datetime.datetime:

@@ -1,62 +1,70 @@
-"""The tables of the SQL catalog, and the version of their layout.
+"""The tables of the SQL catalog. `imgstore/sql/migrations/catalog` makes them; a test compares the two.
 
 `images` keeps the rows of deleted images, so that an identifier is never used twice. A row with `uploading` set has an
-attempt that has not ended, `upload_store` is where it writes. `image_locations` has an image's data (`live`) and the
-objects that are still to be removed from their store (`removing`).
+attempt that has not ended - an upload, or of an active image a copy - and `upload_store` names the stores that it
+writes to, with commas between them. `copy_failed` names those that the last copy did not reach, and is NULL where there
+never was a copy. `image_locations` has an image's data (`live`) and the objects that are still to be removed from their
+store (`removing`), without `url` where their attempt died or left them out. `lease_until` (milliseconds since the
+epoch, by the database's clock) is set as long as `uploading`; `lease_holder` is for people.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+from imgstore.sql.types import DOCUMENT, MOMENT, NAMES, TABLE, text
 
 LIVE = "live"
 REMOVING = "removing"
 
 METADATA = sa.MetaData()
 
-SCHEMA = sa.Table("schema_version", METADATA, sa.Column("version", sa.Integer, primary_key=True))
-
 IMAGES = sa.Table(
     "images",
     METADATA,
-    sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("owner", sa.String(255), nullable=False),
-    sa.Column("name", sa.String(255)),
-    sa.Column("visibility", sa.String(16), nullable=False),
+    sa.Column("id", text(36), primary_key=True),
+    sa.Column("owner", text(255), nullable=False),
+    sa.Column("name", text(255)),
+    sa.Column("visibility", text(16), nullable=False),
     sa.Column("protected", sa.Boolean, nullable=False),
     sa.Column("min_disk", sa.Integer, nullable=False),
     sa.Column("min_ram", sa.Integer, nullable=False),
     sa.Column("os_hidden", sa.Boolean, nullable=False),
-    sa.Column("disk_format", sa.String(20)),
-    sa.Column("container_format", sa.String(20)),
-    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("disk_format", text(20)),
+    sa.Column("container_format", text(20)),
+    sa.Column("status", text(20), nullable=False),
     sa.Column("size", sa.BigInteger),
     sa.Column("virtual_size", sa.BigInteger),
-    sa.Column("checksum", sa.String(32)),
-    sa.Column("os_hash_algo", sa.String(64)),
-    sa.Column("os_hash_value", sa.String(128)),
-    sa.Column("tags", sa.JSON, nullable=False),
-    sa.Column("properties", sa.JSON, nullable=False),
-    sa.Column("created_at", sa.DateTime, nullable=False),
-    sa.Column("updated_at", sa.DateTime, nullable=False),
-    sa.Column("deleted_at", sa.DateTime),
+    sa.Column("checksum", text(32)),
+    sa.Column("os_hash_algo", text(64)),
+    sa.Column("os_hash_value", text(128)),
+    sa.Column("tags", DOCUMENT, nullable=False),
+    sa.Column("properties", DOCUMENT, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Column("deleted_at", MOMENT),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("uploading", sa.Integer),
-    sa.Column("upload_store", sa.String(255)),
+    sa.Column("upload_store", NAMES),
+    sa.Column("copy_failed", sa.Text),
+    sa.Column("lease_until", sa.BigInteger),
+    sa.Column("lease_holder", text(255)),
     sa.Index("images_by_age", "created_at", "id"),
     sa.Index("images_by_owner", "owner"),
+    sa.Index("images_by_lease", "lease_until"),
+    **TABLE,
 )
 
 LOCATIONS = sa.Table(
     "image_locations",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("image_id", sa.String(36), sa.ForeignKey("images.id"), nullable=False, index=True),
-    sa.Column("store", sa.String(255), nullable=False),
-    sa.Column("key", sa.String(255), nullable=False),
+    sa.Column("image_id", text(36), sa.ForeignKey("images.id", name="image_locations_image"), nullable=False),
+    sa.Column("store", text(255), nullable=False),
+    sa.Column("key", text(255), nullable=False),
     sa.Column("url", sa.Text, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.UniqueConstraint("store", "key"),
+    sa.Column("state", text(16), nullable=False),
+    sa.Index("image_locations_by_image", "image_id"),
+    sa.UniqueConstraint("store", "key", name="image_locations_place"),
+    **TABLE,
 )

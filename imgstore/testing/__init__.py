@@ -20,6 +20,7 @@ _LAWS = (
     "reading",
     "resources",
     "sizes",
+    "traces",
     "visibility",
     "writing",
 )

@@ -15,6 +15,7 @@ from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
 from imgstore.testing.subject import Subject
+from imgstore.testing.traces import TraceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 
@@ -28,6 +29,7 @@ class DriverContract(
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
+    TraceLaws,
     FailureLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
+from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace, RemovesTraces
 from imgstore.driver import StoreDriver
 from imgstore.testing.bench import KEY, KEYS, Bench, body, texts
 
@@ -47,6 +47,8 @@ def optional_actions(driver: StoreDriver) -> list[Callable[[], object]]:
         actions.append(driver.space)
     if isinstance(driver, ListsObjects):
         actions.append(partial(_exhaust, driver.objects))
+    if isinstance(driver, RemovesTraces):
+        actions.append(partial(driver.remove_traces, KEY))
     if isinstance(driver, FindsLeftovers):
         actions.append(partial(_exhaust, driver.leftovers))
     return actions

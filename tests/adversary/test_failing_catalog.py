@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.sql import OutcomeUnknown, database
+from imgstore.sql import OutcomeUnknown, dialects
 from imgstore.store import Store, StoreSet
 from tests.support.client import Answer
 from tests.support.service import LocalService
@@ -39,7 +39,7 @@ def full_at_commit(local: LocalService) -> Iterator[None]:
     engine = local.service.catalog._database._engine
 
     def fail(connection: sa.Connection) -> None:
-        if connection.get_execution_options().get(database._CHANGES):
+        if connection.get_execution_options().get(dialects.CHANGES):
             raise sa.exc.OperationalError("COMMIT", None, sqlite3.OperationalError("database or disk is full"))
 
     sa.event.listen(engine, "commit", fail)

@@ -48,7 +48,7 @@ def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> 
 @pytest.mark.parametrize("length", [0, 9000, 15900])
 def test_request_in_the_same_tls_record_is_answered(tmp_path: Path, length: int) -> None:
     context = tls_context(*self_signed(tmp_path))
-    server = Server(("127.0.0.1", 0), read_and_answer, threads=2, read_timeout=5, grace=1, tls=context)
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=2, read_timeout=30, grace=30, tls=context)
     server.prepare()
     thread = threading.Thread(target=server.serve)
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import uvicorn
 
@@ -62,9 +63,9 @@ class _SlowWriter(ObjectWriter):
 class AnyImage(MemoryCatalog):
     """Creates an image at its upload."""
 
-    def begin(self, request: UploadRequest, store: str) -> Attempt:
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         self.create(request.image_id)
-        return super().begin(request, store)
+        return super().begin(request, stores)
 
 
 def main() -> None:

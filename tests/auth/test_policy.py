@@ -22,7 +22,7 @@ from tests.support.service import LocalService
 
 ROOT = Path(__file__).parent.parent.parent
 READING = {"get_images", "get_image", "download_image"}
-ADMINS_ONLY = {"publicize_image", "stores_info_detail"}
+ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
 def configured(text: str = "", *, root: Path | None = None) -> rules.Rules:
@@ -130,7 +130,7 @@ def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monk
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """A service that believes the headers X-Project-Id and X-Roles, and asks the rules."""
     made = configured()
-    stores = StoreSet([Store("main", MemoryDriver())], default="main")
+    stores = StoreSet([Store("main", MemoryDriver()), Store("more", MemoryDriver())], default="main")
     local = LocalService(tmp_path_factory.mktemp("policy"), stores, authenticate=made.caller_of)
     with local.running():
         yield local
@@ -178,6 +178,21 @@ def test_download_and_delete_are_asked_for(served: LocalService) -> None:
     assert reader.download(image_id).body == b"data"
     assert nobody.download(image_id).status == 404
     assert reader.delete(image_id).status == 403
+    assert member.delete(image_id).status == 204
+
+
+def test_copy_is_asked_for(served: LocalService) -> None:
+    member, admin = somebody(served, "member", "one"), somebody(served, "admin", "two")
+    image_id = member.create()
+    assert put(member, image_id).status == 204
+    path, wanted = f"/v2/images/{image_id}/import", {"method": {"name": "copy-image"}, "stores": ["more"]}
+    assert somebody(served, "member", "three").post(path, wanted).status == 404
+    assert member.post(path, wanted).status == 403
+    assert member.show(image_id)["stores"] == "main"
+    assert admin.post(path, wanted).status == 202
+    assert served.service.copies.wait_until_idle(60)
+    assert member.show(image_id)["stores"] == "main,more"
+    assert served.service.quota.account("one").used == 8, "at the expense of the image's owner"
     assert member.delete(image_id).status == 204
 
 

@@ -70,6 +70,22 @@ class LyingDriver(FilesystemDriver):
         return reader
 
 
+class CopyingDriver(FilesystemDriver):
+    """Makes copies by itself, wrong ones of `bad`, and takes no bytes but those of `key` and `bad`."""
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        datadir = Path(self._settings.datadir)
+        os.link(datadir / source, datadir / target)
+        if source == "bad":
+            (datadir / target).unlink()
+            (datadir / target).write_bytes(b"something else")
+        return self.stat(target)
+
+    def _open_writer(self, key: str, size: int | None) -> FileWriter:
+        assert key in {"key", "bad"}
+        return super()._open_writer(key, size)
+
+
 class _GatedReader(FileReader):
     datadir = ""
 

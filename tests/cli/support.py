@@ -20,7 +20,7 @@ from tests.config.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
-DRIVERS = ("named", "silent", "breaking", "lying", "gated")
+DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying")
 PATIENCE = 60.0
 
 
@@ -124,13 +124,25 @@ class Shop:
             process.communicate()
 
     def on_terminal(
-        self, *arguments: str, width: int = 100, environ: Mapping[str, str] | None = None, piped: Sequence[str] = ()
+        self,
+        *arguments: str,
+        width: int = 100,
+        environ: Mapping[str, str] | None = None,
+        piped: Sequence[str] = (),
+        typed: tuple[bytes, bytes] | None = None,
     ) -> Done:
-        """Runs a command on a terminal, to its end; `out` is what the terminal got, unless `stdout` is `piped`."""
-        return self.show([PROGRAM, *arguments], width=width, environ=environ, piped=piped)
+        """Runs a command on a terminal, to its end; `out` is what the terminal got, unless `stdout` is `piped`. When
+        the first half of `typed` is shown, somebody types the second half."""
+        return self.show([PROGRAM, *arguments], width=width, environ=environ, piped=piped, typed=typed)
 
     def show(
-        self, command: Sequence[str], *, width: int, environ: Mapping[str, str] | None = None, piped: Sequence[str] = ()
+        self,
+        command: Sequence[str],
+        *,
+        width: int,
+        environ: Mapping[str, str] | None = None,
+        piped: Sequence[str] = (),
+        typed: tuple[bytes, bytes] | None = None,
     ) -> Done:
         """The same for any program."""
         ours, theirs = pty.openpty()
@@ -139,19 +151,28 @@ class Shop:
         process = subprocess.Popen(
             command, stdin=theirs, cwd=self.root, env=variables,
             stdout=subprocess.DEVNULL if "stdout" in piped else theirs, stderr=theirs,
+            start_new_session=True, preexec_fn=_take_the_terminal,
         )  # fmt: skip
         os.close(theirs)
         try:
-            shown = _everything(ours)
+            shown = _everything(ours, typed)
         finally:
             os.close(ours)
             status = _ended(process)
         return Done(status, shown, "")
 
 
-def _everything(terminal: int) -> bytes:
+def _take_the_terminal() -> None:
+    """Standard input is the terminal whose Ctrl-C the process gets."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _everything(terminal: int, typed: tuple[bytes, bytes] | None) -> bytes:
     shown = bytearray()
     while True:
+        if typed is not None and typed[0] in shown:
+            os.write(terminal, typed[1])
+            typed = None
         try:
             data = os.read(terminal, 65536)
         except OSError:  # how Linux says that nobody has the other end

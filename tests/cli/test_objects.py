@@ -155,6 +155,32 @@ def test_copy_that_does_not_read_back_the_same_is_removed(shop: Shop) -> None:
     assert shop.names("liar") == []
 
 
+def test_copy_inside_a_store_that_can_is_made_by_the_store_and_compared(shop: Shop) -> None:
+    shop.add("copying", "copying")
+    shop.run("put", "-", "copying:key", stdin=CONTENT)
+    shop.run("put", "-", "copying:bad", stdin=CONTENT)
+    copied = shop.run("copy", "copying:key", "copying:second", "-f", "json").json()
+    assert (copied["key"], copied["size"], copied["sha512"]) == (
+        "second",
+        len(CONTENT),
+        hashlib.sha512(CONTENT).hexdigest(),
+    )
+    assert (shop.datadir("copying") / "second").stat().st_nlink == 2, "the store made it"
+    done = shop.run("copy", "copying:bad", "copying:third")
+    assert done.err == "imgstore: the copy copying:third has another sha512 than copying:bad; it was removed.\n"
+    assert shop.names("copying") == ["bad", "key", "second"]
+
+
+def test_copy_inside_a_store_is_held_to_the_same_rules(shop: Shop) -> None:
+    shop.add("copying", "copying")
+    shop.run("put", "-", "copying:key", stdin=CONTENT)
+    shop.write(max_image_size=len(CONTENT) - 1)
+    assert shop.run("copy", "copying:key", "copying:second").status == 1
+    shop.add("copying", "copying", read_only=True)
+    assert shop.run("copy", "copying:key", "copying:second").status == 5
+    assert shop.names("copying") == ["key"]
+
+
 def test_copy_leaves_nothing_if_the_source_breaks_in_the_middle(shop: Shop) -> None:
     shop.add("broken", "breaking")
     (shop.datadir("broken") / "key").write_bytes(bytes(3 * MIB))

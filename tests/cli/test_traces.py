@@ -20,6 +20,7 @@ ARGUMENTS = {
     "rm": ["key"],
     "help": ["put"],
     "serve": ["--help"],
+    "db": ["upgrade", "--data-dir", "."],
 }
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
-from tests.clients.conftest import Programs
+from tests.clients.conftest import PATIENCE, Programs
 from tests.support.service import ServiceProcess
 
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
@@ -83,6 +84,33 @@ def test_images_are_listed_in_pages_and_by_filters(programs: Programs, service: 
     assert list(glance("image-list", "--visibility", "public")) == ["ID"]
     for image_id in made:
         client.delete(image_id)
+
+
+def test_image_is_copied_to_another_store(programs: Programs, service: ServiceProcess, data: Path) -> None:
+    glance, copy = Glance(programs), data.parent / "copy"
+    image_id = glance("image-create", *FORMATS, "--name", "copied", "--file", str(data), "--store", "fast")["id"]
+    begun = glance("image-import", image_id, "--import-method", "copy-image", "--stores", "slow")
+    assert begun["os_glance_importing_to_stores"] in ("slow", "")
+    shown = copied(glance, image_id)
+    assert {"status": "active", "stores": "fast,slow", "os_glance_failed_import": ""}.items() <= shown.items()
+    assert service.objects("slow") == [f"{image_id}.2"]
+    glance("stores-delete", "--store", "fast", image_id)
+    assert service.objects("fast") == []
+    programs.run("glance", "image-download", "--file", str(copy), image_id)
+    assert copy.read_bytes() == data.read_bytes()
+    everywhere = ("--import-method", "copy-image", "--all-stores", "True", "--allow-failure", "False")
+    glance("image-import", image_id, *everywhere)
+    assert copied(glance, image_id)["stores"] == "slow,fast"
+    glance("image-delete", image_id)
+    assert service.objects() == []
+
+
+def copied(glance: Glance, image_id: str) -> dict[str, str]:
+    """The image, when no copy of it is under way any more."""
+    deadline = time.monotonic() + PATIENCE
+    while (shown := glance("image-show", image_id))["os_glance_importing_to_stores"] != "":
+        assert time.monotonic() < deadline
+    return shown
 
 
 def test_service_tells_of_itself(programs: Programs) -> None:

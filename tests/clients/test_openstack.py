@@ -5,9 +5,10 @@ It has no option to name a store for an upload; `glance` has (see `test_glance`)
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from tests.clients.conftest import Programs
+from tests.clients.conftest import PATIENCE, Programs
 from tests.support.service import ServiceProcess
 
 
@@ -33,6 +34,20 @@ def test_image_goes_in_through_a_pipe(programs: Programs, service: ServiceProces
     assert (created["status"], created["size"]) == ("active", 300_000)
     assert service.client.download(created["id"]).body == data.read_bytes()
     service.client.delete(created["id"])
+
+
+def test_image_is_copied_to_another_store(programs: Programs, service: ServiceProcess, data: Path) -> None:
+    image_id = programs.json("openstack", "image", "create", "copied", "--file", str(data))["id"]
+    wanted = ("--method", "copy-image", "--store", "slow")
+    programs.run("openstack", "image", "import", "copied", *wanted, "--disallow-failure")
+    deadline = time.monotonic() + PATIENCE
+    while service.client.show(image_id)["os_glance_importing_to_stores"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    shown = programs.json("openstack", "image", "show", "copied")
+    assert (shown["properties"]["stores"], shown["properties"]["os_glance_failed_import"]) == ("fast,slow", "")
+    programs.run("openstack", "image", "delete", "copied")
+    assert service.objects() == []
 
 
 def test_image_is_set_unset_and_deactivated(programs: Programs, service: ServiceProcess) -> None:

@@ -104,6 +104,12 @@ def test_the_options_of_uploads_are_passed_on(tmp_path: Path) -> None:
     assert (settings.hash_algo, settings.checksum) == ("sha256", False)
 
 
+@pytest.mark.parametrize("word", ["off", "all", "any"])
+def test_several_stores_are_off_unless_configured(tmp_path: Path, word: str) -> None:
+    assert config.upload_settings(one_store(tmp_path)).several_stores == "off"
+    assert config.upload_settings(one_store(tmp_path, f"several_stores = {word}\n")).several_stores == word
+
+
 def test_a_later_file_wins_over_an_earlier_one_and_the_environment_over_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,12 @@ TWICE = "is listed twice. Give every store an identifier of its own, case aside.
             "[imgstore] checksum: 'perhaps' is not valid (Unexpected boolean value 'perhaps'). Set it (boolean value): "
             "Whether the md5 checksum is computed too, for clients that know no other.",
         ),
+        (
+            {"several_stores": "some"},
+            "[imgstore] several_stores: 'some' is not valid (Valid values are [off, all, any], but found 'some'). Set "
+            "it (string value, one of off, all, any): Whether one upload may go to several stores, named with commas "
+            "in X-Image-Meta-Store: 'fast,archive'.",
+        ),
     ],
     ids=lambda value: next(f"{k}={v}" for k, v in value.items())[:40] if isinstance(value, dict) else "",
 )

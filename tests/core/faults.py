@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
+from imgstore.model import Attempt, Location, ObjectInfo, UploadRequest, UploadResult
 from imgstore.quota import Hold, MemoryQuota
 from imgstore.taps import Tap
 from tests.core.world import World
@@ -56,11 +56,15 @@ class FaultyCatalog:
         self._rows = rows
         self._faults = faults
 
-    def begin(self, request: UploadRequest, store: str) -> Attempt:
-        return self._faults.call("catalog.begin", lambda: self._rows.begin(request, store))
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
+        return self._faults.call("catalog.begin", lambda: self._rows.begin(request, stores))
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         self._faults.call("catalog.activate", lambda: self._rows.activate(attempt, result))
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        name = "catalog.confirm" if certain else "catalog.confirm while bytes flow"
+        self._faults.call(name, lambda: self._rows.confirm(attempt, certain=certain))
 
     def release(self, attempt: Attempt) -> bool:
         return self._faults.call("catalog.release", lambda: self._rows.release(attempt))
@@ -71,12 +75,12 @@ class FaultyQuota:
         self._ledger = ledger
         self._faults = faults
 
-    def reserve(self, owner: str, size: int | None) -> Hold:
-        hold = self._faults.call("quota.reserve", lambda: self._ledger.reserve(owner, size))
+    def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
+        hold = self._faults.call("quota.reserve", lambda: self._ledger.reserve(attempt, store, size))
         return FaultyHold(hold, self._faults)
 
-    def give_back(self, owner: str, size: int) -> None:
-        self._ledger.give_back(owner, size)
+    def give_back(self, owner: str, location: Location, size: int) -> None:
+        self._ledger.give_back(owner, location, size)
 
 
 class FaultyHold:
@@ -99,6 +103,7 @@ class FaultyTaps:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
+        self.calls = faults.calls
         self.closed = 0
 
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
@@ -123,8 +128,8 @@ class FaultyDriver(MemoryDriver):
     def url(self, key: str) -> str:
         return self.faults.call("driver.url", lambda: super(FaultyDriver, self).url(key))
 
-    def _reserve(self, size: int | None) -> Hold | None:
-        return self.faults.call("driver._reserve", lambda: super(FaultyDriver, self)._reserve(size))
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
+        return self.faults.call("driver._reserve", lambda: super(FaultyDriver, self)._reserve(key, size))
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         writer = self.faults.call("driver._open_writer", lambda: super(FaultyDriver, self)._open_writer(key, size))

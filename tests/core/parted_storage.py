@@ -22,12 +22,19 @@ class PartStorage(MemoryStorage):
     def __init__(self) -> None:
         super().__init__()
         self.parts: dict[tuple[str, int], bytes] = {}
-        self.begun: set[str] = set()
+        self.begun: dict[str, str] = {}
         self.lock = threading.Lock()
 
     def names(self) -> set[str]:
         with self.lock:
-            return super().names() | self.begun | {f"{upload}-{number}" for upload, number in self.parts}
+            return super().names() | set(self.begun) | {f"{upload}-{number}" for upload, number in self.parts}
+
+    def drop(self, upload: str) -> None:
+        """Forgets an upload that is not complete, and its parts."""
+        with self.lock:
+            self.begun.pop(upload, None)
+            for name in [name for name in self.parts if name[0] == upload]:
+                del self.parts[name]
 
 
 class PartWriter(PartedWriter[int]):
@@ -44,10 +51,12 @@ class PartWriter(PartedWriter[int]):
         return self._made
 
     def _begin(self) -> None:
-        self._storage.begun.add(self._upload)
+        self._storage.begun[self._upload] = self._key
 
     def _send(self, part: Part) -> int:
         with self._storage.lock:
+            if self._upload not in self._storage.begun:
+                raise errors.StoreUnavailable("No such upload.")
             self._storage.parts[self._upload, part.number] = bytes(part.data)
         return part.number
 
@@ -55,19 +64,13 @@ class PartWriter(PartedWriter[int]):
         self._made = self._storage.create(
             self._key, b"".join(self._storage.parts[self._upload, number] for number in sent)
         )
-        self._drop_parts()
+        self._storage.drop(self._upload)
         return self._made
 
     def _discard(self) -> None:
-        self._drop_parts()
+        self._storage.drop(self._upload)
         if self._made is not None:
             self._storage.remove(self._key, etag=self._made.etag)
-
-    def _drop_parts(self) -> None:
-        with self._storage.lock:
-            self._storage.begun.discard(self._upload)
-            for name in [name for name in self._storage.parts if name[0] == self._upload]:
-                del self._storage.parts[name]
 
 
 class RangeBody:
@@ -90,6 +93,11 @@ class PartDriver(MemoryDriver):
 
     storage: PartStorage
     concurrency = 3
+
+    def remove_traces(self, key: str) -> None:
+        super().remove_traces(key)
+        for upload in [upload for upload, begun_for in self.storage.begun.items() if begun_for == key]:
+            self.storage.drop(upload)
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         return PartWriter(self.storage, key, size)

@@ -8,8 +8,10 @@ import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.model import Attempt, UploadRequest, UploadResult
-from imgstore.session import UploadSession
+from imgstore.driver import ObjectWriter
+from imgstore.drivers.memory import MemoryDriver, MemoryWriter
+from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
+from imgstore.session import GATHER, UploadSession
 from tests.core.world import IMAGE, OWNER, World
 
 BODY = b"the winner's data"
@@ -41,6 +43,35 @@ class Unsure(MemoryCatalog):
         return super().release(attempt)
 
 
+class DeletedAtCommit(MemoryDriver):
+    """A store during whose commit the image is deleted: after the catalog was asked whether the attempt owns it."""
+
+    world: World
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return _DeletingWriter(self, key)
+
+
+class AsksOnlyWhenItMustBeCertain(MemoryCatalog):
+    """As one to which a question is dear."""
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        if certain:
+            super().confirm(attempt)
+
+
+class _DeletingWriter(MemoryWriter):
+    def __init__(self, driver: DeletedAtCommit, key: str) -> None:
+        super().__init__(driver.storage, key)
+        self._driver = driver
+
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        assert self._driver.storage.names() == {IMAGE}
+        self._driver.world.rows.delete(IMAGE)
+        return info
+
+
 def world_on(rows: Unsure) -> World:
     world = World(catalog=rows)
     world.rows = rows
@@ -55,6 +86,42 @@ def test_image_deleted_meanwhile_is_gone_and_nothing_is_left() -> None:
         with pytest.raises(errors.ImageGone) as caught:
             session.finish()
     assert caught.value.status == 410
+    world.assert_nothing_left()
+
+
+def test_attempt_that_lost_its_image_commits_nothing() -> None:
+    driver = DeletedAtCommit()  # its commit leaves a trace
+    rows = AsksOnlyWhenItMustBeCertain()
+    rows.create(IMAGE, owner=OWNER)
+    world = driver.world = World(driver=driver, catalog=rows)
+    world.rows = rows
+    with world.begin() as session:
+        session.write(BODY)
+        world.rows.delete(IMAGE)
+        world.rows.create(IMAGE, owner=OWNER)
+        with pytest.raises(errors.ImageGone):
+            session.finish()
+    assert world.status == "queued", "the commit deletes the image"
+    world.assert_nothing_left()
+
+
+def test_attempt_that_lost_its_image_learns_it_while_bytes_flow() -> None:
+    world = World()
+    with world.begin() as session:
+        session.write(bytes(GATHER))
+        world.rows.delete(IMAGE)
+        with pytest.raises(errors.ImageGone):
+            session.write(bytes(GATHER))
+    world.assert_nothing_left()
+
+
+def test_image_deleted_during_the_commit_is_gone_and_nothing_is_left() -> None:
+    driver = DeletedAtCommit()
+    world = driver.world = World(driver=driver)
+    with world.begin() as session:
+        session.write(BODY)
+        with pytest.raises(errors.ImageGone):
+            session.finish()
     world.assert_nothing_left()
 
 
@@ -169,18 +236,18 @@ def test_catalog_answers_in_its_order() -> None:
     rows = MemoryCatalog()
     rows.create("a", owner="p", disk_format=None, container_format=None)
     with pytest.raises(errors.ImageNotFound):
-        rows.begin(UploadRequest("a", context="q"), "fast")
+        rows.begin(UploadRequest("a", context="q"), ["fast"])
     with pytest.raises(errors.InvalidRequest, match="disk_format, container_format must be set"):
-        rows.begin(UploadRequest("a", context="p"), "fast")
+        rows.begin(UploadRequest("a", context="p"), ["fast"])
 
 
 def test_release_tells_whether_the_attempt_owned_the_image() -> None:
     rows = MemoryCatalog()
     rows.create("a")
-    attempt = rows.begin(UploadRequest("a"), "fast")
+    attempt = rows.begin(UploadRequest("a"), ["fast"])
     assert rows.release(attempt)
     assert not rows.release(attempt)
-    second = rows.begin(UploadRequest("a"), "fast")
+    second = rows.begin(UploadRequest("a"), ["fast"])
     assert not rows.release(attempt)
     assert rows.find("a").status == "saving"
     rows.delete("a")
@@ -197,4 +264,4 @@ def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> N
         world.upload([b"data"])
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
     assert world.read() == b"somebody else's"
-    assert world.upload([b"data"]).location.key == f"{IMAGE}.2"
+    assert world.upload([b"data"]).locations[0].key == f"{IMAGE}.2"

@@ -52,8 +52,8 @@ class Host:
 
     def begin(self) -> None:
         size = -1 if "negative" in self.wrong else SIZE
-        store = "nope" if "store" in self.wrong else None
-        self.service.begin(UploadRequest(IMAGE, store=store, size=size))
+        stores = ["nope"] if "store" in self.wrong else []
+        self.service.begin(UploadRequest(IMAGE, stores=stores, size=size))
 
 
 def possible(first: str, second: str) -> bool:

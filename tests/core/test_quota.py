@@ -10,12 +10,19 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import UploadRequest
+from imgstore.model import Attempt, Location, UploadRequest
 from imgstore.quota import Account, MemoryQuota, capacity_refusal, quota_refusal
 from tests.core.world import OWNER, World
 
 LIMIT = 100_000
 THREADS = 16
+
+
+def attempt_of(owner: str) -> Attempt:
+    return Attempt("image", 1, owner, "raw", "bare")
+
+
+PLACE = Location("fast", "image", "")
 
 
 def at_once(jobs: list[Callable[[], None]]) -> None:
@@ -169,13 +176,13 @@ def test_owners_have_accounts_of_their_own_opened_once() -> None:
         return 5
 
     quota = MemoryQuota({"a": 10, "b": None}.get, used_by=used_by)
-    at_once([lambda: quota.reserve("a", 1).release()] * THREADS)
+    at_once([lambda: quota.reserve(attempt_of("a"), "fast", 1).release()] * THREADS)
     assert asked == ["a"]
-    quota.reserve("b", 10**12)
+    quota.reserve(attempt_of("b"), "fast", 10**12)
     with pytest.raises(errors.QuotaExceeded):
-        quota.reserve("a", 6)
-    quota.give_back("a", 5)
-    quota.reserve("a", 6)
+        quota.reserve(attempt_of("a"), "fast", 6)
+    quota.give_back("a", PLACE, 5)
+    quota.reserve(attempt_of("a"), "fast", 6)
 
 
 def test_refusals_tell_their_kind() -> None:
@@ -185,7 +192,7 @@ def test_refusals_tell_their_kind() -> None:
 
 def test_image_deleted_before_the_account_is_opened_is_not_given_back_twice() -> None:
     quota = MemoryQuota(lambda owner: 100, used_by=lambda owner: 60)  # the deleted image is not among the 60 any more
-    quota.give_back("project", 40)
+    quota.give_back("project", PLACE, 40)
     assert quota.account("project").used == 60
     with pytest.raises(errors.QuotaExceeded):
-        quota.reserve("project", 41)
+        quota.reserve(attempt_of("project"), "fast", 41)

@@ -122,6 +122,16 @@ def test_store_never_sees_more_than_is_allowed(rule: str, step: int) -> None:
     assert world.status == "queued"
 
 
+@pytest.mark.parametrize(("step", "most"), [(1, GATHER // 16), (15, GATHER), (1000, GATHER + 1000)])
+def test_law_6_few_bytes_and_few_chunks_wait_for_the_store(step: int, most: int) -> None:
+    """A chunk of one byte takes forty of memory while it waits."""
+    driver = Watched()
+    with World(driver=driver).begin() as session:
+        for written in range(step, 3 * GATHER, step):
+            session.write(bytes(step))
+            assert written - driver.seen < most
+
+
 def test_zero_is_empty_and_none_is_unknown() -> None:
     for size, chunks in ((0, []), (None, []), (0, [b"", b""]), (None, [b""])):
         world = World()

@@ -53,8 +53,16 @@ def test_good_run_calls_every_collaborator() -> None:
     for size in SIZES:
         assert set(GOOD_RUNS[size]) == ACQUISITIONS | OUT_OF_REACH_AFTER | {
             "hold.extend_to", "tap.write", "tap.finish", "writer._write", "writer._commit", "driver.url",
-            "catalog.activate",
+            "catalog.activate", "catalog.confirm", "catalog.confirm while bytes flow",
         }  # fmt: skip
+
+
+def test_law_1_an_object_appears_after_every_check_and_an_image_after_its_object() -> None:
+    for size in SIZES:
+        calls = GOOD_RUNS[size]
+        assert calls[calls.index("tap.finish") :] == [
+            "tap.finish", "catalog.confirm", "writer._commit", "catalog.activate", "hold.settle", "tap.close",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -48,7 +48,7 @@ class World:
         return UploadService(self.stores, catalog=self.rows, quota=self.ledger)
 
     def begin(self, *, size: int | None = None, store: str | None = None) -> UploadSession:
-        return self.service.begin(UploadRequest(IMAGE, store=store, size=size))
+        return self.service.begin(UploadRequest(IMAGE, stores=[] if store is None else [store], size=size))
 
     def upload(self, chunks: Iterable[bytes | bytearray | memoryview], *, size: int | None = None) -> UploadResult:
         with self.begin(size=size) as session:

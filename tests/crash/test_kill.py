@@ -143,7 +143,7 @@ def _expect_retry(driver: FilesystemDriver, image: str, *, taken: bool) -> None:
     """The image is taken over in the catalog, so the retry is another attempt, with a key of its own."""
     catalog = MemoryCatalog()
     catalog.create(image)
-    lost = catalog.begin(UploadRequest(image), "fast")
+    lost = catalog.begin(UploadRequest(image), ["fast"])
     assert catalog.release(lost)
     upload(service_on(driver, catalog), catalog, image)
     (location,) = catalog.find(image).locations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.drivers import _fs_staging
+from imgstore.drivers._fs_staging import hidden_name
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import Leftover
 from tests.filesystem.support import Named, Unnamed, get, names, put
@@ -33,7 +35,7 @@ def _dead(datadir: Path) -> Leftover:
     path = datadir / _fs_staging.hidden_name("image")
     path.write_bytes(b"half")
     status = path.stat()
-    return Leftover(path.name, "an upload that ended with its process", 4, status.st_mtime)
+    return Leftover(path.name, "an upload that ended with its process", 4, status.st_mtime, "image")
 
 
 def test_the_driver_has_every_capability_of_a_filesystem() -> None:
@@ -138,3 +140,19 @@ def test_nothing_is_left_where_files_have_no_name(datadir: Path) -> None:
     writer.write(b"content")
     assert names(datadir) == []
     writer.abort()
+
+
+def test_traces_are_removed_by_their_key_alone_whoever_holds_them(datadir: Path) -> None:
+    driver = FilesystemDriver(datadir=str(datadir))
+    mine, others = hidden_name("image"), [hidden_name("image.2"), hidden_name("image-2"), hidden_name("imag")]
+    for name in (mine, *others, "image"):
+        (datadir / name).write_bytes(b"data")
+    with (datadir / mine).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        driver.remove_traces("image")
+    assert names(datadir) == sorted([*others, "image"])
+
+
+def test_leftover_tells_the_key_that_it_was_written_for(datadir: Path) -> None:
+    (datadir / hidden_name("image.2")).write_bytes(b"data")
+    assert [leftover.key for leftover in FilesystemDriver(datadir=str(datadir)).leftovers()] == ["image.2"]

@@ -1,4 +1,4 @@
-"""A driver that fails where a test tells it to, around one that works; and that counts the readers it has open."""
+"""A driver that fails, or waits, where a test tells it to, around one that works; and that counts its open readers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
 from imgstore.model import ObjectInfo
-from imgstore.quota import Hold
 
+PATIENCE = 60.0
 POINTS = ("open for writing", "write", "commit", "open for reading", "read")
 
 
@@ -24,13 +24,30 @@ class Failure:
     after: int = 0
 
 
+class Pause:
+    """At `point`, when `after` bytes went through, whoever comes waits for `go_on`."""
+
+    def __init__(self, point: str, after: int) -> None:
+        self.point = point
+        self.after = after
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def wait_until_reached(self) -> None:
+        """Returns when somebody waits."""
+        assert self.reached.wait(PATIENCE)
+
+
 class FaultyDriver(StoreDriver):
-    """`failing` sets the failure for a while; `readers` are open at the moment."""
+    """`failing` sets the failure for a while, `pausing` the pause; `readers` are open at the moment, and `opened` where
+    in which object they began."""
 
     def __init__(self, inner: StoreDriver) -> None:
         self.inner = inner
         self.failure: Failure | None = None
+        self.pause: Pause | None = None
         self.readers = 0
+        self.opened: list[tuple[str, int]] = []
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -41,6 +58,16 @@ class FaultyDriver(StoreDriver):
             yield self.failure
         finally:
             self.failure = None
+
+    @contextlib.contextmanager
+    def pausing(self, point: str, *, after: int = 0) -> Iterator[Pause]:
+        assert point in POINTS
+        self.pause = Pause(point, after)
+        try:
+            yield self.pause
+        finally:
+            self.pause.go_on.set()
+            self.pause = None
 
     def count_readers(self, change: int) -> None:
         with self._changed:
@@ -53,7 +80,11 @@ class FaultyDriver(StoreDriver):
             return self._changed.wait_for(lambda: self.readers == 0, patience)
 
     def strike(self, point: str, done: int = 0) -> None:
-        """Where the failure happens."""
+        """Where the failure, or the pause, happens."""
+        pause = self.pause
+        if pause is not None and pause.point == point and done >= pause.after:
+            pause.reached.set()
+            assert pause.go_on.wait(PATIENCE)
         failure = self.failure
         if failure is None or failure.point != point or done < failure.after or failure.times == 0:
             return
@@ -70,15 +101,13 @@ class FaultyDriver(StoreDriver):
     def key_from_url(self, url: str) -> str:
         return self.inner.key_from_url(url)
 
-    def _reserve(self, size: int | None) -> Hold | None:
-        return self.inner._reserve(size)
-
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         self.strike("open for writing")
-        return _FaultyWriter(self, self.inner._open_writer(key, size))
+        return _FaultyWriter(self, self.inner.open_writer(key, size=size))
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         self.strike("open for reading")
+        self.opened.append((key, start))
         return _FaultyReader(self, self.inner._open_reader(key, start, stop, etag), start)
 
     def _stat(self, key: str) -> ObjectInfo:
@@ -90,20 +119,22 @@ class FaultyDriver(StoreDriver):
 
 
 class _FaultyWriter(ObjectWriter):
+    """Around a whole writer, which counts, holds and aborts by itself."""
+
     def __init__(self, driver: FaultyDriver, inner: ObjectWriter) -> None:
         self._driver, self._inner, self._done = driver, inner, 0
 
     def _write(self, chunk: bytes | memoryview) -> None:
         self._driver.strike("write", self._done)
-        self._inner._write(chunk)
+        self._inner.write(chunk)
         self._done += len(chunk)
 
     def _commit(self) -> ObjectInfo:
         self._driver.strike("commit")
-        return self._inner._commit()
+        return self._inner.commit()
 
     def _abort(self) -> None:
-        self._inner._abort()
+        self._inner.abort()
 
 
 class _FaultyReader(ObjectReader):

@@ -10,6 +10,8 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
+from imgstore.sql import EVERYTHING, Entry
+from imgstore.sql.ledger.entries import Place
 from imgstore.store import Store, StoreSet
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService, ServiceProcess
@@ -55,6 +57,8 @@ class Local(LocalService):
                 (image_id, store, image_id),
             ).close()
         connection.close()
+        owner = self.service.catalog.get(image_id, EVERYTHING).owner
+        self.service.quota.adopt(Entry(Place(store, image_id), owner, image_id, 1, "used", len(data)))
 
     def keys(self, store: str) -> list[str]:
         """What the store holds."""

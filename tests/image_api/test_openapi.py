@@ -37,7 +37,7 @@ def test_document_is_served_and_its_copy_is_current(shared_service: ServiceProce
 def test_every_resource_is_described(local: Local) -> None:
     paths = openapi.document()["paths"]
     described = {path: about.keys() - {"parameters"} for path, about in paths.items()}
-    for path, resource in resources(local.service.images).items():
+    for path, resource in resources(local.service.images, local.service.copies).items():
         methods = {name.removeprefix("on_") for name in dir(resource) if name.startswith("on_")}
         assert methods == described.pop(path), path
     assert described.pop("/v2/images/{image_id}/file") == {"get", "head", "put"}

@@ -114,7 +114,7 @@ class House:
     def __init__(self, root: Path) -> None:
         self.main, self.other = Patient(), Patient()
         stores = StoreSet([Store("main", self.main), Store("other", self.other)], default="main")
-        self.local = LocalService(root, stores, health=HealthSettings(interval=0.02, timeout=0.05))
+        self.local = LocalService(root, stores, health=HealthSettings(interval=0.02, timeout=PATIENCE))
         self.client = self.local.client
 
 

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
+from imgstore.preparing import ANY
 from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 from tests.support.client import Client, new_id
@@ -26,6 +27,16 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     local = LocalService(tmp_path_factory.mktemp("metrics"), stores, settings=settings)
     with local.running():
         yield local.client
+
+
+@pytest.fixture
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A service whose uploads may go to several stores, of which one is enough; `tiny` takes nearly nothing."""
+    drivers = {"main": MemoryDriver(), "other": MemoryDriver(), "tiny": MemoryDriver(capacity=10)}
+    stores = StoreSet([Store(name, driver) for name, driver in drivers.items()], default="main")
+    local = LocalService(tmp_path_factory.mktemp("several"), stores, settings=UploadSettings(several_stores=ANY))
+    with local.running():
+        yield local
 
 
 def told(client: Client, name: str) -> dict[str, float]:
@@ -56,6 +67,36 @@ def test_uploads_by_store_and_status(client: Client) -> None:
     assert told(client, "imgstore_upload_seconds_count") == {"main": 5, "other": 1}
     assert set(told(client, "imgstore_uploads_in_flight").values()) == {0}
     assert set(told(client, "imgstore_upload_bytes_in_flight").values()) == {0}
+
+
+def test_upload_to_several_stores_counts_in_each(several: LocalService) -> None:
+    client = several.client
+    assert client.upload(client.create(), b"x" * 1000, store="main,other").status == 204
+    assert client.upload(client.create(), b"x" * 1000, store="main,tiny").status == 204
+    assert client.upload(client.create(), b"x", store="main,main").status == 400
+    assert told(client, "imgstore_uploads_total") == {
+        "main 204": 2, "other 204": 1, "tiny left-out": 1,
+    }  # fmt: skip
+    assert told(client, "imgstore_upload_bytes_total")["main"] == 2000
+    assert told(client, "imgstore_upload_bytes_total")["other"] == 1000
+    assert set(told(client, "imgstore_uploads_in_flight").values()) == {0}
+    assert set(told(client, "imgstore_upload_bytes_in_flight").values()) == {0}
+
+
+def test_copies_by_store_and_outcome(several: LocalService) -> None:
+    client = several.client
+    image_id = client.create()
+    assert client.upload(image_id, b"x" * 1000).status == 204
+    path = f"/v2/images/{image_id}/import"
+    for stores, must in ((["other", "tiny"], True), (["other", "tiny"], False)):
+        wanted = {"method": {"name": "copy-image"}, "stores": stores, "all_stores_must_succeed": must}
+        assert client.post(path, wanted).status == 202
+        assert several.service.copies.wait_until_idle(60)
+    assert client.show(image_id)["stores"] == "main,other"
+    assert told(client, "imgstore_copies_total") == {
+        "other 413": 1, "tiny 413": 1, "other done": 1, "tiny left-out": 1,
+    }  # fmt: skip
+    assert set(told(client, "imgstore_copies_in_flight").values()) == {0}
 
 
 def test_uploads_and_bytes_in_flight(client: Client) -> None:

@@ -2,41 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from imgstore.model import MIB
+from imgstore.preparing import ALL, ANY
 from imgstore.upload import UploadSettings
+from tests.s3.conftest import SWIFT
+from tests.s3.storage import BucketStorage
 from tests.semantics.house import PATIENCE, House, Tenant
+from tests.semantics.storage import DirectoryStorage, StorageFactory
+from tests.support.fixtures import SwiftFactory
+
+NewHouse = Callable[..., AbstractContextManager[House]]
 
 LIMIT = 8 * MIB
 SMALL_LIMIT = 300
 SMALL_QUOTA = 500
-STALL = 1.0
+SEVERAL_QUOTA = 2 * LIMIT
+
+
+KINDS = ("filesystem", "s3")
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def new_storage(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> StorageFactory:
+    """Everything is tried with stores of each kind."""
+    if request.param == "filesystem":
+        return DirectoryStorage.opened
+    return lambda root: BucketStorage.opened(swift_with(SWIFT))
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def new_house(tmp_path_factory: pytest.TempPathFactory, new_storage: StorageFactory) -> NewHouse:
+    """Serves inside."""
+
+    @contextlib.contextmanager
+    def made(*, settings: UploadSettings, project_quota: int | None = None) -> Iterator[House]:
+        root = tmp_path_factory.mktemp("house")
+        with new_storage(root) as storage:
+            house = House(root, storage, settings=settings, project_quota=project_quota)
+            with house.serving():
+                yield house
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most LIMIT bytes."""
-    made = House(tmp_path_factory.mktemp("house"), settings=UploadSettings(max_image_size=LIMIT))
-    with made.serving():
+    with new_house(settings=UploadSettings(max_image_size=LIMIT)) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def small_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def small_house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most SMALL_LIMIT bytes, SMALL_QUOTA bytes a project."""
-    settings = UploadSettings(max_image_size=SMALL_LIMIT)
-    with House(tmp_path_factory.mktemp("small"), settings=settings, project_quota=SMALL_QUOTA).serving() as made:
+    with new_house(settings=UploadSettings(max_image_size=SMALL_LIMIT), project_quota=SMALL_QUOTA) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def impatient_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Gives a client up that sends nothing for STALL seconds; and no md5."""
-    settings = UploadSettings(checksum=False)
-    with House(tmp_path_factory.mktemp("impatient"), settings=settings, read_timeout=STALL).serving() as made:
+def house_without_md5(new_house: NewHouse) -> Iterator[House]:
+    """Computes no checksum."""
+    with new_house(settings=UploadSettings(checksum=False)) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def all_house(new_house: NewHouse) -> Iterator[House]:
+    """An upload may go to several stores, and all must take it; SEVERAL_QUOTA bytes a project."""
+    settings = UploadSettings(max_image_size=LIMIT, several_stores=ALL)
+    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def any_house(new_house: NewHouse) -> Iterator[House]:
+    """The same, and one store is enough."""
+    settings = UploadSettings(max_image_size=LIMIT, several_stores=ANY)
+    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
         yield made
 
 
@@ -61,6 +109,18 @@ def small_tenant(small_house: House) -> Iterator[Tenant]:
 
 
 @pytest.fixture
-def hurried_tenant(impatient_house: House) -> Iterator[Tenant]:
-    """The same where the service is impatient."""
-    yield from _tenant(impatient_house)
+def all_tenant(all_house: House) -> Iterator[Tenant]:
+    """The same where an upload may go to several stores, and to all or none of them."""
+    yield from _tenant(all_house)
+
+
+@pytest.fixture
+def any_tenant(any_house: House) -> Iterator[Tenant]:
+    """The same where one of them is enough."""
+    yield from _tenant(any_house)
+
+
+@pytest.fixture
+def tenant_without_md5(house_without_md5: House) -> Iterator[Tenant]:
+    """The same where images have no checksum."""
+    yield from _tenant(house_without_md5)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import queue
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from imgstore.driver import StoreDriver
-from imgstore.drivers import _fs_staging
-from imgstore.drivers.filesystem import FilesystemDriver
+import pytest
+
+from imgstore.driver import StoreDriver, check_key
+from imgstore.errors import InvalidKey
 from imgstore.inspection import FormatInspection
 from imgstore.model import Location
 from imgstore.service.assembly import Service
 from imgstore.service.server import Server
-from imgstore.sql import SqlCatalog
+from imgstore.sql import PARTS, opened
 from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
+from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
 from tests.support.service import UNWATCHED
 
@@ -33,30 +36,16 @@ WAIT_FOR_100 = ("Expect", "100-continue")
 PATIENCE = 60.0
 
 
-class VisiblyStaging(FilesystemDriver):
-    """Stages under hidden names where it could do without a name: what is left behind is then seen."""
-
-    STAGINGS = (_fs_staging.named,)
-
-
-STORES = {
-    "fast": VisiblyStaging,
-    "slow": FilesystemDriver,
-    "faulty": VisiblyStaging,
-    "frozen": FilesystemDriver,
-}
-
-
 class House:
-    """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, each on a directory of its own."""
+    """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, in one kind of storage. The catalog is
+    below `root`."""
 
     def __init__(
-        self, root: Path, *, settings: UploadSettings, project_quota: int | None = None, read_timeout: float = 30.0
+        self, root: Path, storage: Storage, *, settings: UploadSettings, project_quota: int | None = None
     ) -> None:
         self._root = root
-        drivers: dict[str, StoreDriver] = {
-            name: kind(datadir=str(root / name), fsync=False) for name, kind in STORES.items()
-        }
+        self._storage = storage
+        drivers: dict[str, StoreDriver] = {name: storage.driver(name) for name in STORES}
         self.faulty = drivers["faulty"] = FaultyDriver(drivers["faulty"])
         weights = {"fast": 3, "slow": 2, "faulty": 1, "frozen": 0}
         self.stores = StoreSet(
@@ -65,14 +54,14 @@ class House:
         )
         self.service = Service(
             self.stores,
-            SqlCatalog(f"sqlite:///{root}/catalog.sqlite"),
+            opened(f"sqlite:///{root}/catalog.sqlite", PARTS),
             settings=settings,
             taps=[FormatInspection()],
             project_quota=project_quota,
             health=UNWATCHED,
         )
         self.service.start()
-        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=read_timeout, grace=5.0)
+        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=PATIENCE, grace=PATIENCE)
         self._ended = _EndedRequests()
 
     @property
@@ -87,7 +76,9 @@ class House:
         thread = threading.Thread(target=self._server.serve, name="house")
         thread.start()
         try:
-            with self._ended.listening():
+            with self._ended.listening(), pytest.MonkeyPatch.context() as patch:
+                # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
+                patch.setattr("imgstore.service.server.LINGER_SECONDS", PATIENCE)
                 yield self
         finally:
             self._server.stop()
@@ -98,26 +89,34 @@ class House:
         """Returns when the next request for `path` has ended in the service, whether or not its client saw it."""
         self._ended.wait_for(path)
 
-    def names(self, store: str) -> set[str]:
-        """Everything in a store's directory, hidden names included."""
-        return set(os.listdir(self._root / store))
+    def lose_patience(self) -> None:
+        """Who is connected now is given up as soon as nothing comes: no test waits for, or races with, a time."""
+        for connection in self._server.open_connections:
+            connection.socket.settimeout(0.01)
+
+    def names(self) -> set[str]:
+        """`store/name` of everything in the stores, what is no object included."""
+        return self._storage.names()
 
     def content(self, store: str, key: str) -> bytes:
-        """What is in the file of an object."""
-        return (self._root / store / key).read_bytes()
+        """The bytes of an object."""
+        return self._storage.content(store, key)
+
+    def overwrite(self, store: str, key: str, data: bytes) -> None:
+        """Behind the service's back: another content under the name of an object."""
+        self._storage.replace(store, key, data)
+
+    def wait_until_copies_ended(self) -> None:
+        """Returns when no copy of any image is under way; also of one that cannot be asked for any more."""
+        assert self.service.copies.wait_until_idle(PATIENCE)
 
     def leftovers(self) -> set[str]:
-        """What is in any store's directory and is no object."""
-        return {f"{store}/{name}" for store in STORES for name in self.names(store) if name.startswith(".")}
+        """What is in any store and is no object."""
+        return {name for name in self.names() if not _is_key(name.partition("/")[2])}
 
-    @contextlib.contextmanager
-    def without_directory(self, store: str) -> Iterator[None]:
-        """Inside, the store's directory is not where it was."""
-        (self._root / store).rename(self._root / "elsewhere")
-        try:
-            yield
-        finally:
-            (self._root / "elsewhere").rename(self._root / store)
+    def without_place(self, store: str) -> AbstractContextManager[None]:
+        """Inside, the store's place is gone."""
+        return self._storage.without(store)
 
     def set_status(self, image_id: str, status: str) -> None:
         """Behind the service's back: what this service has no call for."""
@@ -134,6 +133,14 @@ class House:
         database = sqlite3.connect(self._root / "catalog.sqlite", timeout=PATIENCE)
         with contextlib.closing(database), database:
             assert database.execute(statement, values).rowcount == 1
+
+
+def _is_key(name: str) -> bool:
+    try:
+        check_key(name)
+    except InvalidKey:
+        return False
+    return True
 
 
 class _EndedRequests(logging.Handler):
@@ -234,6 +241,25 @@ class Tenant:
         assert self.put(image_id, content, *headers).status == 204
         return image_id
 
+    def copy(self, image_id: str, *headers: tuple[str, str], **members: object) -> Answer:
+        """An import by copy-image."""
+        return self.post_import(image_id, {"method": {"name": "copy-image"}, **members}, *headers)
+
+    def post_import(self, image_id: str, body: object, *headers: tuple[str, str]) -> Answer:
+        """An import of whatever kind."""
+        sent = json.dumps(body).encode()
+        given = [("Content-Type", "application/json"), ("Content-Length", str(len(sent))), *headers]
+        return self.ask("POST", f"/v2/images/{image_id}/import", *given, body=[sent])
+
+    def copied(self, image_id: str) -> dict[str, object]:
+        """The image, when no copy of it is under way any more; as clients find out."""
+        deadline = time.monotonic() + PATIENCE
+        while (shown := self.show(image_id))["os_glance_importing_to_stores"] != "":
+            assert time.monotonic() < deadline, "the copy does not end"
+            time.sleep(0.01)
+        self.house.wait_until_copies_ended()  # its hold ends a moment after the image has it
+        return shown
+
     def begin(self, wire: Wire, image_id: str, *headers: tuple[str, str]) -> None:
         """Starts an upload whose body the caller sends; returns when the service has begun to read it."""
         wire.head("PUT", file_of(image_id), self._with_defaults([OCTETS, WAIT_FOR_100, *headers]))
@@ -241,12 +267,8 @@ class Tenant:
 
     def objects(self, image_id: str) -> dict[str, bytes]:
         """What the stores hold of an image, by `store/key`."""
-        return {
-            f"{store}/{name}": self.house.content(store, name)
-            for store in STORES
-            for name in self.house.names(store)
-            if name.startswith(image_id)
-        }
+        places = [name.split("/", 1) for name in self.house.names()]
+        return {f"{store}/{key}": self.house.content(store, key) for store, key in places if key.startswith(image_id)}
 
     @property
     def quota(self) -> tuple[int, int]:

@@ -46,8 +46,8 @@ def test_active(tenant: Tenant, image_id: str) -> None:
     assert answer.headers["x-openstack-request-id"].startswith("req-")
 
 
-def test_without_the_checksum_there_is_no_content_md5(hurried_tenant: Tenant) -> None:
-    answer = hurried_tenant.get(hurried_tenant.active(CONTENT))
+def test_without_the_checksum_there_is_no_content_md5(tenant_without_md5: Tenant) -> None:
+    answer = tenant_without_md5.get(tenant_without_md5.active(CONTENT))
     assert of_the_image(answer.headers) == {name: value for name, value in WHOLE.items() if name != "content-md5"}
 
 

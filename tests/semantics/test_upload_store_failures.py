@@ -74,7 +74,7 @@ def test_store_that_cannot_add_is_410(tenant: Tenant, house: House) -> None:
 def test_datadir_that_is_gone_is_503_until_it_is_back(tenant: Tenant, house: House) -> None:
     """A file system that is not mounted, say: nothing is written in its place."""
     image_id, slow = tenant.create(), ("X-Image-Meta-Store", "slow")
-    with house.without_directory("slow"):
+    with house.without_place("slow"):
         answers = [tenant.put(image_id, b"data", slow), tenant.put_chunks(image_id, [b"data"], slow)]
     assert [(answer.status, "retry-after" in answer.headers) for answer in answers] == [(503, True)] * 2
     tenant.assert_no_trace(image_id)

@@ -37,7 +37,9 @@ def test_quota_of_account_and_container_hold(swift: SwiftServer) -> None:
     account.wait_until_used(10)
     assert account.put(f"{container}/two", bytes(6)).status == 413
     swift.set_account_quota(account, None)
-    assert account.put(f"{container}/two", bytes(6)).status == 201
+    assert account.put("é/none", b"to no container").status == 404
+    assert account.put(f"{account.container('é')}/two", bytes(6)).status == 201
+    account.wait_until_used(16)
 
 
 def test_settings_hold_over_tls(swift_with: SwiftFactory) -> None:
@@ -66,15 +68,3 @@ def test_nothing_is_left_of_one_that_was_stopped() -> None:
     assert not root.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-
-
-def test_it_ends_by_itself_with_the_tests_and_takes_its_data_along() -> None:
-    swift = SwiftServer()
-    swift.start()
-    process = swift.child.process
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
-    assert process.wait(30) == 0
-    process.stdout.close()
-    assert not swift.root.exists()

@@ -144,7 +144,7 @@ def test_defect_after_the_answer_began_cuts_it(local: LocalService, monkeypatch:
         local.client.download(image_id)
 
 
-def test_data_of_a_store_that_is_down_is_removed_at_the_next_start(local: LocalService, faults: Faults) -> None:
+def test_data_of_a_store_that_is_down_is_removed_when_it_is_back(local: LocalService, faults: Faults) -> None:
     image_id = local.client.create()
     local.client.upload(image_id, b"data")
     faults.delete = errors.StoreUnavailable("down")
@@ -153,7 +153,7 @@ def test_data_of_a_store_that_is_down_is_removed_at_the_next_start(local: LocalS
     assert local.catalog.removals() == [image_id]
     assert held_and_used(local) == (0, 0), "the quota is given back at once"
     faults.delete = None
-    local.service.images.recover()
+    local.service.recovery.recover(at_once=True)
     assert local.catalog.removals() == []
     assert not list(driver_of(local, "faulty").objects())
     assert held_and_used(local) == (0, 0), "and only once"

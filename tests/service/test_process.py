@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.drivers._fs_staging import hidden_name
+from imgstore import errors
+from imgstore.drivers._fs_staging import hidden_name, key_of
+from imgstore.service import embedded
+from imgstore.service.embedded import file_lock
+from imgstore.sql import address_of_file
 from tests.config.packages import FAR_FROM_TMP
 from tests.needs import needs
-from tests.support.service import Options, ServiceProcess
+from tests.support.service import Options, ServiceProcess, signals_are_heard
 
 RUN = "import runpy; runpy.run_module('imgstore.service', run_name='__main__', alter_sys=True)"
 
@@ -31,6 +35,11 @@ def refusal(*arguments: str, cwd: Path) -> str:
     return line
 
 
+def hidden_names(datadir: Path, key: str) -> list[str]:
+    """Of the files that wait to become an object of that key."""
+    return [name for name in os.listdir(datadir) if key_of(name) == key]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -40,8 +49,15 @@ def refusal(*arguments: str, cwd: Path) -> str:
         ({"fast": {"datadir": "/proc/nowhere"}}, "[fast]"),
         ({"fast": {"file_mode": "rw"}}, "[fast] file_mode"),
         ({"service": {"threads": 0}}, "[service] threads"),
+        ({"service": {"upload_lease": 0}}, "[service] upload_lease"),
+        ({"service": {"upload_lease": "nan"}}, "[service] upload_lease"),
+        ({"service": {"recovery_interval": 0}}, "[service] recovery_interval"),
         ({"service": {"port": "http"}}, "[service] port"),
-        ({"service": {"database": "postgresql://user:secret@host/db"}}, "[service] database"),
+        ({"service": {"database": "postgresql://user:secret@127.0.0.1:1/db"}}, "[service] database"),
+        ({"service": {"database": "mysql://user:secret@127.0.0.1:1/db"}}, "[service] database"),
+        ({"service": {"database": "oracle://user:secret@127.0.0.1/db"}}, "[service] database: it begins with none"),
+        ({"service": {"database": "postgresql://user:secret@host:port/db"}}, "[service] database: it is not a URL"),
+        ({"service": {"database": "sqlite://"}}, "[service] database: it is a database in memory"),
         ({"service": {"database": "/proc/nowhere/db"}}, "[service] database"),
         ({"service": {"no_such_option": 1}}, "[service] no_such_option"),
     ],
@@ -62,11 +78,35 @@ def test_damaged_database_stops_the_start_with_one_line(tmp_path: Path) -> None:
     assert "[service] database" in refusal(*ServiceProcess(tmp_path).command()[3:], cwd=tmp_path)
 
 
-def test_second_process_on_the_same_database_is_refused(service: ServiceProcess, tmp_path: Path) -> None:
-    line = refusal(*service.command()[3:], cwd=tmp_path)
-    assert "[service] database" in line
-    assert f"(pid {service.process.pid})" in line
-    service.client.create()
+def test_second_process_on_the_same_file_lets_the_uploads_of_the_first_be(service: ServiceProcess) -> None:
+    image_id, other = service.client.create(), service.client.create()
+    with service.client.begin_upload(image_id, length=8) as upload:
+        upload.send(b"half")
+        with service.another() as second:
+            assert second.client.show(image_id)["status"] == "saving"
+            assert second.client.upload(image_id, b"mine").status == 409
+            assert second.client.upload(other, b"data").status == 204
+            upload.send(b"more")
+            assert upload.finish().status == 204
+    assert service.client.download(other).body == b"data"
+    assert service.client.download(image_id).body == b"halfmore"
+
+
+def test_process_that_does_not_share_its_database_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "PATIENCE", 0.1)
+    address = address_of_file(tmp_path / "database")
+    with file_lock(address) as first, file_lock(address) as second:
+        assert (first.alone, second.alone) == (True, False)
+        with pytest.raises(errors.ConfigurationError, match=r"\[service\] database"):
+            second.share()
+        first.share()
+        second.share()
+        with file_lock(address) as third:
+            assert not third.alone
+    with file_lock(address) as later:
+        assert later.alone
 
 
 def test_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> None:
@@ -79,7 +119,7 @@ def test_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> Non
 def test_printed_lines_create_upload_and_download(tmp_path: Path) -> None:
     (tmp_path / "FILE").write_bytes(b"what a newcomer uploads")
     command = [sys.executable, "-m", "imgstore.service", "--data-dir", "data", "--port", "0"]
-    with (tmp_path / "log").open("w") as log:
+    with (tmp_path / "log").open("w") as log, signals_are_heard():
         service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=tmp_path)
     try:
         assert service.stdout is not None
@@ -163,11 +203,19 @@ def test_law_3_object_committed_by_a_dead_attempt_is_removed(service: ServicePro
 
 
 def test_law_3_leftovers_of_a_store_are_purged_at_the_start(service: ServiceProcess) -> None:
+    """At once where an attempt ended that the catalog knows; by their age where it knows nothing."""
+    image_id = service.client.create()
+    with service.client.begin_upload(image_id, length=8) as upload:
+        upload.send(b"half")
     service.terminate()
-    (service.stores["slow"] / hidden_name("dead")).write_bytes(b"partial")
-    (service.stores["slow"] / "kept").write_bytes(b"whole")
+    slow = service.stores["slow"]
+    (slow / hidden_name(image_id)).write_bytes(b"partial")
+    (slow / hidden_name("old")).write_bytes(b"partial")
+    os.utime(slow / hidden_names(slow, "old")[0], (0, 0))
+    (slow / hidden_name("young")).write_bytes(b"partial")
+    (slow / "kept").write_bytes(b"whole")
     service.start()
-    assert (service.leftovers(), service.objects()) == ([], ["kept"])
+    assert (service.leftovers(), service.objects()) == (hidden_names(slow, "young"), ["kept"])
 
 
 def test_quota_is_what_the_catalog_says_after_a_restart(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CHUNKED = "Transfer-Encoding: chunked"
+READ_TIMEOUT = 30.0
 
 
 @dataclass
@@ -65,7 +66,7 @@ def probe() -> Probe:
 
 @pytest.fixture
 def server(probe: Probe) -> Iterator[Server]:
-    running = Server(("127.0.0.1", 0), probe, threads=3, read_timeout=0.5, grace=1)
+    running = Server(("127.0.0.1", 0), probe, threads=3, read_timeout=READ_TIMEOUT, grace=READ_TIMEOUT)
     running.prepare()
     thread = threading.Thread(target=running.serve)
     thread.start()
@@ -165,7 +166,14 @@ def test_unknown_coding_and_expectation_are_refused(server: Server, probe: Probe
 
 
 def test_stalled_body_is_given_up(server: Server, probe: Probe) -> None:
-    assert exchange(server, request("Content-Length: 8") + b"half").status == 408
+    with connect(server) as connection:
+        connection.sendall(request("Content-Length: 8", "Expect: 100-continue"))
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        (serving,) = server.open_connections
+        assert serving.socket.gettimeout() == READ_TIMEOUT
+        serving.socket.settimeout(0.01)
+        connection.sendall(b"half")
+        assert read_answer(connection).status == 408
     assert probe.failures == ["TimeoutError"]
 
 
@@ -193,7 +201,10 @@ def test_continue_is_sent_at_the_first_read_only(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [["Content-Length: 33554432"], [CHUNKED]])
-def test_refusal_can_be_read_by_a_client_that_sends_on(server: Server, headers: list[str]) -> None:
+def test_refusal_can_be_read_by_a_client_that_sends_on(
+    server: Server, headers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgstore.service.server.LINGER_SECONDS", READ_TIMEOUT)
     with connect(server) as connection:
         connection.sendall(request(*headers, path="/refuse"))
         for _ in range(32):

@@ -1,29 +1,31 @@
-"""A catalog on a file, with images in it."""
+"""A catalog on each kind of database, with images in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.sql import Caller, NewImage, SqlCatalog
+from imgstore.sql import Caller, Database, NewImage, SqlCatalog, upgrade
 from tests.support.client import new_id
 
 OWNER = Caller("project")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """Where the catalog's file is."""
-    return tmp_path / "catalog.sqlite"
+def tables(database_url: str) -> str:
+    """A database with all tables; its URL."""
+    database = Database(database_url)
+    upgrade(database)
+    database.close()
+    return database_url
 
 
 @pytest.fixture
-def catalog(database: Path) -> Iterator[SqlCatalog]:
+def catalog(tables: str) -> Iterator[SqlCatalog]:
     """A catalog that waits briefly for a lock."""
-    opened = SqlCatalog(f"sqlite:///{database}", busy_timeout=10)
+    opened = SqlCatalog(tables, busy_timeout=10)
     yield opened
     opened.close()
 
@@ -48,12 +50,12 @@ def request(image_id: str, caller: Caller = OWNER) -> UploadRequest:
 def result(attempt: Attempt, size: int = 5) -> UploadResult:
     """What an upload of `size` bytes ends with."""
     location = Location("fast", attempt.key, f"memory:///{attempt.key}")
-    return UploadResult(attempt.image_id, location, size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
+    return UploadResult(attempt.image_id, [location], size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
 
 
 def active_image(catalog: SqlCatalog, size: int = 5) -> str:
     """An image of OWNER with data."""
     image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), "fast")
+    attempt = catalog.begin(request(image_id), ["fast"])
     catalog.activate(attempt, result(attempt, size))
     return image_id

@@ -16,17 +16,19 @@ from tests.support.client import new_id
 STRANGER = Caller("other")
 
 
-def test_file_of_the_catalog_is_private(catalog: SqlCatalog, database: Path) -> None:
+def test_file_of_the_catalog_is_private(tmp_path: Path) -> None:
+    catalog = SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")
     active_image(catalog)
-    for file in database.parent.iterdir():
+    for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    catalog.close()
 
 
-def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, database: Path) -> None:
+def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, tables: str) -> None:
     new = NewImage(new_id(), "project", name="n\u00e4me", tags=("b", "a"), properties={"k": "v"}, min_ram=3)
     created = catalog.create(new)
     catalog.close()
-    again = SqlCatalog(f"sqlite:///{database}")
+    again = SqlCatalog(tables)
     assert again.get(new.id, OWNER) == created
     assert (created.name, created.tags, created.properties, created.min_ram) == ("n\u00e4me", ("b", "a"), {"k": "v"}, 3)
     again.close()
@@ -34,7 +36,7 @@ def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, database
 
 def test_upload_makes_the_image_active_with_its_location(catalog: SqlCatalog) -> None:
     image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), "fast")
+    attempt = catalog.begin(request(image_id), ["fast"])
     assert catalog.get(image_id, OWNER).status == "saving"
     catalog.activate(attempt, result(attempt))
     found = catalog.find(image_id, OWNER)
@@ -44,7 +46,7 @@ def test_upload_makes_the_image_active_with_its_location(catalog: SqlCatalog) ->
 
 def test_only_the_owner_uploads_and_deletes(catalog: SqlCatalog) -> None:
     private, public = queued_image(catalog), queued_image(catalog, visibility="public")
-    for act in (lambda i: catalog.begin(request(i, STRANGER), "fast"), lambda i: catalog.delete(i, STRANGER)):
+    for act in (lambda i: catalog.begin(request(i, STRANGER), ["fast"]), lambda i: catalog.delete(i, STRANGER)):
         with pytest.raises(errors.ImageNotFound):
             act(private)
         with pytest.raises(errors.Forbidden):
@@ -54,12 +56,12 @@ def test_only_the_owner_uploads_and_deletes(catalog: SqlCatalog) -> None:
 
 def test_checks_before_an_upload_come_in_their_order(catalog: SqlCatalog) -> None:
     with pytest.raises(errors.ImageNotFound):
-        catalog.begin(request(new_id()), "fast")
+        catalog.begin(request(new_id()), ["fast"])
     bare = queued_image(catalog, disk_format=None)
     with pytest.raises(errors.InvalidRequest, match="disk_format"):
-        catalog.begin(request(bare), "fast")
+        catalog.begin(request(bare), ["fast"])
     with pytest.raises(errors.ImageConflict, match="active"):
-        catalog.begin(request(active_image(catalog)), "fast")
+        catalog.begin(request(active_image(catalog)), ["fast"])
 
 
 def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
@@ -75,7 +77,7 @@ def test_attempt_numbers_are_never_used_twice(catalog: SqlCatalog) -> None:
     image_id = queued_image(catalog)
     keys = []
     for _ in range(3):
-        attempt = catalog.begin(request(image_id), "fast")
+        attempt = catalog.begin(request(image_id), ["fast"])
         keys.append(attempt.key)
         assert catalog.release(attempt)
     assert len(set(keys)) == 3
@@ -83,9 +85,9 @@ def test_attempt_numbers_are_never_used_twice(catalog: SqlCatalog) -> None:
 
 def test_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
     image_id = queued_image(catalog)
-    lost = catalog.begin(request(image_id), "fast")
+    lost = catalog.begin(request(image_id), ["fast"])
     catalog.release(lost)
-    owner = catalog.begin(request(image_id), "fast")
+    owner = catalog.begin(request(image_id), ["fast"])
     with pytest.raises(errors.ImageGone):
         catalog.activate(lost, result(lost))
     assert not catalog.release(lost)
@@ -95,7 +97,7 @@ def test_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> Non
 
 def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
     image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), "fast")
+    attempt = catalog.begin(request(image_id), ["fast"])
     catalog.delete(image_id, OWNER)
     with pytest.raises(errors.ImageGone):
         catalog.activate(attempt, result(attempt))
@@ -105,11 +107,11 @@ def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: Sql
         catalog.get(image_id, EVERYTHING)
 
 
-def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, database: Path) -> None:
+def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, tables: str) -> None:
     image_id = active_image(catalog)
     assert catalog.delete(image_id, OWNER).size == 5
     catalog.close()
-    again = SqlCatalog(f"sqlite:///{database}")
+    again = SqlCatalog(tables)
     (removal,) = again.removals()
     assert (removal.store, removal.key) == ("fast", image_id)
     again.removed(removal)
@@ -137,7 +139,7 @@ def test_usage_counts_live_images_of_the_owner(catalog: SqlCatalog) -> None:
 def test_abandoned_uploads_are_queued_and_what_they_committed_is_to_be_removed(catalog: SqlCatalog) -> None:
     saving, deleted, active = queued_image(catalog), queued_image(catalog), active_image(catalog)
     for image_id in (saving, deleted):
-        catalog.begin(request(image_id), "slow")
+        catalog.begin(request(image_id), ["slow"])
     catalog.delete(deleted, OWNER)
     assert catalog.abandon_uploads() == 2
     assert {(removal.store, removal.key) for removal in catalog.removals()} == {("slow", saving), ("slow", deleted)}

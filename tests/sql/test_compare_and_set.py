@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from imgstore import errors
 from imgstore.model import Attempt
@@ -27,7 +26,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for image_id in sys.argv[2:]:
     try:
-        print(image_id, catalog.begin(UploadRequest(image_id), "fast").number, flush=True)
+        print(image_id, catalog.begin(UploadRequest(image_id), ["fast"]).number, flush=True)
     except errors.ImageConflict:
         print(image_id, "conflict", flush=True)
 catalog.close()
@@ -56,14 +55,14 @@ def outcomes(act: Callable[[], object]) -> list[object]:
 def test_law_8_one_of_many_threads_begins_an_upload(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
         image_id = queued_image(catalog)
-        found = outcomes(partial(catalog.begin, request(image_id), "fast"))
+        found = outcomes(partial(catalog.begin, request(image_id), ["fast"]))
         assert sum(isinstance(outcome, Attempt) for outcome in found) == 1
         assert found.count(errors.ImageConflict) == THREADS - 1
 
 
 def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
-        attempt = catalog.begin(request(queued_image(catalog)), "fast")
+        attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
         found = outcomes(ActivateOnceElseDelete(catalog, attempt))
         deleted = [outcome.status for outcome in found if isinstance(outcome, ImageRecord)]
         removals = [removal.key for removal in catalog.removals(attempt.image_id)]
@@ -93,9 +92,9 @@ def test_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
         assert found.count(errors.ImageNotFound) == THREADS - 1
 
 
-def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, database: Path) -> None:
+def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
     images = [queued_image(catalog) for _ in range(ROUNDS)]
-    command = [sys.executable, "-c", CONTENDER, f"sqlite:///{database}", *images]
+    command = [sys.executable, "-c", CONTENDER, tables, *images]
     contenders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         for contender in contenders:

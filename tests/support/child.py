@@ -1,6 +1,7 @@
 """A server in a process of its own, run by the Python of an environment of its own: a script that prints its port.
 
-It must end when its standard input does: so it cannot survive the tests, whatever becomes of them.
+It must end when its standard input does, and take its files along: so nothing survives the tests, whatever becomes of
+them. It is in a session of its own, where no signal to the tests' process group (Ctrl-C, `timeout`) comes before that.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Child:
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=root,
-                env={**os.environ, **(variables or {})},
+                env={**os.environ, **(variables or {})}, start_new_session=True,
             )  # fmt: skip
         self.port = self._port()
 

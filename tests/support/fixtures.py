@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.moto import MotoServer
 from tests.support.swift import SwiftServer, SwiftSettings
+from tests.support.swift.on_keystone import KeystoneSwift
 
 SwiftFactory = Callable[[SwiftSettings], SwiftServer]
 
@@ -38,3 +39,10 @@ def moto() -> Iterator[MotoServer]:
     """An imitation of Amazon's S3."""
     with MotoServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def keystone_swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneSwift]:
+    """A Swift before a real Keystone; for tests that `make test-keystone` runs."""
+    with KeystoneSwift(tmp_path_factory.mktemp("keystone-swift")) as both:
+        yield both

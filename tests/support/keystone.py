@@ -32,7 +32,9 @@ use_stderr = true
 [database]
 connection = sqlite:///{data}/keystone.sqlite
 [cache]
-enabled = false
+# Of the one process, so it knows of every revocation; without it each token costs half a second of a core.
+enabled = true
+backend = dogpile.cache.memory
 [token]
 expiration = {expiration}
 [fernet_tokens]
@@ -59,6 +61,7 @@ class Keystone:
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
         self._ids: dict[str, str] = {}
+        self._roles: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Makes the database, the keys and the user `admin`."""
@@ -74,14 +77,19 @@ class Keystone:
     def populate(self) -> None:
         """Makes projects, users and roles, and lists Keystone itself in the catalog."""
         token = self.token("admin", "admin")
-        roles = {role["name"]: role["id"] for role in self._ask(token, "GET", "/roles", None)["roles"]}
-        for project in (*PROJECTS, "service"):
-            self._ids[project] = self._ask(token, "POST", "/projects", {"project": {"name": project}})["project"]["id"]
+        self._roles = {role["name"]: role["id"] for role in self._ask(token, "GET", "/roles", None)["roles"]}
         for project in PROJECTS:
-            for role in ROLES:
-                self._user(token, f"{role}-{project}", project, roles[role])
-        self._user(token, "imgstore", "service", roles["admin"])
+            self.add_project(project)
+        self._project(token, "service")
+        self._user(token, "imgstore", "service", "admin")
         self.offer("identity", self.url)
+
+    def add_project(self, name: str) -> None:
+        """Makes a project and its users."""
+        token = self.token("admin", "admin")
+        self._project(token, name)
+        for role in ROLES:
+            self._user(token, f"{role}-{name}", name, role)
 
     def project(self, name: str) -> str:
         """The identifier of a project."""
@@ -105,6 +113,28 @@ class Keystone:
     def system_token(self) -> str:
         """A new token of the whole system, for `admin`."""
         return self._token("admin", {"system": {"all": True}})
+
+    def ec2_credentials(self, user: str, project: str) -> tuple[str, str]:
+        """A new access key and its secret, for services with an S3 API."""
+        token = self.token(user, project)
+        asked = {"X-Auth-Token": token, "X-Subject-Token": token}
+        user_id = json.loads(self._request("GET", "/auth/tokens", asked)[2])["token"]["user"]["id"]
+        path, body = f"/users/{user_id}/credentials/OS-EC2", {"tenant_id": self._ids[project]}
+        made = self._ask(token, "POST", path, body)["credential"]
+        return made["access"], made["secret"]
+
+    def user_of(self, token: str) -> str:
+        """The identifier of the user whose token this is."""
+        status, _, body = self._request("GET", "/auth/tokens", {"X-Auth-Token": token, "X-Subject-Token": token})
+        assert status == 200, body
+        identifier: str = json.loads(body)["token"]["user"]["id"]
+        return identifier
+
+    def application_credential(self, token: str, name: str) -> tuple[str, str]:
+        """A new application credential of the token's user and project: its identifier and its secret."""
+        path = f"/users/{self.user_of(token)}/application_credentials"
+        made = self._ask(token, "POST", path, {"application_credential": {"name": name}})["application_credential"]
+        return made["id"], made["secret"]
 
     def revoke(self, token: str) -> None:
         """Ends a token before its time."""
@@ -178,10 +208,13 @@ class Keystone:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=self.root, check=False)
         assert done.returncode == 0, done.stderr
 
+    def _project(self, token: str, name: str) -> None:
+        self._ids[name] = self._ask(token, "POST", "/projects", {"project": {"name": name}})["project"]["id"]
+
     def _user(self, token: str, name: str, project: str, role: str) -> None:
         user = {"name": name, "password": PASSWORD}
         user_id = self._ask(token, "POST", "/users", {"user": user})["user"]["id"]
-        self._ask(token, "PUT", f"/projects/{self._ids[project]}/users/{user_id}/roles/{role}", None)
+        self._ask(token, "PUT", f"/projects/{self._ids[project]}/users/{user_id}/roles/{self._roles[role]}", None)
 
     def _ask(self, token: str, method: str, path: str, value: object) -> Any:
         status, _, body = self._request(method, path, {"X-Auth-Token": token}, value)

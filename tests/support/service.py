@@ -22,7 +22,7 @@ from imgstore.service.assembly import Service
 from imgstore.service.health import HealthSettings
 from imgstore.service.projects import claimed
 from imgstore.service.server import Server
-from imgstore.sql import Caller, SqlCatalog
+from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
 from imgstore.taps import TapFactory
 from imgstore.upload import UploadSettings
@@ -32,8 +32,24 @@ STORES = ("fast", "slow")
 PATIENCE = 60.0
 UNWATCHED = HealthSettings(interval=86400.0)
 """No check of a store in the middle of a test: for a moment it has a hidden file of its own there."""
+UNHEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Options = Mapping[str, Mapping[str, object]]
+
+
+@contextlib.contextmanager
+def signals_are_heard() -> Iterator[None]:
+    """Inside, what is started does not ignore a signal because the tests do: `make test &` and nohup make them."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in UNHEARD if _ignored(number)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 class CatalogView:
@@ -54,6 +70,10 @@ class CatalogView:
         """Keys of the objects that are still to be removed."""
         return [str(row[0]) for row in self._rows("SELECT key FROM image_locations WHERE state = 'removing'")]
 
+    def keys(self) -> list[str]:
+        """Keys of the objects that are images' data."""
+        return [str(row[0]) for row in self._rows("SELECT key FROM image_locations WHERE state = 'live'")]
+
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(query, values).fetchall()
@@ -62,12 +82,17 @@ class CatalogView:
 class ServiceProcess:
     """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
 
-    `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`. Use it as a context manager; it
+    `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`, None for none of that name;
+    `environment` is added to the process's. Use it as a context manager; it
     can be stopped, killed and started again in between.
     """
 
-    def __init__(self, root: Path, *, options: Options | None = None) -> None:
+    def __init__(
+        self, root: Path, *, options: Options | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.root = root
+        self._options = options
+        self._environment = dict(environment or {})
         self.stores = {name: root / name for name in STORES}
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.configuration = root / "service.conf"
@@ -82,11 +107,20 @@ class ServiceProcess:
         assert self._process is not None, "the service is not running"
         return self._process
 
+    def another(self) -> ServiceProcess:
+        """One more process on the same stores and the same database, to be started."""
+        return ServiceProcess(self.root, options=self._options, environment=self._environment)
+
     def start(self) -> None:
         """Starts it and waits until it listens."""
-        with self.log.open("a") as log:
+        with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
-                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root
+                self.command(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=self.root,
+                env={**os.environ, **self._environment},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -170,16 +204,18 @@ class LocalService:
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
         health: HealthSettings = UNWATCHED,
+        recovery_interval: float = PATIENCE,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
             stores,
-            SqlCatalog(f"sqlite:///{self.catalog.database}", busy_timeout=busy_timeout),
+            opened(f"sqlite:///{self.catalog.database}", PARTS, busy_timeout=busy_timeout),
             settings=settings,
             taps=taps,
             project_quota=project_quota,
             authenticate=authenticate,
             health=health,
+            recovery_interval=recovery_interval,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
         self.server.prepare()
@@ -213,5 +249,6 @@ def _configuration(stores: Mapping[str, Path], options: Options) -> str:
         sections.setdefault(section, {}).update(values)
     lines = []
     for section, values in sections.items():
-        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items()), ""]
+        told = {name: value for name, value in values.items() if value is not None}
+        lines += [f"[{section}]", *(f"{name} = {value}" for name, value in told.items()), ""]
     return "\n".join(lines)

@@ -13,8 +13,8 @@ from imgstore.cli.transfer import algorithms, copy_object
 class Copy(ShowCommand):
     """Copy an object to another store, and compare.
 
-    The bytes stream from one store to the other. Then the copy is read back, and removed if its digest is not the one
-    of what was read. The object that is copied stays.
+    The bytes stream from one store to the other; inside one store that can, the store makes the copy. Then the copy is
+    read back, and removed if its digest is not the one of what was read. The object that is copied stays.
     """
 
     EXAMPLES = """

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.capabilities import FindsLeftovers
 from imgstore.cli.base import ListCommand, Table
-from imgstore.cli.configuration import configured
+from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
 from imgstore.cli.parser import typed
+from imgstore.cli.service import add_optional_data_dir, service_catalog
 from imgstore.cli.words import SizeInColumn, Time, YesNo, duration
-from imgstore.model import Leftover
+from imgstore.remnants import Remnant, leftovers
 from imgstore.store import Store
+
+if TYPE_CHECKING:
+    from imgstore.sql import SqlCatalog
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "name", "size", "modified", "reason", "removed")
 HOUR = 3600.0
+
+Row = tuple[object, ...]
+Source = Callable[[], Iterable[Remnant]]
 
 
 class Purge(ListCommand):
@@ -26,11 +36,17 @@ class Purge(ListCommand):
     Objects are never touched, nor what an upload under way writes, as far as the storage can tell; where it cannot, age
     is what protects it (--older-than). A driver that cannot find leftovers is passed over, or, if its store was named,
     said on standard error with exit status 1.
+
+    Where the configuration names the service's database ([service] database, or --data-dir), more is known, and done:
+    uploads whose process died are ended and their images can be uploaded again; data of deleted images that a store did
+    not let go is removed; what an upload under way owns is spared however old it is; and objects go that an upload
+    committed which then ended without them. This may be done while the service runs.
     """
 
     EXAMPLES = """
         imgstore purge --dry-run
         imgstore purge --older-than 1d slow
+        imgstore purge --config-file /etc/imgstore/imgstore.conf --data-dir /var/lib/imgstore --dry-run
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -39,50 +55,64 @@ class Purge(ListCommand):
         parser.add_argument("stores", metavar="STORE", nargs="*", help="of which; default: all")
         parser.add_argument(
             "--older-than", metavar="TIME", type=typed(duration), default=HOUR,
-            help="only what nobody touched for so long: 90s, 15m, 1h, 2d (default: 1h)",
+            help="only what nobody touched for so long: 90s, 15m, 1h, 2d (default: 1h); what the service's database "
+            "knows to be dead goes at once",
         )  # fmt: skip
-        parser.add_argument("--dry-run", action="store_true", help="list only")
+        parser.add_argument("--dry-run", action="store_true", help="list only, and say why")
+        add_optional_data_dir(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """See Command."""
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        rows = []
-        with configured(parsed_args) as found:
-            for store in found.chosen(parsed_args.stores):
-                driver = store.driver
-                if isinstance(driver, FindsLeftovers):
-                    rows += self._purged(store, driver, parsed_args)
-                elif parsed_args.stores:
-                    LOG.error("Store '%s': its driver cannot find leftovers.", store.identifier)
-                    self.status = FAILED
-        return COLUMNS, rows
+        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
+            stores = found.chosen(parsed_args.stores)
+            sources: Sequence[Source]
+            if catalog is None:
+                sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
+            else:
+                sources = self._known(catalog, found, stores, parsed_args.older_than)
+            self._refuse_mute(stores, named=bool(parsed_args.stores))
+            return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
-    def _purged(
-        self, store: Store, driver: FindsLeftovers, parsed_args: argparse.Namespace
-    ) -> list[tuple[object, ...]]:
+    def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
+        from imgstore.service.purging import Purging
+
+        purging = Purging(catalog, found.stores, stores)
+        for store in sorted(purging.elsewhere(found.stores)):
+            LOG.warning("Something is to be removed from store '%s', which is not enabled.", store)
+        sources: list[Source] = [purging.uploads, purging.removals]
+        for each in stores:
+            sources += [partial(purging.leftovers, each, older_than=older_than), partial(purging.objects, each)]
+        return sources
+
+    def _refuse_mute(self, stores: list[Store], *, named: bool) -> None:
+        for store in stores:
+            if named and not isinstance(store.driver, FindsLeftovers):
+                LOG.error("Store '%s': its driver cannot find leftovers.", store.identifier)
+                self.status = FAILED
+
+    def _purged(self, source: Source, parsed_args: argparse.Namespace) -> list[Row]:
         try:
-            with store.blamed():
-                leftovers = list(driver.leftovers(older_than=parsed_args.older_than))
+            remnants = list(source())
         except errors.StoreError as error:
             self._failed(error)
             return []
         return [
             (
-                store.identifier,
-                leftover.name,
-                SizeInColumn(leftover.size),
-                Time(leftover.modified),
-                leftover.reason,
-                YesNo(not parsed_args.dry_run and self._removed(store, driver, leftover)),
+                remnant.store,
+                remnant.name,
+                SizeInColumn(remnant.size),
+                Time(remnant.modified),
+                remnant.reason,
+                YesNo(not parsed_args.dry_run and self._removed(remnant)),
             )
-            for leftover in leftovers
+            for remnant in remnants
         ]
 
-    def _removed(self, store: Store, driver: FindsLeftovers, leftover: Leftover) -> bool:
+    def _removed(self, remnant: Remnant) -> bool:
         try:
-            with store.blamed():
-                driver.remove_leftover(leftover)
+            remnant.remove()
         except errors.StoreError as error:
             self._failed(error)
             return False

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from cliff.formatters.base import ListFormatter
+from cliff.formatters.table import TableFormatter
+
+from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
-from imgstore.cli.configuration import configured, shown
-from imgstore.cli.failures import FAILED, BadUsage
+from imgstore.cli.configuration import Configured, configured, shown
+from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
+from imgstore.cli.service import add_optional_data_dir, service_catalog
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.digests import new_hash, supported
+from imgstore.store import Store
 
+if TYPE_CHECKING:
+    from imgstore.service.verification import Difference
+
+LOG = logging.getLogger(__name__)
 RESULT = "result"
+COLUMNS = ("problem", "store", "key", "image", "detail")
 
 
 class Verify(ShowCommand):
-    """Read an object whole and show, or compare, its digests.
+    """Compare the service's catalog with the stores, or read one object whole and show, or compare, its digests.
 
-    The exit status is 1 if a digest is not the one that is expected.
+    Without an object everything is compared, both ways: objects that no image knows, images whose object is missing,
+    sizes and, with --digests, digests that differ. The service's database is what [service] database says, or is in
+    --data-dir. What an upload under way writes, and what is still to be removed, is as it should be; so this may be
+    done while the service runs. Each difference is a row, and the exit status is 1 if there is one. 'STORE:' compares
+    one store only.
+
+    With an object the exit status is 1 if a digest is not the one that is expected.
     """
 
     EXAMPLES = """
+        imgstore verify --data-dir /var/lib/imgstore
+        imgstore verify --digests slow: -f json
         imgstore verify fast:7f0f4b5e
         imgstore verify fast:7f0f4b5e --expect "$os_hash_value"
         imgstore verify fast:7f0f4b5e --expect md5:$checksum --expect sha256:$(cut -d' ' -f1 SHA256SUMS)
@@ -29,15 +52,43 @@ class Verify(ShowCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """See Command."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("object", metavar="[STORE:]KEY", help="what to read")
+        parser.add_argument(
+            "object", metavar="[STORE:]KEY", nargs="?", help="what to read; without it, catalog and stores are compared"
+        )
         parser.add_argument(
             "--expect", metavar="[ALGORITHM:]HEX", action="append", default=[],
             help="what a digest must be; without an algorithm: hash_algorithm of the configuration; may be repeated",
         )  # fmt: skip
+        parser.add_argument(
+            "--digests", action="store_true", help="without an object: read all objects, and compare their digests"
+        )
+        add_optional_data_dir(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """See Command."""
+        whole = parsed_args.object is None or parsed_args.object.endswith(":")
+        if whole and parsed_args.expect:
+            raise BadUsage("--expect is for one object: name it.")
+        if not whole and parsed_args.digests:
+            raise BadUsage("--digests is for comparing everything: one object is read in any case.")
+        return self._compared(parsed_args) if whole else self._of_one(parsed_args)
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]) -> int:
+        """See cliff."""
+        if column_names is not COLUMNS:
+            return super().produce_output(parsed_args, column_names, data)
+        formatter: object = self.formatter
+        assert isinstance(formatter, ListFormatter)  # noqa: S101 - all in this command's namespace are
+        names, selector = self._generate_columns_and_selector(parsed_args, column_names)
+        rows = [list(row if selector is None else self._compress_iterable(row, selector)) for row in data]
+        if rows or not isinstance(formatter, TableFormatter):
+            formatter.emit_list(names, rows, self.app.stdout, parsed_args)
+        elif self.status == GOOD and not parsed_args.quiet:
+            self.app.stdout.write("Catalog and stores agree.\n")
+        return GOOD
+
+    def _of_one(self, parsed_args: argparse.Namespace) -> Table:
         with configured(parsed_args) as found:
             expected = dict(_expectation(text, found.settings.hash_algo) for text in parsed_args.expect)
             digests = list(expected) or algorithms(found.settings)
@@ -49,6 +100,34 @@ class Verify(ShowCommand):
         self.status = FAILED if wrong else self.status
         result = [f"differs: {', '.join(wrong)}" if wrong else "as expected"] if expected else []
         return names, [*fields(read), *result]
+
+    def _compared(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, COLUMNS)
+        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
+            if catalog is None:
+                raise BadUsage("there is no catalog to compare with: name its database with --data-dir.")
+            from imgstore.service.verification import Verification
+
+            verification = Verification(catalog, found.stores, digests=parsed_args.digests)
+            sources: list[Callable[[], Iterable[Difference]]] = [] if parsed_args.object else [verification.of_catalog]
+            sources += [partial(verification.of_store, store) for store in _chosen(found, parsed_args.object)]
+            rows = [row for source in sources for row in self._rows(source)]
+        return COLUMNS, rows
+
+    def _rows(self, source: Callable[[], Iterable[Difference]]) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        try:
+            for each in source():
+                rows.append((each.problem, each.store, each.key, each.image, each.detail))
+                self.status = self.status or FAILED
+        except errors.StoreError as error:  # the other stores are compared all the same
+            LOG.error("%s", line_of(error))
+            self.status = status_of(error)
+        return rows
+
+
+def _chosen(found: Configured, text: str | None) -> list[Store]:
+    return found.chosen([] if text is None else [text])
 
 
 def _expectation(text: str, default: str) -> tuple[str, str]:

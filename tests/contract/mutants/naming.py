@@ -71,6 +71,13 @@ class TakesTheLastPartOfAnyUrl(Mutant):
         return super().key_from_url(URL_PREFIX + urlsplit(url).path.rsplit("/", 1)[-1])
 
 
+@caught_by("test_credential_in_a_url_is_refused_or_ignored")
+class TakesACredentialForTheKey(Mutant):
+    def key_from_url(self, url: str) -> str:
+        credential = urlsplit(url).username
+        return credential or super().key_from_url(url)
+
+
 @caught_by("test_hostile_url_is_refused")
 class UnquotesUrls(Mutant):
     def key_from_url(self, url: str) -> str:

@@ -21,6 +21,7 @@ from tests.support.child import Child
 from tests.support.client import Answer
 
 MEMORY = 2 * 1024**3
+SMALLEST_PART = 5 * 1024**2
 TIMEOUT = 60.0
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -66,10 +67,11 @@ class MotoBucket:
 
 class MotoServer:
     """One moto; use it as a context manager. `memory`: bytes of address space, since a request that it does not
-    understand can make it grow without end."""
+    understand can make it grow without end. `smallest_part`: bytes of every part but the last of an upload in parts."""
 
-    def __init__(self, *, memory: int = MEMORY) -> None:
+    def __init__(self, *, memory: int = MEMORY, smallest_part: int = SMALLEST_PART) -> None:
         self.memory = memory
+        self._smallest_part = smallest_part
         self.url = ""
         self._numbers = itertools.count(1)
         self._stack = contextlib.ExitStack()
@@ -86,9 +88,13 @@ class MotoServer:
         root = Path(tempfile.mkdtemp(prefix="imgstore-moto-"))
         self._stack.callback(shutil.rmtree, root)
         # Few arenas: each takes its address space, used or not. Larger objects are files below TMPDIR.
-        variables = {"MALLOC_ARENA_MAX": "2", "TMPDIR": str(root)}
+        variables = {
+            "MALLOC_ARENA_MAX": "2",
+            "TMPDIR": str(root),
+            "S3_UPLOAD_PART_MIN_SIZE": str(self._smallest_part),
+        }
         script = Path(__file__).with_name("launch.py")
-        arguments = (script, str(self.memory))
+        arguments = (script, str(self.memory), str(root))
         self.child = self._stack.enter_context(Child(*arguments, name="moto", root=root, variables=variables))
         self.url = f"http://127.0.0.1:{self.child.port}"
 

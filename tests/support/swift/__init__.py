@@ -9,6 +9,9 @@
     def test_of_limits(swift_with: SwiftFactory) -> None:         # one for each SwiftSettings, kept for the run
         swift = swift_with(SwiftSettings(token_life=2, max_file_size=65536))
 
+    def test_of_users(keystone_swift: KeystoneSwift) -> None:     # before a real Keystone, in a file test_keystone*.py:
+        account = keystone_swift.account()                        # `make test-keystone` runs it; see on_keystone.py
+
 The fixtures are in `tests/support/fixtures.py`. `with SwiftServer(...) as swift:` is one that
 the test may stop by itself.
 """

@@ -71,7 +71,7 @@ class SwiftAccount:
         assert answer.status == 204, answer
 
     def used(self) -> int:
-        """Bytes in the whole account, as its quota has them: up to date within a second or two."""
+        """Bytes in the whole account, as its quota has them: up to date within half a second or so."""
         return int(self.head("").headers["x-account-bytes-used"])
 
     def wait_until_used(self, size: int) -> None:

@@ -1,7 +1,7 @@
 """Run by the Python of Swift's own environment: all of a Swift, configured in the directory given, in one process.
 
 Proxy, object, container and account server each listen on a free port of 127.0.0.1, and the daemons that a test would
-notice (usage of accounts, late updates of listings, expiry) sweep every second. The proxy's port is the only line
+notice work at short intervals: usage of accounts, late updates of listings, expiry. The proxy's port is the only line
 printed. It ends when its standard input does, so it cannot survive the tests, and removes the directory with all data.
 """
 
@@ -11,10 +11,15 @@ import logging
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Changes = set[tuple[str, ...]]
+"""Partition, account and container of what was changed."""
 
 SERVERS = ("account", "container", "object", "proxy")
 
@@ -32,10 +37,11 @@ def main(root: str, certificate: str = "", key: str = "") -> None:
         listeners["proxy"] = eventlet.wrap_ssl(
             listeners["proxy"], certfile=certificate, keyfile=key, server_side=True, do_handshake_on_connect=False
         )
+    changes: Changes = set()
     for kind in SERVERS:
-        _serve(os.path.join(root, f"{kind}.conf"), listeners[kind])
-    for sweep in _sweeps(root):
-        eventlet.spawn(_repeat, sweep)
+        _serve(os.path.join(root, f"{kind}.conf"), listeners[kind], changes if kind == "container" else None)
+    for interval, work in _daemons(root, changes):
+        eventlet.spawn(_repeat, interval, work)
     sys.stdout.write(f"{ports['proxy']}\n")
     sys.stdout.flush()
     hubs.trampoline(sys.stdin.fileno(), read=True)
@@ -58,19 +64,20 @@ def _prepare(root: str) -> None:
 
 
 def _write_rings(root: str, ports: dict[str, int]) -> None:
-    """One replica on one device."""
+    """One replica on one device, for each storage policy."""
     from swift.common.ring import RingBuilder  # type: ignore[import-not-found]
+    from swift.common.storage_policy import POLICIES
 
-    for kind in ("account", "container", "object"):
+    for kind in ("account", "container", *(policy.ring_name for policy in POLICIES)):
         device = {"id": 0, "region": 1, "zone": 1, "weight": 1.0, "device": "d1", "meta": ""}
-        place = {"ip": "127.0.0.1", "port": ports[kind]}
+        place = {"ip": "127.0.0.1", "port": ports[kind.partition("-")[0]]}
         builder = RingBuilder(2, 1, 1)
         builder.add_dev({**device, **place, **{f"replication_{name}": value for name, value in place.items()}})
         builder.rebalance(seed=1)
         builder.get_ring().save(os.path.join(root, f"{kind}.ring.gz"))
 
 
-def _serve(configuration: str, listener: socket.socket) -> None:
+def _serve(configuration: str, listener: socket.socket, changes: Changes | None) -> None:
     """As `swift.common.wsgi.run_server` does, which can serve only one in a process."""
     import eventlet
     from eventlet import wsgi
@@ -82,33 +89,67 @@ def _serve(configuration: str, listener: socket.socket) -> None:
         "url_length_limit": MAX_REQUEST_LINE, "log": logging.getLogger("nothing is told to it"), "log_output": False,
     }  # fmt: skip
     app = loadapp(configuration, global_conf={"log_name": os.path.basename(configuration)})
-    eventlet.spawn(wsgi.server, listener, app, **options)
+    eventlet.spawn(wsgi.server, listener, app if changes is None else _noting(app, changes), **options)
 
 
-def _sweeps(root: str) -> list[Callable[[], object]]:
+def _noting(app: App, changes: Changes) -> App:
+    """Tells what was changed: else all containers would have to be looked at, again and again."""
+
+    def run(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = app(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            path = environ["PATH_INFO"].encode("latin-1").decode()
+            changes.add(tuple(path.split("/")[2:5]))
+        return body
+
+    return run
+
+
+def _daemons(root: str, changes: Changes) -> list[tuple[float, Callable[[], object]]]:
+    """What is done at which intervals, in seconds."""
+    import eventlet
     from swift.common.utils import readconf  # type: ignore[import-not-found]
     from swift.container.updater import ContainerUpdater  # type: ignore[import-not-found]
     from swift.obj.expirer import ObjectExpirer  # type: ignore[import-not-found]
     from swift.obj.updater import ObjectUpdater  # type: ignore[import-not-found]
 
     plain = readconf(os.path.join(root, "object.conf"), "app:app")
-    conf = {**plain, "log_level": "WARNING", "account_suppression_time": "1"}
+    conf = {**plain, "log_level": "WARNING", "account_suppression_time": "0"}
     expirer = {**readconf(os.path.join(root, "expirer.conf"), "object-expirer"), "log_level": "WARNING"}
-    late = ObjectUpdater(conf)
+    usage, late = ContainerUpdater(conf), ObjectUpdater(conf)
 
-    def sweep_late_updates() -> None:
+    def update_usage() -> None:
+        for change in [changes.pop() for _ in range(len(changes))]:
+            before, database = usage.failures, _database(root, *change)
+            try:
+                if os.path.exists(database):
+                    usage.process_container(database)
+            except (eventlet.Timeout, OSError, sqlite3.Error):
+                usage.failures += 1
+            if usage.failures > before:
+                changes.add(change)
+
+    def update_late_listings() -> None:
         late.begin = time.time()  # its run_once would fork
         late.object_sweep(os.path.join(root, "node", "d1"))
 
-    return [ContainerUpdater(conf).run_once, sweep_late_updates, ObjectExpirer(expirer).run_once]
+    return [(0.2, update_usage), (1, update_late_listings), (3, ObjectExpirer(expirer).run_once)]
 
 
-def _repeat(sweep: Callable[[], object]) -> None:
+def _database(root: str, partition: str, account: str, container: str) -> str:
+    from swift.common.utils import hash_path, storage_directory
+
+    name = hash_path(account, container)
+    directory: str = storage_directory("containers", partition, name)
+    return os.path.join(root, "node", "d1", directory, f"{name}.db")
+
+
+def _repeat(interval: float, work: Callable[[], object]) -> None:
     import eventlet
 
     while True:
-        eventlet.sleep(1)
-        sweep()
+        eventlet.sleep(interval)
+        work()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ROOM = 4 * 1024**3
 
 
 class SwiftServer:
-    """One Swift; use it as a context manager. What an account uses, and its quota, lag by a second.
+    """One Swift; use it as a context manager. What an account uses, and so its quota, lags by a moment.
 
     `url`: where its proxy listens, for S3 too; `auth_url`: for auth version 1; `ca_file`: what a client must trust.
     """
@@ -86,7 +86,7 @@ class SwiftServer:
         self._child = self._stack.enter_context(Child(script, *arguments, name="swift", root=self.root))
         self.url = f"{'https' if self.settings.tls else 'http'}://127.0.0.1:{self.child.port}"
         if self.settings.keystone is None:
-            self._wait_for_first_object()
+            self._wait_for_first_object()  # else nobody is known yet who might store one
 
     def stop(self) -> None:
         """Ends the process and removes what it wrote; a no-op if there is none."""

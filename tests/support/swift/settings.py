@@ -36,11 +36,13 @@ _NO_CACHE = {"paste.filter_factory": "no_cache:filter_factory"}
 
 @dataclass(frozen=True)
 class KeystoneAccess:
-    """The Keystone that Swift asks, and Swift's own user there (in project `service`, with the role admin)."""
+    """The Keystone that Swift asks, and Swift's own user there (in project `service`, with the role admin).
+    `remembered`: seconds for which Swift does not ask again about a token; else a revoked one is refused at once."""
 
     url: str
     username: str
     password: str = field(repr=False)
+    remembered: int = -1
 
     def options(self) -> dict[str, object]:
         """What keystoneauth's password plugin is told."""
@@ -56,8 +58,10 @@ class SwiftSettings:
 
     `token_life`: seconds that a token is good for. `max_file_size`: the largest object or segment.
     `max_manifest_segments`: of one static large object. `s3_min_part`, `s3_max_parts`: the smallest part but the last,
-    and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `tls`: https with a
-    certificate that the test makes. `accounts`: how many fresh accounts it can hand out. `keystone`: not tempauth.
+    and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `policies`: storage
+    policies, the first is the default. `tls`: https with a certificate that the test makes. `async_delete`: whether the
+    S3 API leaves the parts of what it deletes to a sweep that comes within two seconds. `accounts`: how many fresh
+    accounts it can hand out. `keystone`: not tempauth.
     """
 
     token_life: int = 86400
@@ -67,8 +71,10 @@ class SwiftSettings:
     s3_max_parts: int = 1000
     region: str = "us-east-1"
     listing_limit: int = 10_000
+    policies: tuple[str, ...] = ("gold",)
     tempurl_digests: tuple[str, ...] = ("sha256", "sha512")
     tls: bool = False
+    async_delete: bool = True
     accounts: int = 2000
     keystone: KeystoneAccess | None = None
 
@@ -94,7 +100,10 @@ def write_configuration(root: Path, settings: SwiftSettings, known: Secrets) -> 
         constraints["max_file_size"] = settings.max_file_size
     _write(root / "swift.conf", {
         "swift-hash": {"swift_hash_path_suffix": known.suffix},
-        "storage-policy:0": {"name": "gold", "default": "yes"},
+        **{
+            f"storage-policy:{number}": {"name": name, "default": "no" if number else "yes"}
+            for number, name in enumerate(settings.policies)
+        },
         "swift-constraints": constraints,
     })  # fmt: skip
     for kind in ("account", "container", "object"):
@@ -140,13 +149,15 @@ def _filters(settings: SwiftSettings) -> dict[str, Mapping[str, object]]:
         "tempurl": {"use": "egg:swift#tempurl", "allowed_digests": " ".join(settings.tempurl_digests)},
         "slo": {
             "use": "egg:swift#slo", "max_manifest_segments": settings.max_manifest_segments, "concurrency": 4,
-            "rate_limit_segments_per_sec": 0,
+            "rate_limit_segments_per_sec": 0, "allow_async_delete": settings.async_delete,
         },
         "dlo": {"use": "egg:swift#dlo", "rate_limit_segments_per_sec": 0},
         "versioned_writes": {"use": "egg:swift#versioned_writes", "allow_object_versioning": "true"},
         "s3api": {
             "use": "egg:swift#s3api", "location": settings.region, "min_segment_size": settings.s3_min_part,
             "max_upload_part_num": settings.s3_max_parts,
+            "max_bucket_listing": min(1000, settings.listing_limit - 1),
+            "max_parts_listing": min(1000, settings.listing_limit - 1),
         },
     }  # fmt: skip
 
@@ -159,7 +170,7 @@ def _auth(settings: SwiftSettings, known: Secrets) -> dict[str, Mapping[str, obj
         "authtoken": {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory", "delay_auth_decision": "true",
             "www_authenticate_uri": settings.keystone.url, "include_service_catalog": "false",
-            "token_cache_time": -1, **options,
+            "token_cache_time": settings.keystone.remembered, "interface": "public", **options,
         },
         "s3token": {"use": "egg:swift#s3token", "auth_uri": settings.keystone.url, **options},
         "keystoneauth": {"use": "egg:swift#keystoneauth", "operator_roles": "admin, member"},

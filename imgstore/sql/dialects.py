@@ -1,0 +1,149 @@
+"""How each kind of database is connected to, and what every new connection is told, whatever the server presets.
+
+    SQLite      WAL, synchronous=FULL (a committed activation survives a power cut); the file has mode 0600
+    PostgreSQL  lock_timeout, and no transaction stays open whose client has gone
+    MariaDB     strict mode, a lock timeout, UTF-8 in all of Unicode
+
+Changes run in READ COMMITTED: each statement sees what is committed when it gets its locks, and what a change rests on
+it has locked (SELECT ... FOR UPDATE, or a condition in the UPDATE itself). On SQLite they begin with BEGIN IMMEDIATE:
+one waits for the lock at its begin and never fails half-way. Reads are REPEATABLE READ: one view of everything.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from imgstore import errors
+from imgstore.sql.address import MODULES, Address
+
+CHANGES = "imgstore_changes"
+"""The execution option of a transaction that changes something."""
+CONNECT_TIMEOUT = 10
+READING, CHANGING = "REPEATABLE READ", "READ COMMITTED"
+TO_JSON = functools.partial(json.dumps, ensure_ascii=False)
+"""MariaDB compares the text of strings: one is never written in two ways."""
+
+
+def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engine:
+    """An engine; nothing is connected to yet. `patience` (seconds): how long one waits for a lock or a connection.
+
+    Raises ImportError where the database's driver is not installed, CatalogUnavailable for a file that cannot be used.
+    """
+    kind = address.url.get_backend_name()
+    if address.file is not None:
+        _create_private(address.file)
+    options: dict[str, Any] = {}
+    if not address.embedded:
+        options = {"pool_size": connections, "max_overflow": 0, "isolation_level": CHANGING}
+    engine = sa.create_engine(
+        address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
+        connect_args=dict(_connect_arguments(kind, patience)), json_serializer=TO_JSON, **options,
+    )  # fmt: skip
+    event.listen(engine, "connect", _Greeting(_greetings(kind, patience), autocommit=_AUTOCOMMIT[kind]))
+    if kind in _BEGINNINGS:
+        event.listen(engine, "begin", _BEGINNINGS[kind])
+    return engine
+
+
+def missing_module(address: Address) -> tuple[str, str]:
+    """The module that the address needs besides SQLAlchemy, and the extra that brings it; both empty for SQLite."""
+    return MODULES.get(address.url.drivername, ("", ""))
+
+
+def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
+    """The connection, with the isolation of a read or a change from its next transaction on."""
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level=CHANGING if changes else READING)
+    return connection.execution_options(**{CHANGES: changes})
+
+
+def _connect_arguments(kind: str, patience: float) -> Mapping[str, Any]:
+    if kind == "postgresql":
+        return {"connect_timeout": CONNECT_TIMEOUT}
+    if kind == "mysql":
+        # A statement that waits for a lock sends nothing: the connection must be given up later than the lock.
+        quiet = math.ceil(2 * patience) + 10
+        return {
+            "connect_timeout": CONNECT_TIMEOUT, "read_timeout": quiet, "write_timeout": quiet, "charset": "utf8mb4",
+        }  # fmt: skip
+    return {}
+
+
+def _greetings(kind: str, patience: float) -> Sequence[str]:
+    wait = max(1, math.ceil(patience / 3))
+    if kind == "postgresql":
+        return (f"SET lock_timeout = '{wait}s'", f"SET idle_in_transaction_session_timeout = '{10 * wait}s'")
+    if kind == "mysql":
+        return ("SET SESSION sql_mode = 'TRADITIONAL'", f"SET SESSION innodb_lock_wait_timeout = {wait}")
+    return (
+        f"PRAGMA busy_timeout={int(patience * 1000)}",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA synchronous=FULL",
+    )
+
+
+def _psycopg_autocommit(connection: Any, value: bool) -> None:
+    connection.autocommit = value
+
+
+def _sqlite_autocommit(connection: Any, value: bool) -> None:
+    """sqlite3's own, implicit transactions are turned off for good."""
+    connection.isolation_level = None
+
+
+def _unchanged(connection: Any, value: bool) -> None:
+    """What is set for a session is no part of a transaction there."""
+
+
+_AUTOCOMMIT: Mapping[str, Callable[[Any, bool], None]] = {
+    "postgresql": _psycopg_autocommit, "sqlite": _sqlite_autocommit, "mysql": _unchanged,
+}  # fmt: skip
+
+
+class _Greeting:
+    """What every new connection is told."""
+
+    def __init__(self, statements: Sequence[str], *, autocommit: Callable[[Any, bool], None]) -> None:
+        self._statements = statements
+        self._autocommit = autocommit
+
+    def __call__(self, connection: Any, record: object) -> None:
+        self._autocommit(connection, True)
+        cursor = connection.cursor()
+        for statement in self._statements:
+            cursor.execute(statement)
+        cursor.close()
+        self._autocommit(connection, False)
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    changes = connection.get_execution_options().get(CHANGES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if changes else "BEGIN")
+
+
+def _begin_mysql(connection: sa.Connection) -> None:
+    """For this one transaction: to change the session, as SQLAlchemy does, and back costs four round trips."""
+    if not connection.get_execution_options().get(CHANGES, False):
+        connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {READING}")
+
+
+_BEGINNINGS: Mapping[str, Callable[[sa.Connection], None]] = {"sqlite": _begin_sqlite, "mysql": _begin_mysql}
+
+
+def _create_private(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise errors.CatalogUnavailable(
+            f"The catalog's file cannot be opened ({error.strerror}).", detail=str(error), retry_after=None
+        ) from error

@@ -1,0 +1,154 @@
+"""Leases: an attempt owns its image for as long as its process says so, and one thread of a process says it for all.
+
+Every third of a lease ONE statement renews the leases of all attempts that the process has open. The thread does
+nothing else, so neither a client that stalls, nor a slow store, nor a long commit, loses a lease: only a process that
+is dead, frozen or cut off from the database for a whole lease. What it finds to be lost is remembered as a flag, which
+costs the uploads no statement to look at.
+
+A lease that ran out is still its attempt's until somebody takes it back (`recovery`): a renewal that comes late, but
+first, is good. Whether it ran out is decided by the database's clock (`clock`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.model import Attempt
+from imgstore.sql.clock import Now
+from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.schema import IMAGES
+from imgstore.undo import describe
+
+LOG = logging.getLogger(__name__)
+
+ENDED: Mapping[str, Any] = {"uploading": None, "upload_store": None, "lease_until": None, "lease_holder": None}
+"""The columns of an image without an attempt."""
+
+LEASE = 60.0
+"""Seconds, where nobody says otherwise."""
+
+RETRIES = 4
+"""How many times in a third of a lease a renewal that failed is tried again."""
+
+AT_ONCE = 500
+"""Attempts in one statement."""
+
+Renew = Callable[[Sequence[Attempt]], Collection[Attempt]]
+"""Renews the leases of attempts, and gives back those that own their image no more."""
+
+
+def granted(lease: float) -> Mapping[str, Any]:
+    """The columns of a new lease of so many seconds, held by this process."""
+    return {"lease_until": _until(lease), "lease_holder": holder()}
+
+
+def holder() -> str:
+    """This process, for people and logs: host, process and something that no other has."""
+    return f"{socket.gethostname()[:200]}:{os.getpid()}:{_RANDOM}"
+
+
+def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) -> set[Attempt]:
+    """Gives each of the attempts a whole lease; those that own their image no more are returned. Runs inside the
+    caller's transaction."""
+    lost: set[Attempt] = set()
+    for start in range(0, len(attempts), AT_ONCE):
+        some = attempts[start : start + AT_ONCE]
+        renewed = connection.execute(sa.update(IMAGES).where(*_owned_by(some)).values(lease_until=_until(lease)))
+        if renewed.rowcount < len(some):
+            owned = connection.execute(sa.select(IMAGES.c.id, IMAGES.c.uploading).where(*_owned_by(some)))
+            pairs = {(row.id, row.uploading) for row in owned}
+            lost.update(attempt for attempt in some if (attempt.image_id, attempt.number) not in pairs)
+    return lost
+
+
+def _owned_by(attempts: Sequence[Attempt]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The identifiers alone as well: not every database looks up pairs in an index."""
+    pairs = [(attempt.image_id, attempt.number) for attempt in attempts]
+    return (
+        IMAGES.c.id.in_([image_id for image_id, _ in pairs]),
+        sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs),
+    )
+
+
+def _until(lease: float) -> sa.ColumnElement[int]:
+    return Now() + round(lease * 1000)
+
+
+class Keeper:
+    """Keeps the leases of the attempts that this process has open. The thread lives from the first attempt to `stop`,
+    and is a daemon: a database that hangs does not keep the process from ending."""
+
+    def __init__(self, renew: Renew, *, lease: float) -> None:
+        self._renew = renew
+        self._pause = lease / 3
+        self._open: set[Attempt] = set()
+        self._lost: set[Attempt] = set()
+        self._stopped = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        """From now on the attempt's lease, just granted, is renewed."""
+        with self._changed:
+            self._open.add(attempt)
+            if not self._stopped and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def drop(self, attempt: Attempt) -> None:
+        """The attempt has ended, or nobody pursues it any more."""
+        with self._changed:
+            self._open.discard(attempt)
+            self._lost.discard(attempt)
+
+    def is_lost(self, attempt: Attempt) -> bool:
+        """Whether a renewal found that the attempt owns its image no more."""
+        return attempt in self._lost
+
+    def stop(self) -> None:
+        """Ends the thread; leases are renewed no more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        pause = self._pause
+        while self._wait(pause):
+            pause = self._pause if self._renewed() else self._pause / RETRIES
+
+    def _wait(self, pause: float) -> bool:
+        """False when the thread is to end. Without an attempt it waits for one, however long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or bool(self._open))
+            self._changed.wait_for(lambda: self._stopped, timeout=pause)
+            return not self._stopped
+
+    def _renewed(self) -> bool:
+        with self._changed:
+            attempts = sorted(self._open - self._lost, key=lambda attempt: attempt.image_id)
+        if not attempts:
+            return True
+        try:
+            lost = self._renew(attempts)
+        except (errors.ImgstoreError, OutcomeUnknown) as error:
+            LOG.error("The leases of %s uploads could not be renewed: %s", len(attempts), describe(error))
+            return False
+        with self._changed:
+            self._lost |= self._open & set(lost)
+        return True
+
+
+_RANDOM = secrets.token_hex(4)

@@ -1,0 +1,1 @@
+"""The quota ledger in SQL (see `schema` for what it is made of)."""

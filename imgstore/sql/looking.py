@@ -1,0 +1,56 @@
+"""Images as their rows have them, with their locations, and who may see them. Every function runs inside the caller's
+transaction. What this module refuses to do: change anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.catalog import no_such_image
+from imgstore.model import Location
+from imgstore.sql.records import Caller, ImageRecord, record_of
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
+
+
+def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: bool = False) -> ImageRecord:
+    """One image, locked if so told. Raises ImageNotFound if it is not there, or the caller may not see it."""
+    query = sa.select(IMAGES).where(IMAGES.c.id == image_id, IMAGES.c.deleted_at.is_(None))
+    if lock:
+        query = query.with_for_update()
+    images = records(connection, query)
+    if not images or not caller.sees(images[0].owner, images[0].visibility):
+        raise no_such_image(image_id)
+    return images[0]
+
+
+def permitted(connection: sa.Connection, image_id: str, caller: Caller, action: str) -> ImageRecord:
+    """The image, locked: what is decided here holds until the end of the transaction. Raises ImageNotFound,
+    Forbidden."""
+    image = visible(connection, image_id, caller, lock=True)
+    caller.require(action, image)
+    return image
+
+
+def records(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRecord]:
+    """What a query for rows of `images` finds, with locations."""
+    rows = connection.execute(query).mappings().all()
+    locations = _locations(connection, [row["id"] for row in rows])
+    return [record_of(dict(row), locations.get(row["id"], ())) for row in rows]
+
+
+def _locations(connection: sa.Connection, image_ids: list[str]) -> dict[str, list[Location]]:
+    query = sa.select(LOCATIONS).where(LOCATIONS.c.image_id.in_(image_ids), LOCATIONS.c.state == LIVE)
+    found: dict[str, list[Location]] = {}
+    for row in connection.execute(query.order_by(LOCATIONS.c.id)) if image_ids else ():
+        found.setdefault(row.image_id, []).append(Location(row.store, row.key, row.url))
+    return found
+
+
+def marker_of(connection: sa.Connection, marker: str, caller: Caller) -> ImageRecord:
+    """The image that a page begins after. Raises InvalidRequest."""
+    try:
+        return visible(connection, marker, caller)
+    except errors.ImageNotFound as error:
+        raise errors.InvalidRequest(f"The marker {marker[:64]} is not an image.") from error

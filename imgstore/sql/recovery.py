@@ -1,0 +1,132 @@
+"""Taking back what dead processes held, and what the catalog knows of an object by its key.
+
+A lease that ran out is taken back by whoever notices first, on however many machines at once: one compare-and-set on
+the attempt's number and its lease, in one short transaction in which the image becomes queued again and the attempt's
+data is recorded as what is to be removed. A renewal, an activation or a release that comes before it wins; what comes
+after it finds that the attempt owns nothing. What this module refuses to do: touch a store.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from imgstore.model import Attempt
+from imgstore.sql import attempts
+from imgstore.sql.books import NO_BOOKS, Books
+from imgstore.sql.clock import Now
+from imgstore.sql.database import Database
+from imgstore.sql.records import names_in
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+
+AT_ONCE = 500
+"""Keys in one statement."""
+
+_KEY = re.compile(r"(?P<image>.+?)(?:\.(?P<number>[1-9][0-9]{0,8}))?", re.ASCII)
+
+
+class Standing(enum.Enum):
+    """What an object is to the catalog."""
+
+    LIVE = "the data of an image"
+    REMOVING = "to be removed"
+    UNDER_WAY = "of an attempt that has not ended"
+    DEAD = "of an attempt that ended without it"
+    UNKNOWN = "of nothing that the catalog knows"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAttempt:
+    """An attempt, of an upload or a copy, whose lease ran out, `overdue` seconds ago. `holder` was its process."""
+
+    attempt: Attempt
+    holder: str
+    overdue: float
+
+
+class Recovery:
+    """For recoverers. All methods raise CatalogUnavailable if the database cannot be reached."""
+
+    def __init__(self, database: Database, books: Books = NO_BOOKS) -> None:
+        self._database = database
+        self._books = books
+
+    def expired(self) -> Sequence[DeadAttempt]:
+        """The attempts whose leases ran out, the oldest first."""
+        return self._database.read(_expired)
+
+    def take_back(self, dead: DeadAttempt) -> bool:
+        """Ends the attempt, unless it ended or its lease was renewed meanwhile; its data becomes a removal of the
+        catalog's. Of several recoverers one is told True. Raises OutcomeUnknown."""
+        ran_out = IMAGES.c.lease_until < Now()
+        return self._database.change(lambda connection: abandon(connection, self._books, dead.attempt, ran_out))
+
+    def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
+        """What each of the objects in a store is, all at one moment."""
+        wanted = list(dict.fromkeys(keys))
+        some = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+        return self._database.read(
+            lambda connection: {key: found for part in some for key, found in _standings(connection, store, part)}
+        )
+
+
+def abandon(connection: sa.Connection, books: Books, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
+    """See `attempts.abandon`; the books are told. True if this call ended the attempt."""
+    stores = attempts.abandon(connection, attempt, *conditions)
+    for store in sorted(stores):
+        books.let_go(connection, store, attempt.key)
+    return bool(stores)
+
+
+def abandon_all(connection: sa.Connection, books: Books) -> int:
+    """Abandons every attempt that has not ended; returns how many there were."""
+    return sum(abandon(connection, books, attempt) for attempt in attempts.all_dead(connection))
+
+
+def attempt_of(key: str) -> tuple[str, int]:
+    """The image and the number of the attempt that writes under this key (see `Attempt.key`), if any ever does."""
+    match = _KEY.fullmatch(key)
+    if match is None or match["number"] == "1":
+        return key, 1
+    return match["image"], int(match["number"] or 1)
+
+
+def _expired(connection: sa.Connection) -> list[DeadAttempt]:
+    overdue = (Now() - IMAGES.c.lease_until).label("overdue")
+    columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading, IMAGES.c.upload_store, IMAGES.c.lease_holder, overdue)
+    found = sa.select(*columns).where(IMAGES.c.lease_until < Now()).order_by(IMAGES.c.lease_until)
+    return [_dead(row) for row in connection.execute(found)]
+
+
+def _dead(row: Any) -> DeadAttempt:
+    attempt = Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
+    return DeadAttempt(attempt, row.lease_holder, row.overdue / 1000)
+
+
+def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> list[tuple[str, Standing]]:
+    columns = (LOCATIONS.c.store, LOCATIONS.c.key, LOCATIONS.c.state)
+    found = connection.execute(sa.select(*columns).where(LOCATIONS.c.key.in_(keys)))
+    states = {(row.store, row.key): row.state for row in found}
+    elsewhere = {key for (_, key), state in states.items() if state == LIVE}
+    images = {attempt_of(key)[0] for key in keys}
+    numbers = sa.select(IMAGES.c.id, IMAGES.c.attempts, IMAGES.c.uploading).where(IMAGES.c.id.in_(images))
+    rows = {row.id: row for row in connection.execute(numbers)}
+    named = {LIVE: Standing.LIVE, REMOVING: Standing.REMOVING, None: None}
+    return [
+        (key, named[states.get((store, key))] or _without_place(rows, key, succeeded=key in elsewhere)) for key in keys
+    ]
+
+
+def _without_place(rows: Mapping[str, Any], key: str, *, succeeded: bool) -> Standing:
+    """A number is never used twice: one that was given out and is not under way will never get a location. An object
+    under the key of an attempt that succeeded in another store is somebody's copy."""
+    image_id, number = attempt_of(key)
+    row = rows.get(image_id)
+    if row is None or number > row.attempts or succeeded:
+        return Standing.UNKNOWN
+    return Standing.UNDER_WAY if row.uploading == number else Standing.DEAD

@@ -1,0 +1,130 @@
+"""`imgstore purge` where it knows the service's database: what died goes, what lives is spared, and why is said."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from imgstore.drivers._fs_staging import hidden_name
+from imgstore.model import Attempt, Location, UploadRequest, UploadResult
+from imgstore.sql import EVERYTHING, NewImage, SqlCatalog
+from imgstore.sql.clock import Now
+from imgstore.sql.schema import IMAGES
+from tests.cli.support import Shop
+from tests.support.client import new_id
+
+
+@pytest.fixture
+def catalog(shop: Shop) -> Iterator[SqlCatalog]:
+    """The service's catalog, where `--data-dir data` has it."""
+    (shop.root / "data").mkdir()
+    with contextlib.closing(SqlCatalog(f"sqlite:///{shop.root}/data/imgstore.sqlite")) as catalog:
+        yield catalog
+
+
+def begun(catalog: SqlCatalog, store: str = "fast") -> Attempt:
+    image = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare"))
+    return catalog.begin(UploadRequest(image.id), [store])
+
+
+def dead(catalog: SqlCatalog, store: str = "fast") -> Attempt:
+    attempt = begun(catalog, store)
+    catalog._keeper.drop(attempt)
+    ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 61_000)
+    catalog._database.change(lambda connection: connection.execute(ran_out))
+    return attempt
+
+
+def active(catalog: SqlCatalog, store: str = "fast") -> Attempt:
+    attempt = begun(catalog, store)
+    location = Location(store, attempt.key, f"file:///{attempt.key}")
+    catalog.activate(attempt, UploadResult(attempt.image_id, [location], 4, "sha512", "ab"))
+    return attempt
+
+
+def put(shop: Shop, name: str, store: str = "fast", *, age: float = 0) -> Path:
+    path = shop.datadir(store) / name
+    path.write_bytes(b"data")
+    os.utime(path, (path.stat().st_mtime - age,) * 2)
+    return path
+
+
+def test_what_died_goes_and_what_lives_stays(shop: Shop, catalog: SqlCatalog) -> None:
+    died, living, ended, kept, deleted = dead(catalog), begun(catalog), begun(catalog), active(catalog), active(catalog)
+    catalog.release(ended)
+    catalog.delete(deleted.image_id, EVERYTHING)
+    traces = {key: hidden_name(key) for key in (died.key, living.key)}
+    for name in (died.key, living.key, ended.key, kept.key, deleted.key, "stranger", *traces.values()):
+        put(shop, name, age=7200)
+    put(shop, kept.key, "slow")
+    expected = {
+        died.key: f"image {died.image_id}: its upload by ",
+        deleted.key: f"of image {deleted.image_id}, deleted",
+        ended.key: "an object of an upload that ended without it",
+    }
+    listed = shop.run("purge", "--data-dir", "data", "--dry-run", "-f", "json").json()
+    assert {row["name"]: row["removed"] for row in listed} == dict.fromkeys(expected, False)
+    assert catalog.get(died.image_id, EVERYTHING).status == "saving", "nothing was done"
+    rows = shop.run("purge", "--data-dir", "data", "-f", "json").json()
+    assert {row["name"]: row["removed"] for row in rows} == dict.fromkeys(expected, True)
+    for row in (*listed, *rows):
+        assert row["reason"].startswith(expected[row["name"]])
+    assert shop.names() == sorted([living.key, kept.key, "stranger", traces[living.key]])
+    assert shop.names("slow") == [kept.key], "somebody made that copy"
+    assert catalog.get(died.image_id, EVERYTHING).status == "queued"
+    assert catalog.removals() == []
+    assert shop.run("purge", "--data-dir", "data", "-f", "json").json() == []
+
+
+def test_only_named_stores_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
+    died = dead(catalog, "slow")
+    assert shop.run("purge", "--data-dir", "data", "fast", "-f", "json").json() == []
+    assert catalog.get(died.image_id, EVERYTHING).status == "saving"
+    (row,) = shop.run("purge", "--data-dir", "data", "slow", "-f", "json").json()
+    assert (row["store"], row["name"], row["removed"]) == ("slow", died.key, True)
+
+
+def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
+    fast, slow = dead(catalog, "fast"), dead(catalog, "slow")
+    shop.datadir("slow").rmdir()
+    done = shop.run("purge", "--data-dir", "data", "-f", "json")
+    assert done.status == 5
+    assert "Store 'slow'" in done.err
+    assert {catalog.get(each.image_id, EVERYTHING).status for each in (fast, slow)} == {"queued"}
+    assert [removal.key for removal in catalog.removals()] == [slow.key]
+
+
+def test_store_that_is_not_enabled_is_told(shop: Shop, catalog: SqlCatalog) -> None:
+    dead(catalog, "gone")
+    catalog.abandon_uploads()
+    done = shop.run("purge", "--data-dir", "data", "-f", "json")
+    assert (done.status, done.out.strip()) == (0, b"[]")
+    assert "'gone', which is not enabled" in done.err
+
+
+def test_configuration_that_names_the_database_is_enough(shop: Shop, catalog: SqlCatalog) -> None:
+    died = dead(catalog)
+    with (shop.root / "imgstore.conf").open("a") as file:
+        file.write("[service]\ndatabase = data/imgstore.sqlite\n")
+    assert [row["name"] for row in shop.run("purge", "-f", "json").json()] == [died.key]
+
+
+def test_database_that_is_not_there_is_not_made(shop: Shop) -> None:
+    put(shop, ".imgstore-old-0123456789abcdef", age=7200)
+    done = shop.run("purge", "--data-dir", "data", "-f", "value", "-c", "name")
+    assert (done.status, done.out.split()) == (0, [b".imgstore-old-0123456789abcdef"])
+    assert "only the stores are looked at" in done.err
+    assert not (shop.root / "data").exists()
+
+
+def test_database_that_cannot_be_used_is_told(shop: Shop) -> None:
+    (shop.root / "data").mkdir()
+    (shop.root / "data" / "imgstore.sqlite").write_bytes(b"this is no database" * 100)
+    done = shop.run("purge", "--data-dir", "data")
+    assert done.status == 1
+    assert len(done.err.splitlines()) == 1

@@ -1,0 +1,115 @@
+"""Drivers whose uploads leave traces, and whose `remove_traces` takes too little or too much."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+from imgstore import errors
+from imgstore.driver import check_key
+from imgstore.model import ObjectInfo
+from tests.contract.mutants.base import Mutant, MutantStorage, MutantWriter, caught_by
+
+
+class _Staged(MutantWriter):
+    """Stages under a name that can be seen, one for each upload."""
+
+    numbers = itertools.count()
+
+    def __init__(self, storage: MutantStorage, key: str) -> None:
+        super().__init__(storage, key)
+        self.staged = f"{key}/{next(self.numbers)}"
+        storage.traces.add(self.staged)
+
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        self.mutant_storage.traces.discard(self.staged)
+        return info
+
+    def _abort(self) -> None:
+        super()._abort()
+        self.mutant_storage.traces.discard(self.staged)
+
+
+class _Leaving(Mutant):
+    """Leaves traces, and removes them as it should."""
+
+    WRITER = _Staged
+
+    def remove_traces(self, key: str) -> None:
+        super().remove_traces(key)
+        for trace in self.traces(key):
+            self.storage.traces.discard(trace)
+
+    def traces(self, key: str) -> list[str]:
+        return sorted(trace for trace in self.storage.traces if trace.startswith(f"{key}/"))
+
+
+@caught_by("test_traces_of_an_unfinished_upload_are_removed")
+class RemovesNoTrace(_Leaving):
+    def traces(self, key: str) -> list[str]:
+        return []
+
+
+@caught_by("test_traces_of_several_uploads_of_a_key_are_removed")
+class RemovesTheTracesOfTheLastUpload(_Leaving):
+    def traces(self, key: str) -> list[str]:
+        return [writer.staged for writer in self.storage.writers[-1:] if writer.key == key]
+
+
+@caught_by("test_removing_traces_leaves_the_object", "test_removing_traces_of_a_loser_leaves_the_winners_object")
+class RemovesTheObjectToo(_Leaving):
+    def remove_traces(self, key: str) -> None:
+        super().remove_traces(key)
+        with contextlib.suppress(errors.ObjectNotFound):
+            self.storage.remove(key)
+
+
+class _Parted(_Staged):
+    """Commits what its parts hold; they are gone if its traces are."""
+
+    def _commit(self) -> ObjectInfo:
+        if self.staged not in self.mutant_storage.traces:
+            raise errors.StoreUnavailable("The parts are gone.")
+        return super()._commit()
+
+
+@caught_by("test_removing_traces_harms_no_upload_beside_it")
+class RemovesTheTracesOfEveryKeyThatBeginsSo(_Leaving):
+    WRITER = _Parted
+
+    def traces(self, key: str) -> list[str]:
+        return sorted(trace for trace in self.storage.traces if trace.startswith(key))
+
+
+@caught_by("test_upload_whose_traces_were_removed_ends_whole_or_not_at_all")
+class CommitsWhatIsLeftOfTheTraces(_Leaving):
+    class WRITER(_Staged):
+        def _commit(self) -> ObjectInfo:
+            if self.staged not in self.mutant_storage.traces:
+                self._chunks[:] = [bytes(len(chunk)) for chunk in self._chunks]
+            return super()._commit()
+
+
+@caught_by("test_removing_traces_where_none_are_does_nothing")
+class RemovesTracesOnce(Mutant):
+    removed = ""
+
+    def remove_traces(self, key: str) -> None:
+        if self.removed == key:
+            raise errors.ObjectNotFound("No upload is there under that key.")
+        self.removed = key
+
+
+@caught_by("test_traces_of_what_is_no_key_are_refused")
+class RemovesTracesByPattern(_Leaving):
+    def remove_traces(self, key: str) -> None:
+        with contextlib.suppress(errors.InvalidKey):
+            check_key(key)
+
+
+@caught_by("test_unreachable_storage_is_unavailable_to_what_is_optional")
+class RemovesNoTraceWhenItCannot(Mutant):
+    def remove_traces(self, key: str) -> None:
+        with contextlib.suppress(errors.StoreUnavailable):
+            super().remove_traces(key)

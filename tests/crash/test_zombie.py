@@ -1,0 +1,137 @@
+"""Law 8: a process that freezes in the middle of an upload, and wakes up after another attempt won, harms nothing.
+
+The process is stopped by SIGSTOP, its lease is taken by another one, the image is uploaded again, SIGCONT follows. It
+is stopped right after it renewed its leases: a process that is frozen inside a transaction keeps the others from
+theirs, on SQLite all of them, until it wakes up or the database's server gives it up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from imgstore.model import UploadRequest
+from imgstore.sql import Database, SqlCatalog, upgrade
+from imgstore.sql.schema import IMAGES, LOCATIONS
+from tests.crash.places import Gated, Named
+from tests.crash.test_service_killed import eventually
+from tests.support.service import ServiceProcess
+
+MIB = 1024 * 1024
+WINNER = b"the winner's data" * 1000
+LEASE = {"upload_lease": 1, "recovery_interval": 1}
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The service's database, looked at from outside."""
+    with contextlib.closing(Database(database_url)) as database:
+        upgrade(database)
+        yield database
+
+
+def lease_of(database: Database, image_id: str) -> int | None:
+    query = sa.select(IMAGES.c.lease_until).where(IMAGES.c.id == image_id)
+    return database.read(lambda connection: connection.scalar(query))
+
+
+def live_keys(database: Database) -> set[str]:
+    query = sa.select(LOCATIONS.c.key)
+    return database.read(lambda connection: set(connection.scalars(query)))
+
+
+@contextlib.contextmanager
+def frozen(service: ServiceProcess, renewed: Callable[[], object]) -> Iterator[None]:
+    """Inside, the process does not run; `renewed` tells when it has last renewed its leases."""
+    before = renewed()
+    eventually(lambda: renewed() != before)
+    os.kill(service.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(service.process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("length", [4 * MIB, None])
+def test_law_8_zombie_in_mid_upload_cannot_harm_the_winner(
+    tmp_path: Path, database: Database, database_url: str, length: int | None
+) -> None:
+    place = Named(tmp_path)
+    options = {**place.options(), "service": {"database": database_url, **LEASE}}
+    first = ServiceProcess(tmp_path, options=options, environment=place.environment())
+    with first, first.another() as second:
+        image_id = first.client.create()
+        with first.client.begin_upload(image_id, length=length) as zombie:
+            zombie.send(bytes(MIB))
+            eventually(lambda: len(place.names()) == 1)
+            with frozen(first, lambda: lease_of(database, image_id)):
+                eventually(lambda: second.client.show(image_id)["status"] == "queued")
+                eventually(lambda: not place.names())
+                assert second.client.upload(image_id, WINNER).status == 204
+            with contextlib.suppress(ConnectionError):  # it may have heard already
+                zombie.send(bytes(3 * MIB))
+            answer = zombie.finish() if length is None else zombie.answer()
+            assert answer.status in (409, 410)
+        for service in (first, second):
+            assert service.client.download(image_id).body == WINNER
+        assert place.names() == live_keys(database) == {f"{image_id}.2"}
+
+
+def test_law_8_zombie_in_the_middle_of_its_commit_cannot_harm_the_winner(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    """It was told that it owns the image, and freezes then: it commits, and is refused."""
+    place = Gated(tmp_path)
+    options = {**place.options(), "service": {"database": database_url, **LEASE}}
+    first = ServiceProcess(tmp_path, options=options, environment=place.environment())
+    with first, first.another() as second:
+        image_id = first.client.create()
+        gate = first.stores["fast"] / ".gate-commit"
+        os.mkfifo(gate)
+        with first.client.begin_upload(image_id, length=4) as zombie:
+            zombie.send(b"late")
+            opened = os.open(gate, os.O_WRONLY)  # returns when the zombie is about to commit
+            with frozen(first, lambda: lease_of(database, image_id)):
+                eventually(lambda: second.client.show(image_id)["status"] == "queued")
+                assert second.client.upload(image_id, WINNER, store="slow").status == 204
+                eventually(lambda: live_keys(database) == {f"{image_id}.2"})
+            os.close(opened)
+            assert zombie.answer().status == 410
+        gate.unlink()
+        assert second.client.download(image_id).body == WINNER
+        assert place.names() == {f"{image_id}.2"}
+
+
+def test_process_that_was_frozen_for_less_than_a_lease_goes_on(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    options = {"service": {"database": database_url, "upload_lease": 600, "recovery_interval": 1}}
+    first = ServiceProcess(tmp_path, options=options)
+    with first, first.another() as second, contextlib.closing(SqlCatalog(database_url)) as catalog:
+        image_id = first.client.create()
+        with first.client.begin_upload(image_id, length=8) as upload:
+            upload.send(b"half")
+            os.kill(first.process.pid, signal.SIGSTOP)
+            for _ in range(2):
+                a_round_of_recovery(catalog, second)
+            assert second.client.show(image_id)["status"] == "saving"
+            os.kill(first.process.pid, signal.SIGCONT)
+            upload.send(b"more")
+            assert upload.finish().status == 204
+        assert second.client.download(image_id).body == b"halfmore"
+
+
+def a_round_of_recovery(catalog: SqlCatalog, service: ServiceProcess) -> None:
+    """Returns when the service has taken back the image of one more attempt that is dead."""
+    decoy = service.client.create()
+    attempt = catalog.begin(UploadRequest(decoy), ["fast"])
+    catalog._keeper.drop(attempt)
+    ran_out = sa.update(IMAGES).where(IMAGES.c.id == decoy).values(lease_until=0)
+    catalog._database.change(lambda connection: connection.execute(ran_out))
+    eventually(lambda: service.client.show(decoy)["status"] == "queued")

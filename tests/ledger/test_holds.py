@@ -1,0 +1,247 @@
+"""Law 4, quota is a hold: each step of the ledger, on each kind of database, taken once, twice and in any order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.limits import Allowance
+from imgstore.model import Location
+from imgstore.sql import Account, Database, OutcomeUnknown, SqlLedger, Weight
+from imgstore.sql.ledger.accounts import LARGEST
+from imgstore.sql.ledger.entries import Place
+from imgstore.sql.ledger.schema import ENTRIES
+from tests.ledger.conftest import LIMIT, OWNER, STORE, ledger_with, new_attempt
+
+P, PS, S = Account(OWNER, ""), Account(OWNER, STORE), Account("", STORE)
+
+
+def location(attempt_key: str) -> Location:
+    return Location(STORE, attempt_key, "")
+
+
+def entries(database: Database) -> list[tuple[str, int]]:
+    query = sa.select(ENTRIES.c.state, ENTRIES.c.bytes).order_by(ENTRIES.c.image_id)
+    return database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
+
+
+def test_hold_counts_for_project_project_in_store_and_store(ledger: SqlLedger) -> None:
+    hold = ledger.reserve(new_attempt(), STORE, 40)
+    assert ledger.accounts() == {
+        P: Weight(held=40, uploads=1), PS: Weight(held=40, images=1, uploads=1), S: Weight(held=40, images=1, uploads=1)
+    }  # fmt: skip
+    hold.settle(30)
+    assert ledger.accounts() == {P: Weight(used=30), PS: Weight(used=30, images=1), S: Weight(used=30, images=1)}
+
+
+def test_released_hold_leaves_no_trace(ledger: SqlLedger, database: Database) -> None:
+    ledger.reserve(new_attempt(), STORE, 40).release()
+    ledger.reserve(new_attempt(), STORE, None).release()
+    assert ledger.accounts() == {}
+    assert entries(database) == []
+
+
+@pytest.mark.parametrize("size", [LIMIT, 0])
+def test_limit_is_met_to_the_byte(ledger: SqlLedger, size: int) -> None:
+    ledger.reserve(new_attempt(), STORE, LIMIT - size).settle(LIMIT - size)
+    with pytest.raises(errors.QuotaExceeded) as caught:
+        ledger.reserve(new_attempt(), STORE, size + 1)
+    assert str(caught.value) == (
+        f"The quota is {LIMIT} bytes, {LIMIT - size} are in use or being uploaded, and {size + 1} more were asked for."
+    )
+    ledger.reserve(new_attempt(), STORE, size).settle(size)
+    assert ledger.account(OWNER) == Weight(used=LIMIT)
+
+
+def test_unknown_size_grows_to_the_limit_and_not_a_byte_further(ledger: SqlLedger) -> None:
+    ledger.reserve(new_attempt(), STORE, 300).settle(300)
+    hold = ledger.reserve(new_attempt(), STORE, None)
+    for total in range(7, LIMIT - 300 + 1, 7):
+        hold.extend_to(total)
+    hold.extend_to(700)
+    with pytest.raises(errors.QuotaExceeded, match="and 1 more were asked for"):
+        hold.extend_to(701)
+    assert ledger.account(OWNER).taken == LIMIT
+    hold.extend_to(650)
+    hold.settle(700)
+    assert ledger.account(OWNER) == Weight(used=LIMIT)
+
+
+def test_limits_of_other_projects_are_not_touched(ledger: SqlLedger) -> None:
+    ledger.reserve(new_attempt(), STORE, LIMIT)
+    ledger.reserve(new_attempt("other"), STORE, LIMIT)
+    assert ledger.account("", STORE) == Weight(held=2 * LIMIT, images=2, uploads=2)
+
+
+@pytest.mark.parametrize(
+    ("default", "in_store", "capacity", "kind", "message"),
+    [
+        (Allowance(size=50), None, None, errors.QuotaExceeded, "The quota is 50 bytes, 40 are in use"),
+        (Allowance(), Allowance(size=50), None, errors.QuotaExceeded, "The quota in store 'fast' is 50 bytes, 40 are"),
+        (Allowance(), None, 50, errors.StoreFull, "The capacity is 50 bytes, 40 are in use"),
+        (Allowance(uploads=1), None, None, errors.QuotaExceeded, "The quota is 1 uploads at a time, 1 are under way"),
+        (Allowance(), Allowance(images=1), None, errors.QuotaExceeded, "The quota is 1 images, 1 are there"),
+    ],
+)
+def test_each_limit_refuses_with_its_figures(
+    ledger_url: str, database: Database, default: Allowance, in_store: Allowance | None, capacity: int | None,
+    kind: type[errors.ImgstoreError], message: str,
+) -> None:  # fmt: skip
+    with contextlib.closing(ledger_with(ledger_url, default, in_store=in_store, capacity=capacity)) as ledger:
+        held = ledger.reserve(new_attempt(), STORE, 40)
+        before = ledger.accounts()
+        with pytest.raises(kind) as caught:
+            ledger.reserve(new_attempt(), STORE, 11)
+        assert str(caught.value).removeprefix("Store 'fast': ").startswith(message)
+        assert caught.value.status == 413
+        assert ledger.accounts() == before, "a refusal changes nothing"
+        ledger.reserve(new_attempt("other"), "other", 0).release()
+        held.release()
+
+
+def test_number_of_images_is_limited(ledger_url: str, database: Database) -> None:
+    with contextlib.closing(ledger_with(ledger_url, Allowance(images=2))) as ledger:
+        for name in ("a", "b", "b"):
+            ledger.add_image(name, OWNER)
+        with pytest.raises(errors.QuotaExceeded, match="The quota is 2 images, 2 are there"):
+            ledger.add_image("c", OWNER)
+        ledger.remove_image("a")
+        ledger.remove_image("a")
+        ledger.add_image("c", OWNER)
+        assert ledger.account(OWNER) == Weight(images=2)
+
+
+def steps(ledger: SqlLedger, place: Place) -> dict[str, Callable[[], object]]:
+    where = Location(place.store, place.key, "")
+    return {
+        "settle": lambda: ledger.settle(place, 30),
+        "release": lambda: ledger.release(place),
+        "give back": lambda: ledger.give_back(OWNER, where, 30),
+        "forget": lambda: ledger.forget(place),
+    }
+
+
+@pytest.mark.parametrize("second", ["settle", "release", "give back", "forget"])
+@pytest.mark.parametrize("first", ["settle", "release", "give back", "forget"])
+def test_steps_may_come_twice_and_in_any_order(ledger: SqlLedger, database: Database, first: str, second: str) -> None:
+    """As of a process that died, its recovery, and a deletion that overtakes a settlement."""
+    attempt = new_attempt()
+    hold = ledger.reserve(attempt, STORE, 40)
+    todo = steps(ledger, Place(STORE, attempt.key))
+    for name in (first, first, second, second):
+        todo[name]()
+    hold.settle(30)
+    hold.release()
+    kept = first == "settle" and second in ("settle", "release")
+    assert entries(database) == ([("used", 30)] if kept else [])
+    assert ledger.account(OWNER) == (Weight(used=30) if kept else Weight())
+
+
+def test_deleted_image_counts_for_the_store_until_its_object_is_gone(ledger: SqlLedger) -> None:
+    attempt = new_attempt()
+    ledger.add_image(attempt.image_id, OWNER)
+    ledger.reserve(attempt, STORE, 40).settle(40)
+    assert ledger.account(OWNER) == Weight(used=40, images=1)
+    ledger.remove_image(attempt.image_id)
+    assert (ledger.account(OWNER), ledger.account(OWNER, STORE)) == (Weight(), Weight())
+    assert ledger.account("", STORE) == Weight(used=40, images=1)
+    ledger.give_back(OWNER, location(attempt.key), 40)
+    assert ledger.accounts() == {}
+
+
+def test_image_deleted_during_its_upload_leaves_the_hold_to_the_session(ledger: SqlLedger) -> None:
+    attempt = new_attempt()
+    ledger.add_image(attempt.image_id, OWNER)
+    hold = ledger.reserve(attempt, STORE, 40)
+    ledger.remove_image(attempt.image_id)
+    assert ledger.account(OWNER) == Weight(held=40, uploads=1)
+    hold.release()
+    assert ledger.accounts() == {}
+
+
+def test_hold_that_was_taken_away_ends_its_upload(ledger: SqlLedger) -> None:
+    attempt = new_attempt()
+    hold = ledger.reserve(attempt, STORE, None)
+    hold.extend_to(10)
+    assert ledger.release(Place(STORE, attempt.key))
+    with pytest.raises(errors.ImageGone):
+        hold.extend_to(LIMIT - 1)
+    hold.settle(10)
+    assert ledger.accounts() == {}
+
+
+def test_place_is_held_once(ledger: SqlLedger) -> None:
+    attempt = new_attempt()
+    ledger.reserve(attempt, STORE, 10)
+    with pytest.raises(errors.CatalogUnavailable, match="in the way"):
+        ledger.reserve(attempt, STORE, 10)
+    assert ledger.account(OWNER) == Weight(held=10, uploads=1)
+
+
+def test_size_that_no_column_takes_is_refused_as_too_large(ledger: SqlLedger) -> None:
+    with pytest.raises(errors.ImageTooLarge):
+        ledger.reserve(new_attempt(), STORE, 10**30)
+    with pytest.raises(errors.QuotaExceeded):
+        ledger.reserve(new_attempt(), STORE, LARGEST)
+    assert ledger.accounts() == {}
+
+
+def test_hold_whose_reservation_is_uncertain_is_ended(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    attempt = new_attempt()
+    change = ledger._database.change
+
+    def made_but_unknown(work: Callable[[sa.Connection], object]) -> object:
+        monkeypatch.undo()
+        change(work)
+        raise OutcomeUnknown("COMMIT failed")
+
+    monkeypatch.setattr(ledger._database, "change", made_but_unknown)
+    with pytest.raises(errors.CatalogUnavailable):
+        ledger.reserve(attempt, STORE, 10)
+    wait_until(lambda: ledger.accounts() == {})
+
+
+@pytest.mark.parametrize("end", ["settle", "release"])
+def test_end_that_the_database_did_not_take_is_made_up_for(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    hold = ledger.reserve(new_attempt(), STORE, 10)
+
+    def away(work: object) -> object:
+        raise errors.CatalogUnavailable("The database is away.")
+
+    monkeypatch.setattr(ledger._database, "change", away)
+    hold.settle(7) if end == "settle" else hold.release()
+    monkeypatch.undo()
+    wait_until(lambda: ledger.account(OWNER) == (Weight(used=7) if end == "settle" else Weight()))
+
+
+def test_living_process_renews_its_holds_and_a_dead_ones_expire(ledger_url: str, database: Database) -> None:
+    with contextlib.closing(SqlLedger(ledger_url, lease=1, tick=0.05)) as living:
+        kept = living.reserve(new_attempt(), STORE, 10)
+        dead = SqlLedger(ledger_url, lease=1, tick=0.05)
+        lost = new_attempt()
+        dead.reserve(lost, STORE, 20)
+        assert {entry.place.key for entry in living.held()} >= {lost.key}
+        dead._keeper.close()  # as if the process had ended: nobody looks after its holds
+        wait_until(lambda: [entry.place.key for entry in living.expired()] == [lost.key])
+        assert living.release(Place(STORE, lost.key))
+        assert living.account(OWNER) == Weight(held=10, uploads=1)
+        kept.release()
+        dead.close()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """The keeper's thread does it."""
+    import time
+
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

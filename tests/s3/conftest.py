@@ -1,0 +1,92 @@
+"""A fresh place for every test, on every server; after the test the server holds nothing that the test did not keep."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+from botocore.retries.standard import ExponentialBackoff
+
+from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
+from tests.support.faults import FaultProxy
+from tests.support.fixtures import SwiftFactory
+from tests.support.moto import MotoServer
+from tests.support.swift import SwiftSettings
+
+AnyPlace = TypeVar("AnyPlace", bound=Place)
+
+SERVERS = ["endpoint"] if "IMGSTORE_S3_ENDPOINT" in os.environ else ["swift", "moto"]
+SWIFT = SwiftSettings(s3_min_part=SMALL_PART, async_delete=False)
+
+
+@pytest.fixture(scope="session")
+def small_moto() -> Iterator[MotoServer]:
+    """A moto that takes small parts."""
+    with MotoServer(smallest_part=SMALL_PART) as server:
+        yield server
+
+
+@pytest.fixture(params=SERVERS)
+def place(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> Iterator[Place]:
+    """An empty bucket on each of the servers. At the end it holds what the test said that it keeps, and no more."""
+    if request.param == "endpoint":
+        yield from used(NamedPlace())
+    elif request.param == "swift":
+        yield from used(SwiftPlace(swift_with(SWIFT)))
+    else:
+        yield from used(MotoPlace(request.getfixturevalue("small_moto")))
+
+
+@pytest.fixture
+def swift_place(swift_with: SwiftFactory) -> Iterator[SwiftPlace]:
+    """An empty bucket on the server that compares signatures and checksums."""
+    yield from used(SwiftPlace(swift_with(SWIFT)))
+
+
+@pytest.fixture
+def moto_place(small_moto: MotoServer) -> Iterator[MotoPlace]:
+    """An empty bucket on the server that returns checksums."""
+    yield from used(MotoPlace(small_moto))
+
+
+@pytest.fixture
+def proxy(swift_place: SwiftPlace) -> Iterator[FaultProxy]:
+    """Stands before the Swift of `swift_place`, whose drivers go through it from now on."""
+    yield from _before(swift_place)
+
+
+@pytest.fixture
+def moto_proxy(moto_place: MotoPlace) -> Iterator[FaultProxy]:
+    """The same before the moto of `moto_place`."""
+    yield from _before(moto_place)
+
+
+@pytest.fixture
+def counting_proxy(place: Place) -> Iterator[FaultProxy]:
+    """The same before every server, for looking only."""
+    yield from _before(place)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 repeats requests at once."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
+
+
+def _before(place: Place) -> Iterator[FaultProxy]:
+    with FaultProxy(place.endpoint) as proxy:
+        place.entrance = proxy.url
+        yield proxy
+        proxy.wait_until_idle()
+
+
+def used(place: AnyPlace) -> Iterator[AnyPlace]:
+    """The place for a test, looked at afterwards."""
+    try:
+        yield place
+        if place.watched:
+            assert place.names() == place.kept, "the server holds something else than what the test kept"
+    finally:
+        place.clear()

@@ -1,0 +1,143 @@
+"""Keys: from the options or from boto3's own places, renewed in the middle of an upload, and in no text at all."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers.s3 import S3Driver
+from imgstore.testing.bench import captured_log, texts
+from tests.s3.places import SwiftPlace
+from tests.s3.support import KEY, body, get, put
+from tests.support.faults import FaultProxy, s3_error
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+PART = 64 * 1024
+LARGE = body(PART * 3)
+NO_KEYS: dict[str, Any] = {"access_key": None, "secret_key": None}
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 finds what a test puts there, and nothing else."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+
+def write_profile(tmp_path: Path, name: str, access_key: str, secret_key: str) -> None:
+    text = f"[{name}]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n"
+    (tmp_path / "credentials").write_text(text)
+
+
+def test_keys_of_the_environment_serve(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
+    swift_place.driver(**NO_KEYS).check()
+
+
+@pytest.mark.parametrize("profile", ["default", "images"])
+def test_keys_of_a_profile_serve(swift_place: SwiftPlace, tmp_path: Path, profile: str) -> None:
+    write_profile(tmp_path, profile, swift_place.access_key, swift_place.secret_key)
+    swift_place.driver(**NO_KEYS, profile=None if profile == "default" else profile).check()
+
+
+def test_no_keys_anywhere_are_told_as_that(swift_place: SwiftPlace) -> None:
+    driver = swift_place.driver(**NO_KEYS)
+    with pytest.raises(errors.ConfigurationError, match="No keys were found") as caught:
+        driver.check()
+    assert caught.value.option == "access_key"
+    with pytest.raises(errors.StoreUnavailable, match="NoCredentialsError") as unavailable:
+        put(driver, b"x")
+    assert "boto3 found no keys" in (unavailable.value.detail or "")
+
+
+def test_a_profile_that_is_not_there_is_named(swift_place: SwiftPlace) -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        swift_place.driver(**NO_KEYS, profile="missing").check()
+    assert caught.value.option == "profile"
+
+
+def test_keys_that_expire_in_the_middle_of_an_upload_are_renewed(
+    swift_place: SwiftPlace, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
+    driver = swift_place.driver(**NO_KEYS, concurrency=1)
+    with driver.open_writer(KEY, size=len(LARGE)) as writer:
+        writer.write(LARGE[:PART])
+        proxy.wait_until(1, method="PUT", query="partNumber=1")
+        proxy.on(s3_error(400, "ExpiredToken"), method="PUT", query="partNumber=2")
+        writer.write(LARGE[PART:])
+        writer.commit()
+    assert get(driver) == LARGE
+    assert [seen.status for seen in proxy.seen(method="PUT", query="partNumber=2")] == [400, 200]
+    swift_place.kept.add(KEY)
+
+
+def test_renewed_keys_are_the_ones_that_are_there_now(
+    swift_place: SwiftPlace, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    write_profile(tmp_path, "default", "former:key", "former")
+    driver = swift_place.driver(**NO_KEYS)
+    with pytest.raises(errors.StoreUnavailable, match="SignatureDoesNotMatch"):
+        driver.open_reader(KEY)
+    write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
+    proxy.on(s3_error(400, "ExpiredToken"))
+    put(driver, b"x")
+    swift_place.kept.add(KEY)
+
+
+def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(
+    swift_place: SwiftPlace, proxy: FaultProxy
+) -> None:
+    proxy.on(s3_error(400, "ExpiredToken"), times=None)
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        put(swift_place.driver(), b"x")
+    assert "session_token" in (caught.value.detail or "")
+    assert proxy.count(method="PUT") == 1
+
+
+SECRETS = {"access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMIK7MDENG", "session_token": "FQoGZXIvYXdzEJr"}
+
+
+def test_no_key_is_in_any_text(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    with captured_log() as log:
+        driver = swift_place.driver(**SECRETS)
+        shown = [repr(driver), repr(driver._settings), repr(vars(driver)), driver.url(KEY)]
+        for action in (driver.check, lambda: put(driver, b"x"), lambda: put(driver, LARGE), lambda: get(driver)):
+            with pytest.raises(errors.ImgstoreError) as caught:
+                action()
+            shown += texts(caught.value)
+    assert log.lines, "the log was looked at"
+    for secret in SECRETS.values():
+        assert not [line for line in [*shown, *log.lines] if secret in line]
+
+
+def test_the_log_of_boto3_stays_as_it_was_set(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("botocore")
+    for before, after in (
+        (logging.NOTSET, logging.INFO),
+        (logging.DEBUG, logging.DEBUG),
+        (logging.ERROR, logging.ERROR),
+    ):
+        monkeypatch.setattr(logger, "level", before)
+        put(swift_place.driver(), b"x", f"{KEY}.{before}")
+        assert logger.level == after
+        swift_place.kept.add(f"{KEY}.{before}")
+
+
+def test_a_temporary_url_needs_no_key_and_names_no_secret(swift_place: SwiftPlace) -> None:
+    driver = swift_place.driver()
+    url = driver.temporary_url(KEY, seconds=60)
+    assert swift_place.secret_key not in url
+
+
+def test_construction_asks_nobody(tmp_path: Path) -> None:
+    S3Driver(bucket="images", profile="missing", ca_bundle=str(tmp_path / "missing"))

@@ -1,0 +1,49 @@
+"""What doc/s3.md says is what the driver does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from imgstore import config
+from imgstore.drivers import _s3_check, _s3_options
+from imgstore.drivers.s3 import S3Driver
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "doc" / "s3.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def test_the_example_makes_a_store(tmp_path: Path) -> None:
+    (text,) = blocks("ini")
+    (tmp_path / "imgstore.conf").write_text(text)
+    stores = config.build_stores(config.load([str(tmp_path / "imgstore.conf")]))
+    (store,) = stores
+    assert isinstance(store.driver, S3Driver)
+    assert store.driver.url("key") == "s3+https://s3.example.org/images/key"
+
+
+def test_every_option_is_explained() -> None:
+    assert [option.name for option in _s3_options.OPTIONS if f"`{option.name}`" not in TEXT] == []
+
+
+def test_the_policy_has_every_permission_that_a_check_may_name() -> None:
+    policy = json.loads(blocks("json")[0])
+    granted = {action for statement in policy["Statement"] for action in statement["Action"]}
+    named = set(re.findall(r'"(s3:\w+|kms:\w+)', Path(_s3_check.__file__).read_text()))
+    besides = {"s3:CreateBucket", "s3:PutObjectTagging", "kms:GenerateDataKey"}
+    assert named == granted | besides
+    assert [permission for permission in besides if f"`{permission}`" not in TEXT] == []
+
+
+def test_the_figures_are_the_defaults() -> None:
+    settings = S3Driver(bucket="images")._settings
+    memory = settings.multipart_threshold + (settings.concurrency + 1) * settings.part_size
+    assert f"{memory // 1024**2} MiB as it is by default" in TEXT
+    assert f"{settings.max_parts * settings.part_size // 1024**3} GiB by default" in TEXT
+    json.loads(blocks("json")[1])

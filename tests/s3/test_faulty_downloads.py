@@ -1,0 +1,157 @@
+"""Downloads that break: resumed where they broke, at the same object, or noticed; never short in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgstore import errors
+from imgstore import ranged as ranged_module
+from tests.s3.places import SwiftPlace
+from tests.s3.support import KEY, Like, body, get, put
+from tests.support.faults import (
+    ChangeHeaders,
+    CutAnswer,
+    Delay,
+    FaultProxy,
+    ReplaceAnswer,
+    Reset,
+    StallAnswer,
+    s3_error,
+)
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
+DATA = body(300_000)
+GET: Like = {"method": "GET", "path": f"{KEY}$"}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a broken read is resumed."""
+    monkeypatch.setattr(ranged_module, "FIRST_PAUSE", 0.0)
+
+
+@pytest.fixture
+def stored(swift_place: SwiftPlace) -> SwiftPlace:
+    """Where DATA is."""
+    put(swift_place.driver(part_size=1024**2), DATA)
+    swift_place.kept.add(KEY)
+    return swift_place
+
+
+BREAKS = {
+    "closed": CutAnswer(100_000),
+    "closed at once": CutAnswer(0),
+    "reset": CutAnswer(100_000, reset=True),
+    "stalled": StallAnswer(100_000, 3.0),
+}
+FAILS = {"reset": Reset(), "503": s3_error(503, "SlowDown"), "500": s3_error(500, "InternalError"), "late": Delay(2.0)}
+
+
+@pytest.mark.parametrize("fault", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_body_that_breaks_is_resumed(stored: SwiftPlace, proxy: FaultProxy, fault: CutAnswer, ahead: int) -> None:
+    proxy.on(fault, **GET, times=2)
+    with stored.driver(read_timeout=0.5, read_concurrency=ahead, read_block_size=150_000).open_reader(KEY) as reader:
+        assert b"".join(reader) == DATA
+    later = proxy.seen(**GET)[1:]
+    assert {seen.headers["if-match"] for seen in later} == {f'"{reader.info.etag}"'}
+
+
+def test_a_body_is_resumed_where_it_broke(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(CutAnswer(50_000), **GET, skip=1)
+    with stored.driver().open_reader(KEY, start=1000, stop=250_000) as reader:
+        assert b"".join(reader) == DATA[1000:250_000]
+    starts = [seen.headers["range"] for seen in proxy.seen(**GET)]
+    assert starts == ["bytes=1000-249999", "bytes=101000-249999", "bytes=151000-249999"]
+
+
+@pytest.mark.parametrize("fault", FAILS.values(), ids=FAILS)
+def test_a_download_that_does_not_begin_is_begun_again(stored: SwiftPlace, proxy: FaultProxy, fault: Reset) -> None:
+    proxy.on(fault, **GET, times=2)
+    assert get(stored.driver(read_timeout=0.5)) == DATA
+
+
+def test_a_body_that_never_gets_further_ends_as_an_error(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(CutAnswer(0), **GET, skip=1, times=None)
+    with stored.driver().open_reader(KEY) as reader:
+        with pytest.raises(errors.StoreUnavailable):
+            b"".join(reader)
+        assert reader.position == 100_000
+
+
+def test_another_object_is_never_taken_for_the_rest(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    driver = stored.driver(part_size=1024**2)
+    with driver.open_reader(KEY) as reader:
+        begun = reader.read(1000)
+        driver.delete(KEY)
+        put(driver, DATA[::-1])
+        with pytest.raises(errors.ObjectChanged):
+            begun += b"".join(reader)
+    assert DATA.startswith(begun)
+
+
+def test_an_etag_that_differs_is_noticed_where_the_server_does_not_compare(
+    stored: SwiftPlace, proxy: FaultProxy
+) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(ChangeHeaders({"ETag": '"another"'}), **GET, skip=1)
+    with stored.driver().open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
+        b"".join(reader)
+
+
+def test_a_server_that_cannot_compare_is_asked_without_and_compared_here(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(s3_error(501, "NotImplemented"), **GET, skip=1)
+    assert get(stored.driver()) == DATA
+    assert ["if-match" in seen.headers for seen in proxy.seen(**GET)] == [False, True, False]
+
+
+def test_an_object_that_goes_away_is_gone(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    driver = stored.driver()
+    with driver.open_reader(KEY) as reader:
+        reader.read(1000)
+        driver.delete(KEY)
+        with pytest.raises(errors.ObjectNotFound):
+            b"".join(reader)
+    stored.kept.clear()
+
+
+def test_a_server_that_ignores_a_range_is_noticed(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(ChangeHeaders({"Content-Range": None}), **GET, times=None)
+    with pytest.raises(errors.StoreUnavailable, match="range"):
+        stored.driver().open_reader(KEY, start=5)
+
+
+def test_a_bucket_that_is_gone_is_not_an_object_that_is_gone(swift_place: SwiftPlace) -> None:
+    driver = swift_place.driver(bucket="another-bucket")
+    for ask in (driver.stat, driver.open_reader, driver.delete):
+        with pytest.raises(errors.StoreUnavailable, match="NoSuchBucket"):
+            ask(KEY)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AccessDenied"), (400, "ExpiredToken"), (403, "InvalidObjectState")]
+)
+def test_a_refusal_is_the_stores_fault(stored: SwiftPlace, proxy: FaultProxy, status: int, code: str) -> None:
+    proxy.on(s3_error(status, code), **GET, times=None)
+    with pytest.raises(errors.StoreUnavailable, match=code):
+        stored.driver().open_reader(KEY)
+
+
+def test_an_answer_without_an_etag_is_read_but_not_resumed(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(ChangeHeaders({"ETag": None}), **GET, times=None)
+    assert get(stored.driver()) == DATA
+    proxy.on(CutAnswer(100_000), **GET)
+    with stored.driver().open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged, match="ETag"):
+        b"".join(reader)
+
+
+def test_head_that_fails_is_not_a_missing_object(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(ReplaceAnswer(500), method="HEAD", times=None)
+    with pytest.raises(errors.StoreUnavailable):
+        stored.driver().stat(KEY)

@@ -1,0 +1,314 @@
+"""Copies of active images to other stores: `POST /v2/images/{id}/import` with the method copy-image."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+
+import pytest
+
+from imgstore.model import MIB
+from tests.semantics.conftest import SMALL_QUOTA
+from tests.semantics.house import CHUNKED, House, Tenant
+from tests.semantics.test_upload_store_failures import ROWS
+from tests.semantics.wire import LAST_CHUNK, chunk
+
+CONTENT = bytes(range(256)) * (3 * MIB // 256)
+METHOD = {"name": "copy-image"}
+
+
+def to(store: str) -> tuple[str, str]:
+    return "X-Image-Meta-Store", store
+
+
+def assert_in(tenant: Tenant, image_id: str, content: bytes, *stores: str, failed: str = "") -> None:
+    """The image is active, and the same in each of the stores; counted so often; no copy is under way."""
+    shown = tenant.copied(image_id)
+    assert (shown["status"], shown["stores"], shown["os_glance_failed_import"]) == ("active", ",".join(stores), failed)
+    held = tenant.objects(image_id)
+    assert sorted(name.partition("/")[0] for name in held) == sorted(stores)
+    assert set(held.values()) == {content}
+    assert tenant.quota == (len(content) * len(stores), 0)
+    assert tenant.house.leftovers() == set()
+    for store in stores:
+        assert tenant.get(image_id, query=f"?prefer={store}").body == content
+
+
+def test_the_image_is_then_in_the_other_store_too(tenant: Tenant) -> None:
+    image_id = tenant.active(CONTENT)
+    before = tenant.show(image_id)
+    assert "os_glance_importing_to_stores" not in before
+    answer = tenant.copy(image_id, stores=["slow"])
+    assert (answer.status, answer.body) == (202, b"")
+    assert not answer.headers["content-type"].startswith("application/json"), "which an empty body is not"
+    assert_in(tenant, image_id, CONTENT, "fast", "slow")
+    after = tenant.show(image_id)
+    same = ("size", "checksum", "os_hash_value", "virtual_size", "disk_format", "created_at", "name", "tags")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert f"slow/{image_id}" not in tenant.objects(image_id), "the key is one of the copy's own"
+    tenant.delete(image_id)
+    assert tenant.objects(image_id) == {}
+    assert tenant.quota == (0, 0)
+
+
+@pytest.mark.parametrize("must", [True, False])
+def test_several_stores_at_once(tenant: Tenant, must: bool) -> None:
+    image_id = tenant.active(CONTENT)
+    assert tenant.copy(image_id, stores=["faulty", "slow"], all_stores_must_succeed=must).status == 202
+    assert_in(tenant, image_id, CONTENT, "fast", "faulty", "slow")
+
+
+def test_all_stores_are_those_that_can_take_it_and_have_it_not(tenant: Tenant) -> None:
+    image_id = tenant.active(CONTENT, to("slow"))
+    assert tenant.copy(image_id, all_stores=True).status == 202
+    assert_in(tenant, image_id, CONTENT, "slow", "fast", "faulty")
+    assert tenant.copy(image_id, all_stores=True, all_stores_must_succeed=True).status == 202, "nothing is left to do"
+    assert_in(tenant, image_id, CONTENT, "slow", "fast", "faulty")
+
+
+def test_store_in_the_header_or_the_default_one(tenant: Tenant) -> None:
+    image_id = tenant.active(CONTENT, to("faulty"))
+    assert tenant.copy(image_id, to("slow")).status == 202
+    assert_in(tenant, image_id, CONTENT, "faulty", "slow")
+    assert tenant.copy(image_id).status == 202
+    assert_in(tenant, image_id, CONTENT, "faulty", "slow", "fast")
+
+
+def test_empty_image(tenant: Tenant) -> None:
+    image_id = tenant.active(b"")
+    assert tenant.copy(image_id, stores=["slow"]).status == 202
+    assert_in(tenant, image_id, b"", "fast", "slow")
+
+
+def test_copy_is_deleted_from_its_store_and_made_again(tenant: Tenant) -> None:
+    image_id = tenant.active(CONTENT)
+    for _ in range(2):
+        assert tenant.copy(image_id, stores=["slow"]).status == 202
+        assert_in(tenant, image_id, CONTENT, "fast", "slow")
+        assert tenant.ask("DELETE", f"/v2/stores/slow/{image_id}").status == 204
+        assert_in(tenant, image_id, CONTENT, "fast")
+
+
+def test_service_tells_that_images_can_be_copied(tenant: Tenant) -> None:
+    assert tenant.ask("GET", "/v2/info/import").json["import-methods"]["value"] == ["copy-image"]
+    body = b"{}"
+    answer = tenant.ask(
+        "POST", "/v2/images", ("Content-Length", "2"), ("Content-Type", "application/json"), body=[body]
+    )
+    assert answer.headers["openstack-image-import-methods"] == "copy-image"
+
+
+# Progress
+
+
+def test_progress_is_told_while_the_image_is_read_as_ever(tenant: Tenant, house: House) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.pausing("write", after=MIB) as pause:
+        assert tenant.copy(image_id, stores=["faulty", "slow"]).status == 202
+        pause.wait_until_reached()
+        during = tenant.show(image_id)
+        assert (during["status"], during["stores"]) == ("active", "fast")
+        assert during["os_glance_importing_to_stores"] == "faulty,slow"
+        assert during["os_glance_failed_import"] == ""
+        assert tenant.quota == (len(CONTENT), 2 * len(CONTENT))
+        assert tenant.get(image_id).body == CONTENT
+        assert tenant.get(image_id, query="?prefer=slow").body == CONTENT, "nothing is there before its commit"
+        assert set(tenant.objects(image_id)) == {f"fast/{image_id}"}
+        conflict = tenant.copy(image_id, stores=["slow"])
+        assert (conflict.status, "being copied already" in conflict.message) == (409, True)
+        patch = b'[{"op": "replace", "path": "/name", "value": "renamed"}]'
+        kind = ("Content-Type", "application/openstack-images-v2.1-json-patch")
+        length = ("Content-Length", str(len(patch)))
+        assert tenant.ask("PATCH", f"/v2/images/{image_id}", kind, length, body=[patch]).status == 200
+    assert_in(tenant, image_id, CONTENT, "fast", "faulty", "slow")
+    assert tenant.show(image_id)["name"] == "renamed"
+
+
+def test_copy_under_way_counts_among_the_uploads(tenant: Tenant, house: House) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.pausing("write") as pause:
+        assert tenant.copy(image_id, stores=["faulty"]).status == 202
+        pause.wait_until_reached()
+        assert uploads_of(tenant) == 1
+    tenant.copied(image_id)
+    assert uploads_of(tenant) == 0
+
+
+def uploads_of(tenant: Tenant) -> object:
+    return tenant.ask("GET", "/v2/info/usage").json["usage"]["image_count_uploading"]["usage"]
+
+
+def test_what_is_told_is_not_the_clients_to_set(tenant: Tenant) -> None:
+    image_id = tenant.active(CONTENT)
+    assert tenant.copy(image_id, stores=["slow"]).status == 202
+    tenant.copied(image_id)
+    patch = b'[{"op": "replace", "path": "/os_glance_failed_import", "value": "x"}]'
+    kind = ("Content-Type", "application/openstack-images-v2.1-json-patch")
+    answer = tenant.ask("PATCH", f"/v2/images/{image_id}", kind, ("Content-Length", str(len(patch))), body=[patch])
+    assert answer.status == 403
+
+
+# Refusals
+
+BAD: dict[str, tuple[object, int, str]] = {
+    "no method": ({}, 400, "method"),
+    "method is text": ({"method": "copy-image"}, 400, "method"),
+    "method without name": ({"method": {}}, 400, "method"),
+    "another method": ({"method": {"name": "web-download"}}, 400, "'web-download'"),
+    "more of the method": ({"method": {**METHOD, "uri": "http://x"}}, 400, "'uri'"),
+    "unknown member": ({"method": METHOD, "all_stores_must_suceed": False}, 400, "'all_stores_must_suceed'"),
+    "not an object": ([METHOD], 400, "JSON object"),
+    "stores not a list": ({"method": METHOD, "stores": "slow"}, 400, "stores"),
+    "stores empty": ({"method": METHOD, "stores": []}, 400, "stores"),
+    "stores of numbers": ({"method": METHOD, "stores": [1]}, 400, "stores"),
+    "flag not a flag": ({"method": METHOD, "all_stores": "yes"}, 400, "all_stores"),
+    "other flag not a flag": (
+        {"method": METHOD, "stores": ["slow"], "all_stores_must_succeed": 1},
+        400,
+        "must_succeed",
+    ),
+    "stores and all stores": ({"method": METHOD, "stores": ["slow"], "all_stores": True}, 400, "all_stores"),
+    "a store twice": ({"method": METHOD, "stores": ["slow", "slow"]}, 400, "'slow' is named twice"),
+    "unknown store": ({"method": METHOD, "stores": ["slow", "nope"]}, 409, "'nope'"),
+    "there already": ({"method": METHOD, "stores": ["slow", "fast"]}, 409, "in store 'fast' already"),
+    "read-only": ({"method": METHOD, "stores": ["slow", "frozen"]}, 410, "Adding images to store is disabled"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "said"), BAD.values(), ids=BAD)
+def test_request_that_cannot_be_is_refused(tenant: Tenant, body: object, status: int, said: str) -> None:
+    image_id = tenant.active(CONTENT)
+    answer = tenant.post_import(image_id, body)
+    assert (answer.status, said in answer.message) == (status, True), answer.message
+    assert "os_glance_failed_import" not in tenant.show(image_id)
+    assert tenant.copy(image_id, stores=["slow"]).status == 202
+    assert_in(tenant, image_id, CONTENT, "fast", "slow")
+
+
+@pytest.mark.parametrize("members", [{"stores": ["faulty"]}, {"stores": ["slow", "faulty"]}, {"all_stores": True}])
+def test_store_in_the_header_that_is_not_the_bodys_is_refused(tenant: Tenant, members: Mapping[str, object]) -> None:
+    image_id = tenant.active(CONTENT)
+    assert tenant.copy(image_id, to("slow"), **members).status == 400
+    assert tenant.copy(image_id, to("nope")).status == 409
+    assert tenant.copy(image_id, to("slow"), stores=["slow"]).status == 202, "as openstacksdk sends it"
+    assert_in(tenant, image_id, CONTENT, "fast", "slow")
+
+
+def test_images_that_are_not_there_or_not_ones_own(tenant: Tenant, house: House) -> None:
+    assert tenant.copy(str(uuid.uuid4()), stores=["slow"]).status == 404
+    image_id = tenant.active(CONTENT)
+    assert Tenant(house).copy(image_id, stores=["slow"]).status == 404
+    public = tenant.active(CONTENT, visibility="community")
+    assert Tenant(house).copy(public, stores=["slow"]).status == 403
+    for each in (image_id, public):
+        tenant.delete(each)
+
+
+def test_images_that_are_not_active(tenant: Tenant, house: House) -> None:
+    queued = tenant.create()
+    answer = tenant.copy(queued, stores=["slow"])
+    assert (answer.status, "queued" in answer.message) == (409, True)
+    with tenant.wire() as wire:
+        tenant.begin(wire, queued, CHUNKED)
+        assert tenant.copy(queued, stores=["slow"]).status == 409
+        wire.send(chunk(b"data") + LAST_CHUNK)
+        assert wire.answer().status == 204
+    house.set_status(queued, "deactivated")
+    assert tenant.copy(queued, all_stores=True).status == 409
+    house.set_status(queued, "active")
+    assert tenant.copy(queued, stores=["slow"]).status == 202
+    assert_in(tenant, queued, b"data", "fast", "slow")
+
+
+def test_law_4_over_the_quota_is_refused_at_once(small_tenant: Tenant) -> None:
+    size = SMALL_QUOTA // 2
+    image_id = small_tenant.active(bytes(size))
+    more = small_tenant.active(b"x")
+    answer = small_tenant.copy(image_id, stores=["slow"])
+    assert (answer.status, answer.json["code"]) == (413, "quota-exceeded")
+    assert small_tenant.quota == (size + 1, 0)
+    small_tenant.delete(more)
+    assert small_tenant.copy(image_id, stores=["slow"]).status == 202
+    assert_in(small_tenant, image_id, bytes(size), "fast", "slow")
+
+
+# Failures
+
+points = pytest.mark.parametrize("point", ["open for writing", "write", "commit"])
+rows = pytest.mark.parametrize("failure", [failure for failure, _ in ROWS.values()], ids=list(ROWS))
+
+
+@rows
+@points
+def test_law_3_a_store_that_fails_undoes_the_copy(tenant: Tenant, house: House, failure: Exception, point: str) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
+        assert tenant.copy(image_id, stores=["slow", "faulty"]).status == 202
+        tenant.copied(image_id)
+    assert_in(tenant, image_id, CONTENT, "fast", failed="slow,faulty")
+    assert tenant.copy(image_id, stores=["slow", "faulty"]).status == 202
+    assert_in(tenant, image_id, CONTENT, "fast", "slow", "faulty")
+
+
+@rows
+@points
+def test_law_3_or_is_left_out_of_it(tenant: Tenant, house: House, failure: Exception, point: str) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
+        assert tenant.copy(image_id, stores=["slow", "faulty"], all_stores_must_succeed=False).status == 202
+        tenant.copied(image_id)
+    assert_in(tenant, image_id, CONTENT, "fast", "slow", failed="faulty")
+    (removal,) = house.service.catalog.removals(image_id)
+    assert removal.store == "faulty"
+
+
+def test_law_9_source_that_is_down_is_followed_by_the_next_location(tenant: Tenant, house: House) -> None:
+    image_id = tenant.active(CONTENT, to("faulty"))
+    assert tenant.copy(image_id, stores=["slow"]).status == 202
+    assert_in(tenant, image_id, CONTENT, "faulty", "slow")
+    with house.faulty.failing("read", ConnectionResetError(), after=MIB):
+        assert tenant.copy(image_id, stores=["fast"]).status == 202
+        tenant.copied(image_id)
+    assert_in(tenant, image_id, CONTENT, "faulty", "slow", "fast")
+
+
+def test_law_10_source_that_holds_other_bytes_is_not_copied(
+    tenant: Tenant, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = tenant.active(CONTENT)
+    house.overwrite("fast", image_id, CONTENT[::-1])
+    assert tenant.copy(image_id, stores=["slow"]).status == 202
+    assert tenant.copied(image_id)["os_glance_failed_import"] == "slow"
+    assert set(tenant.objects(image_id)) == {f"fast/{image_id}"}
+    assert "sha512" in caplog.text
+    assert tenant.quota == (len(CONTENT), 0)
+    house.overwrite("fast", image_id, CONTENT)
+    assert hashlib.sha512(tenant.get(image_id).body).hexdigest() == tenant.show(image_id)["os_hash_value"]
+
+
+@pytest.mark.parametrize("point", ["write", "commit"])
+def test_law_8_image_deleted_during_the_copy_leaves_nothing(tenant: Tenant, house: House, point: str) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.pausing(point) as pause:
+        assert tenant.copy(image_id, stores=["faulty", "slow"]).status == 202
+        pause.wait_until_reached()
+        tenant.delete(image_id)
+    house.wait_until_copies_ended()
+    assert tenant.objects(image_id) == {}
+    assert house.leftovers() == set()
+    assert tenant.quota == (0, 0)
+    assert house.service.catalog.removals(image_id) == []
+
+
+def test_law_8_image_deactivated_during_the_copy_stays_as_it_was(tenant: Tenant, house: House) -> None:
+    image_id = tenant.active(CONTENT)
+    with house.faulty.pausing("write") as pause:
+        assert tenant.copy(image_id, stores=["faulty"]).status == 202
+        pause.wait_until_reached()
+        assert tenant.ask("POST", f"/v2/images/{image_id}/actions/deactivate").status == 204
+    house.wait_until_copies_ended()
+    shown = tenant.show(image_id)
+    assert (shown["status"], shown["stores"], shown["os_glance_failed_import"]) == ("deactivated", "fast", "faulty")
+    assert set(tenant.objects(image_id)) == {f"fast/{image_id}"}
+    assert tenant.quota == (len(CONTENT), 0)

@@ -1,0 +1,131 @@
+"""Downloads of images that are in two stores, over real HTTP: a store that is down, or breaks, or is not what it was.
+
+The second copy is made by the service itself, so both locations are of the image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import random
+
+import pytest
+
+from imgstore.download import RESUMES
+from imgstore.driver import ObjectReader, StoreDriver
+from imgstore.model import MIB
+from tests.semantics.house import House, Tenant, file_of
+
+PIECE = 65536
+CONTENT = random.Random(11).randbytes(3 * MIB)
+SIZE = len(CONTENT)
+PREFER = "?prefer=faulty"
+
+
+@pytest.fixture
+def image_id(tenant: Tenant) -> str:
+    """In `faulty` and in `slow`."""
+    made = tenant.active(CONTENT, ("X-Image-Meta-Store", "faulty"))
+    assert tenant.copy(made, stores=["slow"]).status == 202
+    assert tenant.copied(made)["stores"] == "faulty,slow"
+    return made
+
+
+class Openings:
+    """Where the readers of a store began."""
+
+    def __init__(self, driver: StoreDriver, patch: pytest.MonkeyPatch) -> None:
+        self.began: list[int] = []
+        self._real = driver._open_reader
+        patch.setattr(driver, "_open_reader", self._open)
+
+    def _open(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        self.began.append(start)
+        return self._real(key, start, stop, etag)
+
+
+@pytest.fixture
+def slow(house: House, monkeypatch: pytest.MonkeyPatch) -> Openings:
+    """What is read of `slow`."""
+    return Openings(house.stores.resolve("slow").driver, monkeypatch)
+
+
+def test_locations_have_keys_of_the_image_that_differ(tenant: Tenant, image_id: str) -> None:
+    assert set(tenant.objects(image_id)) == {f"faulty/{image_id}", f"slow/{image_id}.2"}
+
+
+def test_heaviest_store_first_and_preferred_ones_before_it(tenant: Tenant, image_id: str, slow: Openings) -> None:
+    assert tenant.get(image_id).body == CONTENT
+    assert slow.began == [0], "slow has the higher weight"
+    assert tenant.get(image_id, query=PREFER).body == CONTENT
+    assert slow.began == [0]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_store_that_is_down_before_the_body(tenant: Tenant, house: House, image_id: str, method: str) -> None:
+    down = house.faulty.failing("open for reading", TimeoutError())
+    for query, broken in (("", house.without_place("slow")), (PREFER, down)):
+        with broken:
+            answer = tenant.get(image_id, query=query, method=method)
+        assert (answer.status, answer.body) == (200, CONTENT if method == "GET" else b"")
+        assert answer.headers["content-length"] == str(SIZE)
+
+
+@pytest.mark.parametrize("at", [0, PIECE, MIB, SIZE - PIECE])
+def test_store_that_breaks_in_the_middle_is_followed_at_the_same_byte(
+    tenant: Tenant, house: House, image_id: str, slow: Openings, at: int
+) -> None:
+    house.faulty.opened.clear()
+    with house.faulty.failing("read", ConnectionResetError(), after=at):
+        answer = tenant.get(image_id, query=PREFER)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    assert house.faulty.opened == [(image_id, 0), *[(image_id, at)] * RESUMES], "the same object was tried first"
+    assert slow.began == [at]
+    assert answer.headers["etag"] == f'"{hashlib.sha512(answer.body).hexdigest()}"'
+
+
+@pytest.mark.parametrize(("first", "last"), [(100, SIZE - 100), (MIB - 1, MIB + 1)])
+def test_part_of_an_image_too(
+    tenant: Tenant, house: House, image_id: str, slow: Openings, first: int, last: int
+) -> None:
+    with house.faulty.failing("read", ConnectionResetError(), after=first + 1):
+        answer = tenant.get(image_id, ("Range", f"bytes={first}-{last}"), query=PREFER)
+    assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
+    assert len(slow.began) == (last - first > PIECE), "one piece is read before the break"
+
+
+def test_both_break_and_the_client_notices(tenant: Tenant, house: House, image_id: str) -> None:
+    with (
+        house.without_place("slow"),
+        house.faulty.failing("read", ConnectionResetError(), after=MIB),
+        pytest.raises(http.client.IncompleteRead) as caught,
+    ):
+        tenant.get(image_id, query=PREFER)
+    assert caught.value.partial == CONTENT[:MIB]
+    assert tenant.get(image_id).body == CONTENT
+
+
+@pytest.mark.parametrize("other", [CONTENT[:-1], CONTENT + b"x", b""], ids=["shorter", "longer", "empty"])
+def test_location_that_holds_another_size_is_no_continuation(
+    tenant: Tenant, house: House, image_id: str, other: bytes
+) -> None:
+    house.overwrite("slow", f"{image_id}.2", other)
+    with (
+        house.faulty.failing("read", ConnectionResetError(), after=MIB),
+        pytest.raises(http.client.IncompleteRead) as caught,
+    ):
+        tenant.get(image_id, query=PREFER)
+    assert caught.value.partial == CONTENT[:MIB]
+    assert tenant.get(image_id).body == CONTENT, "the other location serves"
+
+
+def test_bytes_that_somebody_replaced_are_the_clients_to_notice(tenant: Tenant, house: House, image_id: str) -> None:
+    """Of the same size, and behind the service's back: no store and no catalog tells. The answer's digests do, which
+    are the image's and not those of the bytes."""
+    house.overwrite("slow", f"{image_id}.2", CONTENT[::-1])
+    with house.faulty.failing("read", ConnectionResetError(), after=MIB):
+        answer = tenant.get(image_id, query=PREFER)
+    assert answer.body == CONTENT[:MIB] + CONTENT[::-1][MIB:]
+    assert answer.headers["etag"] == f'"{hashlib.sha512(CONTENT).hexdigest()}"'
+    assert answer.headers["content-md5"] == hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

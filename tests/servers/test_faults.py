@@ -1,0 +1,303 @@
+"""The fault proxy before a real Swift: each fault is what it says for the client, the server and the record."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import socket
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.operation.certificates import write_certificate
+from tests.support import faults
+from tests.support.client import first_line, read_answer
+from tests.support.faults import FaultProxy
+from tests.support.fixtures import SwiftFactory
+from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
+
+DATA = bytes(range(256)) * 4096
+
+
+@pytest.fixture
+def proxy(swift: SwiftServer) -> Iterator[FaultProxy]:
+    with FaultProxy(swift.url) as running:
+        yield running
+
+
+@pytest.fixture
+def direct(swift: SwiftServer) -> SwiftAccount:
+    """An account with a container `c`, asked without the proxy."""
+    account = swift.account()
+    account.container("c")
+    return account
+
+
+@pytest.fixture
+def account(proxy: FaultProxy, direct: SwiftAccount) -> SwiftAccount:
+    """The same through the proxy; its token costs no request."""
+    path = urllib.parse.urlsplit(direct.storage_url).path
+    return replace(direct, storage_url=f"{proxy.url}{path}")
+
+
+def test_everything_goes_through_and_is_recorded(
+    proxy: FaultProxy, swift: SwiftServer, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    assert account.put("c/key", DATA, query="a=1&b=x%20y").status == 201
+    assert account.get("c/key").body == direct.get("c/key").body == DATA
+    assert account.head("c/key").headers["content-length"] == str(len(DATA))
+    assert account.get("c/none").status == 404
+    assert account.delete("c/key").status == 204
+    record = [(seen.method, seen.path.rpartition("/")[2], seen.received, seen.status) for seen in proxy.requests]
+    assert record == [
+        ("PUT", "key", len(DATA), 201), ("GET", "key", 0, 200), ("HEAD", "key", 0, 200), ("GET", "none", 0, 404),
+        ("DELETE", "key", 0, 204),
+    ]  # fmt: skip
+    first = proxy.requests[0]
+    assert first.arguments == {"a": "1", "b": "x y"}
+    assert first.headers["host"] == urllib.parse.urlsplit(proxy.url).netloc
+    assert proxy.count(method="GET", path="/c/k") == proxy.count(query="b=x") == 1
+    proxy.wait_until_idle()
+    assert proxy.in_flight == []
+
+
+def test_host_is_the_one_that_the_client_sent(proxy: FaultProxy, direct: SwiftAccount) -> None:
+    through = replace(direct, auth_url=f"{proxy.url}/auth/v1.0", storage_url="")
+    through.new_token()
+    assert through.storage_url.startswith(f"{proxy.url}/v1/"), "Swift makes its addresses of the Host that it sees"
+
+
+def test_connection_is_kept_for_the_next_request(proxy: FaultProxy, account: SwiftAccount) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(proxy.url).netloc)
+    proxy.on(faults.Respond(503), skip=1)
+    statuses, addresses = [], set()
+    for body in (b"one", b"two", b"three"):
+        path = urllib.parse.urlsplit(account.storage_url).path
+        connection.request("PUT", f"{path}/c/key", body=body, headers={"X-Auth-Token": account.token})
+        addresses.add(connection.sock.getsockname())
+        response = connection.getresponse()
+        response.read()
+        statuses.append(response.status)
+    connection.close()
+    assert statuses == [201, 503, 201]
+    assert len(addresses) == 1
+    assert account.get("c/key").body == b"three"
+
+
+def test_rule_hits_its_requests_after_skip_and_so_often(proxy: FaultProxy, account: SwiftAccount) -> None:
+    rule = proxy.on(faults.Respond(500), method="PUT", path="/key$", query="^n=", skip=1, times=2)
+    statuses = [account.put("c/key", query=f"n={number}").status for number in range(4)]
+    assert statuses == [201, 500, 500, 201]
+    assert (rule.matched, rule.hits) == (4, 2)
+    assert account.put("c/key2", query="n=1").status == account.put("c/key").status == 201
+    assert account.head("c/key").status == 200
+    always = proxy.on(faults.Respond(507), times=None)
+    assert [account.head("c/key").status for _ in range(3)] == [507] * 3
+    proxy.heal()
+    assert account.head("c/key").status == 200
+    assert always.hits == 3
+
+
+def test_answer_of_its_own_comes_after_the_body_and_the_server_is_not_asked(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    proxy.on(faults.s3_error(400, "ExpiredToken"), method="PUT")
+    proxy.on(faults.Respond(429, b"later", {"Retry-After": "7"}), method="GET")
+    answer = account.put("c/key", DATA)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/xml")
+    assert b"<Code>ExpiredToken</Code>" in answer.body
+    answer = account.get("c/key")
+    assert (answer.status, answer.headers["retry-after"], answer.body) == (429, "7", b"later")
+    assert [(seen.received, seen.status) for seen in proxy.requests] == [(len(DATA), 400), (0, 429)]
+    assert direct.everything() == set()
+
+
+def begin_put(account: SwiftAccount, **headers: str) -> socket.socket:
+    """A connection on which the head of a PUT of DATA was sent."""
+    parts = urllib.parse.urlsplit(account.storage_url)
+    assert parts.port is not None
+    connection = socket.create_connection(("127.0.0.1", parts.port), timeout=30)
+    lines = [f"PUT {parts.path}/c/key HTTP/1.1", f"Host: {parts.netloc}", f"X-Auth-Token: {account.token}"]
+    lines += [f"Content-Length: {len(DATA)}", *(f"{name}: {value}" for name, value in headers.items())]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    return connection
+
+
+def statuses_with_expectation(account: SwiftAccount) -> tuple[int, int]:
+    """What comes before the body is sent, and after it was."""
+    with begin_put(account, Expect="100-continue") as connection:
+        first = int(first_line(connection).split()[1])
+        if first == 100:
+            connection.sendall(DATA)
+        return first, read_answer(connection).status
+
+
+def test_expectation_is_met_by_the_server_or_by_an_early_answer(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    proxy.on(faults.Respond(503, early=True), skip=1)
+    assert statuses_with_expectation(account) == (100, 201)
+    assert statuses_with_expectation(account) == (503, 503)
+    proxy.on(faults.Respond(500))
+    assert statuses_with_expectation(account) == (100, 500)
+    assert statuses_with_expectation(replace(account, _token="bad")) == (401, 401), "refused before the body"
+    assert [seen.received for seen in proxy.requests] == [len(DATA), 0, len(DATA), 0]
+    assert direct.get("c/key").body == DATA
+
+
+def test_early_reset_comes_before_the_body(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.Reset(early=True))
+    with begin_put(account) as connection, pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    assert [(seen.received, seen.status) for seen in proxy.requests] == [(0, None)]
+
+
+def test_reset_comes_after_the_body(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
+    proxy.on(faults.Reset())
+    with begin_put(account) as connection:
+        connection.sendall(DATA)
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    assert [(seen.received, seen.status) for seen in proxy.requests] == [(len(DATA), None)]
+    assert direct.everything() == set()
+
+
+def test_cut_request_stores_nothing(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
+    proxy.on(faults.CutRequest(after=100_000))
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        account.put("c/key", DATA)
+    assert [seen.status for seen in proxy.requests] == [None]
+    assert direct.everything() == set()
+
+
+def test_cut_request_does_not_wait_for_more(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.CutRequest(after=1000))
+    with begin_put(account) as connection:
+        connection.sendall(DATA[:1000])
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_dropped_answer_is_of_work_that_was_done(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    proxy.on(faults.DropAnswer())
+    with pytest.raises(ConnectionResetError):
+        account.put("c/key", DATA)
+    assert [(seen.received, seen.status) for seen in proxy.requests] == [(len(DATA), None)]
+    assert direct.get("c/key").body == DATA
+
+
+def test_replaced_answer_is_of_work_that_was_done(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    proxy.on(faults.ReplaceAnswer(503, b"sorry", {"Retry-After": "1"}))
+    answer = account.put("c/key", DATA)
+    assert (answer.status, answer.body, answer.headers["retry-after"]) == (503, b"sorry", "1")
+    assert direct.get("c/key").body == DATA
+
+
+def test_headers_of_the_answer_are_changed(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.ChangeHeaders({"ETag": '"other"', "Last-Modified": None, "X-New": "1"}))
+    headers: Mapping[str, str] = account.put("c/key", b"some").headers
+    assert (headers["etag"], headers["x-new"], "last-modified" in headers) == ('"other"', "1", False)
+    assert account.head("c/key").headers["etag"] == hashlib.md5(b"some").hexdigest()
+
+
+@pytest.mark.parametrize("after", [0, 1, 300_000, len(DATA) - 1])
+def test_cut_answer_ends_after_so_many_bytes(proxy: FaultProxy, account: SwiftAccount, after: int) -> None:
+    account.put("c/key", DATA)
+    proxy.on(faults.CutAnswer(after), method="GET")
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        account.get("c/key")
+    assert caught.value.partial == DATA[:after]
+    proxy.on(faults.CutAnswer(after, reset=True), method="GET")
+    with pytest.raises(ConnectionResetError):
+        account.get("c/key")
+
+
+def test_corruption_changes_one_bit(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
+    proxy.on(faults.Corrupt(at=700_000, request=True), method="PUT")
+    etag = hashlib.md5(DATA).hexdigest()
+    assert account.put("c/key", DATA, headers={"ETag": etag}).status == 422
+    assert account.put("c/key", DATA, headers={"ETag": etag}).status == 201
+    proxy.on(faults.Corrupt(at=700_000), method="GET")
+    changed = account.get("c/key").body
+    assert [at for at in range(len(DATA)) if changed[at] != DATA[at]] == [700_000]
+    assert changed[700_000] == DATA[700_000] ^ 1
+
+
+@pytest.mark.parametrize("fault", [faults.Delay(60), faults.DelayAnswer(60), faults.StallAnswer(5, 60)])
+def test_pause_lasts_until_the_proxy_stops(swift: SwiftServer, direct: SwiftAccount, fault: faults.Delay) -> None:
+    direct.put("c/key", DATA)
+    before = threading.active_count()
+    failures: list[Exception] = []
+
+    def get() -> None:
+        try:
+            through.get("c/key")
+        except (OSError, http.client.HTTPException) as failure:
+            failures.append(failure)
+
+    with FaultProxy(swift.url) as proxy:
+        proxy.on(fault)
+        through = replace(direct, storage_url=direct.storage_url.replace(swift.url, proxy.url))
+        asking = threading.Thread(target=get)
+        asking.start()
+        proxy.wait_until(1)
+        assert len(proxy.in_flight) == 1
+    asking.join(30)
+    assert len(failures) == 1
+    assert threading.active_count() == before
+    assert proxy.in_flight == []
+
+
+def test_delay_lets_the_request_through_afterwards(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.Delay(0.01), times=None)
+    proxy.on(faults.DelayAnswer(0.01), times=None)
+    proxy.on(faults.StallAnswer(1000, 0.01), times=None)
+    account.put("c/key", DATA)
+    assert account.get("c/key").body == DATA
+
+
+def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
+        through = replace(direct, storage_url=direct.storage_url.replace(swift.url, proxy.url))
+        with pytest.raises(ConnectionResetError):
+            through.get("c/key")
+
+
+def test_chunked_body_goes_through_with_the_cuts_at_their_places(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    parts = urllib.parse.urlsplit(account.storage_url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    pieces = (DATA[at : at + 10_000] for at in range(0, len(DATA), 10_000))
+    connection.request("PUT", f"{parts.path}/c/key", body=pieces, headers={"X-Auth-Token": account.token})
+    assert connection.getresponse().status == 201
+    connection.close()
+    assert proxy.requests[0].received == len(DATA)
+    assert direct.get("c/key").body == DATA
+
+
+def test_tls_on_both_sides(swift_with: SwiftFactory, tmp_path: Path) -> None:
+    swift = swift_with(SwiftSettings(tls=True))
+    files = write_certificate(tmp_path)
+    with FaultProxy(swift.url, tls=files) as proxy:
+        assert proxy.url.startswith("https://")
+        direct = swift.account()
+        account = replace(direct, auth_url=f"{proxy.url}/auth/v1.0", ca_file=files[0])
+        account.container("c")
+        assert account.storage_url.startswith(f"{proxy.url}/v1/")
+        proxy.on(faults.CutRequest(after=500_000), method="PUT")
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            account.put("c/key", DATA)
+        assert account.put("c/key", DATA).status == 201
+        assert account.get("c/key").body == direct.get("c/key").body == DATA

@@ -1,0 +1,168 @@
+"""Copies in the background: what waits, what is stopped, what a killed process leaves (law 3)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB
+from imgstore.service.front import REQUEST_ID
+from imgstore.service.options import COPY_THREADS
+from imgstore.store import Store, StoreSet
+from tests.core.several import HookedStore
+from tests.http.faulty import FaultyDriver
+from tests.service.dying_copy import CONTENT, POINTS
+from tests.support.client import Answer, Client
+from tests.support.service import LocalService, ServiceProcess
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+DATA = bytes(4 * MIB)
+
+
+class World:
+    """A service with the stores `main`, `far` and `gated`, of which the last can be made to wait."""
+
+    def __init__(self, root: Path) -> None:
+        self.main, self.far = MemoryDriver(), HookedStore()
+        self.inner = MemoryDriver()
+        self.gated = FaultyDriver(self.inner)
+        stores = [Store("main", self.main), Store("far", self.far), Store("gated", self.gated)]
+        self.local = LocalService(root, StoreSet(stores, default="main"))
+
+    @property
+    def client(self) -> Client:
+        return self.local.client
+
+    def image(self) -> str:
+        image_id = self.client.create()
+        assert self.client.upload(image_id, DATA).status == 204
+        return image_id
+
+    def copy(self, image_id: str, *stores: str) -> Answer:
+        wanted = {"method": {"name": "copy-image"}, "stores": list(stores)}
+        return self.client.post(f"/v2/images/{image_id}/import", wanted)
+
+    def wait(self) -> None:
+        assert self.local.service.copies.wait_until_idle(PATIENCE)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    with made.local.running():
+        yield made
+
+
+def test_copies_beyond_the_threads_wait_with_their_quota_held(world: World) -> None:
+    images = [world.image() for _ in range(COPY_THREADS + 2)]
+    account = world.local.service.quota.account("default")
+    with world.gated.pausing("write") as pause:
+        for image_id in images:
+            assert world.copy(image_id, "gated").status == 202
+        pause.wait_until_reached()
+        shown = [world.client.show(image_id) for image_id in images]
+        assert {image["os_glance_importing_to_stores"] for image in shown} == {"gated"}
+        assert (account.used, account.held) == (len(images) * len(DATA), len(images) * len(DATA))
+        assert world.copy(images[-1], "far").status == 409
+    world.wait()
+    assert {world.client.show(image_id)["stores"] for image_id in images} == {"main,gated"}
+    assert (account.used, account.held) == (2 * len(images) * len(DATA), 0)
+
+
+def test_copy_that_waits_is_gone_with_its_image(world: World) -> None:
+    images = [world.image() for _ in range(COPY_THREADS + 1)]
+    with world.gated.pausing("write") as pause:
+        for image_id in images:
+            assert world.copy(image_id, "gated").status == 202
+        pause.wait_until_reached()
+        for image_id in images:
+            assert world.client.delete(image_id).status == 204
+    world.wait()
+    assert (world.main.storage.names(), world.inner.storage.names()) == (set(), set())
+    account = world.local.service.quota.account("default")
+    assert (account.used, account.held) == (0, 0)
+
+
+def test_end_of_the_service_undoes_copies_under_way_and_those_that_wait(world: World) -> None:
+    images = [world.image() for _ in range(COPY_THREADS + 1)]
+    copies = world.local.service.copies
+    stopper = threading.Thread(target=copies.stop)
+    with world.gated.pausing("write", after=MIB) as pause:
+        for image_id in images:
+            assert world.copy(image_id, "gated").status == 202
+        pause.wait_until_reached()
+        stopper.start()
+        late = world.image()
+        wait_for_refusal(world, late)
+    stopper.join(PATIENCE)
+    assert not stopper.is_alive()
+    for image_id in images:
+        shown = world.client.show(image_id)
+        assert (shown["status"], shown["stores"], shown["os_glance_failed_import"]) == ("active", "main", "gated")
+    assert world.inner.storage.names() == set()
+    assert world.local.catalog.uploads() == 0
+    account = world.local.service.quota.account("default")
+    assert (account.used, account.held) == ((len(images) + 1) * len(DATA), 0)
+
+
+def wait_for_refusal(world: World, image_id: str) -> None:
+    """Until the service takes no copy any more; one that it takes on the way there is undone as the others."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := world.copy(image_id, "gated")).status != 503:
+        assert answer.status in (202, 409)
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "retry-after" in answer.headers
+
+
+def test_log_of_a_copy_has_the_identifier_of_the_request(world: World) -> None:
+    seen: list[str] = []
+    world.far.hooks["open"] = lambda: seen.append(REQUEST_ID.get())
+    answer = world.copy(world.image(), "far")
+    world.wait()
+    assert seen == [answer.headers["x-openstack-request-id"]]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_law_3_killed_in_the_middle_of_a_copy(tmp_path: Path, point: str) -> None:
+    service = ServiceProcess(tmp_path)
+    command = [sys.executable, "-m", "tests.service.dying_copy", str(tmp_path), point]
+    died = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    image_id = died.stdout
+    assert service.catalog.uploads() == (0 if point == "added" else 1)
+    staged, committed = len(service.leftovers("slow")), service.objects("slow")
+    assert (staged, committed) == {
+        "granted": (0, []), "open": (1, []), "write": (1, []), "commit": (1, []), "committed": (0, [f"{image_id}.2"]),
+        "added": (0, [f"{image_id}.2"]),
+    }[point]  # fmt: skip
+    with service:
+        shown = service.client.show(image_id)
+        assert (service.catalog.uploads(), service.catalog.removals(), service.leftovers()) == (0, [], [])
+        if point == "added":
+            assert (shown["stores"], shown["os_glance_failed_import"]) == ("fast,slow", "")
+            return
+        assert (shown["status"], shown["stores"], shown["os_glance_failed_import"]) == ("active", "fast", "slow")
+        assert service.objects() == [image_id]
+        wanted = {"method": {"name": "copy-image"}, "stores": ["slow"]}
+        assert service.client.post(f"/v2/images/{image_id}/import", wanted).status == 202
+        wait_for_copy(service.client, image_id)
+        assert service.objects("slow") == [f"{image_id}.3"], "a key that the dead attempt never had"
+        assert (service.stores["slow"] / f"{image_id}.3").read_bytes() == CONTENT
+
+
+def wait_for_copy(client: Client, image_id: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while client.show(image_id)["os_glance_importing_to_stores"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert client.show(image_id)["stores"] == "fast,slow"

@@ -1,0 +1,258 @@
+"""Recovery by the service: dead uploads end and leave nothing, pending removals are tried again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.drivers._fs_staging import hidden_name
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.memory import MemoryDriver, MemoryStorage
+from imgstore.model import Attempt, UploadRequest
+from imgstore.remnants import remove_data
+from imgstore.service import remains
+from imgstore.service.removals import FIRST_PAUSE, LONGEST_PAUSE, Removals
+from imgstore.sql import NewImage, SqlCatalog
+from imgstore.sql.clock import Now
+from imgstore.sql.schema import IMAGES
+from imgstore.store import Store, StoreSet
+from tests.support.client import new_id
+from tests.support.service import LocalService
+
+PATIENCE = 60.0
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Returns when it is true."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not become true"
+        time.sleep(0.02)
+
+
+class Moody(MemoryDriver):
+    """A store that lets nothing go while it is `down`; it counts how often it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = False
+        self.asked = 0
+
+    def _delete(self, key: str) -> None:
+        self.asked += 1
+        if self.down:
+            raise errors.StoreUnavailable("down")
+        super()._delete(key)
+
+
+@pytest.fixture
+def driver() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+def stores(driver: Moody) -> StoreSet:
+    return StoreSet([Store("fast", driver)], default="fast")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> SqlCatalog:
+    return SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite", lease=1000)
+
+
+def begun(catalog: SqlCatalog, store: str = "fast") -> Attempt:
+    """An attempt under way."""
+    image = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare"))
+    return catalog.begin(UploadRequest(image.id), [store])
+
+
+def died(catalog: SqlCatalog, store: str = "fast") -> Attempt:
+    """An attempt whose process died long ago."""
+    attempt = begun(catalog, store)
+    catalog._keeper.drop(attempt)
+    ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1)
+    catalog._database.change(lambda connection: connection.execute(ran_out))
+    return attempt
+
+
+def put(driver: MemoryDriver, key: str) -> None:
+    with driver.open_writer(key) as writer:
+        writer.write(b"data")
+        writer.commit()
+
+
+def test_dead_upload_ends_in_the_background_and_leaves_nothing(
+    tmp_path: Path, stores: StoreSet, driver: Moody, catalog: SqlCatalog
+) -> None:
+    with LocalService(tmp_path, stores, recovery_interval=0.05).running() as local:
+        dead, living = died(catalog), begun(catalog)
+        put(driver, dead.key)
+        put(driver, living.key)
+        eventually(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
+        assert driver.storage.names() == {living.key}
+        assert local.catalog.status(living.image_id) == "saving"
+        assert local.client.upload(dead.image_id, b"retry").status == 204
+    catalog.close()
+
+
+def test_several_services_on_one_catalog_recover_each_upload_once(
+    tmp_path: Path, stores: StoreSet, catalog: SqlCatalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    services = [LocalService(tmp_path, stores, recovery_interval=0.02) for _ in range(3)]
+    for local in services:
+        local.service.start()
+    dead = [died(catalog) for _ in range(10)]
+    eventually(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
+    assert {services[0].catalog.status(attempt.image_id) for attempt in dead} == {"queued"}
+    told = [record.getMessage() for record in caplog.records if " died; " in record.getMessage()]
+    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(attempt.image_id for attempt in dead)
+    for local in services:
+        local.server.stop()
+        local.service.close()
+    catalog.close()
+
+
+def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
+    tmp_path: Path, stores: StoreSet, driver: Moody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgstore.service.removals.FIRST_PAUSE", 0.05)
+    with LocalService(tmp_path, stores, recovery_interval=0.02).running() as local:
+        image_id = local.client.create()
+        assert local.client.upload(image_id, b"data").status == 204
+        driver.down = True
+        assert local.client.delete(image_id).status == 204
+        assert local.catalog.removals() == [image_id]
+        eventually(lambda: driver.asked >= 3)
+        driver.down = False
+        eventually(lambda: not local.catalog.removals())
+        assert driver.storage.names() == set()
+
+
+def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, driver: Moody, catalog: SqlCatalog) -> None:
+    now = [0.0]
+    removals = Removals(stores, catalog, clock=lambda: now[0])
+    attempt = died(catalog)
+    assert catalog.abandon_uploads() == 1
+    driver.down = True
+    waits = []
+    for _ in range(15):
+        asked, begin = driver.asked, now[0]
+        while driver.asked == asked:
+            removals.attempt(catalog.removals())
+            now[0] += 1
+        waits.append(now[0] - 1 - begin)
+    assert waits[0] == 0
+    for number, wait in enumerate(waits[1:]):
+        most = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
+        assert most / 2 - 1 <= wait <= most + 1
+    driver.down = False
+    removals.attempt(catalog.removals())
+    assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"
+    removals.attempt(catalog.removals(), at_once=True)
+    assert catalog.removals() == []
+    catalog.close()
+
+
+def test_store_that_is_not_enabled_any_more_keeps_its_removals(
+    stores: StoreSet, catalog: SqlCatalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    died(catalog, "gone")
+    catalog.abandon_uploads()
+    Removals(stores, catalog).attempt(catalog.removals())
+    assert len(catalog.removals()) == 1
+    assert "gone" in caplog.text
+    catalog.close()
+
+
+def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
+    tmp_path: Path, stores: StoreSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = LocalService(tmp_path, stores, recovery_interval=0.02)
+    recovery = local.service.recovery
+    pauses, rounds = [], threading.Semaphore(0)
+    wait = recovery._stopped.wait
+
+    def record(seconds: float) -> bool:
+        pauses.append(seconds)
+        rounds.release()
+        return wait(0.01)
+
+    def away(*, at_once: bool = False) -> int:
+        raise errors.CatalogUnavailable("away")
+
+    monkeypatch.setattr(recovery._stopped, "wait", record)
+    recovery.start()
+    for _ in range(3):
+        rounds.acquire()
+    assert max(pauses) < 0.04
+    monkeypatch.setattr(recovery, "recover", away)
+    before = len(pauses)
+    for _ in range(3):
+        rounds.acquire()
+    eventually(lambda: len(pauses) > before + 3)
+    assert min(pauses[before + 2 :]) >= local.service.catalog.lease, "half of two leases at least"
+    recovery.stop()
+    local.server.stop()
+    local.service.close()
+
+
+class Ordered(MemoryDriver):
+    """Tells in which order it was asked to remove things."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def remove_traces(self, key: str) -> None:
+        self.calls.append("traces")
+
+    def _delete(self, key: str) -> None:
+        self.calls.append("object")
+        raise errors.ObjectNotFound("nothing")
+
+
+def test_traces_go_before_the_object_that_they_might_become() -> None:
+    driver = Ordered()
+    remove_data(Store("fast", driver), "key", traces=True)
+    assert driver.calls == ["traces", "object"]
+    remove_data(Store("fast", driver), "key", traces=False)
+    assert driver.calls == ["traces", "object", "object"]
+
+
+def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_however_young(
+    tmp_path: Path, catalog: SqlCatalog
+) -> None:
+    datadir = tmp_path / "store"
+    datadir.mkdir()
+    living, dead, removing = begun(catalog), begun(catalog), died(catalog)
+    catalog.release(dead)
+    catalog.abandon_uploads()
+    living = catalog.begin(UploadRequest(living.image_id), ["fast"])
+    kinds = {"living": living.key, "dead": dead.key, "removing": removing.key, "old": "stranger", "young": "stranger"}
+    names = {kind: hidden_name(key) for kind, key in kinds.items()}
+    for kind, name in names.items():
+        (datadir / name).touch()
+        if kind in ("living", "old"):
+            os.utime(datadir / name, (0, 0))
+    store = Store("fast", FilesystemDriver(datadir=str(datadir)))
+    found = {leftover.name for leftover in remains.leftovers(catalog, store)}
+    assert found == {names["dead"], names["removing"], names["old"]}
+    assert {leftover.name for leftover in remains.leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+    catalog.close()
+
+
+def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) -> None:
+    driver = MemoryDriver.on(MemoryStorage())
+    living, dead = begun(catalog), begun(catalog)
+    catalog.release(dead)
+    for key in (living.key, dead.key, f"{dead.image_id}.2", "stranger"):
+        put(driver, key)
+    assert [info.key for info in remains.dead_objects(catalog, Store("fast", driver))] == [dead.key]
+    catalog.close()

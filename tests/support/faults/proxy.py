@@ -1,0 +1,164 @@
+"""The proxy: a thread for each connection of a client, and a new connection to the server for each request.
+
+The request goes to the server as it came, with its Host, which signatures and the addresses in answers rest on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import h11
+
+from tests.support.faults.exchange import Broken, Exchange
+from tests.support.faults.faults import Fault
+from tests.support.faults.peer import TIMEOUT, Peer
+from tests.support.faults.rules import Pattern, Rule, Script, Seen
+from tests.support.listener import Listener
+
+
+class FaultProxy:
+    """Stands before the server at `upstream`, a URL, on a free port of 127.0.0.1; use it as a context manager.
+
+    `tls`: files of certificate and key, to be https. A server that is https itself is not asked who it is.
+    """
+
+    def __init__(self, upstream: str, *, tls: tuple[Path, Path] | None = None) -> None:
+        self.upstream = urllib.parse.urlsplit(upstream)
+        self._script = Script()
+        self._stopping = threading.Event()
+        self._listener = Listener(self._serve, tls=tls)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the path of `upstream`."""
+        return f"{self._listener.scheme}://127.0.0.1:{self._listener.port}{self.upstream.path}"
+
+    @property
+    def requests(self) -> list[Seen]:
+        """All requests so far, in the order of their coming."""
+        return self._script.all()
+
+    @property
+    def in_flight(self) -> list[Seen]:
+        """The requests that are under way; one that was answered, or given up, may be among them a little longer."""
+        return [seen for seen in self.requests if not seen.ended]
+
+    def wait_until(self, count: int, *, method: str | None = None, path: str = "", query: str = "") -> None:
+        """Returns when there were so many requests like this; they may be under way."""
+        self._wait(lambda: self.count(method=method, path=path, query=query) >= count)
+
+    def wait_until_idle(self) -> None:
+        """Returns when no request is under way."""
+        self._wait(lambda: not self.in_flight)
+
+    def on(
+        self,
+        fault: Fault,
+        *,
+        method: str | None = None,
+        path: str = "",
+        query: str = "",
+        skip: int = 0,
+        times: int | None = 1,
+    ) -> Rule:
+        """From now on `fault` happens to requests like this; returns the rule, whose `hits` tell how often."""
+        rule = Rule(fault, Pattern(method, path, query), skip, times)
+        self._script.add(rule)
+        return rule
+
+    def heal(self) -> None:
+        """Forgets all rules."""
+        self._script.forget_rules()
+
+    def seen(self, *, method: str | None = None, path: str = "", query: str = "") -> list[Seen]:
+        """The requests like this so far."""
+        pattern = Pattern(method, path, query)
+        return [seen for seen in self.requests if pattern.matches(seen)]
+
+    def count(self, *, method: str | None = None, path: str = "", query: str = "") -> int:
+        """How many requests like this there were so far."""
+        return len(self.seen(method=method, path=path, query=query))
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Ends all connections, and what is under way. Its threads are gone afterwards."""
+        self._stopping.set()
+        self._listener.stop()
+
+    def _serve(self, connection: socket.socket) -> None:
+        """All requests on a connection."""
+        client = Peer(connection, h11.SERVER)
+        try:
+            while isinstance(request := client.next(), h11.Request):
+                self._exchange(client, request)
+                if client.http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
+                    break
+                client.http.start_next_cycle()
+        except Broken as broken:
+            if broken.reset:
+                client.reset()
+        except (OSError, h11.RemoteProtocolError):
+            client.reset()
+        finally:
+            client.close()
+
+    def _exchange(self, client: Peer, request: h11.Request) -> None:
+        seen = _seen(request)
+        try:
+            exchange = Exchange(client, request, seen, self._stopping)
+            for fault in self._script.faults(seen):
+                fault.apply(exchange)
+            if not exchange.answered:
+                with self._connection() as server:
+                    exchange.forward(server)
+        finally:
+            seen.ended = True
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + TIMEOUT
+        while not condition():
+            assert time.monotonic() < until, self.requests
+            time.sleep(0.005)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Peer]:
+        assert self.upstream.port is not None
+        connection = socket.create_connection(("127.0.0.1", self.upstream.port), timeout=TIMEOUT)
+        if self.upstream.scheme == "https":
+            connection = _unasked_trust().wrap_socket(connection)
+        server = Peer(connection, h11.CLIENT)
+        try:
+            yield server
+        finally:
+            server.reset()  # in the middle, so that the server does not take for whole what it has
+
+    def __enter__(self) -> FaultProxy:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+
+def _seen(request: h11.Request) -> Seen:
+    path, _, query = request.target.decode("ascii").partition("?")
+    headers = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers}
+    return Seen(request.method.decode("ascii"), path, query, headers)
+
+
+def _unasked_trust() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

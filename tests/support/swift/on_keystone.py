@@ -1,0 +1,94 @@
+"""A Swift whose users are those of a real Keystone, which is asked about every request."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.keystone import PASSWORD, Keystone
+from tests.support.swift.account import SwiftAccount
+from tests.support.swift.server import PATIENCE, SwiftServer
+from tests.support.swift.settings import KeystoneAccess, SwiftSettings
+
+SERVICE = "object-store"
+
+
+class KeystoneAccount(SwiftAccount):
+    """The account of a project, and the user who has a role there."""
+
+    keystone: Keystone
+    project: str
+
+    def new_token(self) -> str:
+        """A new token, and from now on the one that is used."""
+        self._token = self.keystone.token(self.user, self.project)
+        return self._token
+
+
+class KeystoneSwift:
+    """Keystone and Swift, each in Keystone's catalog; use it as a context manager. `root`: Keystone's directory.
+
+    A driver is told `keystone.url`, `account.user`, `account.key` and `account.project`, all in the domain `default`.
+    """
+
+    def __init__(self, root: Path, *, expiration: int = 3600) -> None:
+        self.keystone = Keystone(root, expiration=expiration)
+        self.swift = SwiftServer()
+        self._numbers = itertools.count(1)
+        self._stack = contextlib.ExitStack()
+
+    def account(self) -> KeystoneAccount:
+        """The account of a new project, for its member, who may do everything in it."""
+        project = f"project{next(self._numbers)}"
+        self.keystone.add_project(project)
+        account = self._account(project, "member")
+        _wait_for_first_container(account)
+        return account
+
+    def reader(self, account: KeystoneAccount) -> KeystoneAccount:
+        """The same account for a user who has no right in it: 403."""
+        return self._account(account.project, "reader")
+
+    def access(self, *, remembered: int = -1) -> KeystoneAccess:
+        """What another Swift before the same Keystone is told."""
+        return KeystoneAccess(self.keystone.url, "imgstore", PASSWORD, remembered)
+
+    def start(self) -> None:
+        """Makes and starts both."""
+        self.keystone.prepare()
+        self._stack.enter_context(self.keystone)
+        self.keystone.populate()
+        self.swift = self._stack.enter_context(SwiftServer(SwiftSettings(keystone=self.access())))
+        self.keystone.offer(SERVICE, f"{self.swift.url}/v1/AUTH_$(project_id)s")
+
+    def stop(self) -> None:
+        """Ends both."""
+        self._stack.close()
+
+    def __enter__(self) -> KeystoneSwift:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
+            self.start()
+            undo.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def _account(self, project: str, role: str) -> KeystoneAccount:
+        url = f"{self.swift.url}/v1/AUTH_{self.keystone.project(project)}"
+        user = f"{role}-{project}"
+        account = KeystoneAccount(name=project, user=user, key=PASSWORD, auth_url=self.keystone.url, storage_url=url)
+        account.keystone, account.project = self.keystone, project
+        return account
+
+
+def _wait_for_first_container(account: KeystoneAccount) -> None:
+    until = time.monotonic() + PATIENCE
+    while (answer := account.put("first")).status not in (201, 202):
+        assert time.monotonic() < until, answer
+        time.sleep(0.1)
+    account.delete("first")

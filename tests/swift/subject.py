@@ -1,0 +1,67 @@
+"""Drivers on one fresh account of a real Swift, and what is physically in it, asked with a bare client."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from imgstore.drivers.swift import SwiftDriver
+from imgstore.testing import Subject
+from tests.support.swift import SwiftAccount, SwiftServer
+
+CONTAINER = "images"
+SEGMENTS = f"{CONTAINER}_segments"
+
+
+class AccountSubject(Subject):
+    """Drivers on one account; `options` are theirs."""
+
+    def __init__(self, account: SwiftAccount, **options: Any) -> None:
+        self.account = account
+        self.borders = (options["segment_size"],)
+        self.secrets = (account.key,)
+        self.internals = (account.auth_url, CONTAINER, account.storage_url or account.auth_url)
+        self._nowhere = f"http://127.0.0.1:{free_port()}/auth/v1.0"
+        self._options = options
+
+    def open(self, **options: Any) -> SwiftDriver:
+        """A driver; `options` are for this one only."""
+        return SwiftDriver(**{**self._options, **options})
+
+    def broken(self) -> SwiftDriver:
+        return self.open(auth_url=self._nowhere)
+
+    def inventory(self) -> set[str]:
+        """Segments count for the object whose manifest names them, and for nothing else."""
+        found = self.account.everything()
+        objects = {path for path in found if not path.partition("/")[0].endswith("_segments")}
+        named = {name: path.partition("/")[2] for path in objects for name in segments_of(self.account, path)}
+        return {named.get(path, path.partition("/")[2] if path in objects else path) for path in found}
+
+
+class SwiftSubject(AccountSubject):
+    """Drivers on a fresh account of a Swift with tempauth, with small segments, so that most objects are large ones."""
+
+    def __init__(self, server: SwiftServer, *, border: int) -> None:
+        account = server.account()
+        super().__init__(
+            account, auth_version="1", auth_url=server.auth_url, username=account.login, password=account.key,
+            container=CONTAINER, create_container=True, segment_size=border, concurrency=3, max_attempts=2,
+        )  # fmt: skip
+
+
+def segments_of(account: SwiftAccount, path: str) -> list[str]:
+    """`container/name` of every segment that an object's manifest names; none for one that is whole."""
+    answer = account.get(path, query="multipart-manifest=get")
+    assert answer.status == 200, answer
+    if answer.headers.get("x-static-large-object") != "True":
+        return []
+    return [line["name"].removeprefix("/") for line in json.loads(answer.body)]
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+    return port

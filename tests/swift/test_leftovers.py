@@ -1,0 +1,137 @@
+"""What dead uploads left is found by age; what lives, and what is not this driver's, is never touched."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers._swift_leftovers import Attempt
+from imgstore.drivers.swift import SwiftDriver
+from imgstore.model import Leftover
+from tests.support.waiting import until
+from tests.swift.subject import CONTAINER, SEGMENTS
+from tests.swift.test_reading import containers, others_static
+from tests.swift.world import KEY, SEGMENT, World, body, put, read
+
+NOW = 1_700_000_000.0
+
+
+def die(driver: SwiftDriver, size: int, key: str = KEY) -> None:
+    """An upload whose process was killed: its segments are sent, and nobody aborts it."""
+    writer = driver.open_writer(key)
+    writer.write(body(size))
+    sender = writer._PartedWriter__sender  # type: ignore[attr-defined]  # as a process that dies after its last byte
+    sender.finish()
+
+
+def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: World, driver: SwiftDriver) -> None:
+    die(driver, 4 * SEGMENT)
+    before = time.time()
+    (left,) = world.driver().leftovers()
+    assert (left.size, left.key, left.name.startswith(f"{SEGMENTS}/{KEY}/")) == (4 * SEGMENT, KEY, True)
+    assert left.modified is not None
+    assert abs(left.modified - before) < 60
+    assert len(world.segments()) == 4
+    driver.remove_leftover(left)
+    assert world.account.everything() == set()
+    driver.remove_leftover(left)
+
+
+def test_an_upload_under_way_is_no_leftover_of_any_sane_age(world: World, driver: SwiftDriver) -> None:
+    with driver.open_writer(KEY) as writer:
+        writer.write(body(3 * SEGMENT))
+        time.sleep(0.2)
+        assert list(driver.leftovers(older_than=3600)) == []
+        writer.write(body(3 * SEGMENT, 1))
+        writer.commit()
+    assert list(driver.leftovers()) == []
+    assert read(driver) == body(3 * SEGMENT) + body(3 * SEGMENT, 1)
+    driver.delete(KEY)
+
+
+def test_what_an_objects_manifest_names_is_no_leftover_though_another_attempt_died(
+    world: World, driver: SwiftDriver
+) -> None:
+    die(driver, 2 * SEGMENT)
+    put(driver, body(5 * SEGMENT))
+    die(driver, 3 * SEGMENT)
+    die(driver, SEGMENT * 2, "without-an-object")
+    found = list(driver.leftovers())
+    assert sorted(left.size or 0 for left in found) == [2 * SEGMENT, 2 * SEGMENT, 3 * SEGMENT]
+    for left in found:
+        driver.remove_leftover(left)
+    assert len(world.segments()) == 5
+    assert read(driver) == body(5 * SEGMENT)
+    driver.delete(KEY)
+
+
+def test_a_small_object_under_the_key_does_not_protect_segments(world: World, driver: SwiftDriver) -> None:
+    die(driver, 2 * SEGMENT)
+    put(driver, body(10))
+    (left,) = driver.leftovers()
+    driver.remove_leftover(left)
+    assert world.account.everything() == {f"{CONTAINER}/{KEY}"}
+    driver.delete(KEY)
+
+
+def test_metadata_that_somebody_replaced_does_not_make_an_object_a_leftover(world: World, driver: SwiftDriver) -> None:
+    put(driver, body(3 * SEGMENT))
+    assert world.account.post(f"{CONTAINER}/{KEY}", headers={"X-Object-Meta-Color": "blue"}).status == 202
+    assert list(driver.leftovers()) == []
+    driver.delete(KEY)
+
+
+def test_segments_of_other_programs_are_not_touched(world: World, driver: SwiftDriver) -> None:
+    containers(world)
+    others_static(world, body(30), chunk=10)
+    world.account.put(f"{SEGMENTS}/something", b"else")
+    assert list(driver.leftovers()) == []
+    driver.delete(KEY)
+    assert world.account.everything() == {f"{SEGMENTS}/something"}
+    world.account.delete(f"{SEGMENTS}/something")
+
+
+def test_an_upload_that_lived_on_is_left_alone(world: World, driver: SwiftDriver) -> None:
+    writer = driver.open_writer(KEY)
+    writer.write(body(3 * SEGMENT))
+    until(lambda: len(world.segments()) == 3)
+    (left,) = driver.leftovers()
+    writer.write(body(2 * SEGMENT))
+    until(lambda: len(world.segments()) == 5)
+    driver.remove_leftover(left)
+    assert len(world.segments()) == 5
+    (left,) = driver.leftovers()
+    writer.commit()
+    driver.remove_leftover(left)
+    assert read(driver) == body(3 * SEGMENT) + body(2 * SEGMENT)
+    driver.delete(KEY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "x", f"{CONTAINER}/{KEY}", f"{SEGMENTS}/{KEY}", f"{SEGMENTS}/{KEY}/", f"{SEGMENTS}/",
+        f"{CONTAINER}/{KEY}/1700000000-0123456789abcdef/", f"elsewhere/{KEY}/1700000000-0123456789abcdef/",
+        f"{SEGMENTS}/{KEY}/slo/1700000000.000000/30/10/",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_no_leftovers_is_refused(world: World, driver: SwiftDriver, name: str) -> None:
+    with pytest.raises(errors.InvalidKey):
+        driver.remove_leftover(Leftover(name, "made up"))
+
+
+@pytest.mark.parametrize(
+    ("started", "newest", "older_than", "dead"),
+    [
+        (0, 0, 3600, False), (-3600, -3600, 3600, True), (-3601, -3599, 3600, False),
+        (-20_000, -9_000, 3600, False),  # at work for three hours, silent for two and a half: slow, perhaps alive
+        (-20_000, -10_000, 3600, True), (-7_300, -7_200, 3600, True), (0, 0, 0, True), (-10, -1, 0, True),
+    ],
+)  # fmt: skip
+def test_an_attempt_is_dead_when_it_is_quiet_for_longer_than_it_had_been_at_work(
+    started: float, newest: float, older_than: float, dead: bool
+) -> None:
+    attempt = Attempt("segments", KEY, "name", NOW + started, newest=NOW + newest)
+    assert attempt.quiet(older_than, NOW) is dead

@@ -1,0 +1,60 @@
+"""Memory is a formula, whatever the size, whether the length is known or not, however slow the storage (law 6).
+
+The transfers are made in a process of its own, to and from a sink: a server that keeps nothing of a gigabyte.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from imgstore.model import MIB
+from tests.support.sink import SwiftSink
+
+GIB = 1024 * MIB
+SLACK = 24 * MIB
+"""For what holds no bytes of the image: threads, sockets, the allocator's own."""
+
+
+def peak(sink: SwiftSink, way: str, size: int, **options: int) -> int:
+    """Bytes that one transfer took at most."""
+    command = [sys.executable, "-m", "tests.swift.uploading", way, sink.auth_url, str(size), json.dumps(options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def test_a_gigabyte_of_unknown_length_stays_within_the_formula_on_a_slow_server() -> None:
+    segment, threshold, concurrency = 8 * MIB, 4 * MIB, 3
+    with SwiftSink() as sink:
+        sink.delays["PutObject"] = 0.05
+        options = {"segment_size": segment, "large_object_threshold": threshold, "concurrency": concurrency}
+        found = peak(sink, "upload", GIB, largest_unknown_size=GIB, **options)
+        assert sink.objects["glance/image"].size == GIB
+        assert len(sink.objects["glance/image"].segments) == GIB // segment
+    assert threshold + concurrency * segment < found <= threshold + (concurrency + 1) * segment + SLACK
+
+
+def test_segments_that_grow_are_fewer_in_memory_as_they_do() -> None:
+    """Of 40 segments at most, 40 MiB altogether at first: the largest one is the bound."""
+    segment, concurrency = MIB, 3
+    with SwiftSink(max_manifest_segments=40) as sink:
+        sink.delays["PutObject"] = 0.02
+        options = {"segment_size": segment, "large_object_threshold": segment, "concurrency": concurrency}
+        found = peak(sink, "upload", 512 * MIB, largest_unknown_size=512 * MIB, **options)
+        sizes = [sink.objects[name].size for name in sink.objects["glance/image"].segments]
+    assert len(sizes) <= 40
+    assert max(sizes) > 2 * (concurrency + 1) * segment
+    assert found <= segment + max(max(sizes), (concurrency + 1) * segment) + SLACK
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_download_of_a_gigabyte_holds_what_it_has_been_asked_for(concurrency: int) -> None:
+    block = 4 * MIB
+    with SwiftSink() as sink:
+        sink.add("glance/image", GIB)
+        found = peak(sink, "download", GIB, read_concurrency=concurrency, read_block_size=block)
+    assert found <= (0 if concurrency == 1 else (concurrency + 1) * block) + SLACK

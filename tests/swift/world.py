@@ -1,0 +1,90 @@
+"""What the driver's tests work with: a fresh account of a real Swift, drivers on it, a proxy that breaks things."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from imgstore.driver import StoreDriver
+from imgstore.drivers.swift import SwiftDriver
+from imgstore.model import ObjectInfo
+from tests.support.faults import FaultProxy
+from tests.support.swift import SwiftAccount, SwiftServer
+from tests.swift.subject import CONTAINER, SEGMENTS, free_port, segments_of
+
+KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
+SEGMENT = 1000
+"""Bytes of a segment of the tests' drivers, and the largest image that is one object."""
+
+
+def body(size: int, seed: int = 0) -> bytes:
+    """`size` bytes that do not repeat; another `seed`, other bytes."""
+    return random.Random(seed).randbytes(size)
+
+
+class World:
+    """One account. What is opened here is closed with it."""
+
+    def __init__(self, server: SwiftServer, stack: contextlib.ExitStack) -> None:
+        self.server = server
+        self.account: SwiftAccount = server.account()
+        self._stack = stack
+
+    def options(self, **options: Any) -> dict[str, Any]:
+        """The options of a driver on the account, which creates its containers; `options` are others."""
+        return {
+            "auth_version": "1", "auth_url": self.server.auth_url, "username": self.account.login,
+            "password": self.account.key, "container": CONTAINER, "create_container": True,
+            "segment_size": SEGMENT, "concurrency": 3, "max_attempts": 3, **options,
+        }  # fmt: skip
+
+    def driver(self, **options: Any) -> SwiftDriver:
+        """A driver; closed at the end."""
+        driver = SwiftDriver(**self.options(**options))
+        self._stack.callback(driver.close)
+        return driver
+
+    def proxy(self) -> FaultProxy:
+        """A proxy before the server; ended at the end."""
+        return self._stack.enter_context(FaultProxy(self.server.url))
+
+    def through(self, proxy: FaultProxy, **options: Any) -> SwiftDriver:
+        """A driver that reaches the server through the proxy only."""
+        return self.driver(auth_url=f"{proxy.url}/auth/v1.0", **options)
+
+    def nowhere(self) -> str:
+        """An auth URL where nobody listens."""
+        return f"http://127.0.0.1:{free_port()}/auth/v1.0"
+
+    def segments(self) -> set[str]:
+        """The names of all segments."""
+        return set(self.account.objects(SEGMENTS)) if SEGMENTS in self.account.containers() else set()
+
+    def segments_of(self, key: str) -> list[str]:
+        """`container/name` of the segments that the object's manifest names."""
+        return segments_of(self.account, f"{CONTAINER}/{key}")
+
+
+def put(driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = True, step: int = 700) -> ObjectInfo:
+    """Commits an object, written in chunks of `step` bytes."""
+    with driver.open_writer(key, size=len(data) if declared else None) as writer:
+        for start in range(0, len(data), step):
+            writer.write(data[start : start + step])
+        return writer.commit()
+
+
+def read(driver: StoreDriver, key: str = KEY, *, start: int = 0, stop: int | None = None) -> bytes:
+    """What the driver reads."""
+    with driver.open_reader(key, start=start, stop=stop) as reader:
+        return b"".join(reader)
+
+
+@contextlib.contextmanager
+def world_on(server: SwiftServer) -> Iterator[World]:
+    """A world; on the way out its account must hold nothing."""
+    with contextlib.ExitStack() as stack:
+        world = World(server, stack)
+        yield world
+        assert world.account.everything() == set(), "an object or a segment was left"
