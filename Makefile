@@ -13,7 +13,7 @@ export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-keystone test-s3 lint bench bench-s3 sample clean
+.PHONY: run test test-keystone test-s3 lint bench bench-s3 bench-swift sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -42,6 +42,9 @@ bench: $(VENV)/bench.stamp
 bench-s3: $(VENV)/bench.stamp $(VENV)/swift.stamp $(VENV)/aws.stamp
 	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.s3 --aws $(VENV)/aws/bin/aws $(ARGS)
 
+bench-swift: $(VENV)/bench.stamp $(VENV)/swift.stamp
+	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.swift $(ARGS)
+
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator-service.conf
@@ -64,7 +67,7 @@ $(VENV)/bench.stamp: $(VENV)/run.stamp bench/requirements.txt
 	@echo "Building $(VENV)/bench, with what is measured beside imgstore ..."
 	@rm -rf $(VENV)/bench
 	@$(PYTHON) -m venv $(VENV)/bench
-	@$(subst $(BIN),$(VENV)/bench/bin,$(PIP)) --editable '.[s3]' --requirement bench/requirements.txt
+	@$(subst $(BIN),$(VENV)/bench/bin,$(PIP)) --editable '.[s3,swift]' --requirement bench/requirements.txt
 	@touch $@
 
 # The command line of Amazon, which wants a botocore of its own.
