@@ -103,6 +103,36 @@ def test_account_is_full_to_the_byte_under_threads(refusal: Callable[[int, int, 
     assert account.used <= LIMIT
 
 
+class Watched(int):
+    """A limit: while it is compared, `meanwhile` is done on another thread, as far as that gets in a moment."""
+
+    meanwhile: Callable[[], None]
+    threads: list[threading.Thread]
+
+    def __lt__(self, other: int) -> bool:
+        if not self.threads:
+            self.threads.append(threading.Thread(target=self.meanwhile))
+            self.threads[0].start()
+            self.threads[0].join(0.1)
+        return int(self) < other
+
+
+def test_law_4_nobody_gets_between_the_comparison_and_the_hold() -> None:
+    limit = Watched(10)
+    account, refused = Account(limit), list[int]()
+
+    def meanwhile() -> None:
+        try:
+            account.reserve(6)
+        except errors.QuotaExceeded:
+            refused.append(6)
+
+    limit.meanwhile, limit.threads = meanwhile, []
+    account.reserve(6)
+    limit.threads[0].join()
+    assert (account.held, refused) == (6, [6])
+
+
 def test_every_byte_of_a_tiny_race_is_counted() -> None:
     account = Account(1000)
     granted: list[int] = []
