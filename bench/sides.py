@@ -27,12 +27,14 @@ IMAGE = "5f0c8a52-6a0e-4a0f-9a39-3c5b8a6e7d10"
 
 @dataclass(frozen=True)
 class Side:
-    """Who stores, with which digests, whether it waits for the disk, and in chunks of how many bytes it gets them."""
+    """Who stores, with which digests, whether it waits for the disk, in chunks of how many bytes it gets them, and
+    whether all of it goes through the page cache though it waits."""
 
     who: str
     algorithms: tuple[str, ...]
     fsync: bool = False
     chunk: int = MIB
+    cached: bool = False
 
     @property
     def name(self) -> str:
@@ -40,6 +42,8 @@ class Side:
         parts = [self.who, "+".join(self.algorithms)]
         if self.fsync:
             parts.append("fsync")
+        if self.cached:
+            parts.append("cached")
         if self.who == OURS and self.chunk != MIB:
             parts.append(f"{self.chunk // 1024}KiB")
         return ":".join(parts)
@@ -52,6 +56,7 @@ SIDES = {
     for side in (
         *(Side(OURS, algorithms, fsync) for algorithms in (BOTH, SHA512, BOTH256, SHA256) for fsync in (True, False)),
         Side(OURS, BOTH, fsync=True, chunk=64 * 1024),
+        Side(OURS, BOTH, fsync=True, cached=True),
         Side(PEER, BOTH, chunk=PEER_READ),
         Side(PEER, BOTH256, chunk=PEER_READ),
         Side(TOOLS, BOTH),
@@ -80,7 +85,8 @@ def _ours(side: Side, body: Body, datadir: Path) -> Run:
 
     catalog = MemoryCatalog()
     catalog.create(IMAGE)
-    driver = FilesystemDriver(datadir=str(datadir), fsync=side.fsync, thin_provisioning=False)
+    direct_io = "off" if side.cached else "auto"
+    driver = FilesystemDriver(datadir=str(datadir), fsync=side.fsync, direct_io=direct_io, thin_provisioning=False)
     driver.check()
     checksum = "md5" in side.algorithms
     settings = UploadSettings(hash_algo=side.algorithms[-1], checksum=checksum)

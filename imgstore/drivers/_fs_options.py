@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os.path
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oslo_config import cfg
 
 from imgstore import errors
+from imgstore.drivers._fs_direct import AUTO, CHOICES, OFF, ON
 from imgstore.model import MIB
 from imgstore.sizes import size_opt
 
@@ -56,6 +58,18 @@ OPTIONS = (
         help="Whether an image is on the disk, name and all, before it is reported as stored. Turn it off only where "
         "images may be lost in a power cut; an image is never visible in part because a process died, on or off.",
     ),
+    cfg.StrOpt(
+        "direct_io",
+        default=AUTO,
+        choices=[
+            (AUTO, "Where fsync is on and the filesystem is on a disk of its own (ext4, XFS)."),
+            (ON, "Wherever the filesystem takes it; where it does not, images go through the cache all the same."),
+            (OFF, "Everything goes through the page cache."),
+        ],
+        help="Whether the long middle of a large image is written past the page cache (O_DIRECT). That is less work "
+        "for the kernel, and what the cache holds for others stays there; but the first download then reads from the "
+        "disk.",
+    ),
     cfg.BoolOpt(
         "thin_provisioning",
         default=False,
@@ -86,6 +100,7 @@ class Settings:
     directory_mode: int
     chunk_size: int
     fsync: bool
+    direct_io: str
     thin_provisioning: bool
     free_space_reserve: int
     capacity: int | None
@@ -98,6 +113,7 @@ def checked(
     directory_mode: str,
     chunk_size: int,
     fsync: bool,
+    direct_io: str,
     thin_provisioning: bool,
     free_space_reserve: int,
     capacity: int | None,
@@ -109,6 +125,7 @@ def checked(
         directory_mode=_mode("directory_mode", directory_mode, needed=0o700, who="write and search it"),
         chunk_size=_bytes("chunk_size", chunk_size, SMALLEST_CHUNK, LARGEST_CHUNK),
         fsync=fsync,
+        direct_io=_choice("direct_io", direct_io, CHOICES),
         thin_provisioning=thin_provisioning,
         free_space_reserve=_bytes("free_space_reserve", free_space_reserve, 0, None),
         capacity=None if capacity is None else _bytes("capacity", capacity, 0, None),
@@ -136,6 +153,12 @@ def _mode(option: str, value: str, *, needed: int, who: str) -> int:
     if mode & needed != needed:
         raise bad(option, f"{value!r} does not let the owner {who}.", f"Add 0{needed:o}.")
     return mode
+
+
+def _choice(option: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise bad(option, f"{value!r} is none of {', '.join(choices)}.", f"Leave it at {choices[0]}.")
+    return value
 
 
 def _bytes(option: str, value: int, least: int, most: int | None) -> int:

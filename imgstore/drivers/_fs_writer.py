@@ -2,55 +2,58 @@
 
 Law 1: bytes go into a staged file, are made durable, and get their name by one exclusive link; then the name is made
 durable. Law 3: an abort takes back the staged file, and the name too if this writer gave it - told by the inode, so
-that another's object is never touched. Memory (law 6): nothing besides the caller's chunk, which is not copied.
+that another's object is never touched. Memory (law 6): nothing besides the caller's chunk, which is not copied; with
+`direct`, the buffers of one `DirectLane` for a file longer than `direct.start`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 
 from imgstore import errors
+from imgstore.drivers._fs_direct import Buffers, DirectLane
 from imgstore.drivers._fs_directory import Directory, info_of
-from imgstore.drivers._fs_space import ReserveGuard
+from imgstore.drivers._fs_output import FileOutput
 from imgstore.drivers._fs_staging import Staged
 from imgstore.drivers._fs_writeback import WriteBack
 from imgstore.model import ObjectInfo
 from imgstore.writer import ObjectWriter
 
-BLOCK = 64 * 1024
-PIECE = 256 * 1024  # for larger writes Linux looks for larger pages, which costs it more than the system calls do
-_ZEROS = bytes(BLOCK)
-
 
 class FileWriter(ObjectWriter):
-    """Writes one file. Owns `directory` and `staged`: both are given back however it ends."""
+    """Writes one file. Owns `directory` and `staged`: both are given back however it ends. `output` writes into
+    `staged`; `direct` None: all of it through the page cache."""
 
     def __init__(
-        self, key: str, *, directory: Directory, staged: Staged, guard: ReserveGuard, thin: bool, fsync: bool,
+        self, key: str, *, directory: Directory, staged: Staged, output: FileOutput, direct: Buffers | None,
+        fsync: bool,
     ) -> None:  # fmt: skip
         self._key = key
         self._directory = directory
         self._staged = staged
-        self._guard = guard
-        self._thin = thin
+        self._output = output
+        self._direct = direct
         self._fsync = fsync
         self._write_back = WriteBack(staged.fd)
+        self._lane: DirectLane | None = None
         self._offset = 0
 
     def _write(self, chunk: bytes | memoryview) -> None:
-        if self._thin:
-            self._put_without_zeros(memoryview(chunk))
+        data = memoryview(chunk)
+        if self._direct is not None and self._offset + len(data) > self._direct.start:
+            data = self._begin_direct(data, self._direct)
+        if self._lane is not None and self._lane.refused:
+            self._end_direct()
+        if self._lane is None:
+            self._write_cached(data)
         else:
-            self._put(chunk, self._offset)
-        self._offset += len(chunk)
-        if self._fsync:
-            self._write_back.reached(self._offset)
+            self._lane.write(data)
+            self._offset += len(data)
 
     def _commit(self) -> ObjectInfo:
-        if self._thin:
-            os.ftruncate(self._staged.fd, self._offset)
+        self._end_direct()
+        self._output.end_at(self._offset)
         if self._fsync:
             # Not fdatasync: the time of the last write is part of the etag.
             os.fsync(self._staged.fd)
@@ -69,6 +72,8 @@ class FileWriter(ObjectWriter):
         with contextlib.ExitStack() as steps:
             steps.callback(self._directory.close)
             steps.callback(self._staged.discard)
+            if self._lane is not None:
+                self._lane.cancel()
             self._directory.reopen()
             if self._staged.unlink_if_linked(self._key) and self._fsync:
                 self._directory.sync()
@@ -79,28 +84,24 @@ class FileWriter(ObjectWriter):
         except FileExistsError as error:
             raise errors.ObjectExists("An object with that key exists already.") from error
 
-    def _put(self, data: bytes | memoryview, offset: int) -> None:
-        self._guard.admit(len(data))
-        left = memoryview(data)
-        while left:
-            written = os.pwrite(self._staged.fd, left[:PIECE], offset)
-            if written == 0:
-                raise OSError(errno.EIO, "the filesystem takes no more bytes and does not say why")
-            left = left[written:]
-            offset += written
+    def _write_cached(self, data: memoryview) -> None:
+        self._output.write(data, self._offset)
+        self._offset += len(data)
+        if self._fsync:
+            self._write_back.reached(self._offset)
 
-    def _put_without_zeros(self, data: memoryview) -> None:
-        """Writes the runs of blocks that are not all zero; what is skipped becomes a hole."""
-        run = None
-        position = 0
-        while position < len(data):
-            end = min(len(data), position + BLOCK - (self._offset + position) % BLOCK)
-            # startswith compares memory with memory: no copy, and it ends at the first byte that differs.
-            if not _ZEROS.startswith(data[position:end]):
-                run = position if run is None else run
-            elif run is not None:
-                self._put(data[run:position], self._offset + run)
-                run = None
-            position = end
-        if run is not None:
-            self._put(data[run:], self._offset + run)
+    def _begin_direct(self, data: memoryview, buffers: Buffers) -> memoryview:
+        """Writes what is missing before the lane's part of the file, and begins the lane. Returns the rest. It is
+        tried once."""
+        self._direct = None
+        head = buffers.start - self._offset
+        self._write_cached(data[:head])
+        self._output.enter_direct()
+        if self._output.direct:
+            self._lane = DirectLane(self._output, buffers, offset=self._offset)
+        return data[head:]
+
+    def _end_direct(self) -> None:
+        if self._lane is not None:
+            self._lane.finish()
+            self._lane = None

@@ -5,8 +5,10 @@ What it promises: an object appears under its key whole and durable or not at al
 what a dead process left has a hidden name and is told from what a living one writes (`leftovers`); a full disk is
 StoreFull, a failing or missing one StoreUnavailable.
 
-Memory (law 6): per upload, nothing besides the caller's chunk; per download, one chunk of min(`chunk_size`, what the
-caller asks for) bytes. Descriptors: two per upload (the datadir and the staged file), one per download. No threads.
+Memory (law 6): per upload, nothing besides the caller's chunk, and for one past the page cache (`_fs_direct`) at most
+`BUFFERS.count * BUFFERS.size` bytes; per download, one chunk of min(`chunk_size`, what the caller asks for) bytes.
+Descriptors: two per upload (the datadir and the staged file), one per download. Threads: one for each upload past the
+page cache, which ends before its `commit` or `abort` returns.
 
 What it refuses to do: follow a symbolic link, hold a path in an error's message, share the count of `capacity` with
 another process.
@@ -25,8 +27,9 @@ from typing import ClassVar
 
 from imgstore import errors
 from imgstore.driver import StoreDriver, check_key
-from imgstore.drivers import _fs_check, _fs_options, _fs_space, _fs_staging
+from imgstore.drivers import _fs_check, _fs_direct, _fs_options, _fs_space, _fs_staging
 from imgstore.drivers._fs_directory import Directory, info_of
+from imgstore.drivers._fs_output import FileOutput
 from imgstore.drivers._fs_reader import FileReader
 from imgstore.drivers._fs_staging import Staged, Staging
 from imgstore.drivers._fs_writer import FileWriter
@@ -38,11 +41,13 @@ from imgstore.seam import seam
 class FilesystemDriver(StoreDriver):
     """Objects as files in one directory. See OPTIONS for the parameters. Raises ConfigurationError for bad values.
 
-    `STAGINGS`: the ways to stage a file, best first; the first that the filesystem takes is used.
+    `STAGINGS`: the ways to stage a file, best first; the first that the filesystem takes is used. `BUFFERS`: where and
+    by how much a file goes past the page cache, if `direct_io` lets it.
     """
 
     OPTIONS = _fs_options.OPTIONS
     STAGINGS: ClassVar[Sequence[Staging]] = (_fs_staging.unnamed, _fs_staging.named)
+    BUFFERS: ClassVar[_fs_direct.Buffers] = _fs_direct.Buffers()
 
     def __init__(
         self,
@@ -52,13 +57,15 @@ class FilesystemDriver(StoreDriver):
         directory_mode: str = _fs_options.DIRECTORY_MODE,
         chunk_size: int = _fs_options.CHUNK_SIZE,
         fsync: bool = True,
+        direct_io: str = _fs_direct.AUTO,
         thin_provisioning: bool = False,
         free_space_reserve: int = 0,
         capacity: int | None = None,
     ) -> None:
         self._settings = _fs_options.checked(
             datadir=datadir, file_mode=file_mode, directory_mode=directory_mode, chunk_size=chunk_size, fsync=fsync,
-            thin_provisioning=thin_provisioning, free_space_reserve=free_space_reserve, capacity=capacity,
+            direct_io=direct_io, thin_provisioning=thin_provisioning, free_space_reserve=free_space_reserve,
+            capacity=capacity,
         )  # fmt: skip
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
         self._lock = threading.Lock()
@@ -152,13 +159,16 @@ class FilesystemDriver(StoreDriver):
         return min(1, known) if self._settings.thin_provisioning else known
 
     def _writer(self, key: str, directory: Directory, staged: Staged) -> FileWriter:
+        settings = self._settings
+        guard = _fs_space.ReserveGuard(directory.fd, settings.free_space_reserve)
+        direct = _fs_direct.wanted(settings.direct_io, fsync=settings.fsync, device=staged.identity[0])
         return FileWriter(
             key,
             directory=directory,
             staged=staged,
-            guard=_fs_space.ReserveGuard(directory.fd, self._settings.free_space_reserve),
-            thin=self._settings.thin_provisioning,
-            fsync=self._settings.fsync,
+            output=FileOutput(staged, guard, thin=settings.thin_provisioning),
+            direct=self.BUFFERS if direct else None,
+            fsync=settings.fsync,
         )
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:

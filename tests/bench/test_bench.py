@@ -170,6 +170,7 @@ def test_a_run_prints_load_table_and_verdicts_and_keeps_every_measurement(
     assert {name: len(runs) for name, runs in kept["runs"].items()} == {
         "imgstore:md5+sha512:fsync": 2,
         "imgstore:md5+sha512:fsync:64KiB": 2,
+        "imgstore:md5+sha512:fsync:cached": 2,
         "coreutils:md5+sha512": 2,
         "digests:md5+sha512": 2,
     }

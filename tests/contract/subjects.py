@@ -53,9 +53,12 @@ class FilesystemSubject(Subject):
 
     borders = (4096, 64 * 1024)
 
-    def __init__(self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool) -> None:
+    def __init__(
+        self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool, direct_io: str
+    ) -> None:  # fmt: skip
         self._driver = driver
         self._thin = thin_provisioning
+        self._direct_io = direct_io
         self._datadir = root / "images"
         self._datadir.mkdir()
         (root / "file").touch()
@@ -63,10 +66,13 @@ class FilesystemSubject(Subject):
         self.internals = (str(root),)
 
     def open(self) -> FilesystemDriver:
-        return self._driver(datadir=str(self._datadir), thin_provisioning=self._thin)
+        return self._at(self._datadir)
 
     def broken(self) -> FilesystemDriver:
-        return self._driver(datadir=str(self._nowhere), thin_provisioning=self._thin)
+        return self._at(self._nowhere)
+
+    def _at(self, datadir: Path) -> FilesystemDriver:
+        return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)
 
     def inventory(self) -> set[str]:
         found = subprocess.run(

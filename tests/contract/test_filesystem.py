@@ -1,4 +1,5 @@
-"""The filesystem driver keeps the contract, and creates atomically: however it stages, with and without holes."""
+"""The filesystem driver keeps the contract, and creates atomically: however it stages, with and without holes, through
+the page cache and past it."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgstore.drivers import _fs_staging
+from imgstore.drivers._fs_direct import Buffers
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.testing import AtomicCreation, DriverContract, Subject
 from tests.contract.subjects import FilesystemSubject
@@ -14,18 +16,25 @@ from tests.contract.subjects import FilesystemSubject
 
 class UnnamedStaging(FilesystemDriver):
     STAGINGS = (_fs_staging.unnamed,)
+    BUFFERS = Buffers(start=0, size=64 * 1024, count=2)
 
 
 class NamedStaging(FilesystemDriver):
     STAGINGS = (_fs_staging.named,)
+    BUFFERS = Buffers(start=64 * 1024, size=64 * 1024, count=2)
+
+
+# Each value of each choice with each of the others, in half as many runs as all combinations would take.
+WAYS = {
+    "unnamed-whole-cached": (UnnamedStaging, False, "off"),
+    "unnamed-thin-direct": (UnnamedStaging, True, "on"),
+    "named-whole-direct": (NamedStaging, False, "on"),
+    "named-thin-cached": (NamedStaging, True, "off"),
+}
 
 
 class TestFilesystem(AtomicCreation, DriverContract):
-    @pytest.fixture(params=[UnnamedStaging, NamedStaging])
-    def driver(self, request: pytest.FixtureRequest) -> type[FilesystemDriver]:
-        chosen: type[FilesystemDriver] = request.param
-        return chosen
-
-    @pytest.fixture(params=[False, True], ids=["whole", "thin"])
-    def subject(self, request: pytest.FixtureRequest, tmp_path: Path, driver: type[FilesystemDriver]) -> Subject:
-        return FilesystemSubject(tmp_path, driver=driver, thin_provisioning=request.param)
+    @pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
+    def subject(self, request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+        driver, thin, direct_io = request.param
+        return FilesystemSubject(tmp_path, driver=driver, thin_provisioning=thin, direct_io=direct_io)

@@ -21,17 +21,17 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import MIB, UploadRequest
 from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadService
-from tests.filesystem.support import BOTH
+from tests.filesystem.support import BOTH, Direct
 
 SIZE = 3 * MIB // 2 + 17
 CHUNK = 64 * 1024
-KINDS = {kind.__name__: kind for kind in BOTH}
+KINDS: dict[str, type[FilesystemDriver]] = {kind.__name__: kind for kind in BOTH} | {"Direct": Direct}
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a child does: where, how it stages, and at which event of its second upload it dies (0 to 1; None: by no
-    event)."""
+    """What a child does: where, with which kind of driver, and at which event of its second upload it dies (0 to 1;
+    None: by no event)."""
 
     datadir: str
     kind: str

@@ -1,4 +1,4 @@
-"""Fixtures: a datadir, both kinds of staging, and the check that no test leaves a descriptor open."""
+"""Fixtures: a datadir, both kinds of staging, and the check that no test leaves a descriptor open or a thread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.direct import Writes, lanes
 from tests.filesystem.support import BOTH, open_descriptors, room_for_both
 
 
@@ -16,6 +17,12 @@ def every_descriptor_is_returned() -> Iterator[None]:
     before = open_descriptors()
     yield
     assert open_descriptors() == before
+
+
+@pytest.fixture(autouse=True)
+def every_thread_has_ended() -> Iterator[None]:
+    yield
+    assert lanes() == []
 
 
 @pytest.fixture
@@ -40,3 +47,8 @@ def kind(request: pytest.FixtureRequest) -> type[FilesystemDriver]:
 @pytest.fixture
 def driver(kind: type[FilesystemDriver], datadir: Path) -> FilesystemDriver:
     return kind(datadir=str(datadir))
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> Writes:
+    return Writes(monkeypatch)

@@ -42,7 +42,8 @@ class Faults:
         self._when = When.BEFORE
         for name in OS_CALLS:
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
-        patch.setattr(fcntl, "flock", self._wrapped("flock", fcntl.flock))
+        for name in ("flock", "fcntl"):
+            patch.setattr(fcntl, name, self._wrapped(name, getattr(fcntl, name)))
         patch.setattr(_fs_writeback, "start_writing", self._wrapped("start_writing", _fs_writeback.start_writing))
 
     @contextlib.contextmanager

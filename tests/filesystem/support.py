@@ -1,4 +1,4 @@
-"""What the filesystem driver's tests share: drivers pinned to one way of staging, and what is open or left."""
+"""What the filesystem driver's tests share: drivers pinned to one way of working, and what is open or left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from imgstore.drivers import _fs_staging
+from imgstore.drivers._fs_direct import Buffers
 from imgstore.drivers._fs_directory import Directory
 from imgstore.drivers.filesystem import FilesystemDriver
 
@@ -23,6 +25,15 @@ class Named(FilesystemDriver):
     """Stages under hidden names alone."""
 
     STAGINGS = (_fs_staging.named,)
+
+
+class Direct(Named):
+    """Goes past the page cache early, in small buffers."""
+
+    BUFFERS = Buffers(start=64 * 1024, size=64 * 1024, count=2)
+
+    def __init__(self, *, direct_io: str = "on", **options: Any) -> None:
+        super().__init__(direct_io=direct_io, **options)
 
 
 BOTH: list[type[FilesystemDriver]] = [Unnamed, Named]

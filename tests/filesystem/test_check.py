@@ -41,7 +41,7 @@ def test_making_a_driver_does_no_input_or_output(tmp_path: Path) -> None:
         ("datadir", "/a\0"), ("datadir", "/"), ("datadir", "//"), ("file_mode", "0240"), ("file_mode", "0999"),
         ("file_mode", "rw"), ("file_mode", "04755"), ("file_mode", ""), ("file_mode", "-640"),
         ("directory_mode", "0640"), ("directory_mode", "77"), ("chunk_size", 0), ("chunk_size", 1 << 40),
-        ("chunk_size", True), ("free_space_reserve", -1), ("capacity", -1),
+        ("chunk_size", True), ("direct_io", "maybe"), ("direct_io", True), ("free_space_reserve", -1), ("capacity", -1),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_option(option: str, value: object) -> None:

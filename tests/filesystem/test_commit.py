@@ -14,7 +14,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers import _fs_staging, _fs_writeback
-from imgstore.drivers._fs_writer import BLOCK, PIECE
+from imgstore.drivers._fs_output import BLOCK, PIECE
 from imgstore.drivers.filesystem import FilesystemDriver
 from tests.filesystem.support import get, names, put
 

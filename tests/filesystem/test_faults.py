@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_staging, _fs_writeback, _fs_writer
+from imgstore.drivers import _fs_output, _fs_staging, _fs_writeback
+from imgstore.drivers._fs_direct import Buffers
 from imgstore.drivers.filesystem import FilesystemDriver
 from tests.filesystem.faults import OS_CALLS, Faults, When
 from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, Scenario, check, delete, purge, write
@@ -32,26 +34,35 @@ of the file being written is none of these is a test of its own."""
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     monkeypatch.setattr(_fs_writeback, "WINDOW", 3000)
-    monkeypatch.setattr(_fs_writer, "BLOCK", 512)
+    monkeypatch.setattr(_fs_output, "BLOCK", 512)
     return Faults(monkeypatch)
 
 
-@pytest.fixture(params=[FilesystemDriver, Named], ids=["probing", "named"])
+class Direct(Named):
+    """Past the page cache as soon as there is a block."""
+
+    BUFFERS = Buffers(start=1024, size=1024, count=2)
+
+
+KINDS: dict[str, type[FilesystemDriver]] = {"probing": FilesystemDriver, "named": Named, "direct": Direct}
+
+
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def prepare(request: pytest.FixtureRequest, datadir: Path) -> Callable[[], FilesystemDriver]:
     """Makes a driver that was not used yet, on a datadir with one object and one leftover in it."""
-    kind: type[FilesystemDriver] = request.param
+    return lambda: _fresh(request.param, datadir)
 
-    def fresh() -> FilesystemDriver:
-        shutil.rmtree(datadir)
-        datadir.mkdir()
-        (datadir / "present").write_bytes(CONTENT)
-        (datadir / _fs_staging.hidden_name("dead")).write_bytes(b"half")
-        # An unusual mode, so that the staged file's has to be changed.
-        return kind(
-            datadir=str(datadir), capacity=10**9, free_space_reserve=1, thin_provisioning=True, file_mode="0624"
-        )
 
-    return fresh
+def _fresh(kind: type[FilesystemDriver], datadir: Path) -> FilesystemDriver:
+    shutil.rmtree(datadir)
+    datadir.mkdir()
+    (datadir / "present").write_bytes(CONTENT)
+    (datadir / _fs_staging.hidden_name("dead")).write_bytes(b"half")
+    # An unusual mode, so that the staged file's has to be changed.
+    return kind(
+        datadir=str(datadir), capacity=10**9, free_space_reserve=1, thin_provisioning=True, file_mode="0624",
+        direct_io="on" if kind is Direct else "off",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("number", "when"), FAILURES)
@@ -114,15 +125,15 @@ def _expect_recovery(driver: FilesystemDriver, datadir: Path, scenario: Scenario
         scenario(driver)
 
 
-def test_every_kind_of_call_is_made_to_fail(prepare: Callable[[], FilesystemDriver], faults: Faults) -> None:
+def test_every_kind_of_call_is_made_to_fail(datadir: Path, faults: Faults) -> None:
     """The scenarios together reach every call that can be made to fail, except those that only make the datadir."""
     made = set()
-    for scenario in SCENARIOS:
-        driver = prepare()
+    for kind, scenario in itertools.product(KINDS.values(), SCENARIOS):
+        driver = _fresh(kind, datadir)
         with faults.counting():
             scenario(driver)
         made.update(faults.calls)
-    assert {*OS_CALLS, "flock", "start_writing"} - made == {"chmod", "mkdir"}
+    assert {*OS_CALLS, "flock", "fcntl", "start_writing"} - made == {"chmod", "mkdir"}
 
 
 @pytest.mark.parametrize(("number", "when"), FAILURES)

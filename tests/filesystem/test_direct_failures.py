@@ -1,0 +1,192 @@
+"""What fails past the page cache is the same error as in it, raised where the upload is; what the filesystem does not
+take that way goes through the cache."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from imgstore import errors
+from imgstore.drivers import _fs_direct, _fs_space
+from imgstore.drivers._fs_output import PIECE
+from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.direct import CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
+from tests.filesystem.scenarios import EXPECTED
+from tests.filesystem.support import Direct, get, names, put
+
+
+@pytest.fixture
+def driver(datadir: Path) -> FilesystemDriver:
+    return Direct(datadir=str(datadir))
+
+
+@pytest.mark.parametrize("number", EXPECTED)
+@pytest.mark.parametrize("at_commit", [False, True], ids=["told at a write", "told at commit"])
+def test_what_fails_past_the_cache_is_raised_where_the_upload_is(
+    driver: FilesystemDriver, datadir: Path, writes: Writes, number: int, at_commit: bool
+) -> None:
+    writes.instead = failing(number)
+    with driver.open_writer("image") as writer:
+        writer.write(CONTENT[: START + SIZE])
+        with pytest.raises(EXPECTED[number]) as caught:
+            writer.commit() if at_commit else writer.write(CONTENT)
+    assert errno.errorcode[number] in str(caught.value.detail) + str(caught.value)
+    assert names(datadir) == []
+    writes.instead = None
+    put(driver, "image", CONTENT)
+
+
+def test_whatever_fails_on_the_thread_is_an_error_of_the_store(
+    driver: FilesystemDriver, datadir: Path, writes: Writes
+) -> None:  # fmt: skip
+    def broken(fd: int, data: memoryview, offset: int) -> int:
+        raise ValueError("a defect")
+
+    writes.instead = broken
+    with pytest.raises(errors.StoreUnavailable):
+        put_in_chunks(driver, CONTENT)
+    assert names(datadir) == []
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_filesystem_that_refuses_the_flag_gets_all_through_the_cache(
+    driver: FilesystemDriver, writes: Writes, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(fd: int, command: int, flags: int = 0) -> int:
+        if command == fcntl.F_SETFL:
+            raise OSError(number, os.strerror(number))
+        return 0
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail("a thread"))
+    put_in_chunks(driver, CONTENT)
+    assert writes.direct == []
+    assert get(driver, "image") == CONTENT
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("thin", [False, True], ids=["whole", "thin"])
+def test_a_filesystem_that_refuses_the_first_write_gets_all_through_the_cache(
+    datadir: Path, writes: Writes, number: int, thin: bool
+) -> None:
+    driver = Direct(datadir=str(datadir), thin_provisioning=thin)
+    writes.instead = failing(number)
+    put_in_chunks(driver, CONTENT)
+    assert writes.direct == [(START, SIZE)]
+    assert get(driver, "image") == CONTENT
+
+
+def test_after_a_refusal_no_thread_is_kept_and_nothing_waits_for_a_full_buffer(
+    driver: FilesystemDriver, writes: Writes
+) -> None:
+    writes.instead = failing(errno.EINVAL)
+    with driver.open_writer("image") as writer:
+        writer.write(CONTENT[: START + SIZE])
+        while writer._output.direct:  # type: ignore[attr-defined] # what the other thread has found out is private
+            time.sleep(0.001)
+        writer.write(CONTENT[START + SIZE :])
+        assert lanes() == []
+        assert [length for _, length, direct in writes.calls[-2:] if not direct] == [PIECE, 4 * SIZE + 1001 - PIECE]
+        writer.commit()
+    assert get(driver, "image") == CONTENT
+
+
+@pytest.mark.parametrize("taken", [1, 4096, SIZE - 1])
+def test_what_is_taken_in_part_is_carried_on_through_the_cache(
+    driver: FilesystemDriver, writes: Writes, taken: int
+) -> None:  # fmt: skip
+    def short(fd: int, data: memoryview, offset: int) -> int:
+        written = writes.real(fd, data, offset)
+        assert written == SIZE
+        os.ftruncate(fd, offset + taken)
+        return taken
+
+    writes.instead = short
+    put_in_chunks(driver, CONTENT)
+    assert writes.direct == [(START, SIZE)]
+    assert (START + taken, SIZE - taken, False) in writes.calls
+    assert get(driver, "image") == CONTENT
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_buffer_is_store_full(
+    driver: FilesystemDriver, datadir: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = os.pwrite
+
+    def full(fd: int, data: memoryview, offset: int) -> int:
+        if offset > START:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return counted(fd, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    writes.instead = lambda fd, data, offset: 4096
+    with pytest.raises(errors.StoreFull):
+        put_in_chunks(driver, CONTENT)
+    assert writes.direct == [(START, SIZE)]
+    assert names(datadir) == []
+
+
+def test_the_reserve_is_never_taken(datadir: Path, monkeypatch: pytest.MonkeyPatch, writes: Writes) -> None:
+    monkeypatch.setattr(_fs_space, "STEP", 1)
+    room = START + 3 * SIZE + SIZE // 2
+
+    def status(fd: int) -> os.statvfs_result:
+        free = 1000 + room - sum(length for _, length, _ in writes.calls)
+        return os.statvfs_result((1, 1, 10**9, free, free, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", status)
+    driver = Direct(datadir=str(datadir), free_space_reserve=1000)
+    with pytest.raises(errors.StoreFull):
+        put_in_chunks(driver, CONTENT)
+    assert writes.direct == [(START + number * SIZE, SIZE) for number in range(3)]
+    assert names(datadir) == []
+    writes.calls.clear()
+    put_in_chunks(driver, CONTENT[:room])
+
+
+def test_an_interrupted_upload_leaves_no_thread_and_no_file(
+    driver: FilesystemDriver, datadir: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(lane: _fs_direct.DirectLane) -> mmap.mmap:
+        raise KeyboardInterrupt
+
+    writer = driver.open_writer("image")
+    writer.write(CONTENT[: START + SIZE])
+    assert len(lanes()) == 1
+    monkeypatch.setattr(_fs_direct.DirectLane, "_take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(CONTENT)
+    assert names(datadir) == []
+
+
+def test_an_abort_waits_for_the_write_under_way_and_begins_no_other(
+    driver: FilesystemDriver, datadir: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, aborting = threading.Event(), threading.Event()
+    join = threading.Thread.join
+
+    def slow(fd: int, data: memoryview, offset: int) -> int:
+        begun.set()
+        assert aborting.wait(60)
+        return writes.real(fd, data, offset)
+
+    def joining(thread: threading.Thread, timeout: float | None = None) -> None:
+        aborting.set()
+        join(thread, timeout)
+
+    writes.instead = slow
+    monkeypatch.setattr(threading.Thread, "join", joining)
+    writer = driver.open_writer("image")
+    writer.write(CONTENT[: START + 2 * SIZE])
+    assert begun.wait(60)
+    writer.abort()
+    assert lanes() == []
+    assert writes.direct == [(START, SIZE)]
+    assert names(datadir) == []
