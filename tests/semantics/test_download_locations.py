@@ -14,7 +14,7 @@ import pytest
 from imgstore.download import RESUMES
 from imgstore.driver import ObjectReader, StoreDriver
 from imgstore.model import MIB
-from tests.semantics.house import House, Tenant, file_of
+from tests.semantics.house import House, Tenant
 
 PIECE = 65536
 CONTENT = random.Random(11).randbytes(3 * MIB)
