@@ -5,6 +5,8 @@ PYTHON ?= python3
 LISTEN ?= 127.0.0.1
 PORT ?= 9292
 DATA_DIR ?= var
+# Processes that share the tests; each starts servers of its own.
+JOBS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
 
 test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp
 	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest $(wildcard tests/*/test_keystone*.py)

@@ -20,12 +20,11 @@ from imgstore import errors
 from imgstore.catalog import CopyCatalog
 from imgstore.download import DownloadService
 from imgstore.model import Attempt, StoredImage, UploadResult
-from imgstore.preparing import Plan, UploadSettings, chosen, open_session, reserve
+from imgstore.preparing import Plan, Room, UploadSettings, chosen, open_session, reserve
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.seam import host_seam
 from imgstore.session import library_errors
 from imgstore.store import Store, StoreSet
-from imgstore.storewriter import HoldEnd
 from imgstore.undo import Undo
 
 
@@ -71,8 +70,8 @@ class CopyService:
         """Everything that can be refused before a byte is read is refused here, and the quota is held.
 
         Raises UnknownStore; InvalidRequest for no store, or one named twice; StoreReadOnly; what the catalog says
-        (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded. Then nothing has changed, but that the last
-        two count as a copy that failed.
+        (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded, StoreFull. Then nothing has changed, but
+        that the last three count as a copy that failed.
         """
         if not request.stores:
             raise errors.InvalidRequest("Name the stores that the image is to be copied to.")
@@ -106,10 +105,10 @@ class CopyService:
 class ImageCopy:
     """One copy that may begin: `run` it once, on whichever thread, or `abort` it. `stop` is for other threads."""
 
-    def __init__(self, plan: Plan, holds: Sequence[HoldEnd], *, image: StoredImage, downloads: DownloadService) -> None:
+    def __init__(self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService) -> None:
         self.image = image
         self._plan = plan
-        self._holds = holds
+        self._rooms = rooms
         self._downloads = downloads
         self._stopped = threading.Event()
 
@@ -140,7 +139,7 @@ class ImageCopy:
         self._plan.undo.run()
 
     def _copied(self) -> UploadResult:
-        with self._downloads.open(self.image) as download, open_session(self._plan, self._holds) as session:
+        with self._downloads.open(self.image) as download, open_session(self._plan, self._rooms) as session:
             for chunk in download:
                 if self._stopped.is_set():
                     raise CopyStopped("The copy was stopped.")

@@ -64,7 +64,10 @@ class Fanout:
         refuse_excess(total, size=self._size, limit=self._limit)
         self._notice_failures()
         for lane in self._lanes:
-            lane.writer.extend(total)
+            try:
+                lane.writer.extend(total)
+            except errors.StoreFull as error:
+                self._give_up(lane, error)
 
     def write(self, data: bytes | memoryview) -> None:
         """See SessionWriter. Waits while the window is full. Raises what a store raised, mostly of an earlier chunk."""
@@ -126,6 +129,14 @@ class Fanout:
             if lane.failure is not None:
                 self._leave_out(lane, lane.failure)
         return len(self._lanes) < len(before)
+
+    def _give_up(self, lane: _Lane, error: errors.StoreFull) -> None:
+        """The store has no room for more: it is left out like one that failed, after what it is writing now."""
+        if self._need_all or len(self._lanes) == 1:
+            raise error
+        lane.start()
+        with self._lock:
+            lane.put(partial(_abort_for, lane.writer, error), COMMIT)
 
     def _leave_out(self, lane: _Lane, failure: BaseException) -> None:
         if self._need_all or len(self._lanes) == 1 or not isinstance(failure, STORES_FAULTS):
@@ -196,6 +207,14 @@ class _Lane:
                 self.waiting = 0
             self._told()
             return failure is None
+
+
+def _abort_for(writer: StoreWriter, error: errors.StoreFull) -> None:
+    try:
+        writer.abort()
+    except errors.StoreError as failure:
+        raise error from failure
+    raise error
 
 
 def _failure_of(task: Task) -> BaseException | None:

@@ -8,7 +8,8 @@ What this module refuses to do: ask the catalog for an attempt, or run the undo;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
@@ -77,18 +78,33 @@ def chosen(stores: StoreSet, identifiers: Sequence[str]) -> list[Store]:
     return found
 
 
-def reserve(plan: Plan, quota: Quota) -> list[HoldEnd]:
-    """Holds quota for the copy in each store. Raises StoreReadOnly, ImageTooLarge, QuotaExceeded."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A store, and what is held for the copy there."""
+
+    store: Store
+    hold: HoldEnd
+
+
+def reserve(plan: Plan, quota: Quota) -> list[Room]:
+    """Holds quota for the copy in each store; without `need_all` in those that have room, and at least in one.
+
+    Raises StoreReadOnly, ImageTooLarge, QuotaExceeded, StoreFull."""
     for store in plan.stores:
         store.refuse_if_read_only()
     refuse_too_large(plan.size, plan.settings.max_image_size)
-    return [_held(plan, store, quota) for store in plan.stores]
+    rooms: list[Room] = []
+    spare = _Spare(plan, len(plan.stores))
+    for store in plan.stores:
+        with spare.may_be_left_out(store):
+            rooms.append(Room(store, _held(plan, store, quota)))
+    return rooms
 
 
-def open_session(plan: Plan, holds: Sequence[HoldEnd], *, taps: Sequence[TapFactory] = ()) -> UploadSession:
-    """Opens everything; `holds` are those of `reserve`. Raises StoreFull, StoreUnavailable, ObjectExists, and what a
+def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory] = ()) -> UploadSession:
+    """Opens everything; `rooms` are those of `reserve`. Raises StoreFull, StoreUnavailable, ObjectExists, and what a
     tap's factory raises."""
-    writer = _writer(plan, _opened(plan, holds))
+    writer = _writer(plan, _opened(plan, rooms))
     settings = plan.settings
     digests = _digests(settings)
     plan.undo.push("the digests' threads", digests.close)
@@ -115,27 +131,40 @@ def _held(plan: Plan, store: Store, quota: Quota) -> HoldEnd:
     return end
 
 
-def _opened(plan: Plan, holds: Sequence[HoldEnd]) -> list[StoreWriter]:
+class _Spare:
+    """How many of `count` stores may still fail: none where all are needed, else all but one."""
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self._left = 0 if plan.need_all else count - 1
+
+    @contextlib.contextmanager
+    def may_be_left_out(self, store: Store, hold: HoldEnd | None = None) -> Iterator[None]:
+        """The store is left out if it raises StoreError here and one that may fail is left."""
+        try:
+            yield
+        except errors.StoreError as error:
+            if not self._left:
+                raise
+            self._left -= 1
+            leave_out(store, hold, error)
+
+
+def _opened(plan: Plan, rooms: Sequence[Room]) -> list[StoreWriter]:
     """A writer in each store; without `need_all` in those that open one, and at least in one."""
     opened: list[StoreWriter] = []
-    failures: list[errors.StoreError] = []
-    for store, hold in zip(plan.stores, holds, strict=True):
-        try:
-            opened.append(_store_writer(plan, store, hold))
-        except errors.StoreError as error:
-            if plan.need_all or len(failures) == len(plan.stores) - 1:
-                raise
-            failures.append(error)
-            leave_out(store, hold, error)
+    spare = _Spare(plan, len(rooms))
+    for room in rooms:
+        with spare.may_be_left_out(room.store, room.hold):
+            opened.append(_store_writer(plan, room))
     return opened
 
 
-def _store_writer(plan: Plan, store: Store, hold: HoldEnd) -> StoreWriter:
-    key = plan.attempt.key
+def _store_writer(plan: Plan, room: Room) -> StoreWriter:
+    store, key = room.store, plan.attempt.key
     with store.blamed():
         location = store.location(key)
         writer = store.driver.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    opened = StoreWriter(store, location, writer, hold)
+    opened = StoreWriter(store, location, writer, room.hold)
     plan.undo.push(f"object {key} being written to store {store.identifier}", opened.abort)
     return opened
 

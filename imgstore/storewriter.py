@@ -115,10 +115,12 @@ class StoreWriter:
             self.store.driver.delete(self.location.key)
 
 
-def leave_out(store: Store, hold: HoldEnd, failure: BaseException) -> None:
-    """An upload goes on without a store that failed: the hold for its copy is released. What the store cannot let go of
-    was logged by its writer, and is the catalog's to remember."""
+def leave_out(store: Store, hold: HoldEnd | None, failure: BaseException) -> None:
+    """An upload goes on without a store that failed: its hold, if there is one, is released. What the store cannot let
+    go of was logged by its writer, and is the catalog's to remember."""
     LOG.warning("Store %s is left out of an upload: %s", store.identifier, describe(failure))
+    if hold is None:
+        return
     releasing = Undo()
     releasing.push(f"the hold for the copy in store {store.identifier}", hold)
     releasing.run()

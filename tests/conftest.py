@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import os
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,9 @@ collect_ignore_glob = [] if os.environ.get(ENVIRONMENT) else ["*/test_keystone*.
 pytest_plugins = ["tests.support.fixtures"]
 
 LEFT_OUT = pytest.StashKey["collections.Counter[Need]"]()
+TOLD = pytest.StashKey[list[str]]()
+CI = os.environ.get("CI") == "true"
+LINES = "imgstore_left_out"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,21 +33,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CI:
+        return
     missing = [(item, unmet) for item in items if (unmet := _unmet(item))]
     for _, needs in missing:
         config.stash[LEFT_OUT].update(needs)
-    if missing and os.environ.get("CI") == "true":
-        raise pytest.UsageError(*_lines(config))
     if missing:
         left_out = [item for item, _ in missing]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if CI and (unmet := _unmet(item)):
+        pytest.fail("\n".join(need.left_out(1) for need in unmet), pytrace=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells the one that reports; each of them looked at all tests."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[LINES] = _lines(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[TOLD] = getattr(node, "workeroutput", {}).get(LINES, [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[LEFT_OUT]:
+    lines = _lines(config) or config.stash.get(TOLD, [])
+    if lines:
         terminalreporter.section("left out", yellow=True)
-        for line in _lines(config):
+        for line in lines:
             terminalreporter.write_line(line, yellow=True)
 
 

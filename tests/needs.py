@@ -1,7 +1,7 @@
 """What some tests need of the machine: a program or a file that Python cannot bring along.
 
 `pytestmark = needs("qemu-img", why="real images are made with it")`. Where the program is missing the tests are left
-out, and the summary says so with the cure; in continuous integration (CI=true) it is an error of the session. The
+out, and the summary says so with the cure; in continuous integration (CI=true) they fail. The
 hooks are in `tests/conftest.py`.
 """
 

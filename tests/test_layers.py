@@ -55,6 +55,8 @@ HOMES = {
     "keystonemiddleware": {"service"},
     "oslo_context": {"service"},
     "oslo_policy": {"service"},
+    "oslo_limit": {"service"},
+    "openstack": {"service"},
     "prometheus_client": {"service"},
     "jsonpatch": {"service"},
     "jsonpointer": {"service"},

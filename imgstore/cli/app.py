@@ -26,7 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
         "copy": ("copy:Copy", "copy an object to another store, and compare"),
-        "verify": ("verify:Verify", "read an object whole and show, or compare, its digests"),
+        "verify": ("verify:Verify", "compare catalog and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
     },
     "stores": {
@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
+        "usage": ("usage:Usage", "show what projects and stores have of their quotas"),
         "db": ("db:Db", "upgrade the tables of the service's database, or show their revision"),
         "sample-config": ("sample:SampleConfig", "print a configuration with every option"),
     },

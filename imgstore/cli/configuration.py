@@ -24,7 +24,9 @@ from imgstore.store import Store, StoreSet
 from imgstore.upload import UploadSettings
 
 VARIABLE = "IMGSTORE_CONFIG"
-OTHERS: Mapping[str, Sequence[object]] = {"DEFAULT": (), "service": (), "keystone_authtoken": (), "oslo_policy": ()}
+OTHERS: Mapping[str, Sequence[object]] = dict.fromkeys(
+    ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit"), ()
+)
 """Sections that the reference service may have in the same file."""
 
 

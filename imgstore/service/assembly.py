@@ -22,7 +22,7 @@ from imgstore.service.holds import Holds
 from imgstore.service.images import Images
 from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.operation import Operation
-from imgstore.service.options import COPY_THREADS, SECTION
+from imgstore.service.options import COPY_THREADS, INI_FILE, SECTION
 from imgstore.service.projects import caller_of, claimed
 from imgstore.service.recovery import INTERVAL, Recovery
 from imgstore.service.removals import Removals
@@ -156,7 +156,7 @@ def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
         database,
         settings=config.upload_settings(conf),
         taps=config.build_taps(conf),
-        limits=config.quota_limits(conf, stores),
+        limits=limits_of(conf, stores),
         authenticate=_authenticate(conf),
         health=HealthSettings(section.health_interval, section.health_timeout),
         endpoint=section.public_endpoint,
@@ -164,6 +164,16 @@ def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
         lease=section.upload_lease,
         recovery_interval=section.recovery_interval,
     )
+
+
+def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
+    """What projects and stores may take, from where the configuration says. Raises ConfigurationError."""
+    given = config.quota_limits(conf, stores)
+    if conf[SECTION].limits == INI_FILE:
+        return given
+    from imgstore.service.unified_limits import UnifiedLimits  # as below
+
+    return UnifiedLimits(conf, others=given, age=conf[SECTION].limits_age)
 
 
 def _authenticate(conf: cfg.ConfigOpts) -> Authenticate:

@@ -17,6 +17,7 @@ from keystonemiddleware import auth_token  # type: ignore[import-untyped]  # it 
 from keystonemiddleware.exceptions import KeystoneMiddlewareException  # type: ignore[import-untyped]  # the same
 
 from imgstore import errors
+from imgstore.service.identity import IdentityUnavailable
 from imgstore.service.rules import SECTION as POLICY
 from imgstore.service.rules import Rules, quiet
 from imgstore.service.rules import options as policy_options
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
 SECTION = "keystone_authtoken"
 
 _PASSED = "imgstore.token_is_valid"
-
-
-class IdentityUnavailable(errors.ImgstoreError):
-    """Keystone cannot be asked, or does not take the service's own credentials: nobody knows who the caller is."""
-
-    status = 503
-    code = "identity-unavailable"
-    title = "Service Unavailable"
-    retryable = True
 
 
 class Keystone:

@@ -1,13 +1,14 @@
 """The options of the section [service], and the settings that come of them and of the command line.
 
-The sections [keystone_authtoken] and [oslo_policy] are read, and looked through for mistakes, where Keystone is used;
-else they are let be, so that changing `auth` alone turns it on and off.
+The sections [keystone_authtoken], [oslo_policy] and [oslo_limit] are read, and looked through for mistakes, where
+Keystone is used; else they are let be, so that changing `auth` or `limits` alone turns it on and off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ SECTION = "service"
 
 KEYSTONE, NOAUTH = "keystone", "noauth"
 COPY_THREADS = 2
-FOREIGN = ("keystone_authtoken", "oslo_policy")
+INI_FILE = "configuration"
+FOREIGN = ("keystone_authtoken", "oslo_policy", "oslo_limit")
 
 OPTIONS: Sequence[cfg.Opt] = (
     cfg.HostAddressOpt(
@@ -63,6 +65,22 @@ OPTIONS: Sequence[cfg.Opt] = (
             (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs imgstore[keystone]"),
         ],
         help="How callers are known.",
+    ),
+    cfg.StrOpt(
+        "limits",
+        default=INI_FILE,
+        choices=[
+            (INI_FILE, "from this file: project_quota, project_images and project_uploads of [imgstore]"),
+            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs imgstore[keystone]"),
+        ],
+        help="Where the limits of projects come from. Those of a project in a store, and a store's capacity, are from "
+        "this file in any case.",
+    ),
+    cfg.FloatOpt(
+        "limits_age",
+        default=60,
+        min=0,
+        help="Seconds for which a limit of Keystone is used without asking again.",
     ),
     cfg.StrOpt(
         "database",
@@ -140,19 +158,30 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 def load(files: Sequence[str]) -> cfg.ConfigOpts:
     """The service's configuration. Raises ConfigurationError."""
-    conf = config.load(files, extra={SECTION: OPTIONS, **dict.fromkeys(FOREIGN, ())})
-    if conf[SECTION].auth == NOAUTH:
-        return conf
+    others: dict[str, Sequence[cfg.Opt]] = dict.fromkeys(FOREIGN, ())
+    conf = config.load(files, extra={SECTION: OPTIONS, **others})
+    if conf[SECTION].auth == KEYSTONE:
+        with _needing_keystone("auth"):
+            from imgstore.service.keystone import sections
+        others |= sections(conf)
+    if conf[SECTION].limits == KEYSTONE:
+        with _needing_keystone("limits"):
+            from imgstore.service.unified_limits import options
+        others["oslo_limit"] = options(conf)
+    return config.load(files, extra={SECTION: OPTIONS, **others}) if any(others.values()) else conf
+
+
+@contextlib.contextmanager
+def _needing_keystone(option: str) -> Iterator[None]:
     try:
-        from imgstore.service.keystone import sections
+        yield
     except ImportError as error:
         raise errors.ConfigurationError(
             f"is {KEYSTONE}, but the module '{error.name}' is missing.",
             section=SECTION,
-            option="auth",
+            option=option,
             cure="Install it: pip install 'imgstore[keystone]'.",
         ) from error
-    return config.load(files, extra={SECTION: OPTIONS, **sections(conf)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 MariaDB or MySQL are for several machines. The only package that knows SQL."""
 
 from imgstore.sql.address import Address, address_of_file, parse
+from imgstore.sql.audit import Audit, Finding, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
@@ -18,8 +19,9 @@ from imgstore.sql.recovery import DeadAttempt, Recovery, Standing
 from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
-    "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Caller",
-    "Condition", "Counts", "Database", "DeadAttempt", "Entry", "ImageQuery", "ImageRecord", "LedgerBooks", "NewImage",
-    "NotInStore", "OutcomeUnknown", "Place", "Places", "Recovery", "Removal", "SortKey", "SqlCatalog", "SqlLedger",
-    "Standing", "Weight", "address_of_file", "current", "opened", "parse", "upgrade",
+    "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Audit", "Caller",
+    "Condition", "Counts", "Database", "DeadAttempt", "Entry", "Finding", "ImageQuery", "ImageRecord", "LedgerBooks",
+    "NewImage", "NotInStore", "OutcomeUnknown", "Place", "Places", "Recovery", "Removal", "SortKey", "SqlCatalog",
+    "SqlLedger", "Standing", "Weight", "address_of_file", "compare", "current", "opened", "parse", "put_right",
+    "upgrade",
 ]  # fmt: skip

@@ -142,17 +142,18 @@ def _owned_by(attempt: Attempt) -> tuple[sa.ColumnElement[bool], sa.ColumnElemen
 def _add_all(connection: sa.Connection, attempt: Attempt, locations: Sequence[Location]) -> None:
     """The image's new data; a store of the attempt that was left out may hold some all the same."""
     for location in locations:
-        _add_location(connection, attempt.image_id, location, LIVE)
+        add_location(connection, attempt.image_id, location, LIVE)
     reached = {location.store for location in locations}
     _remove_from(connection, attempt, [store for store in attempt.stores if store not in reached])
 
 
 def _remove_from(connection: sa.Connection, attempt: Attempt, stores: Iterable[str]) -> None:
     for store in stores:
-        _add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
+        add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
 
 
-def _add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
+def add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
+    """An object of the image, or one that is to be removed."""
     connection.execute(
         sa.insert(LOCATIONS).values(
             image_id=image_id, store=location.store, key=location.key, url=location.url, state=state

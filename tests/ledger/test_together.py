@@ -42,7 +42,7 @@ class House:
         return self.catalog.create(new).id
 
     def begun(self, image_id: str, size: int | None = 5) -> Attempt:
-        attempt = self.catalog.begin(UploadRequest(image_id), STORE)
+        attempt = self.catalog.begin(UploadRequest(image_id), [STORE])
         self.ledger.reserve(attempt, STORE, size)
         return attempt
 
@@ -108,7 +108,7 @@ def test_activation_settles_and_deletion_gives_back(house: House) -> None:
 def test_uncertain_activation_is_certain_for_both(house: House, made: bool) -> None:
     """COMMIT fails, and was made or not: image and quota say the same, and the session's own end harms nothing."""
     image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), STORE)
+    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
     hold = house.ledger.reserve(attempt, STORE, 40)
     with failing_commit(house.database, made=made), pytest.raises(OutcomeUnknown):
         house.catalog.activate(attempt, result(attempt, 40))
@@ -146,7 +146,7 @@ def test_dead_attempt_frees_the_project_at_once_and_the_store_when_its_object_is
 def test_zombie_settles_nothing(house: House) -> None:
     """An attempt that was taken for dead comes back after another has won."""
     image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), STORE)
+    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
     zombie = house.ledger.reserve(attempt, STORE, 40)
     house.catalog.abandon_uploads()
     house.remove_all()
@@ -161,7 +161,7 @@ def test_zombie_settles_nothing(house: House) -> None:
 
 def test_image_deleted_during_its_upload(house: House) -> None:
     image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), STORE)
+    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
     hold = house.ledger.reserve(attempt, STORE, 40)
     house.catalog.delete(image_id, EVERYTHING)
     assert house.ledger.account(OWNER) == Weight(held=40, uploads=1)
@@ -172,7 +172,7 @@ def test_image_deleted_during_its_upload(house: House) -> None:
 
 
 def test_object_that_was_never_held_counts_when_it_is_an_images(house: House) -> None:
-    attempt = house.catalog.begin(UploadRequest(house.queued()), STORE)
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
     house.catalog.activate(attempt, result(attempt, 40))
     assert house.ledger.account(OWNER) == Weight(used=40, images=1)
 
@@ -194,7 +194,7 @@ def test_image_that_is_given_to_another_project_counts_there(house: House) -> No
 
 def test_upload_of_an_image_that_was_given_away_is_the_new_owners(house: House) -> None:
     image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), STORE)
+    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
     hold = house.ledger.reserve(attempt, STORE, None)
     hold.extend_to(10)
     house.catalog.update(image_id, EVERYTHING, lambda image: dataclasses.replace(image, owner="other"))
@@ -213,9 +213,9 @@ def test_ledger_that_is_new_knows_what_the_catalog_has(database_url: str) -> Non
         old = House(database, None, catalog)  # type: ignore[arg-type]  # there is none yet
         sizes = {40: old.queued(), 7: old.queued(), 3: old.queued("other")}
         for size, image_id in sizes.items():
-            first = catalog.begin(UploadRequest(image_id), STORE)
+            first = catalog.begin(UploadRequest(image_id), [STORE])
             catalog.release(first)
-            attempt = catalog.begin(UploadRequest(image_id), STORE)
+            attempt = catalog.begin(UploadRequest(image_id), [STORE])
             catalog.activate(attempt, result(attempt, size))
         old.queued()
         catalog.delete(sizes[7], EVERYTHING)

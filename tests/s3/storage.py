@@ -52,6 +52,7 @@ class BucketStorage(Storage):
         path = f"{self._bucket}/{store}/{key}"
         kept = self._account.head(path).headers
         ours = {name: value for name, value in kept.items() if name.startswith("x-object-meta-")}
+        self._account.delete(path, query="multipart-manifest=delete")  # else its parts would stay
         assert self._account.put(path, data, headers=ours).status == 201
 
     @contextlib.contextmanager

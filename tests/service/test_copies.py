@@ -64,17 +64,18 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_copies_beyond_the_threads_wait_with_their_quota_held(world: World) -> None:
     images = [world.image() for _ in range(COPY_THREADS + 2)]
-    account = world.local.service.quota.account("default")
     with world.gated.pausing("write") as pause:
         for image_id in images:
             assert world.copy(image_id, "gated").status == 202
         pause.wait_until_reached()
         shown = [world.client.show(image_id) for image_id in images]
         assert {image["os_glance_importing_to_stores"] for image in shown} == {"gated"}
+        account = world.local.service.quota.account("default")
         assert (account.used, account.held) == (len(images) * len(DATA), len(images) * len(DATA))
         assert world.copy(images[-1], "far").status == 409
     world.wait()
     assert {world.client.show(image_id)["stores"] for image_id in images} == {"main,gated"}
+    account = world.local.service.quota.account("default")
     assert (account.used, account.held) == (2 * len(images) * len(DATA), 0)
 
 

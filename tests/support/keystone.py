@@ -15,6 +15,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +25,7 @@ PASSWORD = "not-a-secret-here"
 PROJECTS = ("one", "two")
 ROLES = ("admin", "member", "reader")
 DOMAIN = {"id": "default"}
+REGION = "RegionOne"
 PATIENCE = 120.0
 
 _CONFIGURATION = """\
@@ -46,6 +48,14 @@ key_repository = {data}/credential
 [identity]
 password_hash_rounds = 4
 """
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where Keystone says that a service is."""
+
+    service_id: str
+    endpoint_id: str
 
 
 class Keystone:
@@ -95,12 +105,33 @@ class Keystone:
         """The identifier of a project."""
         return self._ids[name]
 
-    def offer(self, kind: str, url: str) -> None:
+    def offer(self, kind: str, url: str) -> Endpoint:
         """Lists a service at `url` in the catalog."""
         token = self.token("admin", "admin")
         service = self._ask(token, "POST", "/services", {"service": {"type": kind, "name": f"{kind} of the test"}})
-        endpoint = {"service_id": service["service"]["id"], "interface": "public", "region_id": "RegionOne", "url": url}
-        self._ask(token, "POST", "/endpoints", {"endpoint": endpoint})
+        service_id = service["service"]["id"]
+        endpoint = {"service_id": service_id, "interface": "public", "region_id": REGION, "url": url}
+        made = self._ask(token, "POST", "/endpoints", {"endpoint": endpoint})
+        return Endpoint(service_id, made["endpoint"]["id"])
+
+    def register_limit(self, endpoint: Endpoint, resource: str, limit: int) -> str:
+        """The limit of every project; gives its identifier."""
+        value = self._limited(endpoint, resource, default_limit=limit)
+        body = self._ask(self.system_token(), "POST", "/registered_limits", {"registered_limits": [value]})
+        return str(body["registered_limits"][0]["id"])
+
+    def limit_project(self, endpoint: Endpoint, project: str, resource: str, limit: int) -> None:
+        """Another limit for one project."""
+        value = self._limited(endpoint, resource, resource_limit=limit, project_id=self.project(project))
+        self._ask(self.system_token(), "POST", "/limits", {"limits": [value]})
+
+    def change_limit(self, identifier: str, limit: int) -> None:
+        """The limit of every project, from now on."""
+        value = {"registered_limit": {"default_limit": limit}}
+        self._ask(self.system_token(), "PATCH", f"/registered_limits/{identifier}", value)
+
+    def _limited(self, endpoint: Endpoint, resource: str, **more: object) -> dict[str, object]:
+        return {"service_id": endpoint.service_id, "region_id": REGION, "resource_name": resource, **more}
 
     def token(self, user: str, project: str) -> str:
         """A new token of a user in a project."""

@@ -76,6 +76,7 @@ def test_an_unknown_length_is_stopped_at_the_byte_that_exceeds(world: World, lim
             writer.write(b"x")
         assert writer.total == LIMIT
     assert world.account.everything() == set()
+    world.account.wait_until_used(0)
     put(driver, body(LIMIT), declared=False)
     driver.delete(KEY)
 

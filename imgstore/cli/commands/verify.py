@@ -30,13 +30,13 @@ COLUMNS = ("problem", "store", "key", "image", "detail")
 
 
 class Verify(ShowCommand):
-    """Compare the service's catalog with the stores, or read one object whole and show, or compare, its digests.
+    """Compare catalog and stores, or check one object's digests.
 
-    Without an object everything is compared, both ways: objects that no image knows, images whose object is missing,
-    sizes and, with --digests, digests that differ. The service's database is what [service] database says, or is in
-    --data-dir. What an upload under way writes, and what is still to be removed, is as it should be; so this may be
-    done while the service runs. Each difference is a row, and the exit status is 1 if there is one. 'STORE:' compares
-    one store only.
+    Without an object the service's catalog and the stores are compared, both ways: objects that no image knows,
+    images whose object is missing, sizes and, with --digests, digests that differ. The service's database is what
+    [service] database says, or is in --data-dir. What an upload under way writes, and what is still to be removed, is
+    as it should be; so this may be done while the service runs. Each difference is a row, and the exit status is 1 if
+    there is one. 'STORE:' compares one store only.
 
     With an object the exit status is 1 if a digest is not the one that is expected.
     """

@@ -1,0 +1,113 @@
+"""`imgstore usage`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import TYPE_CHECKING
+
+from imgstore import config
+from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.failures import FAILED, BadUsage
+from imgstore.cli.service import add_data_dir, needing_the_service, of_database, service_configuration
+from imgstore.cli.words import SizeInColumn
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from imgstore.limits import Limits
+    from imgstore.sql import Account, Database, Finding
+
+COLUMNS = ("project", "store", "size", "held", "limit", "images", "uploads")
+COMPARED = ("project", "store", "size", "true_size", "held", "true_held", "images", "true_images")
+
+
+class Usage(ListCommand):
+    """Show what projects and stores have of their quotas.
+
+    A line without a store is a project's in all stores, one without a project a store's. 'size' is what images have,
+    'held' what uploads under way have set aside; both count against 'limit'.
+
+    --recompute adds everything up from the catalog and shows where the quota counts something else; the exit status is
+    then 1, unless --fix puts it right. Services may go on meanwhile.
+    """
+
+    EXAMPLES = """
+        imgstore usage
+        imgstore usage --project 5d2c6f6e37b34e1c8d076a2f0c9f1b11 -f json
+        imgstore usage --recompute --fix
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """See Command."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--project", metavar="ID", help="only this project")
+        parser.add_argument("--recompute", action="store_true", help="compare with what the catalog adds up to")
+        parser.add_argument("--fix", action="store_true", help="with --recompute: put right what differs")
+        add_data_dir(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        """See Command."""
+        if parsed_args.fix and not parsed_args.recompute:
+            raise BadUsage("--fix goes with --recompute.")
+        self._refuse_unknown_columns(parsed_args, COMPARED if parsed_args.recompute else COLUMNS)
+        conf, address = service_configuration(parsed_args)
+        with needing_the_service():
+            from imgstore.sql import PARTS, opened
+        with of_database(address), contextlib.closing(opened(address, PARTS)) as database:
+            if parsed_args.recompute:
+                return COMPARED, self._compared(database, parsed_args)
+            return COLUMNS, _rows(conf, database, parsed_args.project)
+
+    def _compared(self, database: Database, parsed_args: argparse.Namespace) -> list[tuple[object, ...]]:
+        from imgstore.sql import compare, put_right
+
+        audit = compare(database)
+        shown = [finding for finding in audit.wrong if _asked_for(finding.account, parsed_args.project)]
+        if parsed_args.fix:
+            put_right(database, audit)
+            self.status = FAILED if compare(database).wrong else self.status
+        elif shown or audit.images:
+            self.status = FAILED
+        return [_comparison(finding) for finding in shown]
+
+
+def _rows(conf: cfg.ConfigOpts, database: Database, project: str | None) -> list[tuple[object, ...]]:
+    from imgstore.service.assembly import limits_of
+    from imgstore.sql import SqlLedger
+
+    with contextlib.closing(config.build_stores(conf)) as stores:
+        limits = limits_of(conf, stores)
+        found = SqlLedger(database).accounts()
+        return [
+            (
+                account.owner,
+                account.store,
+                SizeInColumn(has.used),
+                SizeInColumn(has.held),
+                SizeInColumn(_limit(limits, account)),
+                has.images,
+                has.uploads,
+            )
+            for account, has in sorted(found.items(), key=lambda item: (item[0].owner, item[0].store))
+            if _asked_for(account, project)
+        ]
+
+
+def _limit(limits: Limits, account: Account) -> int | None:
+    if not account.owner:
+        return limits.store(account.store).size
+    if account.store:
+        return limits.project_in_store(account.owner, account.store).size
+    return limits.project(account.owner).size
+
+
+def _comparison(finding: Finding) -> tuple[object, ...]:
+    counted, true = finding.counted, finding.true
+    sizes = (counted.used, true.used, counted.held, true.held)
+    return (*(finding.account.owner, finding.account.store), *map(SizeInColumn, sizes), counted.images, true.images)
+
+
+def _asked_for(account: Account, project: str | None) -> bool:
+    return project is None or account.owner == project

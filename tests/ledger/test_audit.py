@@ -1,0 +1,116 @@
+"""The ledger against the catalog: nothing is found where all is well; what is off is found, and put right."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from imgstore.model import Location, UploadRequest
+from imgstore.sql import EVERYTHING, Weight, compare, put_right
+from imgstore.sql.ledger.entries import Place
+from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES
+from tests.ledger.conftest import OWNER, STORE
+from tests.ledger.test_together import House, house
+
+__all__ = ["house"]
+
+
+def execute(house: House, statement: sa.Executable) -> None:
+    house.database.change(lambda connection: connection.execute(statement))
+
+
+def assert_put_right(house: House) -> None:
+    found = compare(house.database)
+    assert found.wrong or found.images
+    put_right(house.database, found)
+    after = compare(house.database)
+    assert (after.wrong, after.images) == ((), ())
+
+
+def test_nothing_is_found_where_all_is_well(house: House) -> None:
+    house.active(40)
+    house.begun(house.queued("other"), 7)
+    house.catalog.delete(house.active(3), EVERYTHING)
+    house.begun(house.queued(), None)
+    house.catalog.abandon_uploads()
+    house.begun(house.queued("other"), 9)
+    found = compare(house.database)
+    assert (found.wrong, found.images) == ((), ())
+    assert {finding.account.owner for finding in found.findings} == {"", OWNER, "other"}
+
+
+def test_missing_entries_and_wrong_sizes_are_the_catalogs(house: House) -> None:
+    first, second = house.active(40), house.active(30)
+    house.ledger.forget(Place(STORE, first))
+    house.ledger.forget(Place("", second))
+    execute(house, sa.update(ENTRIES).where(ENTRIES.c.key == second, ENTRIES.c.store == STORE).values(bytes=31))
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(used=70, images=2)
+
+
+def test_accounts_that_do_not_add_up_are_added_up(house: House) -> None:
+    house.active(40)
+    house.begun(house.queued(), 7)
+    execute(house, sa.update(ACCOUNTS).values(used_bytes=999, held_bytes=1, images=9, uploads=9))
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(used=40, held=7, images=2, uploads=1)
+    assert house.ledger.account("", STORE) == Weight(used=40, held=7, images=2, uploads=1)
+
+
+def test_accounts_that_are_lost_are_made_again(house: House) -> None:
+    house.active(40)
+    execute(house, sa.delete(ACCOUNTS))
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+
+
+def test_object_that_no_image_has_is_handed_to_the_service(house: House) -> None:
+    """As of a failed upload whose object the store did not let go."""
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
+    hold = house.ledger.reserve(attempt, STORE, 40)
+    house.catalog.release(attempt)
+    hold.settle(40)
+    assert house.ledger.account(OWNER) == Weight(used=40, images=1), "it counts until it is gone"
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(images=1)
+    assert house.ledger.account("", STORE) == Weight(used=40, images=1)
+    (removal,) = house.catalog.removals()
+    assert (removal.store, removal.key) == (STORE, attempt.key)
+    house.catalog.removed(removal)
+    assert house.ledger.account("", STORE) == Weight()
+
+
+def test_living_hold_is_let_be_and_an_expired_one_is_not(house: House) -> None:
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
+    hold = house.ledger.reserve(attempt, STORE, 40)
+    house.catalog.release(attempt)
+    assert compare(house.database).wrong == (), "its session is about to end it"
+    execute(house, sa.update(ENTRIES).where(ENTRIES.c.state == "held").values(expires_at=1))
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(images=1)
+    hold.release()
+
+
+def test_entries_of_a_host_without_our_catalog_are_not_its_images(house: House) -> None:
+    """Two hosts must not share a ledger; what is left over is forgotten."""
+    house.ledger.add_image("stranger", "elsewhere")
+    assert_put_right(house)
+    assert house.ledger.account("elsewhere") == Weight()
+
+
+def test_copies_count_each(house: House) -> None:
+    image_id = house.active(40)
+    house.database.change(
+        lambda connection: connection.execute(
+            sa.text("INSERT INTO image_locations (image_id, store, " + quoted(connection) + ", url, state) "
+                    "VALUES (:image, 'slow', :image, '', 'live')"),
+            {"image": image_id},
+        )
+    )  # fmt: skip
+    assert_put_right(house)
+    assert house.ledger.account(OWNER) == Weight(used=80, images=1)
+    house.ledger.give_back(OWNER, Location("slow", image_id, ""), 40)
+    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+
+
+def quoted(connection: sa.Connection) -> str:
+    return connection.dialect.identifier_preparer.quote("key")
