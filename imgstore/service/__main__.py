@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves until SIGTERM or SIGINT. Raises ConfigurationError, CatalogUnavailable before the start."""
+    """Serves until SIGTERM, SIGINT or SIGHUP. Raises ConfigurationError, CatalogUnavailable before the start."""
     conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
     with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:

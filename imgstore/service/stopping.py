@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imgstore.service.server import Server
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class OpenConnections:
@@ -49,7 +49,8 @@ class OpenConnections:
 
 
 def serve(server: Server) -> None:
-    """Serves with a prepared server until SIGTERM or SIGINT; called from the main thread."""
+    """Serves with a prepared server until SIGTERM, SIGINT or SIGHUP (its terminal is closed); called from the main
+    thread. SIGHUP is let be where it is ignored at the start, as under nohup."""
     # On threads: what a signal interrupts may hold a lock that is needed there.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
@@ -60,7 +61,8 @@ def serve(server: Server) -> None:
             begun[-1].start()
 
     for number in SIGNALS:
-        signal.signal(number, on_signal)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
     server.serve()
     for step in begun:
         step.join()

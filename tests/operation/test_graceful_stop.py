@@ -60,11 +60,12 @@ def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
         assert {service.client.upload(image_id, b"retry").status for image_id in nothing} == {204}
 
 
-def test_no_upload_begins_after_sigterm_and_the_one_under_way_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_no_upload_begins_after_a_signal_and_the_one_under_way_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     with ServiceProcess(tmp_path, options={"service": {"grace_period": FOR_EVER}}) as service:
         held, late = service.client.create(), service.client.create()
         with service.client.begin_upload(held, length=4) as upload:
-            service.process.send_signal(signal.SIGTERM)
+            service.process.send_signal(number)
             _wait_until_closed(service)
             with pytest.raises(ConnectionError):
                 service.client.upload(late, b"late")
@@ -74,6 +75,20 @@ def test_no_upload_begins_after_sigterm_and_the_one_under_way_goes_on(tmp_path: 
         assert service.wait() == 0
         assert [service.catalog.status(image_id) for image_id in (held, late)] == ["active", "queued"]
         assert (service.objects(), service.leftovers()) == ([held], [])
+
+
+class UnderNohup(ServiceProcess):
+    """One that its user wants to outlive the terminal."""
+
+    def command(self) -> list[str]:
+        """See ServiceProcess."""
+        return ["nohup", *super().command()]
+
+
+def test_hangup_that_is_ignored_at_the_start_stays_so(tmp_path: Path) -> None:
+    with UnderNohup(tmp_path) as service:
+        service.process.send_signal(signal.SIGHUP)
+        assert service.client.upload(service.client.create(), b"goes on").status == 204
 
 
 def _wait_until_closed(service: ServiceProcess) -> None:
