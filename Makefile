@@ -15,7 +15,7 @@ export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-keystone test-s3 lint bench bench-s3 bench-swift sample clean
+.PHONY: run test test-keystone test-s3 lint bench bench-s3 bench-swift bench-ledger sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -46,6 +46,10 @@ bench-s3: $(VENV)/bench.stamp $(VENV)/swift.stamp $(VENV)/aws.stamp
 
 bench-swift: $(VENV)/bench.stamp $(VENV)/swift.stamp
 	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.swift $(ARGS)
+
+# With the databases' clients, which the tests have.
+bench-ledger: $(VENV)/test.stamp
+	$(BIN)/python -m bench.ledger $(ARGS)
 
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf

@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.config.packages import install
 from tests.s3.places import Place as S3Place
 from tests.support.service import STORES, Options
+from tests.swift.subject import CONTAINER, SEGMENTS
+from tests.swift.world import World
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,3 +95,32 @@ class S3(Place):
 
     def names(self) -> set[str]:
         return {name for place in self._places.values() for name in place.names()}
+
+
+class Swift(Place):
+    """Two accounts; `worlds` are of the tests of the Swift driver."""
+
+    segment = 65536
+    large = 8 * segment
+
+    def __init__(self, worlds: Mapping[str, World]) -> None:
+        self._worlds = worlds
+
+    def options(self) -> Options:
+        enabled = ", ".join(f"{store}:swift" for store in STORES)
+        sections = {
+            store: {"datadir": None, **world.options(segment_size=self.segment)}
+            for store, world in self._worlds.items()
+        }
+        return {"imgstore": {"enabled_stores": enabled}, **sections}
+
+    def names(self) -> set[str]:
+        return {name for world in self._worlds.values() for name in _names_in(world)}
+
+
+def _names_in(world: World) -> set[str]:
+    if CONTAINER not in world.account.containers():
+        return set()
+    objects = set(world.account.objects(CONTAINER))
+    owned = {segment for key in objects for segment in world.segments_of(key)}
+    return objects | {f"segment {name}" for name in world.segments() if f"{SEGMENTS}/{name}" not in owned}

@@ -18,14 +18,16 @@ from pathlib import Path
 import pytest
 
 from imgstore.sql import Database, upgrade
-from tests.crash.places import S3, Filesystem, Named, Place
+from tests.crash.places import S3, Filesystem, Named, Place, Swift
 from tests.s3.conftest import SWIFT
 from tests.s3.places import SwiftPlace
 from tests.support.client import Client
 from tests.support.fixtures import SwiftFactory
 from tests.support.service import STORES, ServiceProcess
+from tests.support.swift import SwiftSettings
+from tests.swift.world import World
 
-KILLS = {"filesystem": 34, "named": 33, "s3": 33}
+KILLS = {"filesystem": 25, "named": 25, "s3": 25, "swift": 25}
 """By kind of storage: a hundred in all."""
 PATIENCE = 60.0
 
@@ -79,6 +81,9 @@ def place(storage: str, tmp_path: Path, swift_with: SwiftFactory) -> Place:
     if storage == "s3":
         server = swift_with(SWIFT)
         return S3({store: SwiftPlace(server) for store in STORES})
+    if storage == "swift":
+        server = swift_with(SwiftSettings())
+        return Swift({store: World(server, contextlib.ExitStack()) for store in STORES})
     return {"filesystem": Filesystem, "named": Named}[storage](tmp_path)
 
 

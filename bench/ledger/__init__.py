@@ -1,0 +1,1 @@
+"""What catalog and ledger cost an upload, on each kind of database."""
