@@ -21,6 +21,7 @@ COMMANDS: dict[str, list[str]] = {
     "stores": ["stores"],
     "check": ["check"],
     "purge": ["purge"],
+    "usage": ["usage", "--data-dir", "."],
     "db": ["db", "upgrade", "--data-dir", "."],
     "sample-config": ["sample-config"],
     "help": ["help", "put"],
@@ -38,6 +39,7 @@ def test_every_command_is_here() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_the_same_on_a_terminal_and_in_a_pipe(shop: Shop, command: str) -> None:
     shop.file("image", b"content")
+    shop.run("db", "upgrade", "--data-dir", ".")
     for key in ("key", "gone-pipe", "gone-terminal"):
         (shop.datadir("fast") / key).write_bytes(b"content")
     piped = shop.run(*(word.format("pipe") for word in COMMANDS[command]))

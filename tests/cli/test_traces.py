@@ -20,6 +20,7 @@ ARGUMENTS = {
     "rm": ["key"],
     "help": ["put"],
     "serve": ["--help"],
+    "usage": ["--data-dir", "."],
     "db": ["upgrade", "--data-dir", "."],
 }
 
@@ -28,6 +29,7 @@ ARGUMENTS = {
 def test_a_command_leaves_nothing_in_the_home(shop: Shop, command: str) -> None:
     shop.file("image", b"content")
     (shop.datadir("fast") / "key").write_bytes(b"there")
+    shop.run("db", "upgrade", "--data-dir", ".")
     done = subprocess.run(
         [sys.executable, "-c", FAR_FROM_TMP + RUN, command, *ARGUMENTS.get(command, [])],
         capture_output=True, cwd=shop.root, env=shop.environ, timeout=PATIENCE, check=False,

@@ -14,6 +14,7 @@ from imgstore.model import MIB
 from imgstore.service.health import Finding, HealthSettings, StoreHealth, Watch
 from imgstore.store import Store, StoreSet
 from tests.support.service import PATIENCE, LocalService
+from tests.support.waiting import until
 
 
 class Patient(MemoryDriver):
@@ -139,7 +140,7 @@ def test_stores_that_work_are_up(house: House, path: str) -> None:
 def test_default_store_that_is_down_is_503(house: House, store: str, status: int, summary: str) -> None:
     driver: Patient = getattr(house, store)
     driver.failure = errors.StoreUnavailable("Gone.", detail="hunter2 in /secret/path")
-    driver.wait_for_checks(3)
+    until(lambda: house.client.get("/healthcheck/stores").json()["status"] == summary)
     answer = house.client.get("/healthcheck/stores")
     assert (answer.status, answer.json()["status"]) == (status, summary)
     (down,) = [found for found in answer.json()["stores"] if found["status"] == "down"]
@@ -148,8 +149,7 @@ def test_default_store_that_is_down_is_503(house: House, store: str, status: int
     assert b"hunter2" not in answer.body
     assert house.client.get("/healthcheck").body == b"OK\n", "the process itself is well"
     driver.failure = None
-    driver.wait_for_checks(3)
-    assert house.client.get("/healthcheck/stores").json()["status"] == "up"
+    until(lambda: house.client.get("/healthcheck/stores").json()["status"] == "up")
 
 
 def test_store_whose_check_hangs_blocks_no_request_and_no_upload(house: House) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from imgstore.model import Attempt
+from imgstore.sql.leases import Keeper
 from tests.needs import needs_server
 from tests.support.databases import SERVERS, DatabaseServer
 
@@ -56,7 +58,19 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(servers: Servers, database_kind: str, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
+def database_url(
+    servers: Servers, database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """An empty database. At the end the leases of attempts that a test did not end are renewed no more."""
+    keepers: list[Keeper] = []
+    add = Keeper.add
+
+    def noted(keeper: Keeper, attempt: Attempt) -> None:
+        keepers.append(keeper)
+        add(keeper, attempt)
+
+    monkeypatch.setattr(Keeper, "add", noted)
     with servers.database(database_kind, tmp_path) as url:
         yield url
+        for keeper in keepers:
+            keeper.stop()

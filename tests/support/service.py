@@ -32,6 +32,8 @@ STORES = ("fast", "slow")
 PATIENCE = 60.0
 UNWATCHED = HealthSettings(interval=86400.0)
 """No check of a store in the middle of a test: for a moment it has a hidden file of its own there."""
+UNRECOVERED = 86400.0
+"""No recovery in the middle of a test: it removes what the test wants to see pending."""
 UNHEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Options = Mapping[str, Mapping[str, object]]
@@ -204,7 +206,7 @@ class LocalService:
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
         health: HealthSettings = UNWATCHED,
-        recovery_interval: float = PATIENCE,
+        recovery_interval: float = UNRECOVERED,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
