@@ -48,7 +48,8 @@ class UnifiedLimits:
         self._known: dict[str, tuple[float, Allowance]] = {}
         _publish(conf)
         try:
-            self._enforcer = limit.Enforcer(lambda project, names: dict.fromkeys(names, 0), cache=False)
+            with quiet("oslo.limit"):
+                self._enforcer = limit.Enforcer(lambda project, names: dict.fromkeys(names, 0), cache=False)
         except (exception.SessionInitError, ValueError, *AWAY) as error:
             raise _unusable(f"the limits cannot be read ({error}).", "Correct its options.") from error
 

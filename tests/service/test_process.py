@@ -31,7 +31,8 @@ def refusal(*arguments: str, cwd: Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=environment, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert not (cwd / "home").exists()
-    (line,) = done.stderr.splitlines()
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    line = done.stderr.rstrip("\n")
     return line
 
 
