@@ -32,8 +32,7 @@ def refusal(*arguments: str, cwd: Path) -> str:
     assert (done.returncode, done.stdout) == (2, "")
     assert not (cwd / "home").exists()
     assert len(done.stderr.splitlines()) == 1, done.stderr
-    line = done.stderr.rstrip("\n")
-    return line
+    return done.stderr.rstrip("\n")
 
 
 def hidden_names(datadir: Path, key: str) -> list[str]:
