@@ -21,16 +21,6 @@ PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
-    """With its projects, users and roles."""
-    made = Keystone(tmp_path_factory.mktemp("keystone"))
-    made.prepare()
-    with made:
-        made.populate()
-        yield made
-
-
-@pytest.fixture(scope="module")
 def service(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """The service that asks it, in its catalog."""
     options: Options = {"service": {"auth": "keystone"}, "keystone_authtoken": keystone.section()}

@@ -16,16 +16,6 @@ LIMITS = {"image_size_total": 2, "image_count_total": 3, "image_count_uploading"
 
 
 @pytest.fixture(scope="module")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
-    """With its projects, users and roles."""
-    made = Keystone(tmp_path_factory.mktemp("keystone"))
-    made.prepare()
-    with made:
-        made.populate()
-        yield made
-
-
-@pytest.fixture(scope="module")
 def endpoint(keystone: Keystone) -> Endpoint:
     """Where the image service is said to be: limits are an endpoint's."""
     return keystone.offer("image", "http://127.0.0.1:1")

@@ -116,9 +116,8 @@ def test_the_buffers_go_with_the_upload(
     driver: FilesystemDriver, writes: Writes, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     alive: set[int] = set()
-    real = mmap.mmap
 
-    class Counted(real):  # type: ignore[misc, valid-type] # the class that is replaced
+    class Counted(mmap.mmap):
         def __del__(self) -> None:
             alive.discard(id(self))
 

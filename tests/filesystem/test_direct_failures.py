@@ -8,7 +8,6 @@ import fcntl
 import mmap
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,12 @@ import pytest
 from imgstore import errors
 from imgstore.drivers import _fs_direct, _fs_space
 from imgstore.drivers._fs_output import PIECE
+from imgstore.drivers._fs_writer import FileWriter
 from imgstore.drivers.filesystem import FilesystemDriver
 from tests.filesystem.direct import CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
 from tests.filesystem.scenarios import EXPECTED
 from tests.filesystem.support import Direct, get, names, put
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -89,8 +90,8 @@ def test_after_a_refusal_no_thread_is_kept_and_nothing_waits_for_a_full_buffer(
     writes.instead = failing(errno.EINVAL)
     with driver.open_writer("image") as writer:
         writer.write(CONTENT[: START + SIZE])
-        while writer._output.direct:  # type: ignore[attr-defined] # what the other thread has found out is private
-            time.sleep(0.001)
+        assert isinstance(writer, FileWriter)
+        until(lambda: not writer._output.direct)
         writer.write(CONTENT[START + SIZE :])
         assert lanes() == []
         assert [length for _, length, direct in writes.calls[-2:] if not direct] == [PIECE, 4 * SIZE + 1001 - PIECE]

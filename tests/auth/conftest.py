@@ -1,0 +1,19 @@
+"""A real Keystone for each module that asks for one: what is changed in it is seen there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.keystone import Keystone
+
+
+@pytest.fixture(scope="module")
+def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+    """With its projects, users and roles."""
+    made = Keystone(tmp_path_factory.mktemp("keystone"))
+    made.prepare()
+    with made:
+        made.populate()
+        yield made
