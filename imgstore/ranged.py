@@ -26,6 +26,7 @@ from imgstore.reader import ObjectReader
 from imgstore.seam import seam
 
 RESUMES = 4
+PIECE = 256 * 1024
 FIRST_PAUSE = 0.1
 _FINAL = (errors.ObjectChanged, errors.IntegrityError)
 
@@ -196,7 +197,7 @@ class _Ahead:
         pieces: Block = collections.deque()
         source = _Resumed(self._fetch, start, stop)
         try:
-            while not self._closing.is_set() and (piece := source.read(MIB)):
+            while not self._closing.is_set() and (piece := source.read(PIECE)):
                 pieces.append(piece)
         finally:
             source.close()

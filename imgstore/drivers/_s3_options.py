@@ -15,6 +15,7 @@ SMALLEST_PART = 64 * 1024
 LARGEST_PART = 5 * 1024**3
 MAX_PARTS = 10_000
 BLOCK_SIZE = 8 * MIB
+READ_CONCURRENCY = 2
 CONCURRENCY = 4
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
@@ -174,7 +175,7 @@ _TRANSFER = (
     ),
     cfg.IntOpt(
         "read_concurrency",
-        default=1,
+        default=READ_CONCURRENCY,
         min=1,
         max=64,
         help="Ranges of one image that are fetched at the same time for a download. 1: one body, streamed. More: a "

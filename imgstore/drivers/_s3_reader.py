@@ -55,6 +55,9 @@ def open_reader(
     wanted = min((end for end in (stop, block) if end is not None), default=None)
     try:
         opened = _opened(objects, key, start, wanted, etag)
+        if opened.info.etag is None and wanted != stop:  # no further range could be known to be of the same object
+            opened.body.close()
+            opened = _opened(objects, key, start, stop, etag)
     except _NothingThere:
         return EmptyReader(objects.info(key))
     end = opened.info.size if stop is None else min(stop, opened.info.size)

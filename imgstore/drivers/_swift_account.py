@@ -18,9 +18,9 @@ from swiftclient.exceptions import ClientException  # type: ignore[import-untype
 
 from imgstore.drivers import _swift_errors as swift_errors
 from imgstore.drivers._swift_auth import Access
-from imgstore.drivers._swift_connections import HttpConnection, Slices
+from imgstore.drivers._swift_connections import HashedSlices, HttpConnection, Slices
 from imgstore.drivers._swift_errors import Refusals
-from imgstore.drivers._swift_headers import number
+from imgstore.drivers._swift_headers import expect, number
 from imgstore.drivers._swift_requests import NONE, TRANSPORT_FAILURES, Requests, never
 
 Headers = Mapping[str, str]
@@ -99,6 +99,23 @@ class Account(Requests):
             return _headers(answer)
 
         return self.ask(action, send, refusals=refusals, stopped=stopped)
+
+    def put_verified(
+        self, path: Path, data: memoryview, *, action: str, headers: Headers, stopped: Callable[[], bool] = never
+    ) -> str:
+        """Stores bytes whose md5 is reckoned while they are sent; the ETag that the answer and they agree upon. Raises
+        IntegrityError if they differ whenever it is tried."""
+
+        def send(access: Access, connection: HttpConnection) -> str:
+            answer: dict[str, Any] = {}
+            body = HashedSlices(data)
+            client.put_object(
+                access.url, access.token, *path, body, headers=headers, http_conn=connection, response_dict=answer
+            )
+            expect(etag := body.md5.hexdigest(), _headers(answer))
+            return etag
+
+        return self.ask(action, send, stopped=stopped)
 
     def get(
         self, path: Path, *, headers: Headers = NO_HEADERS, refusals: Refusals = NONE, query: str | None = None

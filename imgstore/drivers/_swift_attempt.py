@@ -15,7 +15,7 @@ from imgstore.drivers._swift_account import Account, Headers, Path
 from imgstore.drivers._swift_containers import Containers
 from imgstore.drivers._swift_deletion import Deletion
 from imgstore.drivers._swift_errors import Refusals
-from imgstore.drivers._swift_headers import etag_in, modified
+from imgstore.drivers._swift_headers import expect, modified
 from imgstore.drivers._swift_manifest import Segment, etag_of, new_attempt, put_manifest, segment_name
 from imgstore.model import ObjectInfo
 
@@ -37,12 +37,11 @@ class Attempt:
         self._begun: set[int] = set()
         self._object_begun = False
 
-    def segment(self, number: int, put: Callable[[Path], Headers], *, size: int, etag: str) -> Segment:
-        """Stores a segment by `put`, which gets its path. Called on several threads at once."""
+    def segment(self, number: int, put: Callable[[Path], str], *, size: int) -> Segment:
+        """Stores a segment by `put`, which gets its path and returns its verified ETag. Called on several threads."""
         self._begun.add(number)
         path = (self._containers.segments_of(self.key), segment_name(self.key, self.name, number))
-        expect(etag, self._containers.in_place(self.key, lambda: put(path)))
-        return Segment(*path, size, etag)
+        return Segment(*path, size, self._containers.in_place(self.key, lambda: put(path)))
 
     def make(self, put: Callable[[Refusals], Headers], *, size: int, etag: str) -> ObjectInfo:
         """Makes the object visible by `put`, which gets what a refusal means, and compares what Swift says of it."""
@@ -97,13 +96,6 @@ class Attempt:
         except errors.ObjectNotFound:
             return None
         return headers if headers.get(MARK) == self.name else None
-
-
-def expect(etag: str, answer: Headers) -> None:
-    """Raises IntegrityError where the answer has another ETag."""
-    told = etag_in(answer)
-    if told != etag:
-        raise errors.IntegrityError("The store says that it holds other bytes than were sent.", detail=f"ETag {told}")
 
 
 def taken() -> errors.ObjectExists:

@@ -9,6 +9,7 @@ Memory (law 6): nothing but sockets.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,4 +128,18 @@ class Slices(LengthWrapper):  # type: ignore[misc]  # swiftclient comes without 
         """The next slice, whatever `size` is: http.client would ask for 16 KiB, which costs a system call each."""
         piece = self._data[self._sent : self._sent + PIECE]
         self._sent += len(piece)
+        return piece
+
+
+class HashedSlices(Slices):
+    """The same; `md5` has seen whatever was handed to the socket."""
+
+    def __init__(self, data: memoryview) -> None:
+        super().__init__(data)
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int = -1) -> memoryview:
+        """The next slice."""
+        piece = super().read(size)
+        self.md5.update(piece)
         return piece

@@ -16,6 +16,7 @@ from imgstore.drivers._swift_account import Account, Headers, Path
 from imgstore.drivers._swift_attempt import PLAIN, Attempt, taken
 from imgstore.drivers._swift_dynamic import is_dynamic, listed
 from imgstore.drivers._swift_errors import Refusals
+from imgstore.drivers._swift_headers import expect
 from imgstore.drivers._swift_manifest import Segment, pieces_in
 from imgstore.model import ObjectInfo
 from imgstore.undo import Undo
@@ -68,10 +69,12 @@ class Copy:
     def _copied_one(self, number: int, segment: Segment) -> Segment:
         headers = _pinned(PLAIN, segment.etag)
 
-        def put(path: Path) -> Headers:
-            return self._account.copy((segment.container, segment.name), path, headers=headers, refusals=_changed())
+        def put(path: Path) -> str:
+            source = (segment.container, segment.name)
+            expect(segment.etag, self._account.copy(source, path, headers=headers, refusals=_changed()))
+            return segment.etag
 
-        return self._attempt.segment(number, put, size=segment.size, etag=segment.etag)
+        return self._attempt.segment(number, put, size=segment.size)
 
 
 def _pinned(headers: Headers, etag: str | None) -> Headers:

@@ -23,6 +23,13 @@ def etag_in(headers: Mapping[str, str]) -> str | None:
     return headers.get("etag", "").strip('"') or None
 
 
+def expect(etag: str, headers: Mapping[str, str]) -> None:
+    """Raises IntegrityError where the answer has another ETag."""
+    told = etag_in(headers)
+    if told != etag:
+        raise errors.IntegrityError("The store says that it holds other bytes than were sent.", detail=f"ETag {told}")
+
+
 def info_of(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     """What is said of the whole object, by an answer with a part of it too. Raises IntegrityError if it is no size."""
     ranged = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))

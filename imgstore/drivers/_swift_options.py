@@ -13,11 +13,12 @@ from imgstore.sizes import size_opt
 CONTAINER = "glance"
 REFERENCE = "ref1"
 SERVICE_TYPE = "object-store"
-SEGMENT_SIZE = 32 * MIB
+SEGMENT_SIZE = 48 * MIB
 LARGEST_SEGMENT = 5 * 1024**3
 LARGEST_UNKNOWN = 1024**4
-CONCURRENCY = 4
-BLOCK_SIZE = 8 * MIB
+CONCURRENCY = 3
+BLOCK_SIZE = 16 * MIB
+READ_CONCURRENCY = 2
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 MAX_ATTEMPTS = 5
@@ -165,7 +166,7 @@ _TRANSFER = (
     ),
     cfg.IntOpt(
         "read_concurrency",
-        default=1,
+        default=READ_CONCURRENCY,
         min=1,
         max=64,
         help="Ranges of one image that are fetched at the same time for a download. 1: one body, streamed. More: a "

@@ -45,7 +45,10 @@ def open_reader(
             return _listed_reader(listed(account, path, stream.headers), start, stop, etag)
         info = info_of(path[1], stream.headers)
         opened = _opened(info, stream, start, ask_until)
-        undo.pop_all()
+        if info.etag is not None or ask_until == stop:
+            undo.pop_all()
+    if info.etag is None and ask_until != stop:  # no further range could be known to be of the same object
+        return open_reader(account, path, start=start, stop=stop, etag=etag, block_size=block_size, concurrency=1)
     end = info.size if stop is None else min(stop, info.size)
     fetch = Fetch(account, path, info)
     return RangedReader(opened, stop=end, fetch=fetch, block_size=block_size, concurrency=concurrency)
@@ -63,7 +66,7 @@ class Fetch:
         """See imgstore.ranged."""
         stream = _get(self._account, self._path, start, stop, self._info.etag)
         try:
-            if stream.status == 416 or etag_in(stream.headers) != self._info.etag:
+            if stream.status == 416 or self._info.etag is None or etag_in(stream.headers) != self._info.etag:
                 raise _changed()
             return _opened(self._info, stream, start, stop).body
         except BaseException:

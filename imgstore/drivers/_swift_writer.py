@@ -1,7 +1,9 @@
 """An object on its way to Swift: one PUT for a small one, else segments in parallel and a manifest.
 
-Law 10: Swift gets the md5 of everything that it stores, and what it answers is compared. The rest is kept by the
-attempt (`_swift_attempt`) and by the base. Memory (law 6): see `imgstore.parted`.
+Law 10: a small object, which is visible at once, goes with its md5, and Swift refuses other bytes. The md5 of a
+segment, which nobody sees before the manifest, is reckoned while it is on its way, so that the server need not wait
+for it, and compared with what Swift answers; the manifest names it again. The rest is kept by the attempt
+(`_swift_attempt`) and by the base. Memory (law 6): see `imgstore.parted`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class SwiftWriter(PartedWriter[Segment]):
         self._account = account
 
     def _put(self, data: memoryview) -> ObjectInfo:
-        etag = _md5(data)
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         headers = {**self._attempt.headers, "ETag": etag}
 
         def put(refusals: Refusals) -> Headers:
@@ -48,22 +50,15 @@ class SwiftWriter(PartedWriter[Segment]):
         """Swift is not told of segments to come."""
 
     def _send(self, part: Part) -> Segment:
-        etag = _md5(part.data)
-        headers = {**PLAIN, "ETag": etag}
-
-        def put(path: Path) -> Headers:
-            return self._account.put(
-                path, part.data, action="storing a segment", headers=headers, stopped=lambda: self.stopping
+        def put(path: Path) -> str:
+            return self._account.put_verified(
+                path, part.data, action="storing a segment", headers=PLAIN, stopped=lambda: self.stopping
             )
 
-        return self._attempt.segment(part.number, put, size=len(part.data), etag=etag)
+        return self._attempt.segment(part.number, put, size=len(part.data))
 
     def _complete(self, sent: list[Segment], total: int) -> ObjectInfo:
         return self._attempt.join(sent)
 
     def _discard(self) -> None:
         self._attempt.discard()
-
-
-def _md5(data: memoryview) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -71,7 +71,7 @@ class S3Driver(StoreDriver):
         concurrency: int = _s3_options.CONCURRENCY,
         max_parts: int = _s3_options.MAX_PARTS,
         equal_parts: bool = False,
-        read_concurrency: int = 1,
+        read_concurrency: int = _s3_options.READ_CONCURRENCY,
         read_block_size: int = _s3_options.BLOCK_SIZE,
         checksum: str = "auto",
         storage_class: str | None = None,

@@ -82,7 +82,7 @@ class SwiftDriver(AccountDriver):
         segment_size: int = options.SEGMENT_SIZE,
         concurrency: int = options.CONCURRENCY,
         largest_unknown_size: int = options.LARGEST_UNKNOWN,
-        read_concurrency: int = 1,
+        read_concurrency: int = options.READ_CONCURRENCY,
         read_block_size: int = options.BLOCK_SIZE,
         check_quota: bool = True,
         quota_age: float = options.QUOTA_AGE,

@@ -47,8 +47,11 @@ def test_a_second_image_asks_no_more_than_the_first(place: Place, counting_proxy
     assert [seen.method for seen in counting_proxy.requests] == ["PUT"] * 3
 
 
-def test_a_download_costs_one_request(place: Place, counting_proxy: FaultProxy) -> None:
-    driver, data = place.driver(), body(place.part * 2)
+@pytest.mark.parametrize(
+    "options", [{"read_concurrency": 1}, {"read_block_size": 32 * 1024**2}], ids=["one body", "small"]
+)
+def test_a_download_costs_one_request(place: Place, counting_proxy: FaultProxy, options: dict[str, int]) -> None:
+    driver, data = place.driver(**options), body(place.part * 2)
     put(driver, data)
     place.kept.add(KEY)
     counting_proxy.wait_until_idle()

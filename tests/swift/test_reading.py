@@ -176,6 +176,20 @@ def test_a_body_that_breaks_is_resumed_at_the_same_object(
     driver.delete(KEY)
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_an_answer_without_an_etag_is_read_but_not_resumed(world: World, proxy: FaultProxy, concurrency: int) -> None:
+    """Nor read ahead: nobody could say whether the next range is of the same object."""
+    data = body(4 * SEGMENT)
+    driver = world.through(proxy, read_concurrency=concurrency, read_block_size=64 * 1024)
+    put(driver, data * 20)
+    proxy.on(ChangeHeaders({"etag": None}), method="GET", path=f"{KEY}$", times=None)
+    assert read(driver) == data * 20
+    proxy.on(CutAnswer(2500), method="GET", path=f"{KEY}$", skip=concurrency - 1)
+    with driver.open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
+        b"".join(reader)
+    driver.delete(KEY)
+
+
 def test_an_object_that_was_replaced_meanwhile_is_not_delivered_as_the_first(
     world: World, proxy: FaultProxy, proxied: SwiftDriver
 ) -> None:
