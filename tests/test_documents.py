@@ -40,6 +40,23 @@ with UploadService(stores, catalog=catalog, quota=quota).begin(UploadRequest("im
     session.finish()
 copy(copy_service(stores, catalog, quota), "image", ["b"], "p").join()
 print([location.store for location in catalog.find("image").locations], quota.account("p").used)
+
+from host_quota import shared_quota
+from imgstore.errors import QuotaExceeded
+from imgstore.sql import Account
+
+ledger = shared_quota("sqlite:///quota.db", 7)
+catalog.create("other", owner="q")
+catalog.create("third", owner="q")
+uploads = UploadService(stores, catalog=catalog, quota=ledger)
+with uploads.begin(UploadRequest("other", ["a"])) as session:
+    session.write(b"hello")
+    session.finish()
+try:
+    uploads.begin(UploadRequest("third", ["a"], size=3))
+except QuotaExceeded:
+    print(ledger.accounts()[Account("q", "")].used)
+ledger.close()
 """
 
 
@@ -58,7 +75,7 @@ def test_the_host_of_the_embedding_guide_works_as_it_stands(tmp_path: Path) -> N
     (tmp_path / "imgstore.conf").write_text(stores + "".join(f"[{s}]\ndatadir = {tmp_path}/{s}\n" for s in "ab"))
     command, environment = [sys.executable, "-W", "error", "use.py"], os.environ | {"PYTHONPATH": str(DOC.parent)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert run.stdout == "413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n", run.stderr
+    assert run.stdout == "413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n5\n", run.stderr
 
 
 def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path) -> None:
@@ -76,6 +93,7 @@ def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path)
         str(tmp_path / "cache"),
         "host.py",
         "host_copies.py",
+        "host_quota.py",
     ]
     environment = os.environ | {"MYPYPATH": str(DOC.parent)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
