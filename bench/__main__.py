@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from bench.body import MIB, Body
-from bench.machine import facts, installed, load_found
-from bench.measure import Measurement, SideFailed, measure
+from bench.machine import SHARED_MEMORY, facts, installed, load_found, shared_memory
+from bench.measure import SideFailed, measure
 from bench.report import Results, disagreement, table, verdicts
+from bench.rounds import as_json, chosen, in_turn, parser
 from bench.sides import PEER, SIDES, TOOLS
-
-SHARED_MEMORY = Path("/dev/shm")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,42 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--size", type=int, default=2048, help="MiB of the image (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side runs (default: %(default)s)")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="sides whose name has TEXT in it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every measurement, for later")
-    parser.add_argument("--datadir", type=Path, help="where to write (default: the directory for temporary files)")
-    return parser
+    made = parser("bench", __doc__, size=2048, rounds=5)
+    made.add_argument("--datadir", type=Path, help="where to write (default: the directory for temporary files)")
+    return made
 
 
 def _chosen(only: Sequence[str]) -> list[str]:
-    names = [name for name in SIDES if not only or any(text in name for text in only)]
-    if not installed(PEER):
-        print(f"{PEER} is not installed: its sides are left out")
-        names = [name for name in names if SIDES[name].who != PEER]
+    names = chosen(SIDES.values(), missing=[] if installed(PEER) else [PEER], only=only)
     if not names:
         raise SystemExit(f"No side is left of: {', '.join(SIDES)}")
     return names
 
 
 def _rounds(names: Sequence[str], *, size: int, rounds: int, work: Path) -> Results:
-    results: dict[str, list[Measurement]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="imgstore-bench-", dir=_source_directory(size, work)) as directory:
+    # Memory where it has room for the source and the target's page cache, else beside the target.
+    place = shared_memory(3 * size) or work
+    with tempfile.TemporaryDirectory(prefix="imgstore-bench-", dir=place) as directory:
         source = _source(names, size, Path(directory))
-        for number in range(rounds):
-            first = number * len(names) // rounds
-            for name in [*names[first:], *names[:first]]:
-                found = measure(name, size=size, datadir=work, source=source)
-                results[name].append(found)
-                print(f"round {number + 1}  {name}  {found.mib_per_second:.0f} MiB/s", flush=True)
-    return results
-
-
-def _source_directory(size: int, work: Path) -> Path:
-    """Memory where it has room for the source and the target's page cache, else beside the target."""
-    room = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 3 * size
-    return SHARED_MEMORY if room else work
+        return in_turn(names, rounds, lambda name: measure(name, size=size, datadir=work, source=source))
 
 
 def _source(names: Sequence[str], size: int, directory: Path) -> Path | None:
@@ -97,8 +76,7 @@ def _lines(title: str, values: dict[str, object]) -> str:
 
 
 def _save(file: Path, machine: dict[str, object], load: dict[str, dict[str, object]], results: Results) -> None:
-    runs = {name: [asdict(run) for run in found] for name, found in results.items()}
-    file.write_text(json.dumps({"machine": machine, "load": load, "runs": runs}, indent=1) + "\n")
+    file.write_text(json.dumps({"machine": machine, "load": load, "runs": as_json(results)}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("imgstore", "glance_store")
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ def facts(directory: Path) -> dict[str, object]:
 def installed(package: str) -> bool:
     """Whether this interpreter has the distribution `package`."""
     return _version(package) is not None
+
+
+def shared_memory(room: int) -> Path | None:
+    """The directory whose files are memory, if it has more than `room` bytes left."""
+    there = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > room
+    return SHARED_MEMORY if there else None
 
 
 def filesystem_type(directory: Path) -> str:

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,14 +69,18 @@ def measure(side: str, *, size: int, datadir: Path, source: Path | None) -> Meas
     os.sync()
     touch_free_memory(size + SPARE)
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "bench.measure"], cwd=ROOT,
-            input=json.dumps(order), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        return in_child("bench.measure", order)
     finally:
         shutil.rmtree(target)
+
+
+def in_child(module: str, order: Mapping[str, object]) -> Measurement:
+    """Runs `module` in a fresh process, which carries out `order` and answers. Raises SideFailed."""
+    child = subprocess.run(
+        [sys.executable, "-m", module], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=False
+    )
     if child.returncode:
-        raise SideFailed(f"{side}: {child.stderr[-2000:]}")
+        raise SideFailed(f"{order['side']}: {child.stderr[-2000:]}")
     return Measurement(**json.loads(child.stdout))
 
 

@@ -25,6 +25,11 @@ def cpu(measurement: Measurement) -> float:
     return measurement.cpu_per_gib
 
 
+def median(figure: Figure, runs: Sequence[Measurement]) -> float:
+    """The middle of what `figure` is of each run."""
+    return statistics.median(figure(run) for run in runs)
+
+
 COLUMNS: Mapping[str, Figure] = {
     "CPU s/GiB": cpu,
     "in kernel": lambda run: run.kernel_per_gib,
@@ -48,7 +53,7 @@ class Goal:
         what = f"{self.side} / {self.reference}, {'CPU' if self.figure is cpu else 'throughput'}"
         if not (results.get(self.side) and results.get(self.reference)):
             return f"{'not measured':14}{what}"
-        ratio = _median(self.figure, results[self.side]) / _median(self.figure, results[self.reference])
+        ratio = median(self.figure, results[self.side]) / median(self.figure, results[self.reference])
         pairs = zip(results[self.side], results[self.reference], strict=True)
         rounds = [self.figure(ours) / self.figure(theirs) for ours, theirs in pairs]
         return f"{self._word(ratio):14}{what}: {ratio:.2f} ({min(rounds):.2f} to {max(rounds):.2f}){self._bound()}"
@@ -91,7 +96,7 @@ def table(results: Results) -> str:
     for name, runs in results.items():
         speeds = [throughput(run) for run in runs]
         line = f"{name:{width}}  {statistics.median(speeds):6.0f}  {f'{min(speeds):.0f}-{max(speeds):.0f}':>11}"
-        lines.append(line + "".join(f"  {_median(figure, runs):9.2f}" for figure in COLUMNS.values()))
+        lines.append(line + "".join(f"  {median(figure, runs):9.2f}" for figure in COLUMNS.values()))
     return "\n".join(lines)
 
 
@@ -109,7 +114,3 @@ def disagreement(results: Results) -> str | None:
                 found.setdefault(algorithm, {})[value] = name
     wrong = {algorithm: sides for algorithm, sides in found.items() if len(sides) > 1}
     return f"The sides do not agree: {wrong}" if wrong else None
-
-
-def _median(figure: Figure, runs: Sequence[Measurement]) -> float:
-    return statistics.median(figure(run) for run in runs)

@@ -12,11 +12,15 @@ import importlib
 import logging
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.body import MIB, Body, BodyFile
+
+if TYPE_CHECKING:
+    from imgstore.driver import StoreDriver
 
 Run = Callable[[], dict[str, str]]
 
@@ -77,24 +81,30 @@ def prepare(side: Side, *, size: int, datadir: Path, source: Path | None) -> Run
 
 
 def _ours(side: Side, body: Body, datadir: Path) -> Run:
-    from imgstore.catalog import MemoryCatalog
     from imgstore.drivers.filesystem import FilesystemDriver
+
+    direct_io = "off" if side.cached else "auto"
+    driver = FilesystemDriver(datadir=str(datadir), fsync=side.fsync, direct_io=direct_io, thin_provisioning=False)
+    driver.check()
+    return our_session(driver, body, size=body.size, algorithms=side.algorithms)
+
+
+def our_session(driver: StoreDriver, chunks: Iterable[bytes], *, size: int, algorithms: Sequence[str]) -> Run:
+    """An upload as a host makes it, to a store on `driver`: md5 if it is among the algorithms, and the last of them."""
+    from imgstore.catalog import MemoryCatalog
     from imgstore.model import UploadRequest
     from imgstore.store import Store, StoreSet
     from imgstore.upload import UploadService, UploadSettings
 
     catalog = MemoryCatalog()
     catalog.create(IMAGE)
-    direct_io = "off" if side.cached else "auto"
-    driver = FilesystemDriver(datadir=str(datadir), fsync=side.fsync, direct_io=direct_io, thin_provisioning=False)
-    driver.check()
-    checksum = "md5" in side.algorithms
-    settings = UploadSettings(hash_algo=side.algorithms[-1], checksum=checksum)
+    checksum = "md5" in algorithms
+    settings = UploadSettings(hash_algo=algorithms[-1], checksum=checksum)
     uploads = UploadService(StoreSet([Store("bench", driver)], default="bench"), catalog=catalog, settings=settings)
 
     def run() -> dict[str, str]:
-        with uploads.begin(UploadRequest(IMAGE, size=body.size)) as session:
-            for chunk in body:
+        with uploads.begin(UploadRequest(IMAGE, size=size)) as session:
+            for chunk in chunks:
                 session.write(chunk)
             result = session.finish()
         return {result.hash_algo: result.hash_value} | ({"md5": result.checksum or ""} if checksum else {})

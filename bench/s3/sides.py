@@ -1,33 +1,52 @@
-"""The sides: what each does between a source in memory and the server, behind one function.
+"""The sides on S3: what the others do between a source in memory and the server, and how they and imgstore are set up.
 
-`prepare` does what costs before the first byte; what it returns is measured. All are as they are by default, except
-that Swift's S3 API takes 1000 parts. What they do of digests differs, and is said in their names.
+What is prepared, before the first byte, is not measured; what comes of it is. All are as they are by default, except
+that Swift's S3 API takes 1000 parts.
 """
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.body import MIB
-from bench.s3.source import Nowhere, Source
-from bench.sides import IMAGE
+from bench.network.peer import Peer
+from bench.network.sides import BOTH, DOWN, ONE_BODY, UNKNOWN, UP, AnyAccess, Side, all_there, named, our_run
+from bench.network.source import Nowhere, Source
+from bench.sides import IMAGE, OURS, PEER, Run
 
-Run = Callable[[], dict[str, str]]
+__all__ = [
+    "AWS", "BOTH", "BOTO", "DOWN", "ONE_BODY", "OURS", "PEER", "RUNS", "SIDES", "UNKNOWN", "UP", "Access", "Side",
+    "client",
+]  # fmt: skip
 
-OURS, PEER, BOTO, AWS = "imgstore", "glance_store", "boto3", "aws"
-UP, DOWN, UNKNOWN = "upload", "download", "unknown"
+BOTO, AWS = "boto3", "aws"
+COMPARED = ("md5", "sha512")
+
+SIDES = named(
+    Side(OURS, UP),
+    Side(OURS, UP, BOTH),
+    Side(PEER, UP, BOTH),
+    Side(BOTO, UP),
+    Side(AWS, UP),
+    Side(OURS, DOWN),
+    Side(OURS, DOWN, ONE_BODY),
+    Side(PEER, DOWN),
+    Side(BOTO, DOWN),
+    Side(AWS, DOWN),
+    Side(OURS, UNKNOWN),
+)
 
 
 @dataclass(frozen=True)
-class Access:
-    """The server, and the keys to a bucket on it. `aws` is the program of that name, `source` a file for it."""
+class Access(AnyAccess):
+    """The server, and the keys to a bucket on it. `aws` is the program of that name, `source` a file for it; `keeps`:
+    what is written can be read."""
 
     endpoint: str
     bucket: str
@@ -37,160 +56,42 @@ class Access:
     ca_file: str | None
     aws: str | None
     source: str | None
+    keeps: bool = True
 
 
-@dataclass(frozen=True)
-class Side:
-    """Who does what. `extra` tells apart what one of them can do in several ways."""
-
-    who: str
-    action: str
-    extra: str = ""
-
-    @property
-    def name(self) -> str:
-        """How tables and options name the side."""
-        return ":".join(filter(None, (self.action, self.who, self.extra)))
-
-
-SIDES = {
-    side.name: side
-    for side in (
-        Side(OURS, UP),
-        Side(OURS, UP, "md5+sha512"),
-        Side(PEER, UP, "md5+sha512"),
-        Side(BOTO, UP),
-        Side(AWS, UP),
-        Side(OURS, DOWN),
-        Side(OURS, DOWN, "ahead"),
-        Side(PEER, DOWN),
-        Side(BOTO, DOWN),
-        Side(AWS, DOWN),
-        Side(OURS, UNKNOWN),
-    )
-}
-
-
-def prepare(side: Side, *, size: int, access: Access) -> Run:
-    """What is measured of `side`."""
-    runs: dict[tuple[str, str], Callable[[Side, int, Access], Run]] = {
-        (OURS, UP): _our_session if side.extra else _our_driver,
-        (OURS, UNKNOWN): _our_driver,
-        (OURS, DOWN): _our_reader,
-        (PEER, UP): _peer_add,
-        (PEER, DOWN): _peer_get,
-        (BOTO, UP): _boto_upload,
-        (BOTO, DOWN): _boto_download,
-        (AWS, UP): _aws_upload,
-        (AWS, DOWN): _aws_download,
-    }
-    return runs[side.who, side.action](side, size, access)
-
-
-def _driver(access: Access, **options: Any) -> Any:
+def _ours(side: Side, size: int, access: Access) -> Run:
     from imgstore.drivers.s3 import S3Driver
 
-    driver = S3Driver(
-        endpoint_url=access.endpoint, bucket=access.bucket, region=access.region, access_key=access.access_key,
-        secret_key=access.secret_key, ca_bundle=access.ca_file, max_parts=1000, **options,
+    make = partial(
+        S3Driver, endpoint_url=access.endpoint, bucket=access.bucket, region=access.region,
+        access_key=access.access_key, secret_key=access.secret_key, ca_bundle=access.ca_file, max_parts=1000,
     )  # fmt: skip
-    driver.check()
-    return driver
+    return our_run(side, size, make, compared=COMPARED, keeps=access.keeps)
 
 
-def _our_driver(side: Side, size: int, access: Access) -> Run:
-    driver, source = _driver(access), Source(size)
-
-    def run() -> dict[str, str]:
-        with driver.open_writer(IMAGE, size=size if side.action == UP else None) as writer:
-            for chunk in source.chunks():
-                writer.write(chunk)
-            writer.commit()
-        return {}
-
-    return run
-
-
-def _our_session(side: Side, size: int, access: Access) -> Run:
-    from imgstore.catalog import MemoryCatalog
-    from imgstore.model import UploadRequest
-    from imgstore.store import Store, StoreSet
-    from imgstore.upload import UploadService, UploadSettings
-
-    catalog, source = MemoryCatalog(), Source(size)
-    catalog.create(IMAGE)
-    stores = StoreSet([Store("bench", _driver(access))], default="bench")
-    uploads = UploadService(stores, catalog=catalog, settings=UploadSettings(hash_algo="sha512", checksum=True))
-
-    def run() -> dict[str, str]:
-        with uploads.begin(UploadRequest(IMAGE, size=size)) as session:
-            for chunk in source.chunks():
-                session.write(chunk)
-            result = session.finish()
-        return {"sha512": result.hash_value, "md5": result.checksum or ""}
-
-    return run
-
-
-def _our_reader(side: Side, size: int, access: Access) -> Run:
-    driver = _driver(access, read_concurrency=4 if side.extra else 1)
-
-    def run() -> dict[str, str]:
-        with driver.open_reader(IMAGE) as reader:
-            return _all_there(sum(map(len, reader)), size)
-
-    return run
-
-
-def _peer(access: Access) -> Any:
-    """glance_store's S3 store, configured by oslo.config, as Glance has it."""
-    from oslo_config import cfg
-
-    # By name, since the peer lives in the benchmark's own environment only.
-    s3 = importlib.import_module("glance_store._drivers.s3")
-    logging.getLogger("glance_store").setLevel(logging.ERROR)
-    conf = cfg.ConfigOpts()
-    store = s3.Store(conf)
-    conf([], project="bench", default_config_files=[], default_config_dirs=[])
+def _peer(access: Access) -> Peer:
     options = {
         "host": access.endpoint, "region_name": access.region, "access_key": access.access_key,
         "secret_key": access.secret_key, "bucket": access.bucket, "bucket_url_format": "path",
         "cacert": access.ca_file or "",
     }  # fmt: skip
-    for name, value in options.items():
-        conf.set_override(f"s3_store_{name}", value, group="glance_store")
-    store.configure(re_raise_bsc=True)
-    return store
+    return Peer("glance_store._drivers.s3", {f"s3_store_{name}": value for name, value in options.items()})
 
 
 def _peer_add(side: Side, size: int, access: Access) -> Run:
-    store, source = _peer(access), Source(size)
-
-    def run() -> dict[str, str]:
-        _, written, md5, sha512, _ = store.add(IMAGE, source, size, "sha512")
-        return {**_all_there(written, size), "md5": md5, "sha512": sha512}
-
-    return run
+    return _peer(access).add(size, declared=size, compared=COMPARED)
 
 
 def _peer_get(side: Side, size: int, access: Access) -> Run:
-    store = _peer(access)
-    location = importlib.import_module("glance_store.location")
-    module = importlib.import_module("glance_store._drivers.s3")
     specs = {"scheme": "s3+https" if access.endpoint.startswith("https") else "s3", "bucket": access.bucket}
     specs |= {"key": IMAGE, "s3serviceurl": access.endpoint, "accesskey": access.access_key}
     specs |= {"secretkey": access.secret_key}
-    found = location.Location(specs["scheme"], module.StoreLocation, store.conf, store_specs=specs)
-
-    def run() -> dict[str, str]:
-        body, _ = store.get(found)
-        return _all_there(sum(map(len, body)), size)
-
-    return run
+    return _peer(access).get(size, specs)
 
 
-def _boto(access: Access) -> Any:
-    import boto3
+def client(access: Access) -> Any:
+    """boto3's client of the server, as it is by default."""
+    import boto3  # here, since the other sides do without
 
     return boto3.client(
         "s3", endpoint_url=access.endpoint, region_name=access.region, aws_access_key_id=access.access_key,
@@ -199,21 +100,21 @@ def _boto(access: Access) -> Any:
 
 
 def _boto_upload(side: Side, size: int, access: Access) -> Run:
-    client, source = _boto(access), Source(size)
+    boto, source = client(access), Source(size)
 
     def run() -> dict[str, str]:
-        client.upload_fileobj(source, access.bucket, IMAGE)
+        boto.upload_fileobj(source, access.bucket, IMAGE)
         return {}
 
     return run
 
 
 def _boto_download(side: Side, size: int, access: Access) -> Run:
-    client, target = _boto(access), Nowhere()
+    boto, target = client(access), Nowhere()
 
     def run() -> dict[str, str]:
-        client.download_fileobj(access.bucket, IMAGE, target)
-        return _all_there(target.size, size)
+        boto.download_fileobj(access.bucket, IMAGE, target)
+        return all_there(target.size, size)
 
     return run
 
@@ -249,12 +150,19 @@ def _aws_download(side: Side, size: int, access: Access) -> Run:
             pipe = process.stdout
             assert pipe is not None
             found = sum(len(data) for data in iter(lambda: pipe.read(MIB), b""))
-        return _all_there(found, size)
+        return all_there(found, size)
 
     return run
 
 
-def _all_there(found: int, size: int) -> dict[str, str]:
-    if found != size:
-        raise ValueError(f"{found} bytes of {size} came.")
-    return {}
+RUNS: Mapping[tuple[str, str], Callable[[Side, int, Access], Run]] = {
+    (OURS, UP): _ours,
+    (OURS, UNKNOWN): _ours,
+    (OURS, DOWN): _ours,
+    (PEER, UP): _peer_add,
+    (PEER, DOWN): _peer_get,
+    (BOTO, UP): _boto_upload,
+    (BOTO, DOWN): _boto_download,
+    (AWS, UP): _aws_upload,
+    (AWS, DOWN): _aws_download,
+}

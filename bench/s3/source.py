@@ -1,52 +1,5 @@
-"""The bytes that every side stores: random, from memory, through a `read` that costs all of them the same copy."""
+"""Another name of `bench.network.source`, for `tests/bench/test_s3.py` until it imports from there."""
 
-from __future__ import annotations
+from bench.network.source import BLOCK, Nowhere, Source
 
-import random
-from collections.abc import Iterator
-
-from bench.body import MIB
-
-BLOCK = 64 * MIB
-
-
-class Source:
-    """A file of `size` bytes that is not on a disk: one block, again and again, each time from another offset."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._position = 0
-        self._block = memoryview(random.Random(0).randbytes(min(size, BLOCK)) or b"\0")
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes; empty at the end. As from a socket, they are new each time."""
-        left = self.size - self._position
-        wanted = left if size < 0 else min(size, left)
-        pieces = list(self._pieces(wanted))
-        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
-
-    def chunks(self, size: int = MIB) -> Iterator[bytes]:
-        """All bytes that are left."""
-        while chunk := self.read(size):
-            yield chunk
-
-    def _pieces(self, wanted: int) -> Iterator[memoryview]:
-        while wanted > 0:
-            lap, done = divmod(self._position, len(self._block))
-            start = (done + lap * 4096) % len(self._block)
-            piece = self._block[start : start + min(wanted, len(self._block) - done)]
-            self._position += len(piece)
-            wanted -= len(piece)
-            yield piece
-
-
-class Nowhere:
-    """A file that takes everything, and counts it."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        """Takes `data`."""
-        self.size += len(data)
-        return len(data)
+__all__ = ["BLOCK", "Nowhere", "Source"]
