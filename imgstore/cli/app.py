@@ -26,7 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
         "copy": ("copy:Copy", "copy an object to another store, and compare"),
-        "verify": ("verify:Verify", "compare catalog and stores, or check one object's digests"),
+        "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
     },
     "stores": {

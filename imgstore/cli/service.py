@@ -20,7 +20,7 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-    from imgstore.sql import Address, SqlCatalog
+    from imgstore.sql import Address, Database, SqlCatalog
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
@@ -53,19 +53,30 @@ def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
-    """The service's catalog, closed at the end; None where neither the configuration nor the command line names its
-    database, or that is a file which does not exist yet. Raises BadUsage, ConfigurationError, Failure."""
+def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
+    """The service's database, closed at the end; None where neither the configuration nor the command line names it, or
+    it is a file which does not exist yet. Raises BadUsage, ConfigurationError, Failure."""
     address = _named_database(options)
     if address is None or (address.file is not None and not address.file.exists()):
         if address is not None:
             LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
         yield None
         return
-    from imgstore.sql import PARTS, LedgerBooks, SqlCatalog, SqlLedger, opened
+    from imgstore.sql import PARTS, opened
 
-    with of_database(address):
-        database = opened(address, PARTS)
+    with of_database(address), contextlib.closing(opened(address, PARTS)) as database:
+        yield database
+
+
+@contextlib.contextmanager
+def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
+    """The catalog, with its books, in the service's database; None, and raises, as there."""
+    with service_database(options) as database:
+        if database is None:
+            yield None
+            return
+        from imgstore.sql import LedgerBooks, SqlCatalog, SqlLedger
+
         with contextlib.closing(SqlCatalog(database, books=LedgerBooks(SqlLedger(database)))) as catalog:
             yield catalog
 

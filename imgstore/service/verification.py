@@ -1,7 +1,8 @@
-"""Compares the catalog with the stores, both ways, while the service runs.
+"""Compares the catalog with the stores, both ways, and with what the quota counts, while the service runs.
 
-What differs is looked at a second time before it is told, since images come and go meanwhile. Objects of uploads under
-way, and those that are still to be removed, are no differences. What this module refuses to do: put anything right.
+What differs in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
+quota are compared as of one moment. Objects of uploads under way with what they hold, and those that are still to be
+removed, are no differences. What this module refuses to do: put anything right.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from imgstore import errors
 from imgstore.capabilities import ListsObjects
 from imgstore.digests import new_hash
 from imgstore.model import MIB
-from imgstore.sql import Place, SqlCatalog, Standing
+from imgstore.sql import Account, Database, Finding, Place, SqlCatalog, Standing, Weight, compare
 from imgstore.store import Store, StoreSet
 
 MISSING, SIZE, DIGEST, UNREADABLE = "missing", "size", "digest", "unreadable"
-UNKNOWN, NO_DATA, NO_STORE = "unknown object", "no data", "no store"
+UNKNOWN, NO_DATA, NO_STORE, USAGE = "unknown object", "no data", "no store", "usage"
 
 _WHY_UNKNOWN = {
     Standing.UNKNOWN: "no image has it",
     Standing.DEAD: "an upload that ended left it: 'imgstore purge' removes it",
 }
+_CURE = "'imgstore usage --recompute --fix' puts it right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,12 @@ class Difference:
 
 
 class Verification:
-    """Finds differences. `digests`: objects are read whole and compared with what was computed at their upload."""
+    """Finds differences. `database` has catalog and ledger; `digests`: objects are read whole and compared with what
+    was computed at their upload."""
 
-    def __init__(self, catalog: SqlCatalog, stores: StoreSet, *, digests: bool = False) -> None:
-        self._catalog = catalog
+    def __init__(self, database: Database, stores: StoreSet, *, digests: bool = False) -> None:
+        self._database = database
+        self._catalog = SqlCatalog(database)
         self._stores = stores
         self._digests = digests
 
@@ -52,6 +56,15 @@ class Verification:
         for store in sorted(self._catalog.places.stores() - enabled):
             number = len(self._catalog.places.in_store(store))
             yield Difference(NO_STORE, store, detail=f"{number} images have data there, and it is not enabled")
+
+    def of_usage(self) -> Iterator[Difference]:
+        """What the quota counts and the catalog does not, or the other way round; the images only where each account
+        is right by chance. Raises CatalogUnavailable."""
+        audit = compare(self._database)
+        for finding in audit.wrong:
+            yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
+        for image_id in () if audit.wrong else audit.images:
+            yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
 
     def of_store(self, store: Store) -> Iterator[Difference]:
         """What the catalog and one store make of each other. Raises StoreError, CatalogUnavailable."""
@@ -123,3 +136,15 @@ def _digest(store: Store, key: str, algorithm: str) -> str:
         while data := reader.read(MIB):
             digest.update(data)
     return digest.hexdigest()
+
+
+def _miscounted(finding: Finding) -> str:
+    counted, true = _figures(finding.counted, finding.account), _figures(finding.true, finding.account)
+    wrong = [f"{counted[name]} {name} are counted, not {true[name]}" for name in true if counted[name] != true[name]]
+    owner = f"project {finding.account.owner}: " if finding.account.owner else ""
+    return f"{owner}{', '.join(wrong)}: {_CURE}"
+
+
+def _figures(weight: Weight, account: Account) -> Mapping[str, int]:
+    things = "objects" if account.store else "images"
+    return {"bytes in use": weight.used, "bytes held": weight.held, things: weight.images, "uploads": weight.uploads}

@@ -92,8 +92,9 @@ def _truth(connection: sa.Connection, present: Iterable[Entry], image_id: str | 
     known = {entry.place: entry for entry in present}
     query = sa.select(LOCATIONS, IMAGES.c.owner, IMAGES.c.size).join(IMAGES, IMAGES.c.id == LOCATIONS.c.image_id)
     for row in connection.execute(query.where(one)):
-        entry = _entry_of(row, known.get(Place(row.store, row.key)))
-        true[entry.place] = entry
+        present_one = known.get(Place(row.store, row.key))
+        if present_one is not None or row.state == LIVE or row.url:  # else an attempt may have left it: never held
+            true[Place(row.store, row.key)] = _entry_of(row, present_one)
     expired = set(_expired(connection))
     for entry in known.values():
         if entry.state == HELD and entry.place not in expired:
@@ -111,7 +112,10 @@ def _entry_of(row: Any, present: Entry | None) -> Entry:
 
 
 def _expired(connection: sa.Connection) -> list[Place]:
-    query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(ENTRIES.c.state == HELD, ENTRIES.c.expires_at < Now())
+    """Holds that recovery, too, would end: the clock has run out, and the catalog has ended the attempt."""
+    owned = sa.exists().where(IMAGES.c.id == ENTRIES.c.image_id, IMAGES.c.uploading == ENTRIES.c.attempt)
+    ended = (ENTRIES.c.state == HELD, ENTRIES.c.expires_at < Now(), sa.not_(owned))
+    query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(*ended)
     return [Place(row.store, row.key) for row in connection.execute(query)]
 
 

@@ -1,21 +1,30 @@
-"""`imgstore verify` without an object: catalog and stores are compared both ways, and only differences are told."""
+"""`imgstore verify` without an object: catalog, quota and stores are compared, and only differences are told."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import sqlite3
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.sql import EVERYTHING, SqlCatalog
-from tests.cli.support import Shop
+from tests.cli.support import PROGRAM, Shop
 from tests.cli.test_purge_service import begun, catalog, dead, put
+from tests.support.service import ServiceProcess
 
 __all__ = ["catalog"]
 
 DATA = b"data"
 VERIFY = ("verify", "--data-dir", "data")
+AGREED = "Catalog, usage and stores agree.\n"
+CURE = "'imgstore usage --recompute --fix' puts it right"
 
 
 def active(catalog: SqlCatalog, stores: Sequence[str] = ("fast",), *, data: bytes = DATA) -> Attempt:
@@ -40,7 +49,7 @@ def test_what_is_as_it_should_be_is_told_and_good(shop: Shop, catalog: SqlCatalo
         put(shop, attempt.key)
     assert told(shop, "--digests", status=0) == []
     done = shop.run(*VERIFY)
-    assert (done.status, done.out, done.err) == (0, b"Catalog and stores agree.\n", "")
+    assert (done.status, done.out, done.err) == (0, AGREED.encode(), "")
 
 
 def test_every_difference_is_told(shop: Shop, catalog: SqlCatalog) -> None:
@@ -72,6 +81,76 @@ def test_every_difference_is_told(shop: Shop, catalog: SqlCatalog) -> None:
     assert table.status == 1
     assert b"3 bytes, where the image has 4" in table.out
     assert b"imgstore purge" in table.out
+
+
+def execute(database: Path, statement: str) -> None:
+    """Behind the back of catalog and ledger."""
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        assert connection.execute(statement).rowcount == 1
+
+
+def usage_told(shop: Shop) -> list[tuple[str, str, str]]:
+    rows = shop.run(*VERIFY, "-f", "json")
+    assert rows.status == 1
+    found: list[dict[str, str]] = json.loads(rows.out)
+    assert {row["problem"] for row in found} == {"usage"}
+    return [(row["store"], row["image"], row["detail"]) for row in found]
+
+
+def test_usage_that_is_off_is_told_account_by_account(shop: Shop, catalog: SqlCatalog) -> None:
+    put(shop, active(catalog).key)
+    assert shop.run(*VERIFY).out == AGREED.encode()
+    database = shop.root / "data" / "imgstore.sqlite"
+    execute(database, "UPDATE quota_accounts SET used_bytes = 99, uploads = 2 WHERE owner = 'default' AND store = ''")
+    execute(database, "UPDATE quota_accounts SET held_bytes = 7 WHERE owner = 'default' AND store = 'fast'")
+    execute(database, "UPDATE quota_accounts SET images = 3 WHERE owner = '' AND store = 'fast'")
+    assert usage_told(shop) == [
+        ("fast", "", f"3 objects are counted, not 1: {CURE}"),
+        ("", "", f"project default: 99 bytes in use are counted, not 4, 2 uploads are counted, not 0: {CURE}"),
+        ("fast", "", f"project default: 7 bytes held are counted, not 0: {CURE}"),
+    ]
+    assert told(shop, "fast:", status=0) == [], "of one store only its objects are compared"
+    assert shop.run("usage", "--data-dir", "data", "--recompute", "--fix").status == 0
+    assert told(shop, status=0) == []
+
+
+def test_image_that_is_counted_wrong_is_told_where_the_accounts_are_right_by_chance(
+    shop: Shop, catalog: SqlCatalog
+) -> None:
+    first, second = active(catalog), active(catalog)
+    for attempt in (first, second):
+        put(shop, attempt.key)
+    assert told(shop, status=0) == []
+    database = shop.root / "data" / "imgstore.sqlite"
+    for attempt, size in ((first, 3), (second, 5)):
+        execute(database, f"UPDATE quota_entries SET bytes = {size} WHERE key = '{attempt.key}' AND store = 'fast'")
+    expected = [("", image_id, f"it is counted wrong: {CURE}") for image_id in (first.image_id, second.image_id)]
+    assert usage_told(shop) == sorted(expected)
+
+
+@pytest.mark.parametrize("store", ["fast", "fast,slow"])
+@pytest.mark.parametrize("length", [10_000, None])
+def test_upload_under_way_is_no_difference(tmp_path: Path, length: int | None, store: str) -> None:
+    """Of unknown length it holds more than it has written."""
+    service = ServiceProcess(tmp_path, options={"imgstore": {"several_stores": "all"}})
+    with service:
+        image_id = service.client.create()
+        with service.client.begin_upload(image_id, length=length, store=store) as upload:
+            assert verified(service) == (0, AGREED)
+            upload.send(bytes(9_000))
+            assert verified(service) == (0, AGREED)
+            service.client.delete(image_id)
+            assert verified(service) == (0, AGREED)
+            upload.send(bytes(1_000))
+            assert upload.finish().status == 410
+        assert verified(service) == (0, AGREED)
+
+
+def verified(service: ServiceProcess) -> tuple[int, str]:
+    command = [PROGRAM, "verify", "--config-file", str(service.configuration), "--data-dir", str(service.root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
 
 
 def test_image_without_any_location_is_told(shop: Shop, catalog: SqlCatalog) -> None:

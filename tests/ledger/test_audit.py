@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import sqlalchemy as sa
 
 from imgstore.model import Location, UploadRequest
@@ -9,7 +11,7 @@ from imgstore.sql import EVERYTHING, Weight, compare, put_right
 from imgstore.sql.ledger.entries import Place
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES
 from tests.ledger.conftest import OWNER, STORE
-from tests.ledger.test_together import House, house
+from tests.ledger.test_together import House, house, result
 
 __all__ = ["house"]
 
@@ -36,6 +38,35 @@ def test_nothing_is_found_where_all_is_well(house: House) -> None:
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
     assert {finding.account.owner for finding in found.findings} == {"", OWNER, "other"}
+
+
+def test_nothing_is_found_while_images_come_and_go(house: House) -> None:
+    """Catalog, entries and accounts are looked at as of one moment."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            image_id = house.active(40)
+            failed = house.catalog.begin(UploadRequest(house.queued()), [STORE])
+            hold = house.ledger.reserve(failed, STORE, None)
+            hold.extend_to(10)
+            house.catalog.release(failed)
+            hold.release()
+            for each in (failed.image_id, image_id):
+                house.catalog.delete(each, EVERYTHING)
+            house.remove_all()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        found = [compare(house.database)]
+        while thread.is_alive() and (len(found) < 60 or len({each.findings for each in found}) < 3):
+            found.append(compare(house.database))
+    finally:
+        over.set()
+        thread.join()
+    assert [(each.wrong, each.images) for each in found] == [((), ())] * len(found)
+    assert len(found) >= 60
 
 
 def test_missing_entries_and_wrong_sizes_are_the_catalogs(house: House) -> None:
@@ -88,6 +119,32 @@ def test_living_hold_is_let_be_and_an_expired_one_is_not(house: House) -> None:
     assert_put_right(house)
     assert house.ledger.account(OWNER) == Weight(images=1)
     hold.release()
+
+
+def test_law_4_expired_hold_is_let_be_until_the_catalog_has_ended_its_attempt(house: House) -> None:
+    """Its process may be cut off, and not dead; recovery takes image and hold back together."""
+    house.begun(house.queued(), 40)
+    execute(house, sa.update(ENTRIES).where(ENTRIES.c.state == "held").values(expires_at=1))
+    found = compare(house.database)
+    assert (found.wrong, found.images) == ((), ())
+    put_right(house.database, found)
+    assert house.ledger.account(OWNER) == Weight(held=40, images=1, uploads=1)
+    house.catalog.abandon_uploads()
+    found = compare(house.database)
+    assert (found.wrong, found.images) == ((), ())
+
+
+def test_what_an_attempt_may_have_left_and_never_held_is_not_missed(house: House) -> None:
+    """A store that was left out has let its hold go; an attempt may die before it has one."""
+    several = house.catalog.begin(UploadRequest(house.queued()), [STORE, "slow"])
+    house.ledger.reserve(several, STORE, 5)
+    house.ledger.reserve(several, "slow", 5).release()
+    house.catalog.activate(several, result(several))
+    house.catalog.begin(UploadRequest(house.queued()), [STORE])
+    house.catalog.abandon_uploads()
+    assert len(house.catalog.removals()) == 2
+    found = compare(house.database)
+    assert (found.wrong, found.images) == ((), ())
 
 
 def test_entries_of_a_host_without_our_catalog_are_not_its_images(house: House) -> None:

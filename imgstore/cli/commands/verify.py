@@ -16,7 +16,7 @@ from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import Configured, configured, shown
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
-from imgstore.cli.service import add_optional_data_dir, service_catalog
+from imgstore.cli.service import add_optional_data_dir, service_database
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.digests import new_hash, supported
 from imgstore.store import Store
@@ -30,13 +30,14 @@ COLUMNS = ("problem", "store", "key", "image", "detail")
 
 
 class Verify(ShowCommand):
-    """Compare catalog and stores, or check one object's digests.
+    """Compare catalog, usage and stores, or check one object's digests.
 
     Without an object the service's catalog and the stores are compared, both ways: objects that no image knows,
-    images whose object is missing, sizes and, with --digests, digests that differ. The service's database is what
-    [service] database says, or is in --data-dir. What an upload under way writes, and what is still to be removed, is
-    as it should be; so this may be done while the service runs. Each difference is a row, and the exit status is 1 if
-    there is one. 'STORE:' compares one store only.
+    images whose object is missing, sizes and, with --digests, digests that differ. So is what the quota counts, account
+    by account; 'imgstore usage --recompute --fix' puts that right. The service's database is what [service] database
+    says, or is in --data-dir. What an upload under way writes and holds, and what is still to be removed, is as it
+    should be; so this may be done while the service runs. Each difference is a row, and the exit status is 1 if there
+    is one. 'STORE:' compares the objects of one store only.
 
     With an object the exit status is 1 if a digest is not the one that is expected.
     """
@@ -53,7 +54,10 @@ class Verify(ShowCommand):
         """See Command."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "object", metavar="[STORE:]KEY", nargs="?", help="what to read; without it, catalog and stores are compared"
+            "object",
+            metavar="[STORE:]KEY",
+            nargs="?",
+            help="what to read; without it, catalog, usage and stores are compared",
         )
         parser.add_argument(
             "--expect", metavar="[ALGORITHM:]HEX", action="append", default=[],
@@ -85,7 +89,8 @@ class Verify(ShowCommand):
         if rows or not isinstance(formatter, TableFormatter):
             formatter.emit_list(names, rows, self.app.stdout, parsed_args)
         elif self.status == GOOD and not parsed_args.quiet:
-            self.app.stdout.write("Catalog and stores agree.\n")
+            agreeing = "Catalog and store" if parsed_args.object else "Catalog, usage and stores"
+            self.app.stdout.write(f"{agreeing} agree.\n")
         return GOOD
 
     def _of_one(self, parsed_args: argparse.Namespace) -> Table:
@@ -103,13 +108,15 @@ class Verify(ShowCommand):
 
     def _compared(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
-            if catalog is None:
+        with configured(parsed_args) as found, service_database(parsed_args) as database:
+            if database is None:
                 raise BadUsage("there is no catalog to compare with: name its database with --data-dir.")
             from imgstore.service.verification import Verification
 
-            verification = Verification(catalog, found.stores, digests=parsed_args.digests)
-            sources: list[Callable[[], Iterable[Difference]]] = [] if parsed_args.object else [verification.of_catalog]
+            verification = Verification(database, found.stores, digests=parsed_args.digests)
+            sources: list[Callable[[], Iterable[Difference]]] = []
+            if not parsed_args.object:
+                sources += [verification.of_catalog, verification.of_usage]
             sources += [partial(verification.of_store, store) for store in _chosen(found, parsed_args.object)]
             rows = [row for source in sources for row in self._rows(source)]
         return COLUMNS, rows
