@@ -11,11 +11,11 @@ import pytest
 
 from bench.machine import load_found
 from bench.measure import Measurement, SideFailed
+from bench.network.source import BLOCK, Nowhere, Source
 from bench.s3 import __main__ as program
 from bench.s3.measure import measure
 from bench.s3.report import linearity, verdicts
 from bench.s3.sides import BOTO, DOWN, OURS, PEER, SIDES, UNKNOWN, UP, Access, Side
-from bench.s3.source import BLOCK, Nowhere, Source
 
 MIB = 1024 * 1024
 
