@@ -108,7 +108,7 @@ class UploadSession:
         image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
-        with self._undone_on_error():
+        with self._undone_on_error(), self._lost_is_gone():
             data = octets(chunk)
             self._total += len(data)
             self._writer.admit(self._total)
@@ -121,14 +121,16 @@ class UploadSession:
         """
         self._expect_open()
         with self._undone_on_error():
-            self._flush()
-            self._writer.expect_complete()
+            with self._lost_is_gone():
+                self._flush()
+                self._writer.expect_complete()
             findings = self._finish_taps()
             digests = self._digests.hexdigests()
             self._refuse_other_bytes(digests)
             self._confirm(certain=True)
             self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-            self._writer.commit()
+            with self._lost_is_gone():
+                self._writer.commit()
             result = self._result(digests, findings)
             self._activate(result)
             for writer in self._writer.writers:
@@ -161,6 +163,17 @@ class UploadSession:
                 yield
         except BaseException:
             self.abort()
+            raise
+
+    @contextlib.contextmanager
+    def _lost_is_gone(self) -> Iterator[None]:
+        """A store is not to blame for what it refuses an attempt that lost its image: recovery has removed what it
+        wrote (law 11). A catalog that does not answer now leaves the store's error as it is."""
+        try:
+            yield
+        except errors.StoreError:
+            with contextlib.suppress(errors.CatalogUnavailable):
+                self._confirm(certain=True)
             raise
 
     def _gather(self, data: bytes | memoryview) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -60,6 +61,39 @@ class AsksOnlyWhenItMustBeCertain(MemoryCatalog):
             super().confirm(attempt)
 
 
+class RefusesAfterwards(MemoryDriver):
+    """A store that refuses the step `refused`, for the first time, once `before` has happened."""
+
+    def __init__(self, refused: str, before: Callable[[], object]) -> None:
+        super().__init__()
+        self.refused = refused
+        self.before = before
+        self.failed = False
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return _RefusingWriter(self, key)
+
+
+class _RefusingWriter(MemoryWriter):
+    def __init__(self, driver: RefusesAfterwards, key: str) -> None:
+        super().__init__(driver.storage, key)
+        self._driver = driver
+
+    def _write(self, chunk: bytes | memoryview) -> None:
+        self._refuse("write")
+        super()._write(chunk)
+
+    def _commit(self) -> ObjectInfo:
+        self._refuse("commit")
+        return super()._commit()
+
+    def _refuse(self, step: str) -> None:
+        if step == self._driver.refused and not self._driver.failed:
+            self._driver.failed = True
+            self._driver.before()
+            raise errors.StoreUnavailable("NoSuchUpload")
+
+
 class _DeletingWriter(MemoryWriter):
     def __init__(self, driver: DeletedAtCommit, key: str) -> None:
         super().__init__(driver.storage, key)
@@ -113,6 +147,35 @@ def test_attempt_that_lost_its_image_learns_it_while_bytes_flow() -> None:
         with pytest.raises(errors.ImageGone):
             session.write(bytes(GATHER))
     world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("refused", ["write", "commit"])
+def test_law_11_store_is_not_blamed_for_what_it_refuses_an_attempt_that_lost_its_image(refused: str) -> None:
+    world = World(driver=RefusesAfterwards(refused, lambda: taken_over(world)))
+    with pytest.raises(errors.ImageGone) as caught:
+        world.upload([BODY])
+    assert isinstance(caught.value.__context__, errors.StoreUnavailable), "the log tells what the store said"
+    world.assert_untouched()
+
+
+@pytest.mark.parametrize("refused", ["write", "commit"])
+@pytest.mark.parametrize("away", [False, True])
+def test_law_11_store_is_blamed_where_the_image_is_not_lost_or_nobody_can_tell(refused: str, away: bool) -> None:
+    class Away(MemoryCatalog):
+        def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+            if driver.failed and away:
+                raise Connection
+            super().confirm(attempt)
+
+    driver = RefusesAfterwards(refused, lambda: None)
+    rows = Away()
+    rows.create(IMAGE, owner=OWNER)
+    world = World(driver=driver, catalog=rows)
+    world.rows = rows
+    with pytest.raises(errors.StoreUnavailable, match="NoSuchUpload"):
+        world.upload([BODY])
+    away = False
+    world.assert_untouched()
 
 
 def test_image_deleted_during_the_commit_is_gone_and_nothing_is_left() -> None:

@@ -18,14 +18,9 @@ from pathlib import Path
 import pytest
 
 from imgstore.sql import Database, upgrade
-from tests.crash.places import S3, Filesystem, Named, Place, Swift
-from tests.s3.conftest import SWIFT
-from tests.s3.places import SwiftPlace
+from tests.crash.places import Named, Place
 from tests.support.client import Client
-from tests.support.fixtures import SwiftFactory
 from tests.support.service import STORES, ServiceProcess
-from tests.support.swift import SwiftSettings
-from tests.swift.world import World
 
 KILLS = {"filesystem": 25, "named": 25, "s3": 25, "swift": 25}
 """By kind of storage: a hundred in all."""
@@ -73,18 +68,6 @@ def under_way(client: Client, uploads: Sequence[Upload]) -> Iterator[None]:
 def storage(request: pytest.FixtureRequest) -> str:
     """Which kind of storage the stores are on."""
     return str(request.param)
-
-
-@pytest.fixture
-def place(storage: str, tmp_path: Path, swift_with: SwiftFactory) -> Place:
-    """The stores of the service. One more kind of storage is one more name in KILLS, and its class here."""
-    if storage == "s3":
-        server = swift_with(SWIFT)
-        return S3({store: SwiftPlace(server) for store in STORES})
-    if storage == "swift":
-        server = swift_with(SwiftSettings())
-        return Swift({store: World(server, contextlib.ExitStack()) for store in STORES})
-    return {"filesystem": Filesystem, "named": Named}[storage](tmp_path)
 
 
 def assert_recovered(service: ServiceProcess, place: Place, uploads: Sequence[Upload]) -> None:

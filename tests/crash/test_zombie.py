@@ -2,14 +2,17 @@
 
 The process is stopped by SIGSTOP, its lease is taken by another one, the image is uploaded again, SIGCONT follows. It
 is stopped right after it renewed its leases: a process that is frozen inside a transaction keeps the others from
-theirs, on SQLite all of them, until it wakes up or the database's server gives it up.
+theirs, on SQLite all of them, until it wakes up or the database's server gives it up. On each kind of storage nothing
+of the loser's is left, and the quota counts what the stores hold.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,22 +20,37 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.model import UploadRequest
-from imgstore.sql import Database, SqlCatalog, upgrade
+from imgstore.sql import PARTS, Database, SqlCatalog, SqlLedger, Weight, upgrade
 from imgstore.sql.schema import IMAGES, LOCATIONS
-from tests.crash.places import Gated, Named
+from tests.cli.support import PROGRAM
+from tests.crash.places import Gated, Place
 from tests.crash.test_service_killed import eventually
+from tests.support.database_fixtures import KINDS
 from tests.support.service import ServiceProcess
 
 MIB = 1024 * 1024
-WINNER = b"the winner's data" * 1000
+WINNER = b"the winner's data" * 40_000
+"""More than one part, and more than one segment."""
+SERVER = KINDS[1]
+PLACES = [
+    *(pytest.param(*kind.values, "named", marks=kind.marks) for kind in KINDS),
+    *(pytest.param(*SERVER.values, storage, marks=SERVER.marks) for storage in ("s3", "moto", "swift")),
+]
+"""Each kind of database and each kind of storage; files have hidden names, so that what is left can be seen."""
 LEASE = {"upload_lease": 1, "recovery_interval": 1}
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest) -> str:
+    """Which kind of storage the stores are on."""
+    return str(request.param)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The service's database, looked at from outside."""
     with contextlib.closing(Database(database_url)) as database:
-        upgrade(database)
+        upgrade(database, PARTS)
         yield database
 
 
@@ -59,17 +77,17 @@ def frozen(service: ServiceProcess, renewed: Callable[[], object]) -> Iterator[N
 
 
 @pytest.mark.parametrize("length", [4 * MIB, None])
+@pytest.mark.parametrize(("database_kind", "storage"), PLACES, indirect=True)
 def test_law_8_zombie_in_mid_upload_cannot_harm_the_winner(
-    tmp_path: Path, database: Database, database_url: str, length: int | None
+    tmp_path: Path, database: Database, database_url: str, place: Place, storage: str, length: int | None
 ) -> None:
-    place = Named(tmp_path)
     options = {**place.options(), "service": {"database": database_url, **LEASE}}
     first = ServiceProcess(tmp_path, options=options, environment=place.environment())
     with first, first.another() as second:
         image_id = first.client.create()
         with first.client.begin_upload(image_id, length=length) as zombie:
             zombie.send(bytes(MIB))
-            eventually(lambda: len(place.names()) == 1)
+            eventually(lambda: bool(place.names()))
             with frozen(first, lambda: lease_of(database, image_id)):
                 eventually(lambda: second.client.show(image_id)["status"] == "queued")
                 eventually(lambda: not place.names())
@@ -80,7 +98,28 @@ def test_law_8_zombie_in_mid_upload_cannot_harm_the_winner(
             assert answer.status in (409, 410)
         for service in (first, second):
             assert service.client.download(image_id).body == WINNER
-        assert place.names() == live_keys(database) == {f"{image_id}.2"}
+        late = {name for name in place.names() if storage == "s3" and is_late_part(name, image_id)}
+        assert len(late) <= 2, "as many as are sent at a time"
+        assert place.names() - late == live_keys(database) == {f"{image_id}.2"}
+        assert verified(first, place) == "Catalog, usage and stores agree.\n"
+        assert usage(database) == Weight(used=len(WINNER), images=1)
+
+
+def is_late_part(name: str, key: str) -> bool:
+    """Swift's S3 API stores a part that was on its way while its upload was aborted; no request of S3 reaches it then,
+    neither purge's nor anybody's. Amazon's, as moto, refuses it."""
+    return re.fullmatch(rf"[^/]+\+segments/{re.escape(key)}/[^/]+/\d+", name) is not None
+
+
+def verified(service: ServiceProcess, place: Place) -> str:
+    command = [PROGRAM, "verify", "--digests", "--config-file", str(service.configuration)]
+    environment = {**os.environ, **place.environment()}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def usage(database: Database) -> Weight:
+    """Of the project."""
+    return SqlLedger(database).account("default")
 
 
 def test_law_8_zombie_in_the_middle_of_its_commit_cannot_harm_the_winner(
