@@ -22,7 +22,7 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger import accounts, entries
 from imgstore.sql.ledger.entries import Entry, Place
-from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, GOING, HELD, IMAGE, USED
+from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, GOING, HOLDING, IMAGE, USED
 from imgstore.sql.ledger.weights import NOTHING, Account, Share, Weight, accounts_of, weight
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
@@ -97,7 +97,7 @@ def _truth(connection: sa.Connection, present: Iterable[Entry], image_id: str | 
             true[Place(row.store, row.key)] = _entry_of(row, present_one)
     expired = set(_expired(connection))
     for entry in known.values():
-        if entry.state == HELD and entry.place not in expired:
+        if entry.state in HOLDING and entry.place not in expired:
             true.setdefault(entry.place, entry)
     return true
 
@@ -106,7 +106,7 @@ def _entry_of(row: Any, present: Entry | None) -> Entry:
     """The size of what a dead attempt may have left nobody knows but the ledger."""
     place, live = Place(row.store, row.key), row.state == LIVE
     _, number = attempt_of(row.key)
-    if live or present is None or present.state == HELD:
+    if live or present is None or present.state in HOLDING:
         return Entry(place, row.owner, row.image_id, number, USED if live else GOING, row.size or 0)
     return Entry(place, row.owner, row.image_id, number, GOING, present.size)
 
@@ -114,7 +114,7 @@ def _entry_of(row: Any, present: Entry | None) -> Entry:
 def _expired(connection: sa.Connection) -> list[Place]:
     """Holds that recovery, too, would end: the clock has run out, and the catalog has ended the attempt."""
     owned = sa.exists().where(IMAGES.c.id == ENTRIES.c.image_id, IMAGES.c.uploading == ENTRIES.c.attempt)
-    ended = (ENTRIES.c.state == HELD, ENTRIES.c.expires_at < Now(), sa.not_(owned))
+    ended = (ENTRIES.c.state.in_(HOLDING), ENTRIES.c.expires_at < Now(), sa.not_(owned))
     query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(*ended)
     return [Place(row.store, row.key) for row in connection.execute(query)]
 
@@ -133,8 +133,8 @@ def _fix_image(connection: sa.Connection, image_id: str) -> None:
     true = _truth(connection, present.values(), image_id)
     for place in sorted({*present, *true}, key=lambda each: (each.store, each.key)):
         if place in true:
-            entries.adopt(connection, true[place]) if true[place].state != HELD else None
-        elif present[place].state in (HELD, USED):
+            entries.adopt(connection, true[place]) if true[place].state not in HOLDING else None
+        elif present[place].state in (*HOLDING, USED):
             _hand_over(connection, present[place])
         else:
             entries.forget(connection, place)

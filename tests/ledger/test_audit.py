@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
+import pytest
 import sqlalchemy as sa
 
-from imgstore.model import Location, UploadRequest
+from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.sql import EVERYTHING, Weight, compare, put_right
 from imgstore.sql.ledger.entries import Place
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES
@@ -145,6 +147,73 @@ def test_what_an_attempt_may_have_left_and_never_held_is_not_missed(house: House
     assert len(house.catalog.removals()) == 2
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
+
+
+def assert_clean(house: House, **expected: int) -> None:
+    found = compare(house.database)
+    assert (found.wrong, found.images) == ((), ())
+    assert house.ledger.account(OWNER) == Weight(**expected)
+
+
+def to_two_stores(house: House) -> Attempt:
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE, "slow"])
+    for store in (STORE, "slow"):
+        house.ledger.reserve(attempt, store, 5)
+    assert_clean(house, held=10, images=1, uploads=1)
+    return attempt
+
+
+def in_both(attempt: Attempt) -> UploadResult:
+    locations = tuple(Location(store, attempt.key, "") for store in (STORE, "slow"))
+    return dataclasses.replace(result(attempt), locations=locations)
+
+
+def test_upload_to_several_stores_is_one_until_it_is_settled(house: House) -> None:
+    attempt = to_two_stores(house)
+    house.catalog.activate(attempt, in_both(attempt))
+    assert_clean(house, used=10, images=1)
+
+
+def test_upload_to_several_stores_is_one_until_it_is_abandoned(house: House) -> None:
+    to_two_stores(house)
+    house.catalog.abandon_uploads()
+    assert_clean(house, images=1)
+
+
+@pytest.mark.parametrize("left_out", [STORE, "slow"])
+def test_upload_to_several_stores_is_one_without_those_left_out(house: House, left_out: str) -> None:
+    attempt = to_two_stores(house)
+    assert house.ledger.release(Place(left_out, attempt.key))
+    assert_clean(house, held=5, images=1, uploads=1)
+    kept = [location for location in in_both(attempt).locations if location.store != left_out]
+    house.catalog.activate(attempt, dataclasses.replace(result(attempt), locations=tuple(kept)))
+    assert_clean(house, used=5, images=1)
+
+
+def test_upload_to_several_stores_is_one_of_whom_its_image_is_given_to(house: House) -> None:
+    attempt = to_two_stores(house)
+    house.catalog.update(attempt.image_id, EVERYTHING, lambda image: dataclasses.replace(image, owner="other"))
+    assert_clean(house)
+    assert house.ledger.account("other") == Weight(held=10, images=1, uploads=1)
+
+
+def test_upload_to_several_stores_is_added_up_as_one(house: House) -> None:
+    to_two_stores(house)
+    execute(house, sa.update(ACCOUNTS).values(uploads=2))
+    assert_put_right(house)
+    assert_clean(house, held=10, images=1, uploads=1)
+
+
+@pytest.mark.parametrize("stores", [(STORE, "slow"), ("slow", STORE)])
+def test_expired_upload_to_several_stores_is_put_right_as_a_whole(house: House, stores: tuple[str, str]) -> None:
+    attempt = to_two_stores(house)
+    house.catalog.release(attempt)
+    assert_clean(house, held=10, images=1, uploads=1)
+    execute(house, sa.update(ENTRIES).where(ENTRIES.c.store == stores[0]).values(expires_at=1))
+    assert_put_right(house)
+    execute(house, sa.update(ENTRIES).where(ENTRIES.c.store == stores[1]).values(expires_at=1))
+    assert_put_right(house)
+    assert_clean(house, images=1)
 
 
 def test_entries_of_a_host_without_our_catalog_are_not_its_images(house: House) -> None:

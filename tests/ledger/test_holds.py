@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
 
 import pytest
 import sqlalchemy as sa
@@ -36,6 +38,72 @@ def test_hold_counts_for_project_project_in_store_and_store(ledger: SqlLedger) -
     }  # fmt: skip
     hold.settle(30)
     assert ledger.accounts() == {P: Weight(used=30), PS: Weight(used=30, images=1), S: Weight(used=30, images=1)}
+
+
+ELSEWHERE = ("slow", "aside")
+"""Further stores of an attempt that writes to several."""
+
+
+def test_upload_to_several_stores_is_one_upload_of_its_project(ledger_url: str, database: Database) -> None:
+    with contextlib.closing(ledger_with(ledger_url, Allowance(uploads=1))) as ledger:
+        attempt = new_attempt()
+        holds = [ledger.reserve(attempt, store, None) for store in (STORE, *ELSEWHERE)]
+        for hold in holds:
+            hold.extend_to(10)
+            ledger.shrink(hold, 10)  # type: ignore[arg-type]  # it is the ledger's own
+        assert ledger.account(OWNER) == Weight(held=30, uploads=1)
+        for store in (STORE, *ELSEWHERE):
+            assert ledger.account(OWNER, store) == Weight(held=10, images=1, uploads=1), "each store has one"
+            assert ledger.account("", store) == Weight(held=10, images=1, uploads=1)
+        with pytest.raises(errors.QuotaExceeded, match="The quota is 1 uploads at a time, 1 are under way"):
+            ledger.reserve(new_attempt(), STORE, 1)
+        for hold in holds:
+            hold.settle(9)
+        assert ledger.account(OWNER) == Weight(used=27)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_upload_counts_until_its_last_store_is_left_out(
+    ledger_url: str, database: Database, order: Sequence[int]
+) -> None:
+    with contextlib.closing(ledger_with(ledger_url, Allowance(uploads=1))) as ledger:
+        attempt = new_attempt()
+        places = [Place(store, attempt.key) for store in (STORE, *ELSEWHERE)]
+        for place in places:
+            ledger.reserve(attempt, place.store, 10)
+        for left, number in zip((2, 1, 0), order, strict=True):
+            assert ledger.account(OWNER).uploads == 1
+            with pytest.raises(errors.QuotaExceeded):
+                ledger.reserve(new_attempt(), STORE, 1)
+            assert ledger.release(places[number])
+            assert not ledger.release(places[number])
+            assert ledger.account(OWNER) == Weight(held=10 * left, uploads=min(left, 1))
+        ledger.reserve(new_attempt(), STORE, 1).release()
+
+
+def test_other_attempt_of_the_same_image_is_another_upload(ledger: SqlLedger) -> None:
+    attempt = new_attempt()
+    first = [ledger.reserve(attempt, store, 1) for store in (STORE, "slow")]
+    second = ledger.reserve(dataclasses.replace(attempt, number=2), STORE, 1)
+    assert ledger.account(OWNER) == Weight(held=3, uploads=2)
+    first[0].release()
+    assert ledger.account(OWNER) == Weight(held=2, uploads=2)
+    second.release()
+    first[1].release()
+    assert ledger.accounts() == {}
+
+
+def test_every_store_of_an_upload_is_renewed_and_expires(ledger_url: str, database: Database) -> None:
+    with contextlib.closing(SqlLedger(ledger_url, lease=3600, tick=0.05)) as ledger:
+        attempt = new_attempt()
+        places = {Place(store, attempt.key) for store in (STORE, "slow")}
+        for place in places:
+            ledger.reserve(attempt, place.store, 1)
+        assert {entry.place for entry in ledger.held()} == places
+        database.change(lambda connection: connection.execute(sa.update(ENTRIES).values(expires_at=1)))
+        assert {entry.place for entry in ledger.expired()} == places
+        ledger.renew()
+        assert ledger.expired() == []
 
 
 def test_released_hold_leaves_no_trace(ledger: SqlLedger, database: Database) -> None:

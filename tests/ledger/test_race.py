@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import random
 import subprocess
@@ -104,6 +105,38 @@ def test_first_uses_of_an_account_at_once_open_it_once(ledger_url: str, database
             assert ledger.account(owner) == Weight(held=THREADS, uploads=THREADS)
 
 
+def test_law_4_uploads_to_several_stores_fill_their_number_and_do_not_pass_it(
+    ledger_url: str, database: Database
+) -> None:
+    """Each thread leaves a store out, in another order than the others, and counts as one upload up to the last."""
+    limit = THREADS // 2
+    with contextlib.closing(ledger_with(ledger_url, Allowance(uploads=limit))) as ledger:
+        outcomes: list[str] = []
+        barrier = threading.Barrier(THREADS)
+        orders = list(itertools.permutations((STORE, "slow", "aside")))
+
+        def run(number: int) -> None:
+            attempt, refused = new_attempt(), False
+            barrier.wait(30)
+            try:
+                holds = {store: ledger.reserve(attempt, store, 1) for store in orders[number]}
+            except errors.QuotaExceeded:
+                refused = True
+            outcomes.append("refused" if refused else "held")
+            barrier.wait(30)
+            for store in () if refused else orders[-number][:2]:
+                holds[store].release()
+            barrier.wait(30)
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["held"] * limit + ["refused"] * (THREADS - limit)
+        assert ledger.account(OWNER) == Weight(held=limit, uploads=limit)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_interleaving_of_steps_keeps_the_accounts(ledger_url: str, database: Database, seed: int) -> None:
     """Threads settle, release, delete and forget the same few objects over and over, while others extend them."""
@@ -129,13 +162,13 @@ def step(ledger: SqlLedger, attempt: object, choose: random.Random) -> None:
     from imgstore.sql.ledger.entries import Place
 
     assert isinstance(attempt, Attempt)
-    place = Place(STORE, attempt.key)
+    place = Place(choose.choice((STORE, "slow")), attempt.key)
     with contextlib.suppress(errors.CatalogUnavailable, errors.ImageGone):  # held already, or taken away
         match choose.randrange(6):
             case 0:
-                ledger.reserve(attempt, STORE, choose.randrange(100))
+                ledger.reserve(attempt, place.store, choose.randrange(100))
             case 1:
-                ledger.reserve(attempt, STORE, None).extend_to(choose.randrange(100))
+                ledger.reserve(attempt, place.store, None).extend_to(choose.randrange(100))
             case 2:
                 ledger.settle(place, choose.randrange(50))
             case 3:

@@ -28,7 +28,7 @@ from imgstore.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
 from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
-from tests.support.service import UNWATCHED
+from tests.support.service import UNRECOVERED, UNWATCHED
 
 OCTETS = ("Content-Type", "application/octet-stream")
 CHUNKED = ("Transfer-Encoding", "chunked")
@@ -59,6 +59,7 @@ class House:
             taps=[FormatInspection()],
             project_quota=project_quota,
             health=UNWATCHED,
+            recovery_interval=UNRECOVERED,
         )
         self.service.start()
         self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=PATIENCE, grace=PATIENCE)

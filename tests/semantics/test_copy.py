@@ -128,9 +128,9 @@ def test_progress_is_told_while_the_image_is_read_as_ever(tenant: Tenant, house:
 def test_copy_under_way_counts_among_the_uploads(tenant: Tenant, house: House) -> None:
     image_id = tenant.active(CONTENT)
     with house.faulty.pausing("write") as pause:
-        assert tenant.copy(image_id, stores=["faulty"]).status == 202
+        assert tenant.copy(image_id, stores=["slow", "faulty"]).status == 202
         pause.wait_until_reached()
-        assert uploads_of(tenant) == 1
+        assert uploads_of(tenant) == 1, "of an image, to however many stores"
     tenant.copied(image_id)
     assert uploads_of(tenant) == 0
 

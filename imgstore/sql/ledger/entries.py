@@ -5,12 +5,14 @@ A step that was taken already is a no-op, so a retry and recovery may take it ag
     reserve   -> held            settle   held -> used           let_go   held, used -> removing
     extend    held grows         release  held -> (gone)         forget   any -> (gone)
     shrink    held shrinks       adopt    any -> used
+
+Held is also what has joined a held entry of the same attempt; where that one is released another is held in its place.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -18,7 +20,7 @@ from imgstore import errors
 from imgstore.sql.clock import Now
 from imgstore.sql.ledger import accounts
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds
-from imgstore.sql.ledger.schema import ENTRIES, GOING, HELD, IMAGE, USED
+from imgstore.sql.ledger.schema import ENTRIES, GOING, HELD, HOLDING, IMAGE, JOINED, USED
 from imgstore.sql.ledger.weights import Account, Share, Weight, accounts_of, difference
 
 
@@ -57,7 +59,10 @@ def image_place(image_id: str) -> Place:
 
 
 def reserve(connection: sa.Connection, entry: Entry, bounds: Bounds, *, holder: str, lease: int) -> None:
-    """Sets `entry.size` bytes aside. Raises Refused, CatalogUnavailable if the place is taken."""
+    """Sets `entry.size` bytes aside; an upload more, if its attempt holds nothing yet. Raises Refused,
+    CatalogUnavailable if the place is taken."""
+    if _is_held(connection, entry.image_id, entry.attempt):
+        entry = replace(entry, state=JOINED)
     held = {"holder": holder, "expires_at": Now() + 1000 * lease}
     _insert(connection, entry, **held)
     _follow(connection, entry, None, entry.share, bounds)
@@ -76,7 +81,7 @@ def extend(connection: sa.Connection, place: Place, total: int, slack: int, boun
     size = max(entry.size, total + slack)
     _update(connection, place, bytes=size, reported=total, tight=False)
     if size > entry.size:
-        _follow(connection, entry, entry.share, Share(HELD, size), bounds)
+        _follow(connection, entry, entry.share, Share(entry.state, size), bounds)
     return size
 
 
@@ -95,7 +100,7 @@ def shrink(connection: sa.Connection, place: Place, total: int) -> int:
         raise Gone
     size = min(entry.size, total)
     _update(connection, place, bytes=size, reported=size, tight=False)
-    _follow(connection, entry, entry.share, Share(HELD, size))
+    _follow(connection, entry, entry.share, Share(entry.state, size))
     return size
 
 
@@ -108,11 +113,18 @@ def settle(connection: sa.Connection, place: Place, size: int) -> bool:
 
 
 def release(connection: sa.Connection, place: Place) -> bool:
-    """A hold ends without a trace. False if there is none (any more)."""
-    entry = _held(connection, place)
-    if entry is not None:
-        _become(connection, entry, None)
-    return entry is not None
+    """A hold ends without a trace; its upload may go on in other stores. False if there is none (any more)."""
+    there = connection.scalar(sa.select(ENTRIES.c.image_id).where(*_is(place)))
+    found = {} if there is None else {entry.place: entry for entry in of_image(connection, there)}  # the order of locks
+    entry = found.pop(place, None)
+    if entry is None or entry.state not in HOLDING:
+        return False
+    _become(connection, entry, None)
+    joined = [other for other in found.values() if other.state == JOINED and other.attempt == entry.attempt]
+    if entry.state == HELD and joined:
+        _update(connection, joined[0].place, state=HELD)
+        _follow(connection, joined[0], joined[0].share, Share(HELD, joined[0].size))
+    return True
 
 
 def adopt(connection: sa.Connection, entry: Entry) -> None:
@@ -129,7 +141,7 @@ def adopt(connection: sa.Connection, entry: Entry) -> None:
 def let_go(connection: sa.Connection, place: Place) -> None:
     """No image has the object any more, which may still be in its store: it counts for the store alone."""
     entry = find(connection, place)
-    if entry is not None and entry.state in (HELD, USED):
+    if entry is not None and entry.state in (*HOLDING, USED):
         _become(connection, entry, Share(GOING, entry.size))
 
 
@@ -189,7 +201,13 @@ def entry_of(row: sa.Row[tuple[object, ...]]) -> Entry:
 
 def _held(connection: sa.Connection, place: Place) -> Entry | None:
     entry = find(connection, place)
-    return entry if entry is not None and entry.state == HELD else None
+    return entry if entry is not None and entry.state in HOLDING else None
+
+
+def _is_held(connection: sa.Connection, image_id: str, attempt: int) -> bool:
+    """Whether an attempt holds something. Not locked: an attempt's own thread reserves for it, and nobody else."""
+    held = sa.select(ENTRIES.c.key).where(ENTRIES.c.image_id == image_id, ENTRIES.c.state == HELD)
+    return connection.execute(held.where(ENTRIES.c.attempt == attempt)).first() is not None
 
 
 def _become(connection: sa.Connection, entry: Entry, share: Share | None) -> None:

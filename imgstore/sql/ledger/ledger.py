@@ -31,7 +31,7 @@ from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
 from imgstore.sql.ledger.entries import Entry, OwnerChanged, Place
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.keeper import Keeper
-from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD
+from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
 from imgstore.sql.ledger.slack import Patience
 from imgstore.sql.ledger.weights import NOTHING, Account, Weight
 from imgstore.sql.upgrading import LEDGER, opened
@@ -64,7 +64,8 @@ class SqlLedger:
         self._database.close()
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        """See Quota: bytes, an object and an upload under way, of project, project in store, and store."""
+        """See Quota: bytes, an object and an upload under way, of project, project in store, and store. What an attempt
+        holds in further stores is no upload more of the project."""
         if size is not None and size > LARGEST:
             raise errors.ImageTooLarge(f"The image has {size} bytes; {LARGEST} are the most that can be counted.")
         place = Place(store, attempt.key)
@@ -177,7 +178,7 @@ class SqlLedger:
 
     def renew(self) -> None:
         """See Chores."""
-        mine = sa.update(ENTRIES).where(ENTRIES.c.holder == self._holder, ENTRIES.c.state == HELD)
+        mine = sa.update(ENTRIES).where(ENTRIES.c.holder == self._holder, ENTRIES.c.state.in_(HOLDING))
         self._database.change(lambda connection: connection.execute(mine.values(expires_at=Now() + 1000 * self._lease)))
 
     def tight(self) -> Sequence[Place]:
@@ -213,7 +214,7 @@ class SqlLedger:
         return Patience(self._database, place, tick=self._tick, patience=self._patience, wake=self._keeper.wake)
 
     def _holds(self, condition: sa.ColumnElement[bool]) -> Sequence[Entry]:
-        query = sa.select(ENTRIES).where(ENTRIES.c.state == HELD, condition)
+        query = sa.select(ENTRIES).where(ENTRIES.c.state.in_(HOLDING), condition)
         return [
             entries.entry_of(row) for row in self._database.read(lambda connection: connection.execute(query).all())
         ]

@@ -6,6 +6,7 @@ accounts say can be added up from it at any time.
     state     is                                      counts for
     image     an image, whether it has data or not    its owner's number of images
     held      an object that an attempt is writing    owner, owner in store, store: held bytes, an upload, an object
+    joined    one more object of the same attempt     the same, but for its owner no upload
     used      an object that an image has             owner, owner in store, store: used bytes, an object
     removing  an object that no image has any more    the store: used bytes, an object
 
@@ -13,10 +14,14 @@ An object's entry has the object's place (store, key), which no other attempt ev
 without harm, by whoever finds that it was not taken: an entry is held once, settled once, given back once. An image's
 own entry has the empty store and the image's identifier.
 
-`bytes` of a held entry is what is set aside, `reported` what the attempt had written, or was about to, when the two
-were last made equal: the difference is slack that can be given back. `tight` asks for it. `holder` is the process,
-which keeps `expires_at` (milliseconds by the database's clock) in the future; an attempt whose hold has expired is dead
-or cut off, and who takes the hold away asks the catalog first (see `SqlLedger.expired`).
+An upload to several stores is one upload of its project, so one of its entries is `held` and the others have `joined`
+it. If that one is released, since its store is left out, another takes its place in the same transaction. In a store it
+is one upload in any case, as it has one object there.
+
+`bytes` of a held or joined entry is what is set aside, `reported` what the attempt had written, or was about to, when
+the two were last made equal: the difference is slack that can be given back. `tight` asks for it. `holder` is the
+process, which keeps `expires_at` (milliseconds by the database's clock) in the future; an attempt whose hold has
+expired is dead or cut off, and who takes the hold away asks the catalog first (see `SqlLedger.expired`).
 
 `quota_accounts` has a row for each limit that there may be: (owner, ""), (owner, store) and ("", store). It is what
 all processes go through: a reservation is an UPDATE on each of the three rows, in this order, with the limit in its
@@ -30,7 +35,9 @@ import sqlalchemy as sa
 
 from imgstore.sql.types import TABLE, text
 
-IMAGE, HELD, USED, GOING = "image", "held", "used", "removing"
+IMAGE, HELD, JOINED, USED, GOING = "image", "held", "joined", "used", "removing"
+HOLDING = (HELD, JOINED)
+"""Something is being written, and room set aside for it."""
 
 METADATA = sa.MetaData()
 

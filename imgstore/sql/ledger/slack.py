@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from imgstore.sql.database import Database
 from imgstore.sql.ledger.accounts import Refused, same
 from imgstore.sql.ledger.entries import Place
-from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD
+from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING
 from imgstore.sql.ledger.weights import Account
 
 
@@ -44,7 +44,7 @@ class Patience:
 def _ask(connection: sa.Connection, refused: Refused, asking: Place) -> bool:
     """Marks the holds that have slack. False where all of it would not be enough, as of one moment."""
     others = (
-        ENTRIES.c.state == HELD,
+        ENTRIES.c.state.in_(HOLDING),
         ENTRIES.c.bytes > ENTRIES.c.reported,
         sa.not_(sa.and_(ENTRIES.c.store == asking.store, ENTRIES.c.key == asking.key)),
         *_counting_for(refused.account),

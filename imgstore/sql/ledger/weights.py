@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imgstore.sql.ledger.schema import GOING, HELD, IMAGE, USED
+from imgstore.sql.ledger.schema import GOING, HELD, HOLDING, IMAGE, USED
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def weight(share: Share | None, account: Account) -> Weight:
     if share.state == IMAGE:
         return Weight(images=1)
     objects = 1 if account.store else 0
-    if share.state == HELD:
-        return Weight(held=share.size, images=objects, uploads=1)
+    if share.state in HOLDING:
+        return Weight(held=share.size, images=objects, uploads=1 if share.state == HELD else objects)
     if share.state == USED or (share.state == GOING and not account.owner):
         return Weight(used=share.size, images=objects)
     return NOTHING
