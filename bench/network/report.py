@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bench.report import Results, cpu, disagreement, median, table, throughput
+from bench.report import Figure, Results, cpu, disagreement, median, table, throughput
 from bench.rounds import as_json
 
 
@@ -24,23 +24,22 @@ def tell(results: Results, lines: Iterable[str], file: Path | None) -> int:
 
 def beside_fastest(results: Results, ours: str, others: Sequence[str]) -> list[str]:
     """A line, if both were measured: is `ours` as fast as the fastest of the others?"""
-    measured = _measured(results, ours, others)
-    if not measured:
-        return []
-    best = max(measured, key=lambda name: median(throughput, results[name]))
-    ratio = median(throughput, results[ours]) / median(throughput, results[best])
-    return [f"{'met' if ratio >= 1 else 'MISSED':8}{ours} / {best}, throughput: {ratio:.2f}, at least 1.0"]
+    return [
+        f"{'met' if ratio >= 1 else 'MISSED':8}{ours} / {best}, throughput: {ratio:.2f}, at least 1.0"
+        for best, ratio in _beside(results, ours, others, throughput, max)
+    ]
 
 
 def beside_thriftiest(results: Results, ours: str, others: Sequence[str]) -> list[str]:
     """A line, if both were measured: the CPU seconds of `ours` beside the least of the others; told only."""
-    measured = _measured(results, ours, others)
-    if not measured:
-        return []
-    best = min(measured, key=lambda name: median(cpu, results[name]))
-    ratio = median(cpu, results[ours]) / median(cpu, results[best])
-    return [f"{'told':8}{ours} / {best}, CPU: {ratio:.2f}"]
+    return [f"{'told':8}{ours} / {best}, CPU: {ratio:.2f}" for best, ratio in _beside(results, ours, others, cpu, min)]
 
 
-def _measured(results: Results, ours: str, others: Sequence[str]) -> list[str]:
-    return [name for name in others if results.get(name)] if results.get(ours) else []
+def _beside(
+    results: Results, ours: str, others: Sequence[str], figure: Figure, choose: Callable[..., str]
+) -> Iterator[tuple[str, float]]:
+    """The best of the others, as `choose` finds it, and the ratio to it; nothing where one of both was not measured."""
+    measured = [name for name in others if results.get(name)] if results.get(ours) else []
+    if measured:
+        best = choose(measured, key=lambda name: median(figure, results[name]))
+        yield best, median(figure, results[ours]) / median(figure, results[best])

@@ -44,11 +44,10 @@ def open_reader(
         if is_long(stream.headers):
             return _listed_reader(listed(account, path, stream.headers), start, stop, etag)
         info = info_of(path[1], stream.headers)
+        if info.etag is None and ask_until != stop:  # no further range could be known to be of the same object
+            return open_reader(account, path, start=start, stop=stop, etag=etag, block_size=block_size, concurrency=1)
         opened = _opened(info, stream, start, ask_until)
-        if info.etag is not None or ask_until == stop:
-            undo.pop_all()
-    if info.etag is None and ask_until != stop:  # no further range could be known to be of the same object
-        return open_reader(account, path, start=start, stop=stop, etag=etag, block_size=block_size, concurrency=1)
+        undo.pop_all()
     end = info.size if stop is None else min(stop, info.size)
     fetch = Fetch(account, path, info)
     return RangedReader(opened, stop=end, fetch=fetch, block_size=block_size, concurrency=concurrency)

@@ -16,6 +16,7 @@ from imgstore.model import Location
 from imgstore.sql import Account, Database, OutcomeUnknown, SqlLedger, Weight
 from imgstore.sql.ledger.accounts import LARGEST
 from imgstore.sql.ledger.entries import Place
+from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.schema import ENTRIES
 from tests.ledger.conftest import LIMIT, OWNER, STORE, ledger_with, new_attempt
 
@@ -50,7 +51,8 @@ def test_upload_to_several_stores_is_one_upload_of_its_project(ledger_url: str, 
         holds = [ledger.reserve(attempt, store, None) for store in (STORE, *ELSEWHERE)]
         for hold in holds:
             hold.extend_to(10)
-            ledger.shrink(hold, 10)  # type: ignore[arg-type]  # it is the ledger's own
+            assert isinstance(hold, SqlHold)
+            ledger.shrink(hold, 10)
         assert ledger.account(OWNER) == Weight(held=30, uploads=1)
         for store in (STORE, *ELSEWHERE):
             assert ledger.account(OWNER, store) == Weight(held=10, images=1, uploads=1), "each store has one"
