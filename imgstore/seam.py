@@ -5,41 +5,25 @@ the library, of the right blame (law 11). What such an exception says is not quo
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from functools import partial
 
 from imgstore import errors
+from imgstore.guard import Guard
 
 
-@contextlib.contextmanager
-def seam(action: str) -> Iterator[None]:
+def seam(action: str) -> Guard:
     """Around a driver's own code, which was `action`: what is not one of the library's errors becomes a StoreError.
 
     Used by the final methods of drivers, writers and readers, and by drivers in those that are not final: `check`,
     `close` and what a capability has.
     """
-    try:
-        yield
-    except errors.ImgstoreError:
-        raise
-    except OSError as error:
-        raise errors.from_os_error(error, action) from error
-    except Exception as error:
-        detail = errors.kind_and_place(error)
-        raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
+    return Guard(partial(_storage_failed, action))
 
 
-@contextlib.contextmanager
-def host_seam(action: str) -> Iterator[None]:
+def host_seam(action: str) -> Guard:
     """Around the host's catalog or quota, which was `action`: what is not one of the library's errors means that it
     cannot be reached."""
-    try:
-        yield
-    except errors.ImgstoreError:
-        raise
-    except Exception as error:
-        detail = errors.kind_and_place(error)
-        raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
+    return Guard(partial(_host_failed, action))
 
 
 def refuse_overrides(cls: type, owner: type, final_names: frozenset[str]) -> None:
@@ -47,3 +31,22 @@ def refuse_overrides(cls: type, owner: type, final_names: frozenset[str]) -> Non
     for base in cls.__mro__[: cls.__mro__.index(owner)]:
         for name in final_names & vars(base).keys():
             raise TypeError(f"{base.__name__}.{name} is final: implement _{name} instead")
+
+
+def _storage_failed(action: str, error: BaseException) -> None:
+    if isinstance(error, OSError):
+        raise errors.from_os_error(error, action) from error
+    if _is_foreign(error):
+        detail = errors.kind_and_place(error)
+        raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
+
+
+def _host_failed(action: str, error: BaseException) -> None:
+    if _is_foreign(error):
+        detail = errors.kind_and_place(error)
+        raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
+
+
+def _is_foreign(error: BaseException) -> bool:
+    """Whether it is neither one of the library's errors nor an interrupt."""
+    return isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError)

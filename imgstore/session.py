@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
 from imgstore.digests import Digests
+from imgstore.guard import Guard
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.seam import host_seam
 from imgstore.store import named
@@ -39,19 +40,18 @@ LOG = logging.getLogger(__name__)
 GATHER = 64 * 1024
 
 
-@contextlib.contextmanager
-def library_errors() -> Iterator[None]:
+def library_errors() -> Guard:
     """Around everything: a failing tap or digest, too, ends as one of the library's errors (law 11). An object in the
     way of an attempt (a catalog restored from a backup repeats its numbers) is not the client's fault, and the next
     attempt has another key."""
-    try:
-        yield
-    except errors.ObjectExists as error:
+    return Guard(_upload_failed)
+
+
+def _upload_failed(error: BaseException) -> None:
+    if isinstance(error, errors.ObjectExists):
         in_the_way = errors.StoreUnavailable("An object is in the way of this attempt: try again.", retry_after=1)
         raise named(in_the_way, error.store or "") from error
-    except errors.ImgstoreError:
-        raise
-    except Exception as error:
+    if isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError):
         raise errors.ImgstoreError("The upload failed inside the service.", detail=describe(error)) from error
 
 
@@ -108,7 +108,7 @@ class UploadSession:
         image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
-        with self._undone_on_error(), self._lost_is_gone():
+        with Guard(self._undo_all), Guard(self._look_for_image):
             data = octets(chunk)
             self._total += len(data)
             self._writer.admit(self._total)
@@ -120,8 +120,8 @@ class UploadSession:
         Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
         """
         self._expect_open()
-        with self._undone_on_error():
-            with self._lost_is_gone():
+        with Guard(self._undo_all):
+            with Guard(self._look_for_image):
                 self._flush()
                 self._writer.expect_complete()
             findings = self._finish_taps()
@@ -129,7 +129,7 @@ class UploadSession:
             self._refuse_other_bytes(digests)
             self._confirm(certain=True)
             self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-            with self._lost_is_gone():
+            with Guard(self._look_for_image):
                 self._writer.commit()
             result = self._result(digests, findings)
             self._activate(result)
@@ -156,25 +156,18 @@ class UploadSession:
         if not self._open:
             raise errors.UsageError("This upload has ended.")
 
-    @contextlib.contextmanager
-    def _undone_on_error(self) -> Iterator[None]:
+    def _undo_all(self, error: BaseException) -> None:
         try:
-            with library_errors():
-                yield
-        except BaseException:
+            _upload_failed(error)
+        finally:
             self.abort()
-            raise
 
-    @contextlib.contextmanager
-    def _lost_is_gone(self) -> Iterator[None]:
+    def _look_for_image(self, error: BaseException) -> None:
         """A store is not to blame for what it refuses an attempt that lost its image: recovery has removed what it
         wrote (law 11). A catalog that does not answer now leaves the store's error as it is."""
-        try:
-            yield
-        except errors.StoreError:
+        if isinstance(error, errors.StoreError):
             with contextlib.suppress(errors.CatalogUnavailable):
                 self._confirm(certain=True)
-            raise
 
     def _gather(self, data: bytes | memoryview) -> None:
         """Small chunks are put together: a chunk costs every consumer a call, a lock or a system call."""

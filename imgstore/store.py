@@ -6,11 +6,12 @@ Pure values: who builds them (`imgstore.registry` from entry points, a test by h
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from imgstore import errors
 from imgstore.driver import StoreDriver
+from imgstore.guard import Guard
 from imgstore.model import Location
 
 
@@ -41,15 +42,14 @@ class Store:
         if self.read_only or self.driver.READ_ONLY:
             raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
 
-    @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def blamed(self) -> Guard:
         """Inside, a StoreError of the driver gets this store's identifier, a ConfigurationError its section."""
-        try:
-            yield
-        except errors.StoreError as error:
+        return Guard(self._blame)
+
+    def _blame(self, error: BaseException) -> None:
+        if isinstance(error, errors.StoreError):
             named(error, self.identifier)
-            raise
-        except errors.ConfigurationError as error:
+        if isinstance(error, errors.ConfigurationError):
             raise error.in_section(self.identifier) from error
 
 

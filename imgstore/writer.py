@@ -7,15 +7,14 @@ capacity are compared before the storage sees the byte that would exceed. A driv
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from imgstore import errors
+from imgstore.guard import Guard
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.seam import refuse_overrides, seam
@@ -107,14 +106,14 @@ class ObjectWriter(ABC):
     def admit(self, total: int) -> None:
         """Says now what writing up to `total` bytes will say, for callers that gather small chunks."""
         self.__expect_open("write")
-        with self.__abort_on_error():
+        with Guard(self.__abort_quietly):
             self.__admit(total)
 
     @final
     def expect_complete(self) -> None:
         """Says now what `commit` will say of a body shorter than declared. Raises SizeMismatch."""
         self.__expect_open("commit")
-        with self.__abort_on_error():
+        with Guard(self.__abort_quietly):
             self.__refuse_short()
 
     @final
@@ -125,7 +124,7 @@ class ObjectWriter(ABC):
         declared size, the limit or the capacity; UsageError after commit or abort. Any failure aborts the writer.
         """
         self.__expect_open("write")
-        with self.__abort_on_error(), seam("writing"):
+        with Guard(self.__abort_quietly), seam("writing"):
             data = octets(chunk)
             self.__admit(self.__total + len(data))
             if data:
@@ -140,7 +139,7 @@ class ObjectWriter(ABC):
         store says it holds something else; then nothing is left.
         """
         self.__expect_open("commit")
-        with self.__abort_on_error(), seam("committing"):
+        with Guard(self.__abort_quietly), seam("committing"):
             self.__refuse_short()
             info = self._commit()
             if info.size != self.__total or info.key != self.__key:
@@ -172,7 +171,7 @@ class ObjectWriter(ABC):
         if error is None:
             self.abort()
         else:
-            self.__abort_quietly()
+            self.__abort_quietly(error)
 
     @final
     def _arm(self, key: str, size: int | None, limit: int | None, room: Hold | None) -> None:
@@ -192,15 +191,7 @@ class ObjectWriter(ABC):
         if self.__state is not WriterState.OPEN:
             raise errors.UsageError(f"Cannot {action}: this writer is {self.__state.value}.")
 
-    @contextlib.contextmanager
-    def __abort_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.__abort_quietly()
-            raise
-
-    def __abort_quietly(self) -> None:
+    def __abort_quietly(self, _: BaseException) -> None:
         """Aborts because something else failed: a failure of the abort is logged and never hides that cause (law 3)."""
         try:
             self.abort()

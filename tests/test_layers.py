@@ -18,7 +18,7 @@ IMGSTORE = Path(__file__).parent.parent / "imgstore"
 LONGEST = 350
 
 FLOORS = (
-    {"errors", "model"},
+    {"errors", "guard", "model"},
     {"quota", "limits", "catalog", "seam", "taps", "undo", "digests", "parts"},
     {"writer", "reader", "capabilities"},
     {"driver", "parted", "ranged"},
