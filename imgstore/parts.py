@@ -17,7 +17,7 @@ import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -45,7 +45,7 @@ class PartSizes:
 
     The first parts have `first` bytes; the later ones grow, in steps, by the smallest factor with which `most` parts
     hold `largest` bytes, and never beyond `ceiling`. With `equal` all have `first` bytes (the last one may be shorter).
-    `part_size` is what was configured, which the memory is reckoned by; None: `first`.
+    `part_size` is what was configured, which the memory is reckoned by; None: `first`. `steps`: see `staggered`.
     """
 
     first: int
@@ -54,6 +54,7 @@ class PartSizes:
     ceiling: int | None = None
     equal: bool = False
     part_size: int | None = None
+    steps: int = 1
 
     @property
     def unit(self) -> int:
@@ -77,14 +78,34 @@ class PartSizes:
             )
         return cls(first, most, largest, ceiling, equal=True, part_size=part_size)
 
+    def staggered(self, steps: int, *, size: int | None) -> PartSizes:
+        """The same for an object of `size` bytes, but the first parts are one, two, three ... `steps`ths of a part, so
+        that of `steps` parts on their way each ends at another time: what the storage does then, such as to wait for
+        its disk, it does while it takes in the others. Unchanged where the parts would not hold the object any more."""
+        staggered = replace(self, steps=steps)
+        wanted, capacity = self.largest, (self.ceiling or self.largest) * self.most
+        if size is not None:
+            wanted, capacity = size, self.first * self.most
+        return staggered if wanted + staggered._left_out <= capacity and steps <= self.most else self
+
+    @property
+    def _left_out(self) -> int:
+        """Bytes that the first parts have less than they would have unstaggered."""
+        return sum(self.first - self._shorter(number) for number in range(1, self.steps))
+
+    def _shorter(self, number: int) -> int:
+        return round(self.first * number / self.steps)
+
     def size_of(self, number: int) -> int:
         """Bytes of part `number`. Raises StoreFull for one more than the storage takes."""
         if number > self.most:
             raise errors.StoreFull(f"The store takes an image of unknown size in at most {self.most} parts.")
+        if number < self.steps:
+            return self._shorter(number)
         if self.equal:
             return self.first
         step, ceiling = (number - 1) // _span(self.most), self.ceiling or self.largest
-        return _grown(self.first, _factor(self.first, self.most, self.largest, ceiling), step, ceiling)
+        return _grown(self.first, _factor(self.first, self.most, self.largest + self._left_out, ceiling), step, ceiling)
 
 
 def _span(most: int) -> int:

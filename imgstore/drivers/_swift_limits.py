@@ -12,12 +12,15 @@ from typing import Any
 
 from imgstore.drivers._swift_options import LARGEST_SEGMENT
 from imgstore.drivers._swift_settings import Settings
+from imgstore.model import MIB
 from imgstore.parts import PartSizes
 
 MAX_SEGMENTS = 1000
 MAX_MANIFEST = 8 * 1024**2
 LONGEST_LINE = 640
 """Bytes of a manifest that one segment takes at most: two containers' and a key's names, digests, punctuation."""
+LEAST_STEP = MIB
+"""Bytes by which segments differ at least where they are to end at different times: for less a request is too much."""
 MAX_DELETES = 10_000
 DIGESTS = ("sha256", "sha1", "sha512")
 
@@ -58,9 +61,11 @@ class Limits:
         segment = min(max(settings.segment_size, self.smallest_segment), self.max_object)
         all_of_them = self.max_segments * self.max_object
         largest = all_of_them if size is not None else min(settings.largest_unknown_size, all_of_them)
-        return PartSizes.for_size(
+        sizes = PartSizes.for_size(
             size, part_size=segment, most=self.max_segments, largest=largest, ceiling=self.max_object
         )
+        steps = segment // max(LEAST_STEP, self.smallest_segment)
+        return sizes.staggered(max(1, min(settings.concurrency, steps)), size=size)
 
 
 def _names(policy: Mapping[str, Any]) -> list[str]:

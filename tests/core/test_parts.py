@@ -50,12 +50,13 @@ class Storage:
     adopted=st.binary(max_size=45),
     concurrency=st.integers(1, 3),
     equal=st.booleans(),
+    steps=st.integers(1, 4),
 )
 def test_law_2_every_byte_arrives_once_and_in_order(
-    chunks: list[bytes], adopted: bytes, concurrency: int, equal: bool
+    chunks: list[bytes], adopted: bytes, concurrency: int, equal: bool, steps: int
 ) -> None:
     storage = Storage()
-    sizes = PartSizes(first=4, most=200, largest=8000, equal=equal)
+    sizes = PartSizes(first=4, most=200, largest=8000, equal=equal, steps=steps)
     sender = PartSender(storage.send, sizes=sizes, concurrency=concurrency)
     sender.adopt(memoryview(adopted))
     for chunk in chunks:
@@ -177,6 +178,33 @@ def test_a_known_length_has_equal_parts(size: int, first: int) -> None:
 def test_a_known_length_that_the_storage_cannot_take_is_refused(most: int, largest: int, ceiling: int | None) -> None:
     with pytest.raises(errors.StoreFull, match="501 bytes, the store takes at most 500"):
         PartSizes.for_size(501, part_size=10, most=most, largest=largest, ceiling=ceiling)
+
+
+def test_staggered_parts_end_at_different_times_and_then_have_their_size() -> None:
+    sizes = PartSizes.for_size(9000, part_size=1000, most=11, largest=100_000).staggered(4, size=9000)
+    assert [sizes.size_of(number) for number in range(1, 7)] == [250, 500, 750, 1000, 1000, 1000]
+    assert sum(sizes.size_of(number) for number in range(1, 12)) == 9500
+
+
+def test_parts_are_staggered_only_where_they_hold_the_object_all_the_same() -> None:
+    for size, first in ((9500, 250), (9501, 1000)):
+        sizes = PartSizes.for_size(size, part_size=1000, most=11, largest=100_000).staggered(4, size=size)
+        assert sizes.size_of(1) == first
+        assert sum(sizes.size_of(number) for number in range(1, 12)) >= size
+    assert PartSizes.for_size(10, part_size=10, most=3, largest=30).staggered(4, size=10).steps == 1
+
+
+def test_staggered_parts_of_an_unknown_length_reach_the_largest_object() -> None:
+    sizes = PartSizes.for_size(None, part_size=64 * MIB, most=1000, largest=2**40, ceiling=5 * 1024**3)
+    each = [sizes.staggered(4, size=None).size_of(number) for number in range(1, 1001)]
+    assert each[:4] == [16 * MIB, 32 * MIB, 48 * MIB, 64 * MIB]
+    assert each == sorted(each)
+    assert sum(each) >= 2**40
+
+
+def test_parts_of_an_unknown_length_are_not_staggered_where_every_byte_of_them_is_needed() -> None:
+    sizes = PartSizes.for_size(None, part_size=10, most=20, largest=1000, ceiling=50)
+    assert sizes.staggered(4, size=None) == sizes
 
 
 def test_law_6_a_large_object_of_known_size_takes_no_more_memory_than_its_part() -> None:

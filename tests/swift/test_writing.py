@@ -11,6 +11,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.model import MIB
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
@@ -54,6 +55,16 @@ def test_a_large_image_is_a_manifest_with_sizes_and_digests(world: World, driver
     assert all(str(line["name"]).startswith(f"/{SEGMENTS}/{KEY}/") for line in lines)
     assert world.account.get(f"{CONTAINER}/{KEY}").body == data
     driver.delete(KEY)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_segments_on_their_way_together_end_at_different_times(world: World, declared: bool) -> None:
+    large = world.driver(segment_size=3 * MIB, large_object_threshold=MIB, concurrency=3)
+    data = body(8 * MIB)
+    put(large, data, declared=declared, step=MIB)
+    assert [line["bytes"] for line in manifest(world)] == [MIB, 2 * MIB, 3 * MIB, 2 * MIB]
+    assert read(large, KEY) == data
+    large.delete(KEY)
 
 
 def test_two_attempts_at_one_image_never_mix(world: World, driver: SwiftDriver) -> None:
