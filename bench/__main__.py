@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.body import MIB, Body
 from bench.machine import SHARED_MEMORY, facts, installed, load_found, shared_memory
 from bench.measure import SideFailed, measure
+from bench.memory import kept_from_the_hypervisor
 from bench.report import Results, disagreement, table, verdicts
 from bench.rounds import as_json, chosen, in_turn, parser
 from bench.sides import PEER, SIDES, TOOLS
@@ -56,7 +57,10 @@ def _chosen(only: Sequence[str]) -> list[str]:
 def _rounds(names: Sequence[str], *, size: int, rounds: int, work: Path) -> Results:
     # Memory where it has room for the source and the target's page cache, else beside the target.
     place = shared_memory(3 * size) or work
-    with tempfile.TemporaryDirectory(prefix="imgstore-bench-", dir=place) as directory:
+    with (
+        kept_from_the_hypervisor(3 * size),
+        tempfile.TemporaryDirectory(prefix="imgstore-bench-", dir=place) as directory,
+    ):
         source = _source(names, size, Path(directory))
         return in_turn(names, rounds, lambda name: measure(name, size=size, datadir=work, source=source))
 

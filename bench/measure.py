@@ -2,13 +2,12 @@
 
 `measure` starts that process - `python -m bench.measure`, the order as JSON on its standard input - and reads the
 answer, JSON on its standard output. Before each, dirty pages are settled, so that no side pays for the write-back of
-another, and free memory is touched, so that none pays for a hypervisor that took it away meanwhile.
+another.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import resource
 import shutil
@@ -23,7 +22,6 @@ from bench.machine import CpuTime
 from bench.sides import SIDES, Run, prepare
 
 GIB = 1024**3
-SPARE = 256 * 1024**2
 ROOT = Path(__file__).parent.parent
 
 
@@ -67,7 +65,6 @@ def measure(side: str, *, size: int, datadir: Path, source: Path | None) -> Meas
     target.mkdir()
     order = {"side": side, "size": size, "datadir": str(target), "source": source and str(source)}
     os.sync()
-    touch_free_memory(size + SPARE)
     try:
         return in_child("bench.measure", order)
     finally:
@@ -96,16 +93,6 @@ def measured(side: str, size: int, run: Run) -> Measurement:
     return Measurement(
         side, size, seconds, user + kernel, kernel, _memory("VmHWM") - idle, max(0.0, others / seconds), digests
     )
-
-
-def touch_free_memory(size: int) -> None:
-    """Takes `size` bytes and gives them back. A guest whose hypervisor takes free memory back pays for each page again
-    at its next use - up to seconds for each GiB of page cache - and whoever writes first would pay it for all."""
-    zeros = bytes(1024**2)
-    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-        for start in range(0, size - len(zeros) + 1, len(zeros)):
-            memory[start : start + len(zeros)] = zeros
 
 
 def _cpu_seconds() -> tuple[float, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.body import MIB
 from bench.machine import facts, installed, load_found
 from bench.measure import Measurement, SideFailed
+from bench.memory import kept_from_the_hypervisor
 from bench.network.measure import Place
 from bench.network.report import tell
 from bench.network.source import image_file
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark. Exit status: 0 measured (whatever the verdicts), 1 a side failed or digests differ."""
     options = _parser().parse_args(arguments)
     size = options.size * MIB
-    with image_file(size) as source, _server(options, source) as access:
+    with kept_from_the_hypervisor(5 * size), image_file(size) as source, _server(options, source) as access:
         scheme = access.endpoint.partition(":")[0]
         print(facts(source), load_found(), f"server {options.server}, {scheme}", sep="\n", flush=True)
         bucket = Bucket(access)

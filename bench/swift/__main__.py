@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.body import MIB
 from bench.machine import facts, installed, load_found
 from bench.measure import SideFailed
+from bench.memory import kept_from_the_hypervisor
 from bench.network.measure import Place
 from bench.network.report import tell
 from bench.network.source import image_file
@@ -19,17 +22,21 @@ from bench.sides import IMAGE
 from bench.swift.measure import CHILD
 from bench.swift.report import verdicts
 from bench.swift.sides import CURL, PEER, SIDES, UP, Access, Side
-from tests.support.swift import SwiftAccount, SwiftServer
+from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
 
 CONTAINER = "bench"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark. Exit status: 0 measured (whatever the verdicts), 1 a side failed or digests differ."""
-    options = parser("bench.swift", __doc__, size=1024, rounds=3).parse_args(arguments)
+    options = _parser().parse_args(arguments)
     size = options.size * MIB
-    with image_file(size) as source, SwiftServer() as swift:
-        print(facts(source), load_found(), sep="\n", flush=True)
+    with (
+        kept_from_the_hypervisor(5 * size),
+        image_file(size) as source,
+        SwiftServer(SwiftSettings(remembers=True), place=options.datadir) as swift,
+    ):
+        print(facts(swift.root), load_found(), sep="\n", flush=True)
         account = Account(swift.account(), source)
         try:
             results = in_turn(_chosen(options.only), options.rounds, lambda name: account.once(SIDES[name], size))
@@ -38,6 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
     print(load_found())
     return tell(results, verdicts(results), options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser("bench.swift", __doc__, size=1024, rounds=3)
+    temporary = Path(tempfile.gettempdir())
+    made.add_argument(
+        "--datadir", type=Path, default=temporary, help="where the server stores (default: %(default)s, on a disk)"
+    )
+    return made
 
 
 def _chosen(only: Sequence[str]) -> list[str]:

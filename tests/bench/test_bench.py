@@ -17,7 +17,8 @@ from bench import __main__ as program
 from bench import report
 from bench.body import MIB, Body, BodyFile
 from bench.machine import filesystem_type, load_found
-from bench.measure import Measurement, SideFailed, measure, touch_free_memory
+from bench.measure import Measurement, SideFailed, measure
+from bench.memory import kept_from_the_hypervisor
 from bench.report import Goal
 from bench.sides import BOTH, IMAGE, LIMIT, OURS, PEER, SIDES, TOOLS, Side, prepare
 
@@ -152,8 +153,12 @@ def test_the_type_of_a_filesystem_is_told() -> None:
     assert filesystem_type(Path("/proc/self")) == "proc"
 
 
-def test_touching_memory_takes_any_size() -> None:
-    touch_free_memory(SIZE)
+def test_of_memory_kept_from_the_hypervisor_only_one_page_of_each_mib_is_taken() -> None:
+    before = _resident_pages()
+    with kept_from_the_hypervisor(512 * MIB):
+        taken = _resident_pages() - before
+    assert 512 <= taken < 2 * 512
+    assert _resident_pages() - before < 256
 
 
 def test_a_run_prints_load_table_and_verdicts_and_keeps_every_measurement(
@@ -217,3 +222,7 @@ def test_sides_that_found_different_digests_are_told() -> None:
     agreed = {"a": [found("a", 1.0)], "b": [found("b", 1.0)]}
     assert report.disagreement(agreed) is None
     assert "md5" in (report.disagreement({**agreed, "c": [found("c", 1.0, digest="other")]}) or "")
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])

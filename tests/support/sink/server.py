@@ -103,7 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
         self.path_parts = urllib.parse.unquote(path).strip("/")
         self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         self.name, work = self.route()
-        with self.sink.operation(self.name):
+        with contextlib.ExitStack() as self.under_way:
+            self.under_way.enter_context(self.sink.operation(self.name))
             work()
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_request  # noqa: N815  # the base class calls them so
@@ -130,7 +131,8 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
         return data
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """An answer; `headers` with underscores for dashes."""
+        """An answer; `headers` with underscores for dashes. Whoever has it may ask again before this thread goes on."""
+        self.under_way.close()
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)

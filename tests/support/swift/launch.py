@@ -153,5 +153,5 @@ def _repeat(interval: float, work: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # for no_cache
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # for cache
     main(*sys.argv[1:])

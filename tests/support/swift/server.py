@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -25,13 +26,15 @@ ROOM = 4 * 1024**3
 
 
 class SwiftServer:
-    """One Swift; use it as a context manager. What an account uses, and so its quota, lags by a moment.
+    """One Swift; use it as a context manager. What an account uses, and so its quota, lags by a moment. Its data go
+    into a new directory in `place`; None: in memory, if there is room.
 
     `url`: where its proxy listens, for S3 too; `auth_url`: for auth version 1; `ca_file`: what a client must trust.
     """
 
-    def __init__(self, settings: SwiftSettings | None = None) -> None:
+    def __init__(self, settings: SwiftSettings | None = None, *, place: Path | None = None) -> None:
         self.settings = settings or SwiftSettings()
+        self._places = [place] if place else _places()
         self.root = Path("/")
         self.url = ""
         self.ca_file: Path | None = None
@@ -74,7 +77,7 @@ class SwiftServer:
 
     def start(self) -> None:
         """Starts the process and waits until it stores something."""
-        self.root = _directory()
+        self.root = _directory(self._places)
         self._stack.callback(shutil.rmtree, self.root)
         for name in ("node/d1", "cache"):
             (self.root / name).mkdir(parents=True)
@@ -124,12 +127,13 @@ class SwiftServer:
         )
 
 
-def _directory() -> Path:
-    """A new directory where files have user attributes, in which Swift keeps what it knows of an object; in memory if
-    there is room."""
+def _places() -> list[Path]:
     places = [Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/var/tmp"), Path(sys.prefix)]
-    if not (places[0].is_dir() and shutil.disk_usage(places[0]).free >= ROOM):
-        del places[0]
+    return places if places[0].is_dir() and shutil.disk_usage(places[0]).free >= ROOM else places[1:]
+
+
+def _directory(places: Sequence[Path]) -> Path:
+    """A new directory where files have user attributes, in which Swift keeps what it knows of an object."""
     for place in places:
         root = Path(tempfile.mkdtemp(prefix="imgstore-swift-", dir=place))
         with contextlib.suppress(OSError):

@@ -31,7 +31,7 @@ _PLAIN_FILTERS = {
     "proxy-logging": "proxy_logging", "listing_formats": "listing_formats", "copy": "copy", "symlink": "symlink",
     "container-quotas": "container_quotas", "account-quotas": "account_quotas",
 }  # fmt: skip
-_NO_CACHE = {"paste.filter_factory": "no_cache:filter_factory"}
+_NO_CACHE = {"paste.filter_factory": "cache:filter_factory"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SwiftSettings:
     and how many parts, of a multipart upload. `listing_limit`: names on a page of a listing. `policies`: storage
     policies, the first is the default. `tls`: https with a certificate that the test makes. `async_delete`: whether the
     S3 API leaves the parts of what it deletes to a sweep that comes within two seconds. `accounts`: how many fresh
-    accounts it can hand out. `keystone`: not tempauth.
+    accounts it can hand out. `keystone`: not tempauth. `remembers`: whether the proxy's cache does, as with memcached.
     """
 
     token_life: int = 86400
@@ -77,6 +77,7 @@ class SwiftSettings:
     async_delete: bool = True
     accounts: int = 2000
     keystone: KeystoneAccess | None = None
+    remembers: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _common(root: Path) -> dict[str, object]:
 def _filters(settings: SwiftSettings) -> dict[str, Mapping[str, object]]:
     return {
         **{name: {"use": f"egg:swift#{entry}"} for name, entry in _PLAIN_FILTERS.items()},
-        "cache": _NO_CACHE,
+        "cache": {**_NO_CACHE, "remembers": "yes" if settings.remembers else "no"},
         "tempurl": {"use": "egg:swift#tempurl", "allowed_digests": " ".join(settings.tempurl_digests)},
         "slo": {
             "use": "egg:swift#slo", "max_manifest_segments": settings.max_manifest_segments, "concurrency": 4,
