@@ -34,11 +34,12 @@ def refuse_overrides(cls: type, owner: type, final_names: frozenset[str]) -> Non
 
 
 def _storage_failed(action: str, error: BaseException) -> None:
+    if not _is_foreign(error):
+        return
     if isinstance(error, OSError):
         raise errors.from_os_error(error, action) from error
-    if _is_foreign(error):
-        detail = errors.kind_and_place(error)
-        raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
+    detail = errors.kind_and_place(error)
+    raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
 
 
 def _host_failed(action: str, error: BaseException) -> None:
