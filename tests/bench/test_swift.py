@@ -14,7 +14,7 @@ from bench.measure import Measurement, SideFailed
 from bench.swift import __main__ as program
 from bench.swift.measure import measure
 from bench.swift.report import verdicts
-from bench.swift.sides import BOTH, CURL, DOWN, OURS, PEER, SERVICE, SIDES, UP, Access, Side
+from bench.swift.sides import BOTH, CURL, DOWN, ONE_BODY, OURS, PEER, SERVICE, SIDES, UP, Access, Side
 
 MIB = 1024 * 1024
 
@@ -57,6 +57,7 @@ def test_verdicts_are_against_the_fastest_and_the_thriftiest_of_the_others() -> 
         Side(SERVICE, UP).name: [found(Side(SERVICE, UP), 5.0, cpu=6.0)],
         Side(CURL, UP).name: [found(Side(CURL, UP), 20.0, cpu=2.0)],
         Side(OURS, DOWN).name: [found(Side(OURS, DOWN), 10.0)],
+        Side(OURS, DOWN, ONE_BODY).name: [found(Side(OURS, DOWN, ONE_BODY), 40.0)],
         Side(PEER, DOWN).name: [found(Side(PEER, DOWN), 20.0)],
     }
     assert verdicts(results) == [
@@ -64,4 +65,6 @@ def test_verdicts_are_against_the_fastest_and_the_thriftiest_of_the_others() -> 
         f"told    {Side(OURS, UP).name} / {Side(CURL, UP).name}, CPU: 1.50",
         f"met     {Side(OURS, DOWN).name} / {Side(PEER, DOWN).name}, throughput: 2.00, at least 1.0",
         f"told    {Side(OURS, DOWN).name} / {Side(PEER, DOWN).name}, CPU: 1.00",
+        f"told    {Side(OURS, DOWN, ONE_BODY).name} / {Side(PEER, DOWN).name}, throughput: 0.50",
+        f"told    {Side(OURS, DOWN, ONE_BODY).name} / {Side(PEER, DOWN).name}, CPU: 1.00",
     ]
