@@ -26,15 +26,14 @@ def tell(results: Results, lines: Iterable[str], file: Path | None) -> int:
 def beside_fastest(results: Results, ours: str, others: Sequence[str]) -> list[str]:
     """A line, if both were measured: is `ours` as fast as the fastest of the others? Of what is not done by default it
     is told only."""
-    judged = not ours.endswith(ONE_BODY)
-    return [
-        f"{_word(ratio) if judged else 'told':8}{ours} / {best}, throughput: {ratio:.2f}{', at least 1.0' * judged}"
-        for best, ratio in _beside(results, ours, others, throughput, max)
-    ]
-
-
-def _word(ratio: float) -> str:
-    return "met" if ratio >= 1 else "MISSED"
+    lines = []
+    for best, ratio in _beside(results, ours, others, throughput, max):
+        line = f"{ours} / {best}, throughput: {ratio:.2f}"
+        if ours.endswith(ONE_BODY):
+            lines.append(f"{'told':8}{line}")
+        else:
+            lines.append(f"{'met' if ratio >= 1 else 'MISSED':8}{line}, at least 1.0")
+    return lines
 
 
 def beside_thriftiest(results: Results, ours: str, others: Sequence[str]) -> list[str]:

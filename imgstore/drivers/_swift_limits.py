@@ -19,8 +19,9 @@ MAX_SEGMENTS = 1000
 MAX_MANIFEST = 8 * 1024**2
 LONGEST_LINE = 640
 """Bytes of a manifest that one segment takes at most: two containers' and a key's names, digests, punctuation."""
-LEAST_STEP = MIB
-"""Bytes by which segments differ at least where they are to end at different times: for less a request is too much."""
+LEAST_STEP = 4 * MIB
+"""Bytes by which segments differ at least where they are to end at different times: for less a request is too much, and
+many at a time would make many small ones."""
 MAX_DELETES = 10_000
 DIGESTS = ("sha256", "sha1", "sha512")
 

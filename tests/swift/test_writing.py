@@ -59,10 +59,10 @@ def test_a_large_image_is_a_manifest_with_sizes_and_digests(world: World, driver
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_segments_on_their_way_together_end_at_different_times(world: World, declared: bool) -> None:
-    large = world.driver(segment_size=3 * MIB, large_object_threshold=MIB, concurrency=3)
-    data = body(8 * MIB)
+    large = world.driver(segment_size=8 * MIB, large_object_threshold=MIB, concurrency=3)
+    data = body(21 * MIB)
     put(large, data, declared=declared, step=MIB)
-    assert [line["bytes"] for line in manifest(world)] == [MIB, 2 * MIB, 3 * MIB, 2 * MIB]
+    assert [line["bytes"] for line in manifest(world)] == [4 * MIB, 8 * MIB, 8 * MIB, MIB]
     assert read(large, KEY) == data
     large.delete(KEY)
 

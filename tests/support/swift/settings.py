@@ -31,7 +31,7 @@ _PLAIN_FILTERS = {
     "proxy-logging": "proxy_logging", "listing_formats": "listing_formats", "copy": "copy", "symlink": "symlink",
     "container-quotas": "container_quotas", "account-quotas": "account_quotas",
 }  # fmt: skip
-_NO_CACHE = {"paste.filter_factory": "cache:filter_factory"}
+_CACHE = {"paste.filter_factory": "cache:filter_factory"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def write_configuration(root: Path, settings: SwiftSettings, known: Secrets) -> 
         "object-expirer": {"tasks_per_second": 500},
         "pipeline:main": {"pipeline": "catch_errors cache proxy-server"},
         "filter:catch_errors": {"use": "egg:swift#catch_errors"},
-        "filter:cache": _NO_CACHE,
+        "filter:cache": _CACHE,
         "app:proxy-server": _PROXY,
     })  # fmt: skip
 
@@ -146,7 +146,7 @@ def _common(root: Path) -> dict[str, object]:
 def _filters(settings: SwiftSettings) -> dict[str, Mapping[str, object]]:
     return {
         **{name: {"use": f"egg:swift#{entry}"} for name, entry in _PLAIN_FILTERS.items()},
-        "cache": {**_NO_CACHE, "remembers": "yes" if settings.remembers else "no"},
+        "cache": {**_CACHE, "remembers": "yes" if settings.remembers else "no"},
         "tempurl": {"use": "egg:swift#tempurl", "allowed_digests": " ".join(settings.tempurl_digests)},
         "slo": {
             "use": "egg:swift#slo", "max_manifest_segments": settings.max_manifest_segments, "concurrency": 4,
