@@ -94,7 +94,7 @@ def our_session(driver: StoreDriver, chunks: Iterable[bytes], *, size: int, algo
     from imgstore.catalog import MemoryCatalog
     from imgstore.model import UploadRequest
     from imgstore.store import Store, StoreSet
-    from imgstore.upload import UploadService, UploadSettings
+    from imgstore.transfers.upload import UploadService, UploadSettings
 
     catalog = MemoryCatalog()
     catalog.create(IMAGE)

@@ -17,7 +17,8 @@ from imgstore import DownloadService, UploadService, config, errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.http import ImageData, error_response
 from imgstore.model import StoredImage
-from imgstore.service.server import Server, serve
+from imgstore.service.server.server import Server
+from imgstore.service.server.shutdown import serve
 
 TOKENS = {"open sesame": "ann", "swordfish": "bob"}
 

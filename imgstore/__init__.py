@@ -4,13 +4,13 @@ Bytes come in by push (`UploadService.begin`, `session.write`, `session.finish`)
 quota-counted object in a store, or as nothing at all. The package's `doc/` has the laws and the map of the modules.
 """
 
-from imgstore.copying import CopyRequest, CopyService, ImageCopy
-from imgstore.download import Download, DownloadService
 from imgstore.errors import ImgstoreError
 from imgstore.model import Location, UploadRequest, UploadResult
-from imgstore.session import UploadSession
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.copy import CopyRequest, CopyService, ImageCopy
+from imgstore.transfers.download import Download, DownloadService
+from imgstore.transfers.session import UploadSession
+from imgstore.transfers.upload import UploadService, UploadSettings
 
 __all__ = [
     "CopyRequest",

@@ -216,7 +216,7 @@ class StoreError(ImgstoreError):
 
 
 class InvalidKey(StoreError):
-    """Not a key that a store may be asked for (see `imgstore.driver.check_key`)."""
+    """Not a key that a store may be asked for (see `imgstore.driver.base.check_key`)."""
 
     status = 400
     code = "invalid-key"

@@ -1,6 +1,6 @@
 """A store is a driver under an identifier; a store set is what one service has enabled, one of them the default.
 
-Pure values: who builds them (`imgstore.registry` from entry points, a test by hand) does not matter here.
+Pure values: who builds them (`imgstore.config.registry` from entry points, a test by hand) does not matter here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from imgstore import errors
-from imgstore.driver import StoreDriver
-from imgstore.guard import Guard
+from imgstore.driver.base import StoreDriver
+from imgstore.driver.guard import Guard
 from imgstore.model import Location
 
 

@@ -23,7 +23,7 @@ from imgstore.model import MIB, UploadRequest
 from imgstore.quota import MemoryQuota
 from imgstore.sql import PARTS, Database, LedgerBooks, NewImage, SqlCatalog, SqlLedger, upgrade
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService
+from imgstore.transfers.upload import UploadService
 from tests.support.client import new_id
 
 PROJECT = "project"

@@ -13,10 +13,9 @@ import logging
 import sys
 from importlib import metadata
 
-from cliff.app import App
 from cliff.commandmanager import CommandManager
 
-from imgstore.cli.base import Command
+from imgstore.cli.base import Application, Command
 from imgstore.cli.failures import GOOD, BadUsage
 from imgstore.cli.parser import Parser
 
@@ -52,7 +51,7 @@ OBJECTS = "An object is written STORE:KEY, or KEY alone in the default store. FI
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
-class ImgstoreApp(App):
+class ImgstoreApp(Application):
     """The command line; `run` is the whole of it. Raises what the command raises."""
 
     NAME = "imgstore"

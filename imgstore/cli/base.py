@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from cliff.app import App
 from cliff.command import Command as CliffCommand
 from cliff.formatters.base import ListFormatter, SingleFormatter
 from cliff.formatters.table import TableFormatter
@@ -19,10 +20,19 @@ from cliff.show import ShowOne
 from imgstore.cli.failures import GOOD, BadUsage
 from imgstore.cli.parser import Parser
 
-if TYPE_CHECKING:
-    from imgstore.cli.app import ImgstoreApp
-
 Table = tuple[Sequence[str], Iterable[Any]]
+
+
+class Application(App):
+    """What a command sees of the application."""
+
+    def print_help(self) -> None:
+        """What bare `imgstore` says."""
+        raise NotImplementedError
+
+    def print_command_help(self, name: str) -> None:
+        """The page of one command. Raises BadUsage."""
+        raise NotImplementedError
 
 
 class Command(CliffCommand):
@@ -34,9 +44,9 @@ class Command(CliffCommand):
     EXAMPLES: ClassVar[str] = ""
     LOGS: ClassVar[bool] = True
     """Whether the log goes where the command line's does; no where the command sees to it."""
-    app: ImgstoreApp
+    app: Application
 
-    def __init__(self, app: ImgstoreApp, app_args: argparse.Namespace | None, cmd_name: str | None = None) -> None:
+    def __init__(self, app: Application, app_args: argparse.Namespace | None, cmd_name: str | None = None) -> None:
         super().__init__(app, app_args)  # without the name, which is what it looks for plug-ins by
         self.status = GOOD
 

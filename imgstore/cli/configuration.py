@@ -18,10 +18,10 @@ from pathlib import Path
 
 from imgstore import config, errors
 from imgstore.cli.failures import BadUsage
-from imgstore.driver import check_key
-from imgstore.registry import suggestion
+from imgstore.config.registry import suggestion
+from imgstore.driver.base import check_key
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 
 VARIABLE = "IMGSTORE_CONFIG"
 OTHERS: Mapping[str, Sequence[object]] = dict.fromkeys(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from imgstore.cli.failures import BROKEN_PIPE, FAILED, SIGNALLED, USAGE, line_of, status_of
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
-from imgstore.entrypoints import keep_no_file
+from imgstore.config.entrypoints import keep_no_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -92,6 +92,6 @@ def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 def size(text: str) -> int:
     """Bytes of `10GiB`. Raises ValueError."""
-    from imgstore.sizes import parse  # not imported where no size is given: it brings oslo.config
+    from imgstore.driver.options import parse  # not imported where no size is given: it brings oslo.config
 
     return parse(text)

@@ -19,7 +19,7 @@ def progress(label: str, size: int | None, *, quiet: bool) -> Iterator[Advance]:
     if quiet or not on_terminal():
         yield lambda done: None
         return
-    from imgstore.cli.bar import drawn
+    from imgstore.cli.progress_bar import drawn
 
     with drawn(label, size) as advance:
         yield advance

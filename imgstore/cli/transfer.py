@@ -10,18 +10,18 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from imgstore.capabilities import CopiesObjects
 from imgstore.catalog import MemoryCatalog
 from imgstore.cli.configuration import Configured, Target
 from imgstore.cli.failures import Failure
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import Advance, progress
-from imgstore.digests import Digests
-from imgstore.download import Download, DownloadService
-from imgstore.driver import refuse_too_large
+from imgstore.driver.base import refuse_too_large
+from imgstore.driver.capabilities import CopiesObjects
 from imgstore.model import Location, StoredImage
+from imgstore.transfers.digests import Digests
+from imgstore.transfers.download import Download, DownloadService
+from imgstore.transfers.upload import UploadSettings
 from imgstore.undo import Undo
-from imgstore.upload import UploadSettings
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, ClassVar
 from oslo_config import cfg
 
 from imgstore import errors
-from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.base import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.options import size_opt
 from imgstore.model import Leftover, ObjectInfo, Space
 from imgstore.quota import Account, Hold, capacity_refusal
-from imgstore.sizes import size_opt
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.catalog import no_such_image
-from imgstore.download import DownloadService
 from imgstore.http import ranges, requests
 from imgstore.http.requests import Headers
 from imgstore.http.responses import Response
 from imgstore.model import Chunk, StoredImage, UploadRequest
-from imgstore.session import UploadSession
-from imgstore.upload import UploadService
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.session import UploadSession
+from imgstore.transfers.upload import UploadService
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.entrypoints import keep_no_file
+from imgstore.config.entrypoints import keep_no_file
 from imgstore.service.assembly import Service, service_of
-from imgstore.service.embedded import FileLock, embedded_configuration, file_lock
-from imgstore.service.front import REQUEST_ID
+from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
-from imgstore.service.server import Server, serve
+from imgstore.service.server.server import Server
+from imgstore.service.server.shutdown import serve
+from imgstore.service.standalone import FileLock, embedded_configuration, file_lock
 from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 

@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
-from imgstore.capabilities import FindsLeftovers
-from imgstore.copying import CopyService
-from imgstore.download import DownloadService
+from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
-from imgstore.service import remains
-from imgstore.service.api import json_api
-from imgstore.service.copies import Copies
-from imgstore.service.front import Front
+from imgstore.service.api.app import json_api
+from imgstore.service.api.copies import Copies
+from imgstore.service.api.images import Images
+from imgstore.service.auth.noauth import caller_of, claimed
+from imgstore.service.cleanup import leftovers as remains
+from imgstore.service.cleanup.orphaned_holds import Holds
+from imgstore.service.cleanup.recovery import INTERVAL, Recovery
+from imgstore.service.cleanup.removal_queue import Removals
 from imgstore.service.health import HealthSettings, StoreHealth
-from imgstore.service.holds import Holds
-from imgstore.service.images import Images
 from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
-from imgstore.service.operation import Operation
+from imgstore.service.middleware import Front
 from imgstore.service.options import COPY_THREADS, INI_FILE, SECTION
-from imgstore.service.projects import caller_of, claimed
-from imgstore.service.recovery import INTERVAL, Recovery
-from imgstore.service.removals import Removals
+from imgstore.service.probes import Operation
 from imgstore.sql import LEASE, Database, LedgerBooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
-from imgstore.taps import TapFactory
+from imgstore.transfers.copy import CopyService
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadSettings
 from imgstore.undo import describe
-from imgstore.upload import UploadSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from oslo_config import cfg
 
-    from imgstore.service.projects import Authenticate
+    from imgstore.service.auth.noauth import Authenticate
 
 LOG = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
     given = config.quota_limits(conf, stores)
     if conf[SECTION].limits == INI_FILE:
         return given
-    from imgstore.service.unified_limits import UnifiedLimits  # as below
+    from imgstore.service.auth.unified_limits import UnifiedLimits  # as below
 
     return UnifiedLimits(conf, others=given, age=conf[SECTION].limits_age)
 
@@ -179,6 +179,6 @@ def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
 def _authenticate(conf: cfg.ConfigOpts) -> Authenticate:
     if conf[SECTION].auth == "noauth":
         return claimed
-    from imgstore.service.keystone import Keystone  # needs the extra, which `options.load` has asked for
+    from imgstore.service.auth.keystone import Keystone  # needs the extra, which `options.load` has asked for
 
     return Keystone(conf)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.capabilities import MeasuresSpace
+from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.store import Store, StoreSet
 from imgstore.undo import describe
 

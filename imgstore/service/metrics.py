@@ -27,14 +27,14 @@ from prometheus_client.registry import Collector
 
 from imgstore import errors
 from imgstore.catalog import ImageCatalog, ImageSource
-from imgstore.download import Download, DownloadService
 from imgstore.model import Chunk, StoredImage, UploadRequest, UploadResult
 from imgstore.quota import Quota
 from imgstore.service.health import StoreHealth
-from imgstore.session import UploadSession
 from imgstore.store import StoreSet
-from imgstore.taps import TapFactory
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.download import Download, DownloadService
+from imgstore.transfers.session import UploadSession
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadService, UploadSettings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"

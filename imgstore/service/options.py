@@ -15,7 +15,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from imgstore import config, errors
-from imgstore.service.tls import tls_context
+from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, parse
 
 SECTION = "service"
@@ -162,11 +162,11 @@ def load(files: Sequence[str]) -> cfg.ConfigOpts:
     conf = config.load(files, extra={SECTION: OPTIONS, **others})
     if conf[SECTION].auth == KEYSTONE:
         with _needing_keystone("auth"):
-            from imgstore.service.keystone import sections
+            from imgstore.service.auth.keystone import sections
         others |= sections(conf)
     if conf[SECTION].limits == KEYSTONE:
         with _needing_keystone("limits"):
-            from imgstore.service.unified_limits import options
+            from imgstore.service.auth.unified_limits import options
         others["oslo_limit"] = options(conf)
     return config.load(files, extra={SECTION: OPTIONS, **others}) if any(others.values()) else conf
 

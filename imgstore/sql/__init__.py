@@ -8,15 +8,15 @@ from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE
-from imgstore.sql.ledger.books import LedgerBooks
+from imgstore.sql.ledger.catalog_hooks import LedgerBooks
+from imgstore.sql.ledger.charges import Account, Weight
 from imgstore.sql.ledger.entries import Entry
 from imgstore.sql.ledger.ledger import SqlLedger
-from imgstore.sql.ledger.weights import Account, Weight
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
-from imgstore.sql.places import Place, Places
+from imgstore.sql.locations import Place, Places
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal
 from imgstore.sql.recovery import DeadAttempt, Recovery, Standing
-from imgstore.sql.upgrading import CATALOG, LEDGER, PARTS, current, opened, upgrade
+from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
     "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Account", "Address", "Audit", "Caller",

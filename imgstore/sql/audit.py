@@ -21,9 +21,9 @@ from imgstore.sql import attempts
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger import accounts, entries
+from imgstore.sql.ledger.charges import NOTHING, Account, Share, Weight, accounts_of, weight
 from imgstore.sql.ledger.entries import Entry, Place
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, GOING, HOLDING, IMAGE, USED
-from imgstore.sql.ledger.weights import NOTHING, Account, Share, Weight, accounts_of, weight
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 

@@ -19,17 +19,17 @@ from imgstore.catalog import image_gone
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 from imgstore.sql import attempts, changes, leases, listing
 from imgstore.sql.address import Address
-from imgstore.sql.books import NO_BOOKS, Books
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.leases import LEASE, Keeper
 from imgstore.sql.listing import ImageQuery
-from imgstore.sql.looking import marker_of, permitted, records, visible
-from imgstore.sql.places import Places
+from imgstore.sql.locations import Places
+from imgstore.sql.queries import marker_of, permitted, records, visible
+from imgstore.sql.quota_hooks import NO_BOOKS, Books
 from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, now
 from imgstore.sql.recovery import Recovery, abandon, abandon_all
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
-from imgstore.sql.upgrading import CATALOG, opened
+from imgstore.sql.upgrade import CATALOG, opened
 
 LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.sql.documents import DictionaryHas, ListHas
+from imgstore.sql.json_columns import DictionaryHas, ListHas
 from imgstore.sql.records import Caller, ImageRecord
 from imgstore.sql.schema import IMAGES
 

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from imgstore.model import Attempt
 from imgstore.sql import attempts
-from imgstore.sql.books import NO_BOOKS, Books
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
+from imgstore.sql.quota_hooks import NO_BOOKS, Books
 from imgstore.sql.records import names_in
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 

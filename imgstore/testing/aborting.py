@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore import errors
-from imgstore.driver import ObjectWriter
+from imgstore.driver.base import ObjectWriter
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
 at_every_point = pytest.mark.parametrize("point", ["nothing", "some", "all"])

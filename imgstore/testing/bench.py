@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import ListsObjects
-from imgstore.driver import ObjectReader, StoreDriver
+from imgstore.driver.base import ObjectReader, StoreDriver
+from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
 from imgstore.testing.subject import Subject
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from imgstore import errors
-from imgstore.driver import ObjectWriter
+from imgstore.driver.base import ObjectWriter
 from imgstore.model import ObjectInfo
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace, RemovesTraces
-from imgstore.driver import StoreDriver
+from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace, RemovesTraces
 from imgstore.testing.bench import KEY, KEYS, Bench, body, texts
 
 

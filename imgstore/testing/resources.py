@@ -7,7 +7,7 @@ import os
 import threading
 
 from imgstore import errors
-from imgstore.driver import StoreDriver
+from imgstore.driver.base import StoreDriver
 from imgstore.testing.bench import KEY, Bench, body, pieces
 
 FEW = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from imgstore.driver import StoreDriver
+from imgstore.driver.base import StoreDriver
 
 DEFAULT_BORDER = 64 * 1024
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import RemovesTraces
-from imgstore.driver import ObjectWriter, StoreDriver
+from imgstore.driver.base import ObjectWriter, StoreDriver
+from imgstore.driver.capabilities import RemovesTraces
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
 TRIES, STEADY, PAUSE = 200, 10, 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
-from imgstore.driver import StoreDriver
+from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
 AN_HOUR = 3600.0

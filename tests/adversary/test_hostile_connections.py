@@ -14,7 +14,7 @@ import pytest
 from cheroot.connections import ConnectionManager
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service import server
+from imgstore.service.server import connections
 from imgstore.store import Store, StoreSet
 from tests.support.client import Answer, read_answer
 from tests.support.service import LocalService, ServiceProcess
@@ -61,12 +61,12 @@ def test_descriptors_that_run_out_are_waited_for_and_not_logged_without_end(
 
     monkeypatch.setattr(ConnectionManager, "_from_server_socket", refuse_at_first)
     pauses: list[float] = []
-    monkeypatch.setattr("imgstore.service.server.time.sleep", pauses.append)
+    monkeypatch.setattr("imgstore.service.server.connections.time.sleep", pauses.append)
     with LocalService(tmp_path, StoreSet([Store("only", MemoryDriver())], default="only")).running() as local:
         assert local.client.get("/healthcheck").status == 200
     monkeypatch.undo()
-    assert pauses.count(server.ACCEPT_PAUSE) == 3, "nothing is tried again at once"
-    told = [record for record in caplog.records if record.name == server.__name__]
+    assert pauses.count(connections.ACCEPT_PAUSE) == 3, "nothing is tried again at once"
+    told = [record for record in caplog.records if record.name == connections.__name__]
     assert [record.exc_info for record in told] == [None] * 3, caplog.text
 
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from imgstore.service.server import Server
-from imgstore.service.tls import tls_context
+from imgstore.service.server.server import Server
+from imgstore.service.server.tls import tls_context
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

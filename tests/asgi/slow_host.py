@@ -9,12 +9,12 @@ import uvicorn
 
 from imgstore.adapters.asgi import ImageDataApp
 from imgstore.catalog import MemoryCatalog
-from imgstore.download import DownloadService
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
 from imgstore.http import ImageData
 from imgstore.model import Attempt, ObjectInfo, UploadRequest
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.upload import UploadService
 from tests.asgi.serving import LISTENING, listener, url_of
 
 ROUNDS = 8

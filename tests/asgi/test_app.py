@@ -14,7 +14,7 @@ from imgstore.adapters.asgi import Message, Scope, image_id_of_path
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.http import ImageData
 from imgstore.model import MIB
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.asgi.calling import DISCONNECT, Peer, app, body, call, path, put, scope
 from tests.http.faulty import FaultyDriver
 from tests.http.house import House

@@ -13,7 +13,7 @@ import pytest
 from imgstore.adapters._asgi_pipes import MESSAGE_COST
 from imgstore.adapters.asgi import Message
 from imgstore.model import MIB
-from imgstore.session import GATHER
+from imgstore.transfers.session import GATHER
 from tests.asgi.calling import Peer, app, body, path, put, scope, turn
 from tests.asgi.gated import GatedDriver
 from tests.asgi.serving import LISTENING

@@ -10,7 +10,7 @@ import pytest
 
 from imgstore.adapters.asgi import ImageDataApp, Message
 from imgstore.model import MIB
-from imgstore.session import GATHER
+from imgstore.transfers.session import GATHER
 from tests.asgi.calling import Peer, app, body, path, put, scope, turn
 from tests.asgi.gated import GatedDriver
 from tests.http.house import House

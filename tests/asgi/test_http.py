@@ -10,7 +10,7 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.asgi.calling import app
 from tests.asgi.serving import PARSERS, serving
 from tests.http.faulty import FaultyDriver

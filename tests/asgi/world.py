@@ -9,12 +9,12 @@ from pathlib import Path
 
 from imgstore.adapters.asgi import ImageDataApp
 from imgstore.catalog import MemoryCatalog
-from imgstore.download import DownloadService
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.http import ImageData
 from imgstore.quota import MemoryQuota
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.upload import UploadService
 
 
 class World:

@@ -14,7 +14,7 @@ from oslo_policy import generator
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service import policy, rules
+from imgstore.service.auth import policy, policy_rules
 from imgstore.sql import Caller, NewImage
 from imgstore.store import Store, StoreSet
 from tests.support.client import Answer, Client
@@ -25,18 +25,18 @@ READING = {"get_images", "get_image", "download_image"}
 ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
-def configured(text: str = "", *, root: Path | None = None) -> rules.Rules:
+def configured(text: str = "", *, root: Path | None = None) -> policy_rules.Rules:
     """The rules, with an operator's file over the defaults."""
     conf = cfg.ConfigOpts()
     conf(args=[], default_config_files=[], default_config_dirs=[])
-    conf.register_opts(rules.options(), group=rules.SECTION)
+    conf.register_opts(policy_rules.options(), group=policy_rules.SECTION)
     if root is not None:
         (root / "rules.yaml").write_text(text)
-        conf.set_override("policy_file", str(root / "rules.yaml"), group=rules.SECTION)
-    return rules.Rules(conf)
+        conf.set_override("policy_file", str(root / "rules.yaml"), group=policy_rules.SECTION)
+    return policy_rules.Rules(conf)
 
 
-def person(made: rules.Rules, roles: str, project: str | None = "one", **headers: str) -> Caller:
+def person(made: policy_rules.Rules, roles: str, project: str | None = "one", **headers: str) -> Caller:
     """Whom the headers of keystonemiddleware describe."""
     known = {} if project is None else {"HTTP_X_PROJECT_ID": project}
     return made.caller_of({"HTTP_X_ROLES": roles, "HTTP_X_USER_ID": "user", **known, **headers})
@@ -81,7 +81,7 @@ def test_defaults_by_role_owner_and_visibility(role: str, action: str) -> None:
 
 
 def test_every_action_has_a_rule_and_every_rule_is_asked() -> None:
-    assert {rule.name for rule in rules.list_rules()} == policy.ACTIONS | {"context_is_admin"}
+    assert {rule.name for rule in policy_rules.list_rules()} == policy.ACTIONS | {"context_is_admin"}
 
 
 def test_unknown_action_is_a_defect_and_lets_nobody_pass() -> None:

@@ -10,10 +10,9 @@ import errno
 import os
 from pathlib import Path
 
-from imgstore.drivers import _fs_staging
-from imgstore.drivers._fs_reader import FileReader
-from imgstore.drivers._fs_writer import FileWriter
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem.reader import FileReader
+from imgstore.drivers.filesystem.writer import FileWriter
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB, ObjectInfo
 
@@ -31,7 +30,7 @@ def wait_at_gate(datadir: str, name: str) -> None:
 class NamedDriver(FilesystemDriver):
     """Stages under hidden names, as on a filesystem without O_TMPFILE."""
 
-    STAGINGS = (_fs_staging.named,)
+    STAGINGS = (staging.named,)
 
 
 class SilentDriver(MemoryDriver):

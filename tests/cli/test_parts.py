@@ -12,7 +12,7 @@ import pytest
 from imgstore import errors
 from imgstore.cli.failures import BadUsage, Failure, line_of, status_of
 from imgstore.cli.files import NewFile
-from imgstore.cli.words import SizeInColumn, Time, clock, duration, human
+from imgstore.cli.formatting import SizeInColumn, Time, clock, duration, human
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from imgstore.drivers._fs_staging import hidden_name
+from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.sql import EVERYTHING, NewImage, SqlCatalog
 from imgstore.sql.clock import Now

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from imgstore import config
 from imgstore.errors import StoreFull, StoreReadOnly
 from imgstore.store import StoreSet
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 
 STORES = """
 [imgstore]

@@ -11,8 +11,8 @@ import pytest
 from oslo_config import cfg
 
 from imgstore import config
+from imgstore.config.options import OPTIONS
 from imgstore.errors import ConfigurationError
-from imgstore.options import OPTIONS
 
 GOOD = {
     "imgstore": {"enabled_stores": "fast:filesystem, scratch:memory", "default_store": "fast"},
@@ -295,7 +295,7 @@ def test_a_datadir_that_cannot_be_written_is_refused_at_the_check(tmp_path: Path
 
 
 def test_inspection_without_its_extra_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "imgstore.inspection", raising=False)
+    monkeypatch.delitem(sys.modules, "imgstore.transfers.inspection", raising=False)
     monkeypatch.setitem(sys.modules, "oslo_utils", None)
     monkeypatch.setitem(sys.modules, "oslo_utils.imageutils", None)
     path = tmp_path / "imgstore.conf"

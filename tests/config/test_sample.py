@@ -10,7 +10,7 @@ import pytest
 from oslo_config import cfg, generator
 
 from imgstore import config
-from imgstore.options import OPTIONS, STORE_OPTIONS
+from imgstore.config.options import OPTIONS, STORE_OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent
 ETC = ROOT / "etc"

@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.drivers import _fs_staging
-from imgstore.drivers._fs_direct import Buffers
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem.direct import Buffers
 from imgstore.testing import AtomicCreation, DriverContract, Subject
 from tests.contract.subjects import FilesystemSubject
 
 
 class UnnamedStaging(FilesystemDriver):
-    STAGINGS = (_fs_staging.unnamed,)
+    STAGINGS = (staging.unnamed,)
     BUFFERS = Buffers(start=0, size=64 * 1024, count=2)
 
 
 class NamedStaging(FilesystemDriver):
-    STAGINGS = (_fs_staging.named,)
+    STAGINGS = (staging.named,)
     BUFFERS = Buffers(start=64 * 1024, size=64 * 1024, count=2)
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imgstore import capabilities, driver
+from imgstore.driver import base, capabilities
 from tests.contract.runner import cases, contract_tests
 
 GUIDE = Path(__file__).parents[2] / "doc" / "drivers.md"
@@ -39,7 +39,7 @@ def test_adoption_takes_about_twenty_lines() -> None:
 
 def test_guide_names_every_hook_and_every_capability() -> None:
     text = GUIDE.read_text()
-    classes = (driver.StoreDriver, driver.ObjectWriter, driver.ObjectReader)
+    classes = (base.StoreDriver, base.ObjectWriter, base.ObjectReader)
     hooks = {name for each in classes for name in each.__abstractmethods__}
     protocols = {name for name, _ in inspect.getmembers(capabilities, inspect.isclass) if re.match(r"\w+s[A-Z]", name)}
     assert {name for name in hooks | protocols if f"`{name}" not in text} == set()

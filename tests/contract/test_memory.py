@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
+from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import ObjectInfo, Space
 from imgstore.testing import AtomicCreation, DriverContract, Subject

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.copying import CopyRequest, CopyService, ImageCopy
-from imgstore.download import DownloadService
 from imgstore.model import StoredImage, UploadResult
-from imgstore.preparing import ALL, UploadSettings
 from imgstore.store import StoreSet
+from imgstore.transfers.begin import ALL, UploadSettings
+from imgstore.transfers.copy import CopyRequest, CopyService, ImageCopy
+from imgstore.transfers.download import DownloadService
 from tests.core.several import NAMES, HookedStore, SeveralStores
 from tests.core.world import IMAGE, OWNER
 

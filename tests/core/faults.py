@@ -10,7 +10,7 @@ from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import Attempt, Location, ObjectInfo, UploadRequest, UploadResult
 from imgstore.quota import Hold, MemoryQuota
-from imgstore.taps import Tap
+from imgstore.transfers.taps import Tap
 from tests.core.world import World
 
 T = TypeVar("T")

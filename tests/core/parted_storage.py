@@ -7,11 +7,11 @@ import uuid
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
+from imgstore.driver.multipart import PartedWriter
+from imgstore.driver.parts import Part, PartSizes
+from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import ObjectInfo
-from imgstore.parted import PartedWriter
-from imgstore.parts import Part, PartSizes
-from imgstore.ranged import Body, Opened, RangedReader
 
 PART = 16 * 1024
 

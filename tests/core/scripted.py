@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imgstore import errors
-from imgstore.download import DownloadService
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
 from imgstore.model import Location, ObjectInfo, StoredImage
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.download import DownloadService
 
 KEY = "image"
 

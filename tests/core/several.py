@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from imgstore.catalog import ImageCatalog, MemoryCatalog
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.fanout import DEFAULT_WINDOW
 from imgstore.model import ObjectInfo, UploadRequest, UploadResult
-from imgstore.preparing import ALL, UploadSettings
 from imgstore.quota import MemoryQuota
-from imgstore.session import UploadSession
 from imgstore.store import Store, StoreSet
-from imgstore.taps import TapFactory
-from imgstore.upload import UploadService
+from imgstore.transfers.begin import ALL, UploadSettings
+from imgstore.transfers.fanout import DEFAULT_WINDOW
+from imgstore.transfers.session import UploadSession
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadService
 from tests.core.world import IMAGE, OWNER, digest_threads
 
 NAMES = ("fast", "cold", "far")

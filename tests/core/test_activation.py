@@ -12,7 +12,7 @@ from imgstore.catalog import MemoryCatalog
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver, MemoryWriter
 from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
-from imgstore.session import GATHER, UploadSession
+from imgstore.transfers.session import GATHER, UploadSession
 from tests.core.world import IMAGE, OWNER, World
 
 BODY = b"the winner's data"

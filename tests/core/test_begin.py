@@ -10,7 +10,7 @@ from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import UploadRequest
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.upload import UploadService, UploadSettings
 from tests.core.world import IMAGE, OWNER, World
 
 SIZE = 1000

@@ -8,10 +8,10 @@ import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.copying import CopyRequest, CopyService
-from imgstore.digests import new_hash
-from imgstore.download import DownloadService
 from imgstore.model import Attempt, Location, StoredImage
+from imgstore.transfers.copy import CopyRequest, CopyService
+from imgstore.transfers.digests import new_hash
+from imgstore.transfers.download import DownloadService
 from tests.core.copying_world import BODY, SIZE, Copying, damage
 from tests.core.several import SeveralStores
 from tests.core.world import IMAGE, OWNER

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.copying import CopyStopped
 from imgstore.model import Attempt, Location, UploadRequest
+from imgstore.transfers.copy import CopyStopped
 from tests.core.copying_world import BODY, DOWN, SIZE, Copying, break_reads, damage
 from tests.core.several import helpers
 from tests.core.world import IMAGE, MIB, OWNER

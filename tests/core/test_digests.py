@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgstore import digests as digests_module
 from imgstore import errors
-from imgstore.digests import DEFAULT_INLINE, Digests, supported
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.session import GATHER
-from imgstore.upload import UploadSettings
+from imgstore.transfers import digests as digests_module
+from imgstore.transfers.digests import DEFAULT_INLINE, Digests, supported
+from imgstore.transfers.session import GATHER
+from imgstore.transfers.upload import UploadSettings
 from tests.core.world import MIB, World, digest_threads, pieces
 
 BORDERS = [0, 1, GATHER - 1, GATHER, GATHER + 1, DEFAULT_INLINE - 1, DEFAULT_INLINE, DEFAULT_INLINE + 1, 3 * MIB]

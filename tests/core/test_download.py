@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
-from imgstore.download import Download
+from imgstore.transfers.download import Download
 from tests.core.scripted import Opening, Reading, ScriptedDriver
 
 BODY = bytes(range(100))

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgstore import digests as digests_module
 from imgstore import errors
 from imgstore.model import Attempt, UploadRequest
-from imgstore.preparing import ALL, ANY
-from imgstore.session import GATHER
+from imgstore.transfers import digests as digests_module
+from imgstore.transfers.begin import ALL, ANY
+from imgstore.transfers.session import GATHER
 from tests.core.several import NAMES, SeveralStores, helpers, store_threads
 from tests.core.world import IMAGE, MIB, pieces
 

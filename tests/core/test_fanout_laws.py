@@ -12,7 +12,7 @@ import pytest
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
 from imgstore.model import Attempt, UploadResult
-from imgstore.preparing import ALL, ANY, OFF, UploadSettings
+from imgstore.transfers.begin import ALL, ANY, OFF, UploadSettings
 from tests.core.faults import Faults, FaultyTaps
 from tests.core.several import HOOKS, NAMES, SeveralStores, helpers, store_threads
 from tests.core.world import IMAGE, OWNER, pieces

@@ -8,8 +8,8 @@ import pytest
 
 from imgstore import errors, quota
 from imgstore.model import Attempt, Location, UploadRequest
-from imgstore.preparing import ALL, ANY
-from imgstore.upload import UploadService
+from imgstore.transfers.begin import ALL, ANY
+from imgstore.transfers.upload import UploadService
 from tests.core.several import NAMES, SeveralStores, helpers
 from tests.core.world import IMAGE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgstore.guard import Guard
+from imgstore.driver.guard import Guard
 
 
 class Translated(Exception):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
+from imgstore.driver.parts import Part, PartSender, PartSizes
 from imgstore.model import MIB
-from imgstore.parts import Part, PartSender, PartSizes
 from tests.support.waiting import until
 
 SIZES = PartSizes(first=10, most=1000, largest=10_000, equal=True)

@@ -9,8 +9,8 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import Attempt, ObjectInfo
-from imgstore.taps import Tap
-from imgstore.upload import UploadSettings
+from imgstore.transfers.taps import Tap
+from imgstore.transfers.upload import UploadSettings
 from tests.core.world import World
 
 SECRET = "hunter2"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from imgstore import errors, ranged
+from imgstore import errors
+from imgstore.driver import ranged
+from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.model import ObjectInfo
-from imgstore.ranged import Body, Opened, RangedReader
 from tests.core.parted_storage import RangeBody
 
 DATA = bytes(range(250)) * 4

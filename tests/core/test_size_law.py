@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.session import GATHER
-from imgstore.upload import UploadSettings
+from imgstore.transfers.session import GATHER
+from imgstore.transfers.upload import UploadSettings
 from tests.core.world import World, pieces
 
 N = 100

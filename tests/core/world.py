@@ -10,10 +10,10 @@ from imgstore.driver import StoreDriver
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import UploadRequest, UploadResult
 from imgstore.quota import MemoryQuota, Quota
-from imgstore.session import UploadSession
 from imgstore.store import Store, StoreSet
-from imgstore.taps import TapFactory
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.session import UploadSession
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadService, UploadSettings
 
 IMAGE = "5d2c6f6e-37b3-4e1c-8d07-6a2f0c9f1b11"
 OWNER = "project"

@@ -20,7 +20,7 @@ from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import MIB, UploadRequest
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService
+from imgstore.transfers.upload import UploadService
 from tests.filesystem.support import BOTH, Direct
 
 SIZE = 3 * MIB // 2 + 17

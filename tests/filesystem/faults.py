@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from imgstore.drivers import _fs_writeback
+from imgstore.drivers.filesystem import write_back
 
 OS_CALLS = (
     "open", "close", "stat", "fstat", "fchmod", "chmod", "mkdir", "fstatvfs", "pwrite", "ftruncate", "fsync", "link",
@@ -44,7 +44,7 @@ class Faults:
             patch.setattr(os, name, self._wrapped(name, getattr(os, name)))
         for name in ("flock", "fcntl"):
             patch.setattr(fcntl, name, self._wrapped(name, getattr(fcntl, name)))
-        patch.setattr(_fs_writeback, "start_writing", self._wrapped("start_writing", _fs_writeback.start_writing))
+        patch.setattr(write_back, "start_writing", self._wrapped("start_writing", write_back.start_writing))
 
     @contextlib.contextmanager
     def counting(self, *, fail_at: int | None = None, number: int = 0, when: When = When.BEFORE) -> Iterator[None]:

@@ -9,22 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imgstore.drivers import _fs_staging
-from imgstore.drivers._fs_direct import Buffers
-from imgstore.drivers._fs_directory import Directory
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem.direct import Buffers
+from imgstore.drivers.filesystem.directory import Directory
 
 
 class Unnamed(FilesystemDriver):
     """Stages by O_TMPFILE alone."""
 
-    STAGINGS = (_fs_staging.unnamed,)
+    STAGINGS = (staging.unnamed,)
 
 
 class Named(FilesystemDriver):
     """Stages under hidden names alone."""
 
-    STAGINGS = (_fs_staging.named,)
+    STAGINGS = (staging.named,)
 
 
 class Direct(Named):
@@ -44,7 +43,7 @@ def room_for_both(path: Path) -> Iterator[Path]:
     """`path`, or a directory in memory where its filesystem knows no files without a name (overlays before Linux 6)."""
     try:
         with Directory(str(path)) as directory:
-            _fs_staging.unnamed(directory, "probe", 0o600).discard()
+            staging.unnamed(directory, "probe", 0o600).discard()
     except OSError:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
             yield Path(memory)

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_staging
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
 from tests.filesystem.support import names, put
 
 
@@ -161,7 +160,7 @@ def test_a_purge_leaves_the_probe_of_a_check_alone(
     monkeypatch.setattr(os, "pread", reading)
     driver.check()
     assert len(seen) == 1
-    assert _fs_staging.is_hidden(seen[0])
+    assert staging.is_hidden(seen[0])
 
 
 def _refusing(

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_staging, _fs_writeback
-from imgstore.drivers._fs_output import BLOCK, PIECE
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging, write_back
+from imgstore.drivers.filesystem.output import BLOCK, PIECE
 from tests.filesystem.support import get, names, put
 
 
@@ -87,8 +86,8 @@ def test_a_removal_is_durable_before_the_answer(driver: FilesystemDriver, monkey
 def test_without_fsync_nothing_is_waited_for(
     kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fs_writeback, "WINDOW", 2)
-    monkeypatch.setattr(_fs_writeback, "start_writing", lambda fd, offset, length: pytest.fail("write-back"))
+    monkeypatch.setattr(write_back, "WINDOW", 2)
+    monkeypatch.setattr(write_back, "start_writing", lambda fd, offset, length: pytest.fail("write-back"))
     driver = kind(datadir=str(datadir), fsync=False)
     steps = _recorded(monkeypatch)
     put(driver, "image", b"content")
@@ -100,8 +99,8 @@ def test_the_disk_begins_to_write_while_bytes_arrive(
     driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     begun: list[tuple[int, int]] = []
-    monkeypatch.setattr(_fs_writeback, "WINDOW", 1000)
-    monkeypatch.setattr(_fs_writeback, "start_writing", lambda fd, offset, length: begun.append((offset, length)))
+    monkeypatch.setattr(write_back, "WINDOW", 1000)
+    monkeypatch.setattr(write_back, "start_writing", lambda fd, offset, length: begun.append((offset, length)))
     with driver.open_writer("image") as writer:
         for _ in range(11):
             writer.write(b"x" * 300)
@@ -109,12 +108,12 @@ def test_the_disk_begins_to_write_while_bytes_arrive(
     assert begun == [(0, 1200), (1200, 1200)]
 
 
-@pytest.mark.parametrize("ask", [_fs_writeback.by_fadvise, _fs_writeback.start_writing], ids=["fadvise", "best"])
+@pytest.mark.parametrize("ask", [write_back.by_fadvise, write_back.start_writing], ids=["fadvise", "best"])
 def test_write_back_changes_nothing_of_the_file(
-    driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch, ask: _fs_writeback.Start
+    driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch, ask: write_back.Start
 ) -> None:
-    monkeypatch.setattr(_fs_writeback, "WINDOW", 100_000)
-    monkeypatch.setattr(_fs_writeback, "start_writing", ask)
+    monkeypatch.setattr(write_back, "WINDOW", 100_000)
+    monkeypatch.setattr(write_back, "start_writing", ask)
     content = random.Random(1).randbytes(1_000_000)
     with driver.open_writer("image") as writer:
         for start in range(0, len(content), 50_000):
@@ -240,17 +239,17 @@ def test_the_first_staging_that_works_is_taken_and_kept(datadir: Path, monkeypat
     monkeypatch.setattr(os, "link", link)
     driver = FilesystemDriver(datadir=str(datadir))
     put(driver, "image", b"content")
-    assert driver._staging is _fs_staging.named
+    assert driver._staging is staging.named
     monkeypatch.undo()
     put(driver, "another", b"content")
-    assert driver._staging is _fs_staging.named
+    assert driver._staging is staging.named
     assert names(datadir) == ["another", "image"]
 
 
 def test_where_files_can_be_without_a_name_they_are(datadir: Path) -> None:
     driver = FilesystemDriver(datadir=str(datadir))
     put(driver, "image", b"content")
-    assert driver._staging is _fs_staging.unnamed
+    assert driver._staging is staging.unnamed
 
 
 def _recorded(patch: pytest.MonkeyPatch) -> list[str]:

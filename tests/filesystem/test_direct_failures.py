@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_direct, _fs_space
-from imgstore.drivers._fs_output import PIECE
-from imgstore.drivers._fs_writer import FileWriter
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, space
+from imgstore.drivers.filesystem import direct as fs_direct
+from imgstore.drivers.filesystem.output import PIECE
+from imgstore.drivers.filesystem.writer import FileWriter
 from tests.filesystem.direct import CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
 from tests.filesystem.scenarios import EXPECTED
 from tests.filesystem.support import Direct, get, names, put
@@ -135,7 +135,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_buffer_is_store_full(
 
 
 def test_the_reserve_is_never_taken(datadir: Path, monkeypatch: pytest.MonkeyPatch, writes: Writes) -> None:
-    monkeypatch.setattr(_fs_space, "STEP", 1)
+    monkeypatch.setattr(space, "STEP", 1)
     room = START + 3 * SIZE + SIZE // 2
 
     def status(fd: int) -> os.statvfs_result:
@@ -155,13 +155,13 @@ def test_the_reserve_is_never_taken(datadir: Path, monkeypatch: pytest.MonkeyPat
 def test_an_interrupted_upload_leaves_no_thread_and_no_file(
     driver: FilesystemDriver, datadir: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(lane: _fs_direct.DirectLane) -> mmap.mmap:
+    def interrupted(lane: fs_direct.DirectLane) -> mmap.mmap:
         raise KeyboardInterrupt
 
     writer = driver.open_writer("image")
     writer.write(CONTENT[: START + SIZE])
     assert len(lanes()) == 1
-    monkeypatch.setattr(_fs_direct.DirectLane, "_take", interrupted)
+    monkeypatch.setattr(fs_direct.DirectLane, "_take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         writer.write(CONTENT)
     assert names(datadir) == []

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_output, _fs_staging, _fs_writeback
-from imgstore.drivers._fs_direct import Buffers
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, output, staging, write_back
+from imgstore.drivers.filesystem.direct import Buffers
 from tests.filesystem.faults import OS_CALLS, Faults, When
 from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, Scenario, check, delete, purge, write
 from tests.filesystem.support import Named, names, open_descriptors
@@ -33,8 +32,8 @@ of the file being written is none of these is a test of its own."""
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(_fs_writeback, "WINDOW", 3000)
-    monkeypatch.setattr(_fs_output, "BLOCK", 512)
+    monkeypatch.setattr(write_back, "WINDOW", 3000)
+    monkeypatch.setattr(output, "BLOCK", 512)
     return Faults(monkeypatch)
 
 
@@ -57,7 +56,7 @@ def _fresh(kind: type[FilesystemDriver], datadir: Path) -> FilesystemDriver:
     shutil.rmtree(datadir)
     datadir.mkdir()
     (datadir / "present").write_bytes(CONTENT)
-    (datadir / _fs_staging.hidden_name("dead")).write_bytes(b"half")
+    (datadir / staging.hidden_name("dead")).write_bytes(b"half")
     # An unusual mode, so that the staged file's has to be changed.
     return kind(
         datadir=str(datadir), capacity=10**9, free_space_reserve=1, thin_provisioning=True, file_mode="0624",

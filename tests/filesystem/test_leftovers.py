@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
-from imgstore.drivers import _fs_staging
-from imgstore.drivers._fs_staging import hidden_name
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
+from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.model import Leftover
 from tests.filesystem.support import Named, Unnamed, get, names, put
 
@@ -32,7 +31,7 @@ sys.stdin.read()
 
 
 def _dead(datadir: Path) -> Leftover:
-    path = datadir / _fs_staging.hidden_name("image")
+    path = datadir / staging.hidden_name("image")
     path.write_bytes(b"half")
     status = path.stat()
     return Leftover(path.name, "an upload that ended with its process", 4, status.st_mtime, "image")
@@ -105,7 +104,7 @@ def test_a_process_that_died_between_name_and_name_leaves_the_object_whole(
     driver: FilesystemDriver, datadir: Path
 ) -> None:
     put(driver, "image", b"whole")
-    name = _fs_staging.hidden_name("image")
+    name = staging.hidden_name("image")
     os.link(datadir / "image", datadir / name)
     for leftover in driver.leftovers():
         driver.remove_leftover(leftover)

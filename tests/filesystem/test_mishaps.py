@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_writeback
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, write_back
 from tests.filesystem.scenarios import (
     CONTENT,
     EXPECTED,
@@ -230,7 +229,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_truncated(driver: FilesystemDri
             list(reader)
 
 
-@pytest.mark.parametrize("ask", [_fs_writeback.by_fadvise, _fs_writeback.start_writing], ids=["fadvise", "best"])
-def test_write_back_says_what_the_kernel_answers(ask: _fs_writeback.Start) -> None:
+@pytest.mark.parametrize("ask", [write_back.by_fadvise, write_back.start_writing], ids=["fadvise", "best"])
+def test_write_back_says_what_the_kernel_answers(ask: write_back.Start) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         ask(-1, 0, 4096)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _fs_space
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import space as fs_space
 from tests.filesystem.support import names, put
 
 
@@ -146,7 +146,7 @@ def test_a_thin_file_may_be_larger_than_what_is_free(
 def test_the_reserve_is_never_taken(
     kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    monkeypatch.setattr(_fs_space, "STEP", step)
+    monkeypatch.setattr(fs_space, "STEP", step)
     disk = Disk(monkeypatch, free=10_000)
     driver = kind(datadir=str(datadir), free_space_reserve=4000)
     with pytest.raises(errors.StoreFull):
@@ -167,7 +167,7 @@ def test_the_reserve_is_never_taken(
 def test_room_that_another_takes_meanwhile_is_noticed_within_a_step(
     kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fs_space, "STEP", 1000)
+    monkeypatch.setattr(fs_space, "STEP", 1000)
     disk = Disk(monkeypatch, free=100_000)
     writer = kind(datadir=str(datadir), free_space_reserve=50_000).open_writer("image")
     writer.write(b"x" * 100)

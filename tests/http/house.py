@@ -6,15 +6,15 @@ import uuid
 from collections.abc import Sequence
 
 from imgstore.catalog import MemoryCatalog
-from imgstore.download import DownloadService
 from imgstore.driver import StoreDriver
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.http import ImageData
 from imgstore.model import StoredImage
 from imgstore.quota import MemoryQuota
 from imgstore.store import Store, StoreSet
-from imgstore.taps import TapFactory
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadService, UploadSettings
 from tests.http.faulty import FaultyDriver
 
 OCTETS = {"content-type": "application/octet-stream"}

@@ -10,7 +10,7 @@ import pytest
 from imgstore import errors
 from imgstore.http import Response, error_response, ranges
 from imgstore.model import Location, StoredImage
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.http.house import OCTETS, House
 
 CONTENT = bytes(range(250)) * 4

@@ -8,7 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.quota import Account
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.http.house import OCTETS, House
 
 N = 1000

@@ -6,7 +6,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.http.requests import UploadHeaders, read_upload
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.http.house import OCTETS, House
 
 SIZE = "x-openstack-image-size"

@@ -9,7 +9,7 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.upload import UploadSettings
+from imgstore.transfers.upload import UploadSettings
 from tests.http.environ import OCTETS, ScriptedInput, app, call, close, environ, path, put, start
 from tests.http.faulty import FaultyDriver
 from tests.http.house import House

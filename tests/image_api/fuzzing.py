@@ -12,7 +12,7 @@ from typing import Any
 
 import schemathesis
 
-from imgstore.service.patching import MEDIA_TYPES
+from imgstore.service.api.patch import MEDIA_TYPES
 from tests.support.client import Client
 
 PROJECT = "fuzz"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.service import openapi
-from imgstore.service.api import resources
-from imgstore.service.operation import Operation
+from imgstore.service.api import openapi
+from imgstore.service.api.app import resources
+from imgstore.service.probes import Operation
 from tests.image_api.conftest import Local
 from tests.support.service import ServiceProcess
 
@@ -31,7 +31,7 @@ def test_document_is_served_and_its_copy_is_current(shared_service: ServiceProce
     served = shared_service.client.get("/openapi.json").json()
     assert served == openapi.document()
     copy = ROOT / "doc" / "openapi.json"
-    assert copy.read_text() == openapi.text(), f"run: python -m imgstore.service.openapi > {copy}"
+    assert copy.read_text() == openapi.text(), f"run: python -m imgstore.service.api.openapi > {copy}"
 
 
 def test_every_resource_is_described(local: Local) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import jsonpatch
 import pytest
 
-from imgstore.service.patching import V20, V21
+from imgstore.service.api.patch import V20, V21
 from tests.support.client import Answer, Client, new_id
 from tests.support.service import ServiceProcess
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from imgstore.inspection import FormatInspection
 from imgstore.model import Attempt
-from imgstore.taps import Tap
+from imgstore.transfers.inspection import FormatInspection
+from imgstore.transfers.taps import Tap
 
 IMAGE = "7a3f1c52-2f0a-4a7d-9f7e-0d8f5a3c1b2e"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from imgstore.inspection import PIECE
+from imgstore.transfers.inspection import PIECE
 from tests.inspection import headers
 from tests.inspection.headers import GOOD, KIB, VIRTUAL_SIZES
 from tests.inspection.looking import inspect, push, tap_for

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import Attempt
 from imgstore.sql import LEDGER, Account, Database, SqlLedger, Weight, upgrade
+from imgstore.sql.ledger.charges import NOTHING, accounts_of, weight
 from imgstore.sql.ledger.entries import entry_of
 from imgstore.sql.ledger.schema import ENTRIES
-from imgstore.sql.ledger.weights import NOTHING, accounts_of, weight
 
 OWNER, STORE = "project", "fast"
 LIMIT = 1000

@@ -21,7 +21,7 @@ from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import ObjectInfo, UploadRequest
 from imgstore.sql import PARTS, LedgerBooks, NewImage, SqlCatalog, SqlLedger, opened
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService, UploadSettings
+from imgstore.transfers.upload import UploadService, UploadSettings
 
 UPLOADS = 40
 STORES = ("fast", "slow")

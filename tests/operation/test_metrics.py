@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.preparing import ANY
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadSettings
+from imgstore.transfers.begin import ANY
+from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService
 from tests.support.waiting import until

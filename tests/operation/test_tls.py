@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.service.tls import tls_context
+from imgstore.service.server.tls import tls_context
 from tests.operation.certificates import write_certificate
 from tests.service.test_process import refusal
 from tests.support.client import OCTETS

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import CopiesObjects, FindsLeftovers, ListsObjects, MakesTemporaryUrls, MeasuresSpace
-from imgstore.drivers._s3_copy import Copier
-from imgstore.drivers.s3 import LONGEST_URL, S3Driver
+from imgstore.driver.capabilities import CopiesObjects, FindsLeftovers, ListsObjects, MakesTemporaryUrls, MeasuresSpace
+from imgstore.drivers.s3.copy import Copier
+from imgstore.drivers.s3.driver import LONGEST_URL, S3Driver
 from imgstore.model import Space
 from tests.s3.places import Place, SwiftPlace
 from tests.s3.support import KEY, body, get, put

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 from imgstore import config
-from imgstore.drivers import _s3_check, _s3_options
-from imgstore.drivers.s3 import S3Driver
+from imgstore.drivers.s3 import S3Driver, check, options
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "doc" / "s3.md").read_text()
@@ -29,13 +28,13 @@ def test_the_example_makes_a_store(tmp_path: Path) -> None:
 
 
 def test_every_option_is_explained() -> None:
-    assert [option.name for option in _s3_options.OPTIONS if f"`{option.name}`" not in TEXT] == []
+    assert [option.name for option in options.OPTIONS if f"`{option.name}`" not in TEXT] == []
 
 
 def test_the_policy_has_every_permission_that_a_check_may_name() -> None:
     policy = json.loads(blocks("json")[0])
     granted = {action for statement in policy["Statement"] for action in statement["Action"]}
-    named = set(re.findall(r'"(s3:\w+|kms:\w+)', Path(_s3_check.__file__).read_text()))
+    named = set(re.findall(r'"(s3:\w+|kms:\w+)', Path(check.__file__).read_text()))
     besides = {"s3:CreateBucket", "s3:PutObjectTagging", "kms:GenerateDataKey"}
     assert named == granted | besides
     assert [permission for permission in besides if f"`{permission}`" not in TEXT] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from imgstore import ranged as ranged_module
+from imgstore.driver import ranged as ranged_module
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, Like, body, get, put
 from tests.support.faults import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _s3_writer
-from imgstore.parts import Part
+from imgstore.driver.parts import Part
+from imgstore.drivers.s3 import writer as s3_writer
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, Like, body, get, put
 from tests.support.faults import (
@@ -174,14 +174,14 @@ class Unforeseen(BaseException):
 def test_a_failure_of_any_class_on_any_thread_leaves_nothing(
     swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
-    send = _s3_writer.S3Writer._send
+    send = s3_writer.S3Writer._send
 
-    def fail(self: _s3_writer.S3Writer, part: Part) -> object:
+    def fail(self: s3_writer.S3Writer, part: Part) -> object:
         if part.number == 2:
             raise failure
         return send(self, part)
 
-    monkeypatch.setattr(_s3_writer.S3Writer, "_send", fail)
+    monkeypatch.setattr(s3_writer.S3Writer, "_send", fail)
     with pytest.raises((errors.StoreUnavailable, Unforeseen)):
         put(swift_place.driver(), LARGE)
 

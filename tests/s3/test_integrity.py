@@ -10,9 +10,9 @@ import zlib
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._s3_check import CONTENT
-from imgstore.drivers._s3_integrity import ALGORITHMS
 from imgstore.drivers.s3 import S3Driver
+from imgstore.drivers.s3.check import CONTENT
+from imgstore.drivers.s3.integrity import ALGORITHMS
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, Like, body, get, put
 from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, ReplaceAnswer

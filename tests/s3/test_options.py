@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from imgstore import config, errors
-from imgstore.drivers import _s3_options
 from imgstore.drivers.s3 import S3Driver
+from imgstore.drivers.s3 import options as s3_options
 from tests.s3.places import MotoPlace, SwiftPlace
 from tests.s3.support import KEY, body, put
 from tests.support.faults import FaultProxy
@@ -93,7 +93,7 @@ def test_a_checksum_whose_module_is_missing_is_refused(monkeypatch: pytest.Monke
 
 
 def test_secrets_are_marked_as_such() -> None:
-    assert {option.name for option in _s3_options.OPTIONS if option.secret} == {
+    assert {option.name for option in s3_options.OPTIONS if option.secret} == {
         "access_key",
         "secret_key",
         "session_token",

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from imgstore.model import MIB
-from imgstore.preparing import ALL, ANY
-from imgstore.upload import UploadSettings
+from imgstore.transfers.begin import ALL, ANY
+from imgstore.transfers.upload import UploadSettings
 from tests.s3.conftest import SWIFT
 from tests.s3.storage import BucketStorage
 from tests.semantics.house import PATIENCE, House, Tenant

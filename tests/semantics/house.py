@@ -18,13 +18,13 @@ import pytest
 
 from imgstore.driver import StoreDriver, check_key
 from imgstore.errors import InvalidKey
-from imgstore.inspection import FormatInspection
 from imgstore.model import Location
 from imgstore.service.assembly import Service
-from imgstore.service.server import Server
+from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, opened
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadSettings
+from imgstore.transfers.inspection import FormatInspection
+from imgstore.transfers.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
 from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
@@ -79,7 +79,7 @@ class House:
         try:
             with self._ended.listening(), pytest.MonkeyPatch.context() as patch:
                 # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
-                patch.setattr("imgstore.service.server.LINGER_SECONDS", PATIENCE)
+                patch.setattr("imgstore.service.server.connections.LINGER_SECONDS", PATIENCE)
                 yield self
         finally:
             self._server.stop()

@@ -10,8 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from imgstore.driver import StoreDriver
-from imgstore.drivers import _fs_staging
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
 
 STORES = ("fast", "slow", "faulty", "frozen")
 
@@ -46,7 +45,7 @@ StorageFactory = Callable[[Path], AbstractContextManager[Storage]]
 class VisiblyStaging(FilesystemDriver):
     """Stages under hidden names where it could do without a name: what is left behind is then seen."""
 
-    STAGINGS = (_fs_staging.named,)
+    STAGINGS = (staging.named,)
 
 
 class DirectoryStorage(Storage):

@@ -11,9 +11,9 @@ import random
 
 import pytest
 
-from imgstore.download import RESUMES
 from imgstore.driver import ObjectReader, StoreDriver
 from imgstore.model import MIB
+from imgstore.transfers.download import RESUMES
 from tests.semantics.house import House, Tenant
 
 PIECE = 65536

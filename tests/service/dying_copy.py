@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgstore import CopyRequest, CopyService, DownloadService, Store, StoreSet, UploadRequest, UploadService
-from imgstore.drivers import _fs_staging
-from imgstore.drivers._fs_writer import FileWriter
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem.writer import FileWriter
 from imgstore.model import MIB, Attempt, Location, ObjectInfo
 from imgstore.sql import NewImage, SqlCatalog
 from tests.support.client import new_id
@@ -47,7 +46,7 @@ class _DyingWriter(FileWriter):
 class DyingDriver(FilesystemDriver):
     """Stages under hidden names, so that what is left can be seen."""
 
-    STAGINGS = (_fs_staging.named,)
+    STAGINGS = (staging.named,)
     point = ""
 
     def _open_writer(self, key: str, size: int | None) -> FileWriter:

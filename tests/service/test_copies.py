@@ -14,7 +14,7 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.service.front import REQUEST_ID
+from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import COPY_THREADS
 from imgstore.store import Store, StoreSet
 from tests.core.several import HookedStore

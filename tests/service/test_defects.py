@@ -139,7 +139,7 @@ def test_law_9_download_that_breaks_is_cut_noticeably(local: LocalService, fault
 def test_defect_after_the_answer_began_cuts_it(local: LocalService, monkeypatch: pytest.MonkeyPatch) -> None:
     image_id = local.client.create()
     local.client.upload(image_id, bytes(3 * MEBIBYTE))
-    monkeypatch.setattr("imgstore.download.Download._next_chunk", broken(RuntimeError("hunter2")))
+    monkeypatch.setattr("imgstore.transfers.download.Download._next_chunk", broken(RuntimeError("hunter2")))
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         local.client.download(image_id)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._fs_staging import hidden_name, key_of
-from imgstore.service import embedded
-from imgstore.service.embedded import file_lock
+from imgstore.drivers.filesystem.staging import hidden_name, key_of
+from imgstore.service import standalone
+from imgstore.service.standalone import file_lock
 from imgstore.sql import address_of_file
 from tests.config.packages import FAR_FROM_TMP
 from tests.needs import needs
@@ -95,7 +95,7 @@ def test_second_process_on_the_same_file_lets_the_uploads_of_the_first_be(servic
 def test_process_that_does_not_share_its_database_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "PATIENCE", 0.1)
+    monkeypatch.setattr(standalone, "PATIENCE", 0.1)
     address = address_of_file(tmp_path / "database")
     with file_lock(address) as first, file_lock(address) as second:
         assert (first.alone, second.alone) == (True, False)

@@ -12,17 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.drivers._fs_staging import hidden_name
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import Attempt, UploadRequest
-from imgstore.remnants import remove_data
-from imgstore.service import remains
-from imgstore.service.removals import FIRST_PAUSE, LONGEST_PAUSE, Removals
+from imgstore.service.cleanup import leftovers as remains
+from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, Removals
 from imgstore.sql import NewImage, SqlCatalog
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.leftovers import remove_data
 from tests.support.client import new_id
 from tests.support.service import LocalService
 
@@ -122,7 +122,7 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
     tmp_path: Path, stores: StoreSet, driver: Moody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgstore.service.removals.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", 0.05)
     with LocalService(tmp_path, stores, recovery_interval=0.02).running() as local:
         image_id = local.client.create()
         assert local.client.upload(image_id, b"data").status == 204

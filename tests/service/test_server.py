@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgstore.service.server import Server
+from imgstore.service.server.server import Server
 from tests.support.client import Answer, first_line, read_answer
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def test_continue_is_sent_at_the_first_read_only(server: Server) -> None:
 def test_refusal_can_be_read_by_a_client_that_sends_on(
     server: Server, headers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgstore.service.server.LINGER_SECONDS", READ_TIMEOUT)
+    monkeypatch.setattr("imgstore.service.server.connections.LINGER_SECONDS", READ_TIMEOUT)
     with connect(server) as connection:
         connection.sendall(request(*headers, path="/refuse"))
         for _ in range(32):

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from imgstore import errors
 from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
-from imgstore.sql.upgrading import Part
+from imgstore.sql.upgrade import Part
 from tests.sql.conftest import OWNER, active_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 

@@ -19,13 +19,13 @@ from types import TracebackType
 from typing import Any
 
 from imgstore.service.assembly import Service
+from imgstore.service.auth.noauth import claimed
 from imgstore.service.health import HealthSettings
-from imgstore.service.projects import claimed
-from imgstore.service.server import Server
+from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
-from imgstore.taps import TapFactory
-from imgstore.upload import UploadSettings
+from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
 
 STORES = ("fast", "slow")

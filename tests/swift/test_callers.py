@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import SharesObjects
 from imgstore.catalog import MemoryCatalog
-from imgstore.download import DownloadService
 from imgstore.driver import StoreDriver
+from imgstore.driver.capabilities import SharesObjects
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import Attempt, StoredImage, UploadRequest
 from imgstore.store import Store, StoreSet
-from imgstore.upload import UploadService
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.upload import UploadService
 from tests.support.faults import FaultProxy, Respond
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._swift_containers import StoreNaming
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.containers import StoreNaming
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.test_reading import containers, glance_dynamic, others_static

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import CopiesObjects
+from imgstore.driver.capabilities import CopiesObjects
 from imgstore.drivers.swift import SwiftDriver
 from tests.support.faults import ChangeHeaders, DropAnswer, FaultProxy, Respond
 from tests.support.swift import SwiftServer, SwiftSettings

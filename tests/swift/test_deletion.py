@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _swift_deletion
-from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift import SwiftDriver, deletion
 from tests.support.faults import DropAnswer, FaultProxy, ReplaceAnswer, Respond
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS
@@ -35,7 +34,7 @@ def test_as_many_segments_as_there_are_go_in_as_many_requests_in_bulk_as_it_take
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 230
-    monkeypatch.setattr(_swift_deletion, "MOST_AT_ONCE", 100)
+    monkeypatch.setattr(deletion, "MOST_AT_ONCE", 100)
     containers(world)
     names = [f"{SEGMENTS}/{KEY}/{number:05d}" for number in range(count)]
     with ThreadPoolExecutor(8) as threads:

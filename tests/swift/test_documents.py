@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from imgstore import config
-from imgstore.drivers._swift_accounts import read_account
-from imgstore.drivers._swift_limits import Limits
-from imgstore.drivers._swift_settings import checked
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.cluster_limits import Limits
+from imgstore.drivers.swift.credentials import read_account
+from imgstore.drivers.swift.settings import checked
 from imgstore.model import MIB
 
 DOC = (Path(__file__).parents[2] / "doc" / "swift.md").read_text()

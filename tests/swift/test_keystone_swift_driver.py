@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import SharesObjects
+from imgstore.driver.capabilities import SharesObjects
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import DriverContract, Subject
 from tests.support.faults import FaultProxy

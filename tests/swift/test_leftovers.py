@@ -7,8 +7,8 @@ import time
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._swift_leftovers import Attempt
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.leftovers import Attempt
 from imgstore.model import Leftover
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS

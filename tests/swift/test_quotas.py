@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._swift_quotas import LAG, Level, Meter, MeterHold
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
 from imgstore.model import Space
 from tests.support.faults import FaultProxy, Respond
 from tests.support.swift import SwiftServer

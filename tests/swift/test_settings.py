@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.drivers._swift_accounts import read_account
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.credentials import read_account
 
 GOOD: dict[str, Any] = {
     "auth_url": "https://keystone.invalid/v3", "username": "glance", "password": "s3cret", "project_name": "service"

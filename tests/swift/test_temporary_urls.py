@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.capabilities import MakesTemporaryUrls
+from imgstore.driver.capabilities import MakesTemporaryUrls
 from imgstore.drivers.swift import SwiftDriver
 from tests.support.faults import FaultProxy, Respond
 from tests.support.swift import SwiftSettings

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.drivers import _swift_errors
-from imgstore.drivers._swift_accounts import Credentials
-from imgstore.drivers._swift_auth import StoreToken
+from imgstore.drivers.swift import errors as swift_errors
+from imgstore.drivers.swift.auth import StoreToken
+from imgstore.drivers.swift.credentials import Credentials
 from tests.support.faults import FaultProxy, Respond
 from tests.support.swift import SwiftSettings
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
@@ -127,7 +127,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def token(world: World, plugin: Plugin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> StoreToken:
-    monkeypatch.setattr("imgstore.drivers._swift_auth._plugin", lambda _: plugin)
+    monkeypatch.setattr("imgstore.drivers.swift.auth._plugin", lambda _: plugin)
     who = Credentials(version="1", auth_url="http://swift.invalid", username="a:b", password="c")
     return StoreToken(world.driver()._settings, lambda: who, clock=clock)
 
@@ -164,7 +164,7 @@ def test_a_renewal_that_fails_is_no_failure_while_the_token_is_good(
     token: StoreToken, plugin: Plugin, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = token.access()
-    plugin.failure = _swift_errors.Passing("no", detail="down")
+    plugin.failure = swift_errors.Passing("no", detail="down")
     clock.now = 90.0
     with caplog.at_level(logging.WARNING):
         assert token.access() is first

@@ -13,7 +13,7 @@ from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Target, configured
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
-from imgstore.driver import READ_SIZE
+from imgstore.driver.base import READ_SIZE
 from imgstore.store import Store
 from imgstore.undo import describe
 

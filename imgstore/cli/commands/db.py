@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 from imgstore.cli.base import ListCommand, Table
-from imgstore.cli.service import add_data_dir, needing_the_service, of_database, service_configuration
+from imgstore.cli.database import add_data_dir, needing_the_service, of_database, service_configuration
 
 COLUMNS = ("part", "revision", "needed")
 UPGRADE, CURRENT = "upgrade", "current"

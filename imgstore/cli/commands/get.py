@@ -11,7 +11,7 @@ from imgstore.cli.files import STANDARD, NewFile, Output
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import progress
 from imgstore.cli.transfer import read_object
-from imgstore.download import Download
+from imgstore.transfers.download import Download
 
 
 class Get(Command):

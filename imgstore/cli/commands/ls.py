@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 
-from imgstore.capabilities import ListsObjects
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
 from imgstore.cli.failures import FAILED
-from imgstore.cli.words import SizeInColumn, Time
+from imgstore.cli.formatting import SizeInColumn, Time
+from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
 from imgstore.store import Store
 

@@ -9,15 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.capabilities import FindsLeftovers
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Configured, configured
+from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
+from imgstore.cli.formatting import SizeInColumn, Time, YesNo, duration
 from imgstore.cli.parser import typed
-from imgstore.cli.service import add_optional_data_dir, service_catalog
-from imgstore.cli.words import SizeInColumn, Time, YesNo, duration
-from imgstore.remnants import Remnant, leftovers
+from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.store import Store
+from imgstore.transfers.leftovers import Remnant, leftovers
 
 if TYPE_CHECKING:
     from imgstore.sql import SqlCatalog
@@ -76,7 +76,7 @@ class Purge(ListCommand):
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
     def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
-        from imgstore.service.purging import Purging
+        from imgstore.service.cleanup.purge import Purging
 
         purging = Purging(catalog, found.stores, stores)
         for store in sorted(purging.elsewhere(found.stores)):

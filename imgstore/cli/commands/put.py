@@ -9,11 +9,11 @@ from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.configuration import configured, shown
 from imgstore.cli.failures import BadUsage
 from imgstore.cli.files import STANDARD, Source
+from imgstore.cli.formatting import Size
 from imgstore.cli.parser import size, typed
 from imgstore.cli.progress import progress
 from imgstore.cli.transfer import Written, algorithms, write_object
-from imgstore.cli.words import Size
-from imgstore.driver import check_key
+from imgstore.driver.base import check_key
 from imgstore.errors import InvalidKey
 
 FIELDS = ("store", "key", "size", "url")

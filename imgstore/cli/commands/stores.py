@@ -6,11 +6,11 @@ import argparse
 import contextlib
 
 from imgstore import errors
-from imgstore.capabilities import MeasuresSpace
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
 from imgstore.cli.failures import line_of
-from imgstore.cli.words import SizeInColumn, YesNo
+from imgstore.cli.formatting import SizeInColumn, YesNo
+from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.model import Space
 from imgstore.store import Store
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from imgstore import config
 from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.database import add_data_dir, needing_the_service, of_database, service_configuration
 from imgstore.cli.failures import FAILED, BadUsage
-from imgstore.cli.service import add_data_dir, needing_the_service, of_database, service_configuration
-from imgstore.cli.words import SizeInColumn
+from imgstore.cli.formatting import SizeInColumn
 
 if TYPE_CHECKING:
     from oslo_config import cfg

@@ -15,14 +15,14 @@ from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import Configured, configured, shown
+from imgstore.cli.database import add_optional_data_dir, service_database
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
-from imgstore.cli.service import add_optional_data_dir, service_database
 from imgstore.cli.transfer import algorithms, digest_object
-from imgstore.digests import new_hash, supported
 from imgstore.store import Store
+from imgstore.transfers.digests import new_hash, supported
 
 if TYPE_CHECKING:
-    from imgstore.service.verification import Difference
+    from imgstore.service.cleanup.verify import Difference
 
 LOG = logging.getLogger(__name__)
 RESULT = "result"
@@ -111,7 +111,7 @@ class Verify(ShowCommand):
         with configured(parsed_args) as found, service_database(parsed_args) as database:
             if database is None:
                 raise BadUsage("there is no catalog to compare with: name its database with --data-dir.")
-            from imgstore.service.verification import Verification
+            from imgstore.service.cleanup.verify import Verification
 
             verification = Verification(database, found.stores, digests=parsed_args.digests)
             sources: list[Callable[[], Iterable[Difference]]] = []

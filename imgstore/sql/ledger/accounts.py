@@ -15,8 +15,8 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from imgstore import errors, quota
 from imgstore.limits import Allowance, Limits
 from imgstore.sql.failures import Contention
+from imgstore.sql.ledger.charges import NOTHING, Account, Weight, accounts_of
 from imgstore.sql.ledger.schema import ACCOUNTS
-from imgstore.sql.ledger.weights import NOTHING, Account, Weight, accounts_of
 
 Changes: TypeAlias = Mapping[Account, Weight]
 

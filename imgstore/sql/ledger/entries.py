@@ -20,8 +20,8 @@ from imgstore import errors
 from imgstore.sql.clock import Now
 from imgstore.sql.ledger import accounts
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds
+from imgstore.sql.ledger.charges import Account, Share, Weight, accounts_of, difference
 from imgstore.sql.ledger.schema import ENTRIES, GOING, HELD, HOLDING, IMAGE, JOINED, USED
-from imgstore.sql.ledger.weights import Account, Share, Weight, accounts_of, difference
 
 
 @dataclass(frozen=True, slots=True)

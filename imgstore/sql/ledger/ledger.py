@@ -28,13 +28,13 @@ from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger import accounts, entries
 from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
+from imgstore.sql.ledger.charges import NOTHING, Account, Weight
 from imgstore.sql.ledger.entries import Entry, OwnerChanged, Place
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.keeper import Keeper
+from imgstore.sql.ledger.reclaim import Patience
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
-from imgstore.sql.ledger.slack import Patience
-from imgstore.sql.ledger.weights import NOTHING, Account, Weight
-from imgstore.sql.upgrading import LEDGER, opened
+from imgstore.sql.upgrade import LEDGER, opened
 
 
 class SqlLedger:

@@ -8,9 +8,9 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import READ_SIZE, ObjectReader, StoreDriver
+from imgstore.driver.reader import EmptyReader
 from imgstore.drivers.memory import MemoryObject, MemoryReader, MemoryStorage
 from imgstore.model import ObjectInfo
-from imgstore.reader import EmptyReader
 from tests.contract.mutants.base import Mutant, caught_by, patched
 
 BLOCK = 64 * 1024

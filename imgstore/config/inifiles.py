@@ -1,0 +1,109 @@
+"""The ini files as they are written, to find what oslo.config passes over in silence.
+
+oslo.config ignores a misspelt section or option, and takes the last of two values. Here each is refused, in one line
+that names section, option and what may have been meant. No value is ever shown: it may be a secret (law 7).
+
+What this module refuses to do: give values. `imgstore.config` does, through oslo.config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from oslo_config import cfg, iniparser
+
+from imgstore.config.options import SECTION
+from imgstore.config.registry import suggestion
+from imgstore.errors import ConfigurationError
+
+Known = Mapping[str, Sequence[cfg.Opt]]
+
+
+@dataclass(frozen=True)
+class IniFile:
+    """One file: how often each option is set, by section as it is written."""
+
+    path: str
+    sections: Mapping[str, Mapping[str, int]]
+
+
+def parse(path: str) -> IniFile:
+    """The file at `path`. Raises ConfigurationError if it cannot be read or is not an ini file."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    parser = cfg.ConfigParser(path, sections)
+    try:
+        parser.parse()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or type(error).__name__) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not text in UTF-8") from error
+    except iniparser.ParseError as error:
+        raise ConfigurationError(
+            f"line {error.lineno} of {path} cannot be understood ({error.msg}).",
+            section=parser.section or SECTION,
+            cure="Write 'option = value' lines under a '[section]' line.",
+        ) from None
+    return IniFile(
+        path, {name: {key: len(values) for key, values in found.items()} for name, found in sections.items()}
+    )
+
+
+def refuse_unknown(file: IniFile, known: Known) -> None:
+    """Raises ConfigurationError for a section or option of `file` that is not in `known`, or is set twice.
+
+    A known section without options belongs to somebody else and is not looked into; a section in which nothing is set
+    does no harm. As in oslo.config, the case of a section's name does not matter, except for DEFAULT.
+    """
+    by_lower = {_lower(name): name for name in known}
+    for section, found in file.sections.items():
+        name = by_lower.get(_lower(section))
+        if name is None and found:
+            raise _unknown_section(file, section, list(known))
+        if name is not None and known[name]:
+            options = {spelling: option for option in known[name] for spelling in _spellings(name, option)}
+            _refuse_unknown_options(file, section, found, options)
+
+
+def _refuse_unknown_options(
+    file: IniFile, section: str, found: Mapping[str, int], options: Mapping[str, cfg.Opt]
+) -> None:
+    for key, times in found.items():
+        if key not in options:
+            raise ConfigurationError(
+                f"no such option (in {file.path}). {suggestion(key, list(options))}",
+                section=section,
+                option=key,
+                cure=f"Correct or remove it; there are: {', '.join(sorted(options))}.",
+            )
+        if times > 1 and not options[key].multi:
+            raise ConfigurationError(
+                f"is set {times} times in {file.path}.", section=section, option=key, cure="Leave one of them."
+            )
+
+
+def _unknown_section(file: IniFile, section: str, known: list[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"no such section (in {file.path}). {suggestion(section, known)}",
+        section=section,
+        cure="Add it to enabled_stores if it is a store, else correct it or comment it out.",
+    )
+
+
+def _unreadable(path: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the configuration file {path} cannot be read: {reason}.",
+        section=SECTION,
+        cure="Name a file that exists and that the service may read.",
+    )
+
+
+def _lower(section: str) -> str:
+    return section if section == "DEFAULT" else section.lower()
+
+
+def _spellings(section: str, option: cfg.Opt) -> Iterator[str]:
+    yield option.dest
+    for old in option.deprecated_opts:
+        if old.group in (None, section):
+            yield old.name or option.dest

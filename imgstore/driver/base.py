@@ -1,0 +1,198 @@
+"""The SPI: what a store driver implements, and the rules that every driver keeps because they are written here.
+
+A driver subclasses `StoreDriver`, `ObjectWriter` and `ObjectReader` and implements the hooks with an underscore. The
+methods without one are final: they validate keys and ranges, count and compare every byte (law 2), keep the state of a
+writer (law 1), refuse a read that ends short (law 9), and turn whatever a driver raises into the library's errors
+(law 11).
+
+One driver instance serves one store and is called from many threads; a writer or reader belongs to one thread at a
+time. What this module refuses to do: name a kind of storage, know an image, know HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, final
+
+from imgstore import errors
+from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
+from imgstore.driver.translate import refuse_overrides, seam
+from imgstore.driver.writer import ObjectWriter, WriterState
+from imgstore.model import ObjectInfo
+from imgstore.quota import Hold
+from imgstore.undo import describe
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "refuse_too_large"]
+
+LOG = logging.getLogger(__name__)
+
+_DRIVER_FINAL = frozenset({"open_writer", "open_reader", "stat", "delete"})
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
+
+
+def check_key(key: str) -> str:
+    """Returns `key` if any store may be asked for it: 1 to 200 of `A-Za-z0-9._-`, not starting with a dot.
+
+    Such a name is one path component on every filesystem and needs no quoting in any URL. Raises InvalidKey.
+    """
+    if not isinstance(key, str) or _KEY.fullmatch(key) is None:
+        raise errors.InvalidKey("A key is 1 to 200 of A-Z a-z 0-9 . _ - and does not start with a dot.")
+    return key
+
+
+def refuse_too_large(size: int | None, limit: int | None) -> None:
+    """Raises ImageTooLarge where a declared size is over the limit (bytes; None: not known, no limit)."""
+    if size is not None and limit is not None and size > limit:
+        raise errors.ImageTooLarge(f"The image has {size} bytes, the limit is {limit} bytes.")
+
+
+class StoreDriver(ABC):
+    """Code that talks to one kind of storage. One instance per store, used by many threads.
+
+    `OPTIONS` are exactly the keyword parameters of `__init__` (option `file-mode` is parameter `file_mode`): values
+    come in, no configuration object. `READ_ONLY` is for storage that cannot be written by its nature. `__init__` does
+    no input or output; `check` does.
+    """
+
+    OPTIONS: ClassVar[Sequence[cfg.Opt]] = ()
+    READ_ONLY: ClassVar[bool] = False
+
+    @abstractmethod
+    def check(self) -> None:
+        """Proves that the store can be written and read: at start, in `imgstore check`, in health checks.
+
+        Raises StoreError, or ConfigurationError naming the option (section "" is completed by the core).
+        """
+
+    @abstractmethod
+    def url(self, key: str) -> str:
+        """The URL of an object, for people and other services; never with a credential."""
+
+    @abstractmethod
+    def key_from_url(self, url: str) -> str:
+        """The key for which `url` gives this URL. Raises InvalidKey for any other, hostile ones included."""
+
+    @abstractmethod
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        """A writer for `key`; `size` is what to prepare for, enforced by the base. May raise ObjectExists at once."""
+
+    @abstractmethod
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        """A reader of `start` to `stop` (None: the end), `info` set; `start` equal to the size is an empty read.
+
+        Raises ObjectNotFound, RangeNotSatisfiable, and ObjectChanged where the storage can compare `etag` by itself.
+        """
+
+    @abstractmethod
+    def _stat(self, key: str) -> ObjectInfo:
+        """What the store holds under `key`. Raises ObjectNotFound."""
+
+    @abstractmethod
+    def _delete(self, key: str) -> None:
+        """Removes the object. Raises ObjectNotFound."""
+
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
+        """Room in a store with a `capacity`: the base extends, settles or releases it. None: no limit."""
+        return None
+
+    def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
+        """The driver through which a caller's objects are reached: this one, unless every caller has storage of their
+        own. `context` is the host's own, None for the service itself; `url` is that of an object to be read or
+        removed, which may say whose it is. Cheap, and needs no `close`. Raises UsageError, InvalidKey."""
+        return self
+
+    def close(self) -> None:
+        """Returns connections and threads. The driver is not used afterwards."""
+        return
+
+    @final
+    def open_writer(self, key: str, *, size: int | None = None, limit: int | None = None) -> ObjectWriter:
+        """Begins an object of `size` bytes (None: unknown) and at most `limit` bytes (None: no limit).
+
+        Raises InvalidKey, StoreReadOnly, ImageTooLarge, StoreFull, ObjectExists, StoreUnavailable.
+        """
+        check_key(key)
+        _check_bytes(size=size, limit=limit)
+        if self.READ_ONLY:
+            raise errors.StoreReadOnly("Adding images to store is disabled.")
+        refuse_too_large(size, limit)
+        with contextlib.ExitStack() as undo, seam("opening for writing"):
+            room = self._reserve(key, size)
+            if room is not None:
+                undo.callback(room.release)
+            writer = self._open_writer(key, size)
+            undo.pop_all()
+        writer._arm(key, size, limit, room)
+        return writer
+
+    @final
+    def open_reader(
+        self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> ObjectReader:
+        """Opens bytes `start` to `stop` (exclusive; None: to the end) of an object, pinned to `etag` if one is given.
+
+        Needs 0 <= start <= stop <= size, else RangeNotSatisfiable. Raises InvalidKey, ObjectNotFound, ObjectChanged,
+        StoreUnavailable.
+        """
+        check_key(key)
+        _check_bytes(start=start, stop=stop)
+        if stop is not None and stop < start:
+            raise errors.RangeNotSatisfiable(f"The range {start} to {stop} ends before it begins.")
+        if stop == start:
+            reader: ObjectReader = EmptyReader(self.stat(key))
+        else:
+            with seam("opening for reading"):
+                reader = self._open_reader(key, start, stop, etag)
+        return _pinned(reader, start, stop, etag)
+
+    @final
+    def stat(self, key: str) -> ObjectInfo:
+        """What the store holds under `key`. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
+        check_key(key)
+        with seam("looking up an object"):
+            return self._stat(key)
+
+    @final
+    def delete(self, key: str) -> None:
+        """Removes an object. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
+        check_key(key)
+        with seam("deleting"):
+            self._delete(key)
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overrides(cls, StoreDriver, _DRIVER_FINAL)
+
+
+def _pinned(reader: ObjectReader, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_close_refused, reader)
+        size = reader.info.size
+        end = size if stop is None else stop
+        if etag is not None and reader.info.etag != etag:
+            raise errors.ObjectChanged("The object changed in the store.")
+        if start > size or end > size:
+            raise errors.RangeNotSatisfiable(f"The object has {size} bytes.", size=size)
+        reader._arm(start, end)
+        undo.pop_all()
+    return reader
+
+
+def _close_refused(reader: ObjectReader) -> None:
+    try:
+        reader.close()
+    except errors.ImgstoreError as error:
+        LOG.warning("Could not close a read that was refused: %s", describe(error))
+
+
+def _check_bytes(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 0:
+            raise errors.UsageError(f"{name} is {value}: a number of bytes is 0 or more, or None for unknown.")

@@ -1,0 +1,127 @@
+"""The reader's half of the SPI: a read delivers exactly the bytes it promised, or raises (law 9).
+
+A driver's subclass implements `_read` and `_close`; counting and comparing is done here once for all drivers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, final
+
+from imgstore import errors
+from imgstore.driver.translate import refuse_overrides, seam
+from imgstore.model import MIB, ObjectInfo
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+READ_SIZE = MIB
+_READER_FINAL = frozenset({"read", "close", "start", "stop", "position", "_arm", "__iter__", "__enter__", "__exit__"})
+
+
+class ObjectReader(ABC):
+    """The bytes `start` to `stop` of one object: exactly those, or an error (law 9).
+
+    A driver's subclass sets `info` (the whole object) before it is handed out, and implements `_read` and `_close`.
+    """
+
+    info: ObjectInfo
+    __start = 0
+    __stop = 0
+    __position = 0
+    __closed = False
+
+    @abstractmethod
+    def _read(self, size: int) -> bytes:
+        """The next 1 to `size` bytes; b"" where the store has no more."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Returns connection, descriptor, threads. Called once, also in the middle of the range."""
+
+    @final
+    @property
+    def start(self) -> int:
+        """Offset of the first byte in the object."""
+        return self.__start
+
+    @final
+    @property
+    def stop(self) -> int:
+        """Offset behind the last byte in the object."""
+        return self.__stop
+
+    @final
+    @property
+    def position(self) -> int:
+        """Offset in the object of the byte that is read next."""
+        return self.__position
+
+    @final
+    def read(self, size: int = READ_SIZE) -> bytes:
+        """The next 1 to `size` bytes; b"" only after the last byte of the range.
+
+        Raises ObjectTruncated if the store ends early, StoreUnavailable if it fails, UsageError after close and for a
+        `size` below 1, whose answer would look like the end.
+        """
+        if self.__closed:
+            raise errors.UsageError("Cannot read: this reader is closed.")
+        if size < 1:
+            raise errors.UsageError(f"Cannot read {size} bytes: ask for 1 or more.")
+        wanted = min(size, self.__stop - self.__position)
+        if wanted <= 0:
+            return b""
+        with seam("reading"):
+            data = self._read(wanted)
+        if not data:
+            missing = self.__stop - self.__position
+            raise errors.ObjectTruncated(f"The store ended the object {missing} bytes early.")
+        if len(data) > wanted:
+            raise errors.IntegrityError(f"The store sent {len(data)} bytes where {wanted} were asked for.")
+        self.__position += len(data)
+        return data
+
+    @final
+    def __iter__(self) -> Iterator[bytes]:
+        while data := self.read():
+            yield data
+
+    @final
+    def close(self) -> None:
+        """Ends the read; a no-op the second time."""
+        if not self.__closed:
+            self.__closed = True
+            with seam("closing"):
+                self._close()
+
+    @final
+    def __enter__(self) -> Self:
+        return self
+
+    @final
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @final
+    def _arm(self, start: int, stop: int) -> None:
+        self.__start = self.__position = start
+        self.__stop = stop
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overrides(cls, ObjectReader, _READER_FINAL)
+
+
+class EmptyReader(ObjectReader):
+    """No bytes of an object that exists: many storages cannot be asked for an empty range."""
+
+    def __init__(self, info: ObjectInfo) -> None:
+        self.info = info
+
+    def _read(self, size: int) -> bytes:
+        return b""
+
+    def _close(self) -> None:
+        return None

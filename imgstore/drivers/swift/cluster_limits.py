@@ -1,0 +1,108 @@
+"""What the cluster says of itself at /info: how large, how many, which extras. Asked for once, when first needed.
+
+Where it says nothing (`expose_info = false`, some gateways) Swift's defaults hold.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imgstore.driver.parts import PartSizes
+from imgstore.drivers.swift.options import LARGEST_SEGMENT
+from imgstore.drivers.swift.settings import Settings
+from imgstore.model import MIB
+
+MAX_SEGMENTS = 1000
+MAX_MANIFEST = 8 * 1024**2
+LONGEST_LINE = 640
+"""Bytes of a manifest that one segment takes at most: two containers' and a key's names, digests, punctuation."""
+LEAST_STEP = 4 * MIB
+"""Bytes by which segments differ at least where they are to end at different times: for less a request is too much, and
+many at a time would make many small ones."""
+MAX_DELETES = 10_000
+DIGESTS = ("sha256", "sha1", "sha512")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes. `max_deletes`: names in one bulk deletion, 0 where there is none. `digests`: of temporary URLs,
+    the best first, none where there are none. `policies`: names of the storage policies, None: not said."""
+
+    max_object: int
+    max_segments: int
+    smallest_segment: int
+    max_deletes: int
+    digests: tuple[str, ...]
+    policies: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Limits:
+        """The limits in an answer of /info, which may be empty."""
+        swift, slo, bulk = (info.get(name) or {} for name in ("swift", "slo", "bulk_delete"))
+        manifest = int(slo.get("max_manifest_size", MAX_MANIFEST)) // LONGEST_LINE
+        policies = swift.get("policies")
+        return cls(
+            max_object=int(swift.get("max_file_size", LARGEST_SEGMENT)),
+            max_segments=max(1, min(int(slo.get("max_manifest_segments", MAX_SEGMENTS)), manifest)),
+            smallest_segment=int(slo.get("min_segment_size", 1)),
+            max_deletes=int(bulk.get("max_deletes_per_request", MAX_DELETES)) if bulk else 0,
+            digests=_digests(info),
+            policies=None if policies is None else tuple(name for policy in policies for name in _names(policy)),
+        )
+
+    def threshold(self, settings: Settings) -> int:
+        """Bytes up to which an image is one object."""
+        return min(settings.large_object_threshold, self.max_object)
+
+    def sizes(self, settings: Settings, size: int | None) -> PartSizes:
+        """The segments of an image of `size` bytes (None: unknown). Raises StoreFull for one that is too large."""
+        segment = min(max(settings.segment_size, self.smallest_segment), self.max_object)
+        all_of_them = self.max_segments * self.max_object
+        largest = all_of_them if size is not None else min(settings.largest_unknown_size, all_of_them)
+        sizes = PartSizes.for_size(
+            size, part_size=segment, most=self.max_segments, largest=largest, ceiling=self.max_object
+        )
+        steps = segment // max(LEAST_STEP, self.smallest_segment)
+        return sizes.staggered(max(1, min(settings.concurrency, steps)), size=size)
+
+
+def _names(policy: Mapping[str, Any]) -> list[str]:
+    """A policy may have several."""
+    return [name.strip() for name in str(policy.get("aliases") or policy["name"]).split(",")]
+
+
+def _digests(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """Swift tells them; Ceph's gateway has temporary URLs and does not tell that it takes SHA-1 only."""
+    if not info:
+        return DIGESTS[:1]
+    if "tempurl" not in info:
+        return ()
+    told = info["tempurl"].get("allowed_digests", ("sha1",))
+    return tuple(each for each in DIGESTS if each in told)
+
+
+class Kept:
+    """The limits of one cluster, once they are known."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.limits: Limits | None = None
+
+
+class KnownLimits:
+    """The limits of one cluster, asked for by `info` once, by whichever thread, through whichever account, needs them
+    first: all who share `kept` know them then."""
+
+    def __init__(self, info: Callable[[], Mapping[str, Any]], kept: Kept) -> None:
+        self._info = info
+        self._kept = kept
+
+    def __call__(self) -> Limits:
+        """The limits. Raises StoreUnavailable."""
+        with self._kept.lock:
+            if self._kept.limits is None:
+                self._kept.limits = Limits.of(self._info())
+            return self._kept.limits

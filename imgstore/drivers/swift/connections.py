@@ -1,0 +1,145 @@
+"""Connections to Swift, kept for further requests: swiftclient's, of which each does one thing at a time.
+
+swiftclient's `Connection` is not made for threads, so this pool lends its lower half, `HTTPConnection`, to one request
+after the other: most recently used first, at most `keep` idle ones. A body that is being read keeps its connection
+until it is closed. What failed is not used again.
+
+Memory (law 6): nothing but sockets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlparse
+
+import requests
+from requests.adapters import HTTPAdapter
+from swiftclient import client  # type: ignore[import-untyped]  # it comes without types
+from swiftclient.utils import LengthWrapper  # type: ignore[import-untyped]  # the same
+
+from imgstore.drivers.swift.settings import Settings
+
+PIECE = 1024 * 1024
+
+# By default swiftclient logs up to half of a short secret. Of a key nothing is to be seen.
+client.logger_settings["reveal_sensitive_prefix"] = 0
+
+HttpConnection = tuple[Any, Any]
+"""As swiftclient's functions take it: the URL, parsed, and the connection."""
+
+
+class Pool:
+    """Connections to the servers of one store, for all its threads."""
+
+    def __init__(self, settings: Settings, *, keep: int) -> None:
+        self._options = {
+            "insecure": settings.insecure,
+            "cacert": settings.cacert,
+            "timeout": (settings.connect_timeout, settings.read_timeout),
+        }
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._idle: list[HttpConnection] = []
+        self._closed = False
+
+    @contextmanager
+    def lent(self, url: str) -> Iterator[HttpConnection]:
+        """A connection to the server of `url` for one request; closed if that fails."""
+        connection = self.take(url)
+        try:
+            yield connection
+        except BaseException:
+            self.drop(connection)
+            raise
+        self.give_back(connection)
+
+    def take(self, url: str) -> HttpConnection:
+        """A connection; `give_back` or `drop` it."""
+        parts = urlparse(url)
+        with self._lock:
+            for number in range(len(self._idle) - 1, -1, -1):
+                parsed, connection = self._idle[number]
+                if (parsed.scheme, parsed.netloc) == (parts.scheme, parts.netloc):
+                    del self._idle[number]
+                    return parts, connection
+        opened: HttpConnection = client.http_connection(url, **self._options)
+        return opened
+
+    def give_back(self, connection: HttpConnection) -> None:
+        """Its last answer was read, or closed: it may serve again."""
+        _forget_answer(connection)
+        with self._lock:
+            unwanted = [connection] if self._closed else []
+            if not unwanted:
+                self._idle.append(connection)
+                unwanted = self._idle[: -self._keep]
+                del self._idle[: -self._keep]
+        for each in unwanted:
+            self.drop(each)
+
+    def drop(self, connection: HttpConnection) -> None:
+        """Closes it."""
+        close_sockets(connection[1].request_session)
+        connection[1].close()
+        _forget_answer(connection)
+
+    def close(self) -> None:
+        """Closes what is idle, and from now on what is given back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            self.drop(connection)
+
+
+def _forget_answer(connection: HttpConnection) -> None:
+    """swiftclient keeps the last answer, which keeps its request, which keeps the segment that was sent."""
+    connection[1].resp = None
+
+
+def close_sockets(session: requests.Session) -> None:
+    """Closes the idle sockets of a session now: its own `close` leaves them to whoever frees the last answer, which a
+    traceback or a cycle may keep until the collector of garbage comes by."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, HTTPAdapter):
+            pools = adapter.poolmanager.pools
+            for key in pools.keys():  # noqa: SIM118 - it is no mapping that can be iterated
+                pools[key].close()
+
+
+class Slices(LengthWrapper):  # type: ignore[misc]  # swiftclient comes without types
+    """Bytes in memory as the body of one request: handed to the socket in slices of PIECE bytes, none of them copied.
+
+    A LengthWrapper, because swiftclient passes those on as they are. It cannot be rewound: another try has another.
+    """
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._sent = 0
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def read(self, size: int = -1) -> memoryview:
+        """The next slice, whatever `size` is: http.client would ask for 16 KiB, which costs a system call each."""
+        piece = self._data[self._sent : self._sent + PIECE]
+        self._sent += len(piece)
+        return piece
+
+
+class HashedSlices(Slices):
+    """The same; `md5` has seen whatever was handed to the socket."""
+
+    def __init__(self, data: memoryview) -> None:
+        super().__init__(data)
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int = -1) -> memoryview:
+        """The next slice."""
+        piece = super().read(size)
+        self.md5.update(piece)
+        return piece

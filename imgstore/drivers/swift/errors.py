@@ -1,0 +1,145 @@
+"""What Swift, the network and Keystone answer, in the library's words: one place decides who is to blame (law 11).
+
+`Passing` is what may be over in a moment, so that another try is of use. `NotAsConfigured` is a storage that is there
+and does not take what the configuration says: 503 while it runs, and for `check` the option and the cure.
+
+Of an answer the status, the server's transaction and the beginning of its text are told, of everything else the class.
+The chain to the foreign exception is cut, since its text may hold a URL with a credential (law 7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from keystoneauth1 import exceptions as keystone
+from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it comes without types
+
+from imgstore import errors
+from imgstore.driver.option_values import bad
+
+PASSING = frozenset({408, 409, 429, 498, 499, 500, 502, 503, 504})
+FULL = frozenset({413, 507})
+QUOTED = 200
+
+Refusals = Mapping[int, errors.ImgstoreError]
+
+
+class Passing(errors.StoreUnavailable):
+    """May be over in a moment. `pause`: the seconds that the server wants to be left alone, if it says so."""
+
+    def __init__(self, message: str, *, detail: str, pause: float | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.pause = pause
+
+
+class TokenRefused(Passing):
+    """The token is not good any more, or never was."""
+
+
+class NotAsConfigured(errors.StoreUnavailable):
+    """The storage does not take what the configuration says about `option`."""
+
+    def __init__(self, option: str, problem: str, cure: str) -> None:
+        super().__init__("Image storage cannot be used as it is configured.", detail=f"{option}: {problem} {cure}")
+        self.option = option
+        self.problem = problem
+        self.cure = cure
+
+    def as_configuration(self) -> errors.ConfigurationError:
+        """The same for whoever looks at the configuration."""
+        return bad(self.option, self.problem, self.cure)
+
+
+def from_answer(error: ClientException, action: str, refusals: Refusals) -> errors.ImgstoreError:
+    """The error for an answer of Swift to `action`; `refusals` are the statuses that mean something to the caller."""
+    status = error.http_status
+    if status in refusals:
+        refusal = refusals[status]
+        refusal.detail = refusal.detail or detail_of(error, action)
+        return refusal
+    if status == 401:
+        return TokenRefused(_unavailable(401, action), detail=detail_of(error, action))
+    if status in FULL:
+        return errors.StoreFull(
+            f"Image storage media is full (HTTP {status}) while {action}.", detail=detail_of(error, action)
+        )
+    if status in PASSING:
+        return Passing(_unavailable(status, action), detail=detail_of(error, action), pause=_pause(error))
+    return _other(error, action)
+
+
+def _other(error: ClientException, action: str) -> errors.StoreError:
+    status, detail = error.http_status, detail_of(error, action)
+    if status == 404:
+        return errors.ObjectNotFound("No object has that key.", detail=detail)
+    if status == 422:
+        return errors.IntegrityError("The bytes that the store received are not those that were sent.", detail=detail)
+    return errors.StoreUnavailable(_unavailable(status, action), detail=detail)
+
+
+def forbidden(detail: str) -> errors.StoreError:
+    """The error for 403 where the store's own user is not allowed something."""
+    return NotAsConfigured(
+        "username", f"the user may not do this ({detail}).", "Give the user a role that Swift takes for an operator's."
+    )
+
+
+def from_transport(error: Exception, action: str) -> errors.StoreError:
+    """The error for a request that got no answer, or not all of it."""
+    if isinstance(error, requests.exceptions.SSLError) and "certificate" in str(error).lower():
+        return NotAsConfigured(
+            "cacert", "the server's certificate is not trusted.", "Name the file of the authority that signed it."
+        )
+    kind = "no answer in time" if isinstance(error, requests.exceptions.Timeout) else "connection failed"
+    return Passing(f"Image storage is not available ({kind}) while {action}.", detail=errors.kind_and_place(error))
+
+
+def from_keystone(error: keystone.ClientException) -> errors.StoreError:
+    """The error for a token that could not be had."""
+    detail = errors.kind_and_place(error)
+    if isinstance(error, keystone.Unauthorized):
+        return NotAsConfigured(
+            "password", "the user and the password are not accepted.", "Correct them, the domains and the project."
+        )
+    if isinstance(error, keystone.EndpointNotFound):
+        return NotAsConfigured(
+            "service_type", "the catalog has no such endpoint.", "Correct service_type, endpoint_type and region."
+        )
+    if isinstance(error, keystone.SSLError):
+        return NotAsConfigured(
+            "cacert", "the certificate of auth_url is not trusted.", "Name the file of the authority that signed it."
+        )
+    status = error.http_status if isinstance(error, keystone.HttpError) else None
+    if status is not None and status < 500 and status not in PASSING:
+        return NotAsConfigured(
+            "auth_url", f"no token is given there (HTTP {status}).", "Correct auth_url and auth_version."
+        )
+    if isinstance(error, keystone.InvalidResponse):
+        return NotAsConfigured("auth_url", "what answers there gives no tokens.", "Correct auth_url and auth_version.")
+    return Passing("Image storage is not available (no token can be had).", detail=detail)
+
+
+def _unavailable(status: int | None, action: str) -> str:
+    return f"Image storage is not available (HTTP {status}) while {action}."
+
+
+def detail_of(error: ClientException, action: str) -> str:
+    """What the operator may read of an answer."""
+    transaction = f", transaction {error.transaction_id}" if error.transaction_id else ""
+    return f"{action}: HTTP {error.http_status}{transaction}{_text(error.http_response_content)}"
+
+
+def _text(content: Any) -> str:
+    """The beginning of what the server says, without its markup."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content or "")
+    words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    return f": {words[:QUOTED]}" if words else ""
+
+
+def _pause(error: ClientException) -> float | None:
+    """Retry-After in seconds; a date is not understood."""
+    value = (error.http_response_headers or {}).get("Retry-After", "")
+    return float(value) if value.isdecimal() else None

@@ -1,0 +1,209 @@
+"""Swift's own quotas, kept to the byte: of a container, of its segments' container, of the account.
+
+Swift compares them with what a PUT declares, so that segments and uploads of unknown length pass them. Here the quota
+and the usage are asked for when an upload begins, what remains becomes a limit of its stream, and the bytes of uploads
+under way in this process are held (law 4). That costs two or three requests, but only where there is a quota: that
+there is none is remembered for `quota_age` seconds.
+
+What a container holds is what is in it and in its segments' container: to Swift an object in segments is as large as
+its manifest. Swift's usage lags by seconds; what this process stored meanwhile is not forgotten. Uploads that other
+processes have under way are not seen, and an upload's own segments, once Swift counts them, count twice until it ends:
+near the limit an upload may be refused that would just have fitted, never the other way round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.drivers.swift.account import Account, Headers
+from imgstore.drivers.swift.errors import NotAsConfigured
+from imgstore.drivers.swift.headers import number
+from imgstore.quota import Hold
+
+LAG = 30.0
+"""Seconds for which Swift's usage may not know what was stored here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A quota and what is used of it, in bytes. `limit` None: no quota."""
+
+    limit: int | None
+    used: int
+
+
+class Meter:
+    """One quota as this process knows it: what Swift says is used, what is held, what was stored here a moment ago."""
+
+    def __init__(self, what: str, clock: Callable[[], float]) -> None:
+        self._what = what
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._limit: int | None = None
+        self._told = 0
+        self._held = 0
+        self._floor = 0
+        self._floor_until = float("-inf")
+
+    def seen(self, level: Level) -> None:
+        """What Swift says now."""
+        with self._lock:
+            self._limit, self._told = level.limit, level.used
+
+    def used(self) -> int:
+        """Bytes that are used, holds not counted."""
+        with self._lock:
+            return self._used()
+
+    def take(self, more: int) -> None:
+        """Holds `more` bytes. Raises StoreFull, and then holds no more."""
+        with self._lock:
+            taken = self._used() + self._held
+            if self._limit is not None and more > 0 and taken + more > self._limit:
+                raise errors.StoreFull(
+                    f"Image storage media is full: the quota is {self._limit} bytes, {taken} are in use or being "
+                    f"uploaded, and {more} more were asked for.", detail=f"The quota of {self._what}",
+                )  # fmt: skip
+            self._held += more
+
+    def end(self, held: int, *, base: int, stored: int = 0) -> None:
+        """Ends a hold that began when `base` bytes were used; `stored` bytes were added to them."""
+        with self._lock:
+            self._held -= held
+            if stored:
+                self._floor = (self._floor if self._lagging() else base) + stored
+                self._floor_until = self._clock() + LAG
+
+    def give_back(self, size: int) -> None:
+        """An object of `size` bytes was removed."""
+        with self._lock:
+            self._told = max(0, self._told - size)
+            self._floor = max(0, self._floor - size)
+
+    def _used(self) -> int:
+        return max(self._told, self._floor) if self._lagging() else self._told
+
+    def _lagging(self) -> bool:
+        return self._clock() < self._floor_until
+
+
+class MeterHold:
+    """What one upload holds of several quotas."""
+
+    def __init__(self, meters: Sequence[Meter]) -> None:
+        self._meters = [(meter, meter.used()) for meter in meters]
+        self._held = 0
+        self._open = True
+
+    def extend_to(self, total: int) -> None:
+        """See imgstore.quota.Hold. Raises StoreFull."""
+        if not self._open or total <= self._held:
+            return
+        more = total - self._held
+        with contextlib.ExitStack() as undo:
+            for meter, base in self._meters:
+                meter.take(more)
+                undo.callback(meter.end, more, base=base)
+            undo.pop_all()
+        self._held = total
+
+    def settle(self, actual: int) -> None:
+        """See imgstore.quota.Hold."""
+        if self._open:
+            self._open = False
+            for meter, base in self._meters:
+                meter.end(self._held, base=base, stored=actual)
+
+    def release(self) -> None:
+        """See imgstore.quota.Hold."""
+        self.settle(0)
+
+
+class Quotas:
+    """The quotas of one account. `age`: seconds for which it is remembered that there is none."""
+
+    def __init__(self, account: Account, *, age: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._account = account
+        self._age = age
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._none_until: dict[tuple[str, str], float] = {}
+        self._meters: dict[str, Meter] = {}
+
+    def reserve(self, container: str, segments: str, size: int | None) -> Hold | None:
+        """A hold on `size` bytes (None: unknown, it grows) in a container and its segments'; None without any quota.
+        Raises StoreFull."""
+        pair = (container, segments)
+        with self._lock:
+            if self._clock() < self._none_until.get(pair, float("-inf")):
+                return None
+        meters = self._look(pair)
+        if not meters:
+            return None
+        hold = MeterHold(meters)
+        hold.extend_to(size or 0)
+        return hold
+
+    def give_back(self, container: str, segments: str, size: int) -> None:
+        """An object of `size` bytes was removed."""
+        with self._lock:
+            known = [self._meters[name] for name in ("", container, segments) if name in self._meters]
+        for meter in known:
+            meter.give_back(size)
+
+    def levels(self, container: str, segments: str) -> list[Level]:
+        """Every quota that there is, as Swift says it now."""
+        return [level for _, level in self._ask((container, segments)) if level.limit is not None]
+
+    def _look(self, pair: tuple[str, str]) -> list[Meter]:
+        """The meters of the quotas that there are, brought up to date."""
+        found = [(name, level) for name, level in self._ask(pair) if level.limit is not None]
+        with self._lock:
+            if not found:
+                self._none_until[pair] = self._clock() + self._age
+            meters = [(self._meters.setdefault(name, Meter(_words(name), self._clock)), level) for name, level in found]
+        for meter, level in meters:
+            meter.seen(level)
+        return [meter for meter, _ in meters]
+
+    def _ask(self, pair: tuple[str, str]) -> Iterable[tuple[str, Level]]:
+        container, segments = (self._container(name) for name in pair)
+        yield pair[0], Level(_limit(container), _used(container) + _used(segments))
+        yield pair[1], Level(_limit(segments), _used(segments))
+        yield "", _account_level(_told(self._account.head_account))
+
+    def _container(self, name: str) -> Headers:
+        return _told(lambda: self._account.head_container(name))
+
+
+def _told(ask: Callable[[], Headers]) -> Headers:
+    """The answer; nothing where there is no container yet, or where the user may not know, whom Swift itself holds to
+    the quota."""
+    try:
+        return ask()
+    except (errors.ObjectNotFound, NotAsConfigured, errors.Forbidden):
+        return {}
+
+
+def _words(container: str) -> str:
+    return f"container '{container}'" if container else "the account"
+
+
+def _limit(headers: Headers) -> int | None:
+    return number(headers, "x-container-meta-quota-bytes")
+
+
+def _used(headers: Headers) -> int:
+    return number(headers, "x-container-bytes-used") or 0
+
+
+def _account_level(headers: Headers) -> Level:
+    """Newer and older name of the quota; the lower one where both are set, as in Swift."""
+    names = ("x-account-quota-bytes", "x-account-meta-quota-bytes")
+    limits = [limit for name in names if (limit := number(headers, name)) is not None]
+    return Level(min(limits, default=None), number(headers, "x-account-bytes-used") or 0)

@@ -1,0 +1,1 @@
+"""What dead processes left behind, and whether catalog and stores agree."""

@@ -1,0 +1,77 @@
+"""Removing data from the stores after the record: at once, and again and again where a store does not let go now.
+
+What is to be removed is recorded in the catalog before anything is removed, and forgotten when it is gone (law 3). Who
+removes does not matter: a request, the recovery thread of any process, `imgstore purge`; twice does no harm. A store
+that fails is left alone for a while that grows with each failure and has a random part, so that a store which comes
+back is not met by everybody at once. What this module refuses to do: decide what is to be removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.sql import OutcomeUnknown, Removal, SqlCatalog
+from imgstore.store import StoreSet
+from imgstore.transfers.leftovers import remove_data
+from imgstore.undo import describe
+
+LOG = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+"""Seconds that a store is left alone after its first failure, and at most."""
+
+FAILURES = (errors.StoreError, errors.UnknownStore, errors.CatalogUnavailable, OutcomeUnknown)
+"""What may become good later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A store is left alone until `end`, seconds of the clock; it was for `length` seconds."""
+
+    end: float
+    length: float
+
+
+class Removals:
+    """Removes what the catalog says is to be removed. One for the whole process, used by all its threads."""
+
+    def __init__(self, stores: StoreSet, catalog: SqlCatalog, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stores = stores
+        self._catalog = catalog
+        self._clock = clock
+        self._pauses: dict[str, Pause] = {}
+
+    def attempt(self, removals: Sequence[Removal], *, at_once: bool = False) -> None:
+        """Removes what can be removed now. Raises nothing of what fails: it stays recorded. `at_once`: stores that
+        failed lately are asked all the same."""
+        for removal in random.sample(removals, len(removals)):  # in any order: no object is in the way of the others
+            if at_once or not self._is_left_alone(removal.store):
+                self._try(removal)
+
+    def remove(self, removal: Removal) -> None:
+        """Removes one object, and what uploads under its key left, and forgets it. Raises one of FAILURES."""
+        remove_data(self._stores.resolve(removal.store), removal.key, traces=removal.traces)
+        self._catalog.removed(removal)
+
+    def _try(self, removal: Removal) -> None:
+        try:
+            self.remove(removal)
+        except FAILURES as error:
+            LOG.warning("Object %s stays for now, to be removed later: %s", removal.key, describe(error))
+            self._leave_alone(removal.store)
+        else:
+            self._pauses.pop(removal.store, None)
+
+    def _is_left_alone(self, store: str) -> bool:
+        pause = self._pauses.get(store)
+        return pause is not None and self._clock() < pause.end
+
+    def _leave_alone(self, store: str) -> None:
+        before = self._pauses.get(store)
+        length = FIRST_PAUSE if before is None else min(2 * before.length, LONGEST_PAUSE)
+        self._pauses[store] = Pause(self._clock() + length * random.uniform(0.5, 1.0), length)  # noqa: S311 - no secret

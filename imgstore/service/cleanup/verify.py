@@ -1,0 +1,150 @@
+"""Compares the catalog with the stores, both ways, and with what the quota counts, while the service runs.
+
+What differs in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
+quota are compared as of one moment. Objects of uploads under way with what they hold, and those that are still to be
+removed, are no differences. What this module refuses to do: put anything right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.driver.capabilities import ListsObjects
+from imgstore.model import MIB
+from imgstore.sql import Account, Database, Finding, Place, SqlCatalog, Standing, Weight, compare
+from imgstore.store import Store, StoreSet
+from imgstore.transfers.digests import new_hash
+
+MISSING, SIZE, DIGEST, UNREADABLE = "missing", "size", "digest", "unreadable"
+UNKNOWN, NO_DATA, NO_STORE, USAGE = "unknown object", "no data", "no store", "usage"
+
+_WHY_UNKNOWN = {
+    Standing.UNKNOWN: "no image has it",
+    Standing.DEAD: "an upload that ended left it: 'imgstore purge' removes it",
+}
+_CURE = "'imgstore usage --recompute --fix' puts it right"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it should be. Empty where a part does not apply; `detail` is for people."""
+
+    problem: str
+    store: str = ""
+    key: str = ""
+    image: str = ""
+    detail: str = ""
+
+
+class Verification:
+    """Finds differences. `database` has catalog and ledger; `digests`: objects are read whole and compared with what
+    was computed at their upload."""
+
+    def __init__(self, database: Database, stores: StoreSet, *, digests: bool = False) -> None:
+        self._database = database
+        self._catalog = SqlCatalog(database)
+        self._stores = stores
+        self._digests = digests
+
+    def of_catalog(self) -> Iterator[Difference]:
+        """What the catalog alone shows. Raises CatalogUnavailable."""
+        for image_id in self._catalog.places.images_without():
+            yield Difference(NO_DATA, image=image_id, detail="the image is active and has no location")
+        enabled = {store.identifier for store in self._stores}
+        for store in sorted(self._catalog.places.stores() - enabled):
+            number = len(self._catalog.places.in_store(store))
+            yield Difference(NO_STORE, store, detail=f"{number} images have data there, and it is not enabled")
+
+    def of_usage(self) -> Iterator[Difference]:
+        """What the quota counts and the catalog does not, or the other way round; the images only where each account
+        is right by chance. Raises CatalogUnavailable."""
+        audit = compare(self._database)
+        for finding in audit.wrong:
+            yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
+        for image_id in () if audit.wrong else audit.images:
+            yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
+
+    def of_store(self, store: Store) -> Iterator[Difference]:
+        """What the catalog and one store make of each other. Raises StoreError, CatalogUnavailable."""
+        places = {place.key: place for place in self._catalog.places.in_store(store.identifier)}
+        if isinstance(store.driver, ListsObjects):
+            with store.blamed():
+                sizes = {info.key: info.size for info in store.driver.objects()}
+            yield from self._unknown(store, [key for key in sizes if key not in places])
+        else:
+            sizes = {}
+        yield from self._known(store, places, sizes)
+
+    def _unknown(self, store: Store, keys: list[str]) -> Iterator[Difference]:
+        standings = self._catalog.recovery.standings(store.identifier, keys)
+        for key in keys:
+            if standings[key] in _WHY_UNKNOWN and _size(store, key) is not None:
+                yield Difference(UNKNOWN, store.identifier, key, detail=_WHY_UNKNOWN[standings[key]])
+
+    def _known(self, store: Store, places: Mapping[str, Place], sizes: Mapping[str, int]) -> Iterator[Difference]:
+        suspects = [key for key, place in places.items() if key not in sizes or place.size not in (None, sizes[key])]
+        for key in suspects:
+            yield from self._again(store, places[key])
+        if self._digests:
+            for key in places.keys() - set(suspects):
+                yield from self._read(store, places[key])
+
+    def _again(self, store: Store, place: Place) -> Iterator[Difference]:
+        size = _size(store, place.key)
+        if size is None:
+            found = Difference(MISSING, store.identifier, place.key, place.image_id, "the object is not in the store")
+        elif place.size not in (None, size):
+            detail = f"{size} bytes, where the image has {place.size}"
+            found = Difference(SIZE, store.identifier, place.key, place.image_id, detail)
+        else:
+            return
+        if self._is_still(store, place):
+            yield found
+
+    def _read(self, store: Store, place: Place) -> Iterator[Difference]:
+        if not place.hash_algo or not place.hash_value:
+            return
+        try:
+            value = _digest(store, place.key, place.hash_algo)
+        except errors.ObjectNotFound:
+            yield from self._again(store, place)
+            return
+        except errors.StoreError as error:
+            yield Difference(UNREADABLE, store.identifier, place.key, place.image_id, error.message)
+            return
+        if value != place.hash_value and self._is_still(store, place):
+            detail = f"its {place.hash_algo} is {value}"
+            yield Difference(DIGEST, store.identifier, place.key, place.image_id, detail)
+
+    def _is_still(self, store: Store, place: Place) -> bool:
+        return self._catalog.recovery.standings(store.identifier, [place.key])[place.key] is Standing.LIVE
+
+
+def _size(store: Store, key: str) -> int | None:
+    try:
+        with store.blamed():
+            return store.driver.stat(key).size
+    except errors.ObjectNotFound:
+        return None
+
+
+def _digest(store: Store, key: str, algorithm: str) -> str:
+    digest = new_hash(algorithm)
+    with store.blamed(), store.driver.open_reader(key) as reader:
+        while data := reader.read(MIB):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _miscounted(finding: Finding) -> str:
+    counted, true = _figures(finding.counted, finding.account), _figures(finding.true, finding.account)
+    wrong = [f"{counted[name]} {name} are counted, not {true[name]}" for name in true if counted[name] != true[name]]
+    owner = f"project {finding.account.owner}: " if finding.account.owner else ""
+    return f"{owner}{', '.join(wrong)}: {_CURE}"
+
+
+def _figures(weight: Weight, account: Account) -> Mapping[str, int]:
+    things = "objects" if account.store else "images"
+    return {"bytes in use": weight.used, "bytes held": weight.held, things: weight.images, "uploads": weight.uploads}

@@ -1,0 +1,180 @@
+"""In front of all applications: which one answers, who asks, the request's identifier, the access log, the last resort.
+
+Nobody gets further than this module without being authenticated, except to the versions and to what operators ask
+(`operation`): no other path is named here, so a new one cannot be forgotten. The body is still unread then.
+
+What neither application knows how to answer is a defect: logged with its traceback, answered with 500 and the request's
+identifier. After the answer began nothing can be taken back: the connection is aborted, so that the client notices
+(law 9). As in Glance, the identifier is the service's own; the one a client sends goes into the log beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from imgstore import errors
+from imgstore.adapters.wsgi import image_id_of_path, request_headers
+from imgstore.http import error_response
+from imgstore.service.auth.noauth import project_of, remember
+from imgstore.service.metrics import Metrics
+from imgstore.service.probes import Operation
+from imgstore.undo import describe
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from imgstore.service.auth.noauth import Authenticate
+
+    Application = Callable[[WSGIEnvironment, Any], Iterable[bytes]]
+
+LOG = logging.getLogger(__name__)
+ACCESS = logging.getLogger("imgstore.service.access")
+
+NO_REQUEST = "-"
+REQUEST_ID: ContextVar[str] = ContextVar("imgstore_request_id", default=NO_REQUEST)
+
+OPEN = frozenset({"", "/", "/versions", "/versions/", "/v2", "/v2/"})
+"""The list of versions, which clients ask for before they have a token."""
+
+DATA, API, OPERATION = "data", "api", "operation"
+
+_CLIENTS_ID = re.compile(r"req-[0-9a-f-]{36}", re.ASCII)
+
+
+class Front:
+    """The WSGI application of the service: `data` gets what is for `/v2/images/{image_id}/file`, `operation` what is
+    for its PATHS, `api` the rest. `endpoint` is where clients find the service, if a proxy is before it."""
+
+    def __init__(
+        self,
+        *,
+        data: Application,
+        api: Application,
+        operation: Operation,
+        authenticate: Authenticate,
+        metrics: Metrics,
+        endpoint: str | None = None,
+    ) -> None:
+        self._applications: dict[str, Application] = {DATA: data, API: api, OPERATION: operation}
+        self._authenticate = authenticate
+        self._metrics = metrics
+        self._endpoint = urllib.parse.urlsplit(endpoint) if endpoint else None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request_id = f"req-{uuid.uuid4()}"
+        REQUEST_ID.set(request_id)
+        resource = _resource(environ)
+        answer = _Answer(environ, lambda status, seconds: self._count(environ, resource, status, seconds))
+        try:
+            self._prepare(environ, resource)
+            answer.take(self._applications[resource](environ, answer.start))
+        except errors.ImgstoreError as error:
+            answer.fail(error)
+        except Exception:
+            LOG.exception("The request failed")  # a defect: the client is told its identifier and nothing else
+            answer.fail(errors.ImgstoreError("The server failed to handle the request."))
+        start_response(answer.status, [*answer.headers, ("x-openstack-request-id", request_id)])
+        return answer
+
+    def _prepare(self, environ: WSGIEnvironment, resource: str) -> None:
+        if self._endpoint is not None:
+            environ["wsgi.url_scheme"] = self._endpoint.scheme
+            environ["HTTP_HOST"] = self._endpoint.netloc
+            environ["SCRIPT_NAME"] = self._endpoint.path.rstrip("/")
+        if resource != OPERATION and environ.get("PATH_INFO", "") not in OPEN:
+            remember(environ, self._authenticate(environ))
+
+    def _count(self, environ: WSGIEnvironment, resource: str, status: str, seconds: float) -> None:
+        self._metrics.request(environ["REQUEST_METHOD"], resource, status, seconds)
+
+
+def _resource(environ: WSGIEnvironment) -> str:
+    if environ.get("PATH_INFO", "") in Operation.PATHS:
+        return OPERATION
+    return API if image_id_of_path(environ) is None else DATA
+
+
+class _Answer:
+    """One answer: collected from an application before the server sees it, sent, and logged when it is closed."""
+
+    def __init__(self, environ: WSGIEnvironment, observe: Callable[[str, float], None]) -> None:
+        self._environ = environ
+        self._observe = observe
+        self._began = time.monotonic()
+        self._body: Iterable[bytes] = ()
+        self._sent = 0
+        self._outcome = "cut"
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None, /) -> Any:
+        """The application's `start_response`."""
+        self.status, self.headers = status, headers
+        return _refuse_write
+
+    def take(self, body: Iterable[bytes]) -> None:
+        """The application's answer."""
+        self._body = body
+
+    def fail(self, error: errors.ImgstoreError) -> None:
+        """The answer instead of the application's."""
+        response = error_response(error, request_headers(self._environ))
+        self.start(f"{response.status} {response.reason}", list(response.headers))
+        self.take(() if self._environ["REQUEST_METHOD"] == "HEAD" else response.body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._body:
+                yield chunk
+                self._sent += len(chunk)
+        except errors.ImgstoreError as error:
+            LOG.error("The answer is cut after %s bytes: %s", self._sent, describe(error))
+            raise _abort() from error
+        except Exception as error:
+            LOG.exception("The answer is cut after %s bytes", self._sent)
+            raise _abort() from error
+        self._outcome = "whole"
+
+    def close(self) -> None:
+        """Called by the server, however the answer ended."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._log()
+            REQUEST_ID.set(NO_REQUEST)
+
+    def _log(self) -> None:
+        environ, seconds = self._environ, time.monotonic() - self._began
+        status = self.status.partition(" ")[0]
+        clients_id = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
+        self._observe(status, seconds)
+        ACCESS.info(
+            '%s %s %s "%s %s" %s %s %s %.3fs',
+            environ.get("REMOTE_ADDR", "-"),
+            clients_id if _CLIENTS_ID.fullmatch(clients_id) else "-",
+            project_of(environ),
+            environ["REQUEST_METHOD"],
+            ascii(environ.get("PATH_INFO", ""))[1:-1],
+            status,
+            self._outcome,
+            self._sent,
+            seconds,
+        )
+
+
+def _abort() -> ConnectionAbortedError:
+    return ConnectionAbortedError(errno.ECONNABORTED, "The answer could not be sent whole")
+
+
+def _refuse_write(data: bytes) -> None:
+    raise RuntimeError("No application of this service writes before it returns its body.")

@@ -1,0 +1,86 @@
+"""The WSGI server of the reference service: cheroot, with strict request bodies (why: `doc/servers.md`).
+
+`100 Continue` is sent at the first read of `wsgi.input`, never before. `stop` lets running requests finish, for a
+bounded time.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cheroot.connections import ConnectionManager
+from cheroot.wsgi import Gateway_10
+from cheroot.wsgi import Server as WSGIServer
+
+from imgstore.service.server.connections import Connection, Connections
+from imgstore.service.server.shutdown import OpenConnections
+from imgstore.service.server.tls import TLS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+
+class Gateway(Gateway_10):
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
+        environ["wsgi.input_terminated"] = True
+        if self.req._expect:
+            environ["HTTP_EXPECT"] = self.req._expect.decode("latin-1")
+        return environ
+
+
+class Server(WSGIServer):
+    ConnectionClass = Connection
+    max_request_header_size = 1 << 16
+    keep_alive_conn_limit = 100
+    _connections: ConnectionManager
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        app: WSGIApplication,
+        *,
+        threads: int,
+        read_timeout: float,
+        grace: float,
+        backlog: int = 128,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.open_connections = OpenConnections()
+        super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
+        self.ssl_adapter = None if tls is None else TLS(tls)
+        self.gateway = Gateway
+        self.timeout = read_timeout
+        self.shutdown_timeout = grace + 2
+        self._grace = grace
+
+    def prepare(self) -> None:
+        """See cheroot's: opens the socket."""
+        super().prepare()
+        self._connections.close()
+        self._connections = Connections(self)
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, after `prepare`."""
+        host, port = self.bind_addr[:2]
+        scheme = "http" if self.ssl_adapter is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in str(host) else f"{scheme}://{host}:{port}"
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        LOG.log(level, "%s", msg, exc_info=traceback)
+
+    def stop(self) -> None:
+        """Stops accepting, lets requests finish, cuts them after the grace."""
+        timer = threading.Timer(self._grace, self.open_connections.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            super().stop()
+        finally:
+            timer.cancel()

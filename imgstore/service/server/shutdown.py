@@ -1,0 +1,77 @@
+"""How the service stops: requests under way have the grace period, and a second signal ends it.
+
+What this module refuses to do: end a thread. A connection is cut, and the request on it then fails and undoes itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class OpenConnections:
+    """What `cut` ends. Connections come and go on many threads."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: Any) -> None:
+        """A connection was accepted; `socket` is what it talks through."""
+        with self._lock:
+            self._connections.add(connection)
+
+    def discard(self, connection: Any) -> None:
+        """It was closed."""
+        with self._lock:
+            self._connections.discard(connection)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Those that are open at this moment."""
+        with self._lock:
+            return iter(list(self._connections))
+
+    def cut(self) -> None:
+        """Ends both directions of every connection, on whichever thread it is being served."""
+        for connection in self:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Server(Protocol):
+    """What is served with."""
+
+    open_connections: OpenConnections
+
+    def serve(self) -> None:
+        """Serves until `stop`."""
+
+    def stop(self) -> None:
+        """Ends `serve`, after the requests under way."""
+
+
+def serve(server: Server) -> None:
+    """Serves with a prepared server until SIGTERM, SIGINT or SIGHUP (its terminal is closed); called from the main
+    thread. SIGHUP is let be where it is ignored at the start, as under nohup."""
+    # On threads: what a signal interrupts may hold a lock that is needed there.
+    steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
+    begun: list[threading.Thread] = []
+
+    def on_signal(number: int, frame: object) -> None:
+        if steps:
+            begun.append(steps.pop(0))
+            begun[-1].start()
+
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    server.serve()
+    for step in begun:
+        step.join()

@@ -1,0 +1,1 @@
+"""Images on their way: uploads, downloads and copies, whatever carries the bytes."""

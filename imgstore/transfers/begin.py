@@ -1,0 +1,196 @@
+"""From an attempt that the catalog granted to a session that is ready for its first byte; for uploads and for copies.
+
+First what can be refused without touching a store (`reserve`), then what is opened there (`open_session`). Each step
+registers its undo where it acquires something (law 3). The quota holds room for each copy (law 4).
+
+What this module refuses to do: ask the catalog for an attempt, or run the undo; that is its callers'.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.catalog import AttemptCatalog
+from imgstore.driver.base import refuse_too_large
+from imgstore.driver.translate import host_seam
+from imgstore.model import Attempt
+from imgstore.quota import Quota
+from imgstore.store import Store, StoreSet
+from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
+from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
+from imgstore.transfers.fanout import Fanout
+from imgstore.transfers.session import SessionParts, UploadSession
+from imgstore.transfers.taps import Tap, TapFactory
+from imgstore.transfers.target import HoldEnd, SessionWriter, StoreWriter, leave_out
+from imgstore.undo import Undo
+
+OFF, ALL, ANY = "off", "all", "any"
+SEVERAL_STORES = (OFF, ALL, ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """`max_image_size` bytes (None: no limit); `hash_algo` of os_hash_value, as in hashlib; `checksum`: the md5 too;
+    `several_stores`: whether an upload may go to several stores (not at all: OFF), and how many must take it (ALL; ANY:
+    at least one); `digest_window` bytes that may wait for the digests, `stores_window` for the slowest of several
+    stores. Raises UsageError for an algorithm that cannot be used, and for no such word."""
+
+    max_image_size: int | None = None
+    hash_algo: str = "sha512"
+    checksum: bool = True
+    several_stores: str = OFF
+    digest_window: int = DEFAULT_WINDOW
+    stores_window: int = STORES_WINDOW
+
+    def __post_init__(self) -> None:
+        if not supported(self.hash_algo):
+            raise errors.UsageError(f"No digest of fixed length is called '{self.hash_algo}' in hashlib: use sha512.")
+        if self.several_stores not in SEVERAL_STORES:
+            raise errors.UsageError(f"several_stores is one of {', '.join(SEVERAL_STORES)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written where, and by what it is held. `catalog` is told of the end; `size` in bytes (None:
+    unknown); `need_all`: whether one store that fails fails the whole; `expected_hash`: what the digest must be."""
+
+    attempt: Attempt
+    stores: Sequence[Store]
+    catalog: AttemptCatalog
+    settings: UploadSettings
+    undo: Undo
+    size: int | None = None
+    need_all: bool = True
+    expected_hash: str | None = None
+
+
+def chosen(stores: StoreSet, identifiers: Sequence[str]) -> list[Store]:
+    """The stores of these identifiers, the default one for none. Raises UnknownStore; InvalidRequest for one that is
+    named twice."""
+    found = [stores.resolve(identifier) for identifier in identifiers or [stores.default]]
+    names = [store.identifier for store in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise errors.InvalidRequest(f"Store '{name}' is named twice.")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A store, and what is held for the copy there."""
+
+    store: Store
+    hold: HoldEnd
+
+
+def reserve(plan: Plan, quota: Quota) -> list[Room]:
+    """Holds quota for the copy in each store; without `need_all` in those that have room, and at least in one.
+
+    Raises StoreReadOnly, ImageTooLarge, QuotaExceeded, StoreFull."""
+    for store in plan.stores:
+        store.refuse_if_read_only()
+    refuse_too_large(plan.size, plan.settings.max_image_size)
+    rooms: list[Room] = []
+    spare = _Spare(plan, len(plan.stores))
+    for store in plan.stores:
+        with spare.may_be_left_out(store):
+            rooms.append(Room(store, _held(plan, store, quota)))
+    return rooms
+
+
+def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory] = ()) -> UploadSession:
+    """Opens everything; `rooms` are those of `reserve`. Raises StoreFull, StoreUnavailable, ObjectExists, and what a
+    tap's factory raises."""
+    writer = _writer(plan, _opened(plan, rooms))
+    settings = plan.settings
+    digests = _digests(settings)
+    plan.undo.push("the digests' threads", digests.close)
+    parts = SessionParts(
+        attempt=plan.attempt,
+        catalog=plan.catalog,
+        writer=writer,
+        digests=digests,
+        taps=_open_taps(plan, taps),
+        undo=plan.undo,
+        size=plan.size,
+        max_image_size=settings.max_image_size,
+        hash_algo=settings.hash_algo,
+        checksum=settings.checksum,
+        expected_hash=plan.expected_hash,
+    )
+    return UploadSession(parts)
+
+
+def _held(plan: Plan, store: Store, quota: Quota) -> HoldEnd:
+    with host_seam("reserving quota"):
+        end = HoldEnd(quota.reserve(plan.attempt, store.identifier, plan.size))
+    plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", end)
+    return end
+
+
+class _Spare:
+    """How many of `count` stores may still fail: none where all are needed, else all but one."""
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self._left = 0 if plan.need_all else count - 1
+
+    @contextlib.contextmanager
+    def may_be_left_out(self, store: Store, hold: HoldEnd | None = None) -> Iterator[None]:
+        """The store is left out if it raises StoreError here and one that may fail is left."""
+        try:
+            yield
+        except errors.StoreError as error:
+            if not self._left:
+                raise
+            self._left -= 1
+            leave_out(store, hold, error)
+
+
+def _opened(plan: Plan, rooms: Sequence[Room]) -> list[StoreWriter]:
+    """A writer in each store; without `need_all` in those that open one, and at least in one."""
+    opened: list[StoreWriter] = []
+    spare = _Spare(plan, len(rooms))
+    for room in rooms:
+        with spare.may_be_left_out(room.store, room.hold):
+            opened.append(_store_writer(plan, room))
+    return opened
+
+
+def _store_writer(plan: Plan, room: Room) -> StoreWriter:
+    store, key = room.store, plan.attempt.key
+    with store.blamed():
+        location = store.location(key)
+        writer = store.driver.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
+    opened = StoreWriter(store, location, writer, room.hold)
+    plan.undo.push(f"object {key} being written to store {store.identifier}", opened.abort)
+    return opened
+
+
+def _writer(plan: Plan, opened: Sequence[StoreWriter]) -> SessionWriter:
+    """One store needs no thread."""
+    if len(opened) == 1:
+        return opened[0]
+    settings = plan.settings
+    fanout = Fanout(
+        opened, need_all=plan.need_all, size=plan.size, limit=settings.max_image_size, window=settings.stores_window
+    )
+    plan.undo.push("the stores' threads", fanout.close)
+    return fanout
+
+
+def _digests(settings: UploadSettings) -> Digests:
+    names = {settings.hash_algo} | ({"md5"} if settings.checksum else set())
+    return Digests(sorted(names), window=settings.digest_window)
+
+
+def _open_taps(plan: Plan, factories: Sequence[TapFactory]) -> list[Tap]:
+    taps = []
+    for factory in factories:
+        tap = factory(plan.attempt, size=plan.size)
+        if tap is not None:
+            plan.undo.push("a tap", tap.close)
+            taps.append(tap)
+    return taps

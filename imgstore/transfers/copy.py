@@ -1,0 +1,170 @@
+"""Copying an active image to other stores: its bytes are read once, from the best location, and written to all of them.
+
+A copy is an attempt of its own: the catalog grants its number and remembers it with its stores, so that it writes under
+a key that no other attempt ever uses (law 8), and recovery finds what it left if its process died (law 3). The image
+stays active and readable meanwhile. While the bytes pass, size and digest are computed; nothing is committed that does
+not have the image's own (law 10), and the new locations are added by one compare-and-set: only if the image is still
+there. Each copy is held on the quota of the image's owner (law 4). Otherwise everything is undone.
+
+What this module refuses to do: choose the stores, start a thread, copy within one store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.catalog import CopyCatalog
+from imgstore.driver.translate import host_seam
+from imgstore.model import Attempt, StoredImage, UploadResult
+from imgstore.quota import UNLIMITED, Quota
+from imgstore.store import Store, StoreSet
+from imgstore.transfers.begin import Plan, Room, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.download import DownloadService
+from imgstore.transfers.session import library_errors
+from imgstore.undo import Undo
+
+
+class CopyStopped(errors.ImgstoreError):
+    """The copy was stopped from outside, and undone."""
+
+    status = 503
+    code = "copy-stopped"
+    title = "Service Unavailable"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """What a host asks for. `stores` are identifiers, at least one; `need_all`: whether one that fails fails the whole
+    copy. `context` is the host's own: the catalog gets it untouched."""
+
+    image_id: str
+    stores: Sequence[str]
+    need_all: bool = True
+    context: object = None
+
+
+class CopyService:
+    """Begins copies. One for the whole host, used by all its threads. Of `settings` the windows hold for copies."""
+
+    def __init__(
+        self,
+        stores: StoreSet,
+        *,
+        catalog: CopyCatalog,
+        downloads: DownloadService,
+        quota: Quota = UNLIMITED,
+        settings: UploadSettings | None = None,
+    ) -> None:
+        self._stores = stores
+        self._catalog = catalog
+        self._downloads = downloads
+        self._quota = quota
+        self._settings = settings or UploadSettings()
+
+    def begin(self, request: CopyRequest) -> ImageCopy:
+        """Everything that can be refused before a byte is read is refused here, and the quota is held.
+
+        Raises UnknownStore; InvalidRequest for no store, or one named twice; StoreReadOnly; what the catalog says
+        (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded, StoreFull. Then nothing has changed, but
+        that the last three count as a copy that failed.
+        """
+        if not request.stores:
+            raise errors.InvalidRequest("Name the stores that the image is to be copied to.")
+        stores = chosen(self._stores, request.stores)
+        for store in stores:
+            store.refuse_if_read_only()
+        undo = Undo()
+        try:
+            with library_errors():
+                plan, image = self._granted(request, stores, undo)
+                return ImageCopy(plan, reserve(plan, self._quota), image=image, downloads=self._downloads)
+        except BaseException:
+            undo.run()
+            raise
+
+    def _granted(self, request: CopyRequest, stores: Sequence[Store], undo: Undo) -> tuple[Plan, StoredImage]:
+        identifiers = [store.identifier for store in stores]
+        with host_seam("beginning the copy"):
+            attempt, image = self._catalog.begin_copy(request.image_id, identifiers, request.context)
+        undo.push(f"the copy of image {attempt.image_id}", lambda: self._catalog.release(attempt))
+        if image.size is None or not image.locations:
+            raise errors.DataGone("The image is active but the catalog knows no data of it.")
+        settings, expected = _verifying(self._settings, image)
+        plan = Plan(
+            attempt, stores, _NewLocations(self._catalog), settings, undo,
+            size=image.size, need_all=request.need_all, expected_hash=expected,
+        )  # fmt: skip
+        return plan, image
+
+
+class ImageCopy:
+    """One copy that may begin: `run` it once, on whichever thread, or `abort` it. `stop` is for other threads."""
+
+    def __init__(self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService) -> None:
+        self.image = image
+        self._plan = plan
+        self._rooms = rooms
+        self._downloads = downloads
+        self._stopped = threading.Event()
+
+    @property
+    def attempt(self) -> Attempt:
+        """As the catalog granted it, with its stores."""
+        return self._plan.attempt
+
+    def run(self) -> UploadResult:
+        """Copies. A store of the attempt that is not among the result's locations was left out.
+
+        Raises StoreError (of the source or of a target), IntegrityError where the bytes are not the image's, ImageGone,
+        CatalogUnavailable, CopyStopped. Then everything was undone.
+        """
+        try:
+            with library_errors():
+                return self._copied()
+        except BaseException:
+            self.abort()
+            raise
+
+    def stop(self) -> None:
+        """Ends the copy at its next chunk."""
+        self._stopped.set()
+
+    def abort(self) -> None:
+        """Undoes what `begin` did; a no-op after `run`."""
+        self._plan.undo.run()
+
+    def _copied(self) -> UploadResult:
+        with self._downloads.open(self.image) as download, open_session(self._plan, self._rooms) as session:
+            for chunk in download:
+                if self._stopped.is_set():
+                    raise CopyStopped("The copy was stopped.")
+                session.write(chunk)
+            return session.finish()
+
+
+class _NewLocations:
+    """The end of a copy as a session asks for it: the image, which is active already, gets more locations."""
+
+    def __init__(self, catalog: CopyCatalog) -> None:
+        self._catalog = catalog
+
+    def activate(self, attempt: Attempt, result: UploadResult) -> None:
+        self._catalog.add_locations(attempt, result.locations)
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        self._catalog.confirm(attempt, certain=certain)
+
+    def release(self, attempt: Attempt) -> bool:
+        return self._catalog.release(attempt)
+
+
+def _verifying(settings: UploadSettings, image: StoredImage) -> tuple[UploadSettings, str | None]:
+    """The settings with which the image's own digest is computed, and what it must be (None: nobody knows)."""
+    known = [(image.hash_algo, image.hash_value), ("md5", image.checksum)]
+    algorithm, value = next(((name, value) for name, value in known if name and value), (settings.hash_algo, None))
+    return dataclasses.replace(settings, hash_algo=algorithm, checksum=False, max_image_size=None), value

@@ -1,0 +1,215 @@
+"""A download: exactly the bytes promised, from the first store that has them, or an error (law 9).
+
+A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, a few times with a
+jittered pause, then from the image's next location. What cannot be resumed raises, so that whoever owns the socket ends
+the connection noticeably. Memory (law 6): one chunk of READ_SIZE bytes and what the driver's reader says of itself.
+
+What this module refuses to do: know HTTP, call a short body a success, call lost data "no content".
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from imgstore import errors
+from imgstore.catalog import ImageSource
+from imgstore.driver.base import ObjectReader
+from imgstore.driver.translate import host_seam
+from imgstore.model import Location, StoredImage
+from imgstore.store import Store, StoreSet, named
+from imgstore.undo import describe
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+LOG = logging.getLogger(__name__)
+
+RESUMES = 3
+FIRST_PAUSE = 0.1
+
+
+class DownloadService:
+    """Opens downloads. One for the whole host, used by all its threads. `resumes`: tries at an object after a break."""
+
+    def __init__(
+        self,
+        stores: StoreSet,
+        *,
+        source: ImageSource,
+        resumes: int = RESUMES,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._stores = stores
+        self._source = source
+        self._resumes = resumes
+        self._sleep = sleep
+
+    def find(self, image_id: str, *, context: object = None) -> StoredImage:
+        """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
+        with host_seam("looking the image up"):
+            return self._source.find(image_id, context)
+
+    def open(
+        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
+        context: object = None,
+    ) -> Download:  # fmt: skip
+        """Bytes `start` to `stop` (exclusive; None: the end) of an image with data, as `context` reaches the stores.
+
+        Tries the stores named in `prefer` first, then the others by weight. Raises UnknownStore for a name in `prefer`,
+        RangeNotSatisfiable, DataGone if no location has the object, StoreUnavailable if one may have it later.
+        """
+        if image.size is None or not image.locations:
+            raise errors.UsageError(f"Image {image.image_id} has no data.")
+        end = image.size if stop is None else stop
+        if not 0 <= start <= end <= image.size:
+            raise errors.RangeNotSatisfiable(f"The image has {image.size} bytes.", size=image.size)
+        download = Download(
+            self._stores, image, self._ordered(image.locations, prefer), start, end, resumes=self._resumes,
+            sleep=self._sleep, context=context,
+        )  # fmt: skip
+        download.begin()
+        return download
+
+    def check_prefer(self, prefer: Sequence[str]) -> None:
+        """Raises UnknownStore for a store that is not enabled."""
+        for name in prefer:
+            self._stores.resolve(name)
+
+    def _ordered(self, locations: Sequence[Location], prefer: Sequence[str]) -> list[Location]:
+        self.check_prefer(prefer)
+        weights = {store.identifier: store.weight for store in self._stores}
+
+        def rank(location: Location) -> tuple[int, int]:
+            place = prefer.index(location.store) if location.store in prefer else len(prefer)
+            return place, -weights.get(location.store, 0)
+
+        return sorted(locations, key=rank)
+
+
+class Download:
+    """One download under way: iterate over it once. Leaving it closes what it holds."""
+
+    def __init__(
+        self, stores: StoreSet, image: StoredImage, locations: list[Location], start: int, stop: int, *, resumes: int,
+        sleep: Callable[[float], None], context: object,
+    ) -> None:  # fmt: skip
+        self.image = image
+        self.start = start
+        self.stop = stop
+        self._stores = stores
+        self._context = context
+        self._locations = locations
+        self._resumes = resumes
+        self._sleep = sleep
+        self._position = start
+        self._reader: ObjectReader | None = None
+        self._location = locations[0]
+        self._tries_left = 0
+        self._last_failure: errors.StoreError | None = None
+
+    @property
+    def length(self) -> int:
+        """Bytes this download delivers."""
+        return self.stop - self.start
+
+    @property
+    def location(self) -> Location:
+        """Where it reads now."""
+        return self._location
+
+    def begin(self) -> None:
+        """Opens the first location that answers, so that a refusal comes before the first byte."""
+        self._reader = self._open_next()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._position < self.stop:
+            chunk = self._next_chunk()
+            self._position += len(chunk)
+            self._tries_left = self._resumes
+            yield chunk
+
+    def close(self) -> None:
+        """Returns connections and descriptors; a no-op the second time."""
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            self._close_quietly(reader)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _next_chunk(self) -> bytes:
+        reader = self._reader
+        if reader is None:
+            raise errors.UsageError("This download is closed.")
+        try:
+            return reader.read()
+        except errors.StoreError as error:
+            self._note(named(error, self._location.store))
+            self._reader = self._resume(reader)
+        return self._next_chunk()
+
+    def _resume(self, broken: ObjectReader) -> ObjectReader:
+        """The same object from where it broke, else the next location. Every resume uses up one try of the location."""
+        etag = broken.info.etag
+        self._close_quietly(broken)
+        while etag is not None and self._tries_left > 0:
+            self._tries_left -= 1
+            self._sleep(FIRST_PAUSE * 2 ** (self._resumes - self._tries_left) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            try:
+                return self._open_at(self._location, etag)
+            except errors.StoreError as error:
+                self._note(error)
+        return self._open_next()
+
+    def _open_next(self) -> ObjectReader:
+        while self._locations:
+            self._location = self._locations.pop(0)
+            self._tries_left = self._resumes
+            try:
+                return self._open_at(self._location, None)
+            except (errors.StoreError, errors.UnknownStore) as error:
+                self._note(error)
+        raise self._refusal()
+
+    def _open_at(self, location: Location, etag: str | None) -> ObjectReader:
+        store = self._stores.resolve(location.store).for_context(self._context, url=location.url)
+        with store.blamed():
+            reader = self._open_range(store, location.key, etag)
+            if reader.info.size != self.image.size:
+                self._close_quietly(reader)
+                raise errors.IntegrityError(f"The object has {reader.info.size} bytes, the image {self.image.size}.")
+        return reader
+
+    def _open_range(self, store: Store, key: str, etag: str | None) -> ObjectReader:
+        try:
+            return store.driver.open_reader(key, start=self._position, stop=self.stop, etag=etag)
+        except errors.RangeNotSatisfiable as error:  # the range was checked against the catalog: the client is right
+            raise errors.IntegrityError(f"The object has {error.size} bytes, the image {self.image.size}.") from error
+
+    def _note(self, error: errors.ImgstoreError) -> None:
+        LOG.warning("Image %s at byte %s: %s", self.image.image_id, self._position, describe(error))
+        if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
+            self._last_failure = error
+        if isinstance(error, errors.UnknownStore):
+            self._last_failure = errors.StoreUnavailable("A store that has the image's data is not enabled.")
+
+    def _close_quietly(self, reader: ObjectReader) -> None:
+        try:
+            reader.close()
+        except errors.StoreError as error:
+            LOG.warning("Could not close a read: %s", describe(error))
+
+    def _refusal(self) -> errors.StoreError:
+        if self._last_failure is None:
+            return errors.DataGone("The image's data is missing from the store.")
+        if isinstance(self._last_failure, errors.StoreUnavailable):
+            return self._last_failure
+        return errors.StoreUnavailable("The image's data cannot be read.", detail=describe(self._last_failure))

@@ -1,0 +1,271 @@
+"""An upload under way: bytes are pushed in, and end as an active image or as nothing at all.
+
+`write` passes every byte to the taps, the digests and what it writes to - one store, or several as one - in this order,
+after size, limit, capacity and quota have been compared (law 2, law 4). `finish` asks the catalog whether the attempt
+still owns its image (law 8), commits, makes the image active, and settles the quota; leaving the session otherwise
+undoes everything, newest first (laws 1 and 3). Memory (law 6), besides the caller's own chunk: GATHER bytes of small
+chunks, the larger of the digests' and the stores' windows (both hold the end of the same stream), and what each
+driver's writer says of itself.
+
+What this module refuses to do: read, begin anything, know HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from imgstore import errors
+from imgstore.catalog import AttemptCatalog
+from imgstore.driver.guard import Guard
+from imgstore.driver.translate import host_seam
+from imgstore.driver.writer import octets
+from imgstore.model import Attempt, Chunk, UploadResult
+from imgstore.store import named
+from imgstore.transfers.digests import Digests
+from imgstore.transfers.taps import Tap
+from imgstore.transfers.target import SessionWriter, StoreWriter
+from imgstore.undo import Undo, describe
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+LOG = logging.getLogger(__name__)
+
+GATHER = 64 * 1024
+
+
+def library_errors() -> Guard:
+    """Around everything: a failing tap or digest, too, ends as one of the library's errors (law 11). An object in the
+    way of an attempt (a catalog restored from a backup repeats its numbers) is not the client's fault, and the next
+    attempt has another key."""
+    return Guard(_upload_failed)
+
+
+def _upload_failed(error: BaseException) -> None:
+    if isinstance(error, errors.ObjectExists):
+        in_the_way = errors.StoreUnavailable("An object is in the way of this attempt: try again.", retry_after=1)
+        raise named(in_the_way, error.store or "") from error
+    if isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError):
+        raise errors.ImgstoreError("The upload failed inside the service.", detail=describe(error)) from error
+
+
+@dataclass(frozen=True)
+class SessionParts:
+    """What was made ready before the first byte, each with its undo in `undo`. `size` and `max_image_size` in bytes;
+    `expected_hash`: what `hash_algo` must give, None where nobody knows."""
+
+    attempt: Attempt
+    catalog: AttemptCatalog
+    writer: SessionWriter
+    digests: Digests
+    taps: Sequence[Tap]
+    undo: Undo
+    size: int | None
+    max_image_size: int | None
+    hash_algo: str
+    checksum: bool
+    expected_hash: str | None = None
+
+
+class UploadSession:
+    """One upload under way; one thread owns it. Use it as a context manager: leaving without `finish` aborts."""
+
+    def __init__(self, parts: SessionParts) -> None:
+        self.attempt = parts.attempt
+        self._parts = parts
+        self._catalog = parts.catalog
+        self._writer = parts.writer
+        self._digests = parts.digests
+        self._undo = parts.undo
+        self._small: list[bytes] = []
+        self._small_bytes = 0
+        self._total = 0
+        self._uncertain = False
+        self._open = True
+
+    @property
+    def total(self) -> int:
+        """Bytes taken so far."""
+        return self._total
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that may still come before the declared size or the largest image would be exceeded; None: no such
+        limit. Whoever reads at most one byte more learns of a refusal at the byte that exceeds."""
+        limits = [limit for limit in (self._parts.size, self._parts.max_image_size) if limit is not None]
+        return min(limits) - self._total if limits else None
+
+    def write(self, chunk: Chunk) -> None:
+        """The next bytes of the image. `bytes` are kept by reference, other buffers are free again on return.
+
+        Raises SizeMismatch, ImageTooLarge, QuotaExceeded, StoreFull, ContentRefused, StoreUnavailable, ImageGone (the
+        image was deleted or taken over); each ends the session with everything undone.
+        """
+        self._expect_open()
+        with Guard(self._undo_all), Guard(self._look_for_image):
+            data = octets(chunk)
+            self._total += len(data)
+            self._writer.admit(self._total)
+            self._gather(data)
+
+    def finish(self) -> UploadResult:
+        """After the last byte: what was written is committed and the image becomes active, or everything is undone.
+
+        Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
+        """
+        self._expect_open()
+        with Guard(self._undo_all):
+            with Guard(self._look_for_image):
+                self._flush()
+                self._writer.expect_complete()
+            findings = self._finish_taps()
+            digests = self._digests.hexdigests()
+            self._refuse_other_bytes(digests)
+            self._confirm(certain=True)
+            self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
+            with Guard(self._look_for_image):
+                self._writer.commit()
+            result = self._result(digests, findings)
+            self._activate(result)
+            for writer in self._writer.writers:
+                writer.hold.hold.settle(self._total)
+            self._undo.forget()
+            self._open = False
+        self._close_helpers()
+        return result
+
+    def abort(self) -> None:
+        """Undoes everything; a no-op after `finish` or after a failure."""
+        if self._open:
+            self._open = False
+            self._undo.run()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.abort()
+
+    def _expect_open(self) -> None:
+        if not self._open:
+            raise errors.UsageError("This upload has ended.")
+
+    def _undo_all(self, error: BaseException) -> None:
+        try:
+            _upload_failed(error)
+        finally:
+            self.abort()
+
+    def _look_for_image(self, error: BaseException) -> None:
+        """A store is not to blame for what it refuses an attempt that lost its image: recovery has removed what it
+        wrote (law 11). A catalog that does not answer now leaves the store's error as it is."""
+        if isinstance(error, errors.StoreError):
+            with contextlib.suppress(errors.CatalogUnavailable):
+                self._confirm(certain=True)
+
+    def _gather(self, data: bytes | memoryview) -> None:
+        """Small chunks are put together: a chunk costs every consumer a call, a lock or a system call."""
+        if len(data) >= GATHER:
+            self._flush()
+            self._pass_on(data)
+            return
+        self._small.append(bytes(data))
+        self._small_bytes += len(data)
+        if self._small_bytes >= GATHER or len(self._small) >= GATHER // 16:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._small:
+            data = b"".join(self._small)
+            self._small.clear()
+            self._small_bytes = 0
+            self._pass_on(data)
+
+    def _pass_on(self, data: bytes | memoryview) -> None:
+        if not data:
+            return
+        self._confirm(certain=False)
+        for tap in self._parts.taps:
+            tap.write(data)
+        self._digests.start(data)
+        self._writer.write(data)
+        self._digests.settle(data)
+
+    def _confirm(self, *, certain: bool) -> None:
+        """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
+        still freeze between here and the commit: the catalog then refuses to make the image active."""
+        with host_seam("confirming the upload"):
+            self._catalog.confirm(self.attempt, certain=certain)
+
+    def _finish_taps(self) -> dict[str, str | int]:
+        findings: dict[str, str | int] = {}
+        for tap in self._parts.taps:
+            findings.update(tap.finish())
+        return findings
+
+    def _refuse_other_bytes(self, digests: dict[str, str]) -> None:
+        if self._parts.expected_hash not in (None, digests[self._parts.hash_algo]):
+            raise errors.IntegrityError(f"The bytes that came do not have the image's {self._parts.hash_algo}.")
+
+    def _result(self, digests: dict[str, str], findings: dict[str, str | int]) -> UploadResult:
+        virtual_size = findings.get("virtual_size")
+        return UploadResult(
+            image_id=self.attempt.image_id,
+            locations=tuple(writer.location for writer in self._writer.writers),
+            size=self._total,
+            hash_algo=self._parts.hash_algo,
+            hash_value=digests[self._parts.hash_algo],
+            checksum=digests["md5"] if self._parts.checksum else None,
+            virtual_size=virtual_size if isinstance(virtual_size, int) else None,
+            findings=findings,
+        )
+
+    def _activate(self, result: UploadResult) -> None:
+        with host_seam("making the image active"):
+            self._uncertain = True
+            try:
+                self._catalog.activate(self.attempt, result)
+            except errors.ImgstoreError:
+                self._uncertain = False
+                raise
+
+    def _remove_objects(self) -> None:
+        """Removes committed objects only where it is certain that the image did not become active: the catalog was not
+        asked, refused, or gives the image back. Otherwise (its answer got lost) orphans are better than an active image
+        without data. Until an object is certainly gone it counts (law 4)."""
+        committed = [writer for writer in self._writer.writers if writer.committed]
+        for writer in committed:
+            writer.hold.kept_bytes = self._total
+        if not committed or (self._uncertain and not self._given_back(committed)):
+            return
+        removing = Undo()
+        for writer in committed:
+            removing.push(f"object {self.attempt.key} in store {writer.store.identifier}", partial(_remove, writer))
+        removing.run()
+
+    def _given_back(self, committed: Sequence[StoreWriter]) -> bool:
+        if self._catalog.release(self.attempt):
+            return True
+        LOG.error(
+            "Object %s is kept in %s: whether its image is active is uncertain",
+            self.attempt.key, ", ".join(writer.store.identifier for writer in committed),
+        )  # fmt: skip
+        return False
+
+    def _close_helpers(self) -> None:
+        closing = Undo()
+        for tap in self._parts.taps:
+            closing.push("a tap", tap.close)
+        closing.push("the digests' threads", self._digests.close)
+        closing.run()
+
+
+def _remove(writer: StoreWriter) -> None:
+    writer.remove()
+    writer.hold.kept_bytes = None

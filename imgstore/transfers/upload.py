@@ -1,0 +1,83 @@
+"""Beginning an upload: whatever can be refused is refused before the first byte is read (law 5).
+
+A refusal leaves nothing changed (law 3). The session that is handed out owns everything from then on
+(`imgstore.transfers.session`); an upload to several stores is one session, read once, with a copy in each.
+
+What this module refuses to do: read, know HTTP, know a kind of storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imgstore import errors
+from imgstore.catalog import ImageCatalog
+from imgstore.driver.translate import host_seam
+from imgstore.model import UploadRequest
+from imgstore.quota import UNLIMITED, Quota
+from imgstore.store import Store, StoreSet
+from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.session import UploadSession, library_errors
+from imgstore.transfers.taps import TapFactory
+from imgstore.undo import Undo
+
+__all__ = ["UploadService", "UploadSettings"]
+
+
+class UploadService:
+    """Begins uploads. One for the whole host, used by all its threads."""
+
+    def __init__(
+        self,
+        stores: StoreSet,
+        *,
+        catalog: ImageCatalog,
+        quota: Quota = UNLIMITED,
+        settings: UploadSettings | None = None,
+        taps: Sequence[TapFactory] = (),
+    ) -> None:
+        self._stores = stores
+        self._catalog = catalog
+        self._quota = quota
+        self._settings = settings or UploadSettings()
+        self._taps = tuple(taps)
+
+    @property
+    def takes_several_stores(self) -> bool:
+        """Whether an upload may go to several stores."""
+        return self._settings.several_stores != OFF
+
+    def check_stores(self, identifiers: Sequence[str]) -> list[Store]:
+        """The stores that an upload would go to, for a host that looks at other things before `begin`. Raises
+        UnknownStore for one that is not enabled, InvalidRequest for one named twice, and for several if they are not
+        taken."""
+        if len(identifiers) > 1 and not self.takes_several_stores:
+            raise errors.InvalidRequest("An upload goes to one store here.")
+        return chosen(self._stores, identifiers)
+
+    def begin(self, request: UploadRequest) -> UploadSession:
+        """Makes everything ready for the first byte.
+
+        Raises, in this order: what `check_stores` says; what the catalog says (ImageNotFound, Forbidden,
+        InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or QuotaExceeded where the size is known; what the
+        store says (StoreFull, StoreUnavailable). Then nothing has changed.
+        """
+        if request.size is not None and request.size < 0:
+            raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
+        stores = self.check_stores(request.stores)
+        undo = Undo()
+        try:
+            with library_errors():
+                plan = self._granted(request, stores, undo)
+                return open_session(plan, reserve(plan, self._quota), taps=self._taps)
+        except BaseException:
+            undo.run()
+            raise
+
+    def _granted(self, request: UploadRequest, stores: Sequence[Store], undo: Undo) -> Plan:
+        with host_seam("beginning the upload"):
+            attempt = self._catalog.begin(request, [store.identifier for store in stores])
+        undo.push(f"status saving of image {attempt.image_id}", lambda: self._catalog.release(attempt))
+        reached = [store.for_context(request.context) for store in stores]
+        need_all = self._settings.several_stores == ALL
+        return Plan(attempt, reached, self._catalog, self._settings, undo, size=request.size, need_all=need_all)
