@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.guard import Guard
+from imgstore.driver.translate import OnFailure
 from imgstore.model import Location
 
 
@@ -42,9 +42,9 @@ class Store:
         if self.read_only or self.driver.READ_ONLY:
             raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
 
-    def blamed(self) -> Guard:
+    def blamed(self) -> OnFailure:
         """Inside, a StoreError of the driver gets this store's identifier, a ConfigurationError its section."""
-        return Guard(self._blame)
+        return OnFailure(self._blame)
 
     def _blame(self, error: BaseException) -> None:
         if isinstance(error, errors.StoreError):

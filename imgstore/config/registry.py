@@ -101,6 +101,8 @@ def _refuse_bad_options(name: str, found: type[StoreDriver]) -> None:
         raise _author(name, "has OPTIONS that are not options of oslo.config.")
     options = [option.dest for option in found.OPTIONS]
     parameters = inspect.signature(found).parameters.values()
+    if [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_KEYWORD]:
+        return  # `imgstore.driver.options.Options` refuses what it does not declare
     names = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
     odd = set(options).symmetric_difference(names) | {option for option in options if options.count(option) > 1}
     odd |= {str(parameter) for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY}

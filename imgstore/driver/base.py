@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
-from imgstore.driver.translate import refuse_overrides, seam
+from imgstore.driver.translate import refuse_overrides, storage_failures
 from imgstore.driver.writer import ObjectWriter, WriterState
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
@@ -123,7 +123,7 @@ class StoreDriver(ABC):
         if self.READ_ONLY:
             raise errors.StoreReadOnly("Adding images to store is disabled.")
         refuse_too_large(size, limit)
-        with contextlib.ExitStack() as undo, seam("opening for writing"):
+        with contextlib.ExitStack() as undo, storage_failures("opening for writing"):
             room = self._reserve(key, size)
             if room is not None:
                 undo.callback(room.release)
@@ -148,7 +148,7 @@ class StoreDriver(ABC):
         if stop == start:
             reader: ObjectReader = EmptyReader(self.stat(key))
         else:
-            with seam("opening for reading"):
+            with storage_failures("opening for reading"):
                 reader = self._open_reader(key, start, stop, etag)
         return _pinned(reader, start, stop, etag)
 
@@ -156,14 +156,14 @@ class StoreDriver(ABC):
     def stat(self, key: str) -> ObjectInfo:
         """What the store holds under `key`. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
-        with seam("looking up an object"):
+        with storage_failures("looking up an object"):
             return self._stat(key)
 
     @final
     def delete(self, key: str) -> None:
         """Removes an object. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
-        with seam("deleting"):
+        with storage_failures("deleting"):
             self._delete(key)
 
     def __init_subclass__(cls, **kwargs: object) -> None:

@@ -3,22 +3,43 @@
 Up to `threshold` bytes everything stays in memory and one `_put` on the caller's thread stores it; no thread is
 started. The byte that exceeds begins the parts. The driver's hooks name what differs: `_put`, `_begin`, `_send`,
 `_complete` and `_discard`; retries are theirs. Whatever may have been begun is discarded, after the last part in
-flight has ended (laws 1 and 3).
+flight has ended.
 
-Memory (law 6): `threshold` bytes, and what `imgstore.driver.parts` says of itself.
+The owner's thread fills one part while up to `concurrency` others are being sent, each by one call of `_send` on a
+thread of the sender. A slow storage slows the owner down: `write` blocks while the memory is full. The first failure
+of any `_send`, of whatever class, stops the others from starting and is raised on the owner's thread.
+
+Memory: at most `threshold + (concurrency + 1) * sizes.unit` bytes, or one part where a single one is larger. As parts
+grow, fewer are in memory at a time.
 """
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
-from typing import Generic
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from imgstore.driver.parts import Part, PartSender, PartSizes, T
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import ObjectInfo
 
+T = TypeVar("T")
 
-class PartedWriter(ObjectWriter, Generic[T]):
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece: `number` counts from 1, `offset` is the bytes before it. `data` may be read again and again until
+    `send` returns, and not afterwards."""
+
+    number: int
+    offset: int
+    data: memoryview
+
+
+class MultipartWriter(ObjectWriter, Generic[T]):
     """One object on its way to a storage. `size` bytes (None: unknown) decides whether the parts begin at once."""
 
     def __init__(self, *, size: int | None, sizes: PartSizes, threshold: int, concurrency: int) -> None:
@@ -90,3 +111,112 @@ class PartedWriter(ObjectWriter, Generic[T]):
         sender.adopt(self.__kept())
         self.__small = None
         return sender
+
+
+class PartSender(Generic[T]):
+    """Sends the parts of one object. One thread owns it; `send` is called on up to `concurrency` others at once."""
+
+    def __init__(self, send: Callable[[Part], T], *, sizes: PartSizes, concurrency: int) -> None:
+        self._send = send
+        self._sizes = sizes
+        self._memory = (concurrency + 1) * sizes.unit
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imgstore-part")
+        self._changed = threading.Condition()
+        self._sent: dict[int, T] = {}
+        self._spare: list[bytearray] = []
+        self._failure: BaseException | None = None
+        self._stopping = False
+        self._taken = 0
+        self._number = 0
+        self._offset = 0
+        self._buffer: bytearray | None = None
+        self._filled = 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether what is being sent is wanted no more: `send` need not try again."""
+        return self._stopping
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Copies the next bytes of the object. Blocks while the memory is full. Raises what a `send` raised."""
+        view = memoryview(data)
+        while view:
+            buffer = self._buffer
+            if buffer is None:
+                buffer = self._buffer = self._take(self._sizes.size_of(self._number + 1))
+            count = min(len(view), len(buffer) - self._filled)
+            buffer[self._filled : self._filled + count] = view[:count]
+            self._filled += count
+            view = view[count:]
+            if self._filled == len(buffer):
+                self._send_buffer()
+
+    def adopt(self, data: memoryview) -> None:
+        """The next bytes, not copied where they make up whole parts: a buffer that nobody changes any more."""
+        while self._buffer is None and data and len(data) >= (size := self._sizes.size_of(self._number + 1)):
+            self._wait_for_room(size)
+            self._submit(data[:size], None)
+            data = data[size:]
+        self.write(data)
+
+    def finish(self) -> list[T]:
+        """What `send` returned for each part, in order, when all of them are sent. Raises what a `send` raised."""
+        if self._buffer is not None:
+            self._send_buffer()
+        self._pool.shutdown(wait=True)
+        self._raise_failure()
+        self._spare.clear()
+        return [self._sent[number] for number in sorted(self._sent)]
+
+    def cancel(self) -> None:
+        """Starts no further part and returns when none is being sent any more."""
+        self._stopping = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._buffer = None
+        self._spare.clear()
+
+    def _take(self, size: int) -> bytearray:
+        """A buffer; used ones serve again, since a new one costs a page fault for every 4 KiB."""
+        self._wait_for_room(size)
+        with self._changed:
+            fitting = [buffer for buffer in self._spare if len(buffer) == size]
+            self._spare = fitting[1:]
+        return fitting[0] if fitting else bytearray(size)
+
+    def _wait_for_room(self, size: int) -> None:
+        with self._changed:
+            while self._failure is None and self._taken and self._taken + size > self._memory:
+                self._changed.wait()
+            self._raise_failure()
+            self._taken += size
+
+    def _send_buffer(self) -> None:
+        buffer, filled = self._buffer, self._filled
+        self._buffer, self._filled = None, 0
+        if buffer is not None:
+            self._submit(memoryview(buffer)[:filled], buffer)
+
+    def _submit(self, data: memoryview, buffer: bytearray | None) -> None:
+        self._number += 1
+        part = Part(self._number, self._offset, data)
+        self._offset += len(data)
+        self._pool.submit(self._run, part, buffer)
+
+    def _run(self, part: Part, buffer: bytearray | None) -> None:
+        size = len(part.data) if buffer is None else len(buffer)
+        try:
+            if not self._stopping:
+                self._sent[part.number] = self._send(part)
+        except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the owner's thread
+            with self._changed:
+                self._failure = self._failure or error
+                self._stopping = True
+        with self._changed:
+            self._taken -= size
+            if buffer is not None:
+                self._spare.append(buffer)
+            self._changed.notify_all()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure

@@ -1,15 +1,33 @@
-"""Sizes as an operator writes them: a number of bytes, or one with a binary suffix (`10GiB`, `1 TiB`).
+"""A driver's options: each is declared once, with its help, as a field of a frozen dataclass.
 
-Only suffixes that mean one thing are taken: `10G` and `10GB` are 10^9 to one person and 2^30 to the next, so they are
-refused rather than guessed. The value that the library sees is always an integer of bytes.
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Options):
+        directory: str = option(cfg.StrOpt, required=True, help="Where the images are.")
+        chunk_size: int = size_option(default=MIB, min=4096, help="Most bytes of one read.")
+
+    class Driver(StoreDriver):
+        OPTIONS = Settings.options()
+
+        def __init__(self, **options: Any) -> None:
+            self._settings = Settings(**options)
+
+A size is a number of bytes, or one with a binary suffix (`10GiB`, `1 TiB`). Only suffixes that mean one thing are
+taken: `10G` and `10GB` are 10^9 to one person and 2^30 to the next, so they are refused rather than guessed. The value
+that the library sees is always an integer of bytes.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg, types
+
+from imgstore import errors
 
 _SUFFIXES = ("", "KiB", "MiB", "GiB", "TiB", "PiB")
 _FACTORS = {suffix.lower(): 1024**power for power, suffix in enumerate(_SUFFIXES)}
@@ -40,3 +58,59 @@ def parse(text: str) -> int:
 def size_opt(name: str, *, default: int | None = None, min: int = 0, max: int | None = None, help: str) -> cfg.Opt:  # noqa: A002 - as above
     """An option that is a size, for the library's own sections and for drivers."""
     return cfg.Opt(name, type=Size(min=min, max=max), default=default, help=help)
+
+
+def option(kind: type[cfg.Opt], *, default: Any = None, help: str, **more: Any) -> Any:  # noqa: A002 - as above
+    """A field of `Options`: an option of that kind, under the field's name. `more` is what `kind` takes besides: type,
+    choices, min, max, required, secret."""
+    make = functools.partial(kind, default=default, help=help, **more)
+    return dataclasses.field(default=default, metadata={"option": make}, repr=not more.get("secret", False))
+
+
+def size_option(*, default: int | None = None, min: int = 0, max: int | None = None, help: str) -> Any:  # noqa: A002 - as above
+    """A field of `Options` that is a size in bytes."""
+    return option(cfg.Opt, default=default, help=help, type=Size(min=min, max=max))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A driver's options by name; a subclass declares them. Raises ConfigurationError for values out of their bounds,
+    for hosts that build a driver by hand: oslo.config keeps the bounds of what is in a file."""
+
+    def __post_init__(self) -> None:
+        refuse_impossible(self.options(), vars(self))
+
+    @classmethod
+    def options(cls) -> tuple[cfg.Opt, ...]:
+        """The options, in the order of their declaration."""
+        return tuple(field.metadata["option"](field.name) for field in dataclasses.fields(cls))
+
+
+def bad(option: str, problem: str, cure: str) -> errors.ConfigurationError:
+    """The error for an option that cannot work; who knows the store's section fills it in."""
+    return errors.ConfigurationError(problem, section="", option=option, cure=cure)
+
+
+def refuse_impossible(options: Sequence[cfg.Opt], values: Mapping[str, Any]) -> None:
+    """Compares `values` with the bounds and choices of `options`. Raises ConfigurationError naming the option."""
+    for option in options:
+        value = values.get(option.dest)
+        if value is not None:
+            _refuse_number(option, value)
+            _refuse_choice(option, value)
+
+
+def _refuse_number(option: cfg.Opt, value: object) -> None:
+    least, most = getattr(option.type, "min", None), getattr(option.type, "max", None)
+    if least is None and most is None:
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or (least is not None and value < least) or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most}"
+        raise bad(option.dest, f"{value!r} is not possible.", f"Use at least {least}{upper}.")
+
+
+def _refuse_choice(option: cfg.Opt, value: object) -> None:
+    choices = getattr(option.type, "choices", None)
+    if choices and value not in choices:
+        raise bad(option.dest, f"{value!r} is not one of the choices.", f"Use one of {', '.join(choices)}.")

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from imgstore import errors
 from imgstore.driver.reader import ObjectReader
-from imgstore.driver.translate import seam
+from imgstore.driver.translate import storage_failures
 from imgstore.model import MIB, ObjectInfo
 
 RESUMES = 4
@@ -120,7 +120,7 @@ class _Resumed:
     def _try(self, size: int) -> bytes:
         failure: errors.StoreError
         try:
-            with seam("reading"):
+            with storage_failures("reading"):
                 if self._body is None:
                     self._body = self._fetch(self._position, self._stop)
                 if data := self._body.read(size):
@@ -142,7 +142,7 @@ class _Resumed:
 
     def _close_broken(self) -> None:
         try:
-            with seam("closing"):
+            with storage_failures("closing"):
                 self.close()
         except errors.StoreError:
             self._body = None  # the read goes on over another connection, or raises why it cannot

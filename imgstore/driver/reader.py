@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from imgstore import errors
-from imgstore.driver.translate import refuse_overrides, seam
+from imgstore.driver.translate import refuse_overrides, storage_failures
 from imgstore.model import MIB, ObjectInfo
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ObjectReader(ABC):
         wanted = min(size, self.__stop - self.__position)
         if wanted <= 0:
             return b""
-        with seam("reading"):
+        with storage_failures("reading"):
             data = self._read(wanted)
         if not data:
             missing = self.__stop - self.__position
@@ -93,7 +93,7 @@ class ObjectReader(ABC):
         """Ends the read; a no-op the second time."""
         if not self.__closed:
             self.__closed = True
-            with seam("closing"):
+            with storage_failures("closing"):
                 self._close()
 
     @final

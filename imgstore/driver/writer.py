@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, final
 
 from imgstore import errors
-from imgstore.driver.guard import Guard
-from imgstore.driver.translate import refuse_overrides, seam
+from imgstore.driver.translate import OnFailure, refuse_overrides, storage_failures
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -106,14 +105,14 @@ class ObjectWriter(ABC):
     def admit(self, total: int) -> None:
         """Says now what writing up to `total` bytes will say, for callers that gather small chunks."""
         self.__expect_open("write")
-        with Guard(self.__abort_quietly):
+        with OnFailure(self.__abort_quietly):
             self.__admit(total)
 
     @final
     def expect_complete(self) -> None:
         """Says now what `commit` will say of a body shorter than declared. Raises SizeMismatch."""
         self.__expect_open("commit")
-        with Guard(self.__abort_quietly):
+        with OnFailure(self.__abort_quietly):
             self.__refuse_short()
 
     @final
@@ -124,7 +123,7 @@ class ObjectWriter(ABC):
         declared size, the limit or the capacity; UsageError after commit or abort. Any failure aborts the writer.
         """
         self.__expect_open("write")
-        with Guard(self.__abort_quietly), seam("writing"):
+        with OnFailure(self.__abort_quietly), storage_failures("writing"):
             data = octets(chunk)
             self.__admit(self.__total + len(data))
             if data:
@@ -139,7 +138,7 @@ class ObjectWriter(ABC):
         store says it holds something else; then nothing is left.
         """
         self.__expect_open("commit")
-        with Guard(self.__abort_quietly), seam("committing"):
+        with OnFailure(self.__abort_quietly), storage_failures("committing"):
             self.__refuse_short()
             info = self._commit()
             if info.size != self.__total or info.key != self.__key:
@@ -156,7 +155,7 @@ class ObjectWriter(ABC):
             return
         self.__state = WriterState.ABORTED
         try:
-            with seam("aborting"):
+            with storage_failures("aborting"):
                 self._abort()
         finally:
             if self.__room is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
 from imgstore.driver.base import refuse_too_large
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 from imgstore.store import Store, StoreSet
@@ -125,7 +125,7 @@ def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory
 
 
 def _held(plan: Plan, store: Store, quota: Quota) -> HoldEnd:
-    with host_seam("reserving quota"):
+    with host_failures("reserving quota"):
         end = HoldEnd(quota.reserve(plan.attempt, store.identifier, plan.size))
     plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", end)
     return end

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.catalog import CopyCatalog
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -89,7 +89,7 @@ class CopyService:
 
     def _granted(self, request: CopyRequest, stores: Sequence[Store], undo: Undo) -> tuple[Plan, StoredImage]:
         identifiers = [store.identifier for store in stores]
-        with host_seam("beginning the copy"):
+        with host_failures("beginning the copy"):
             attempt, image = self._catalog.begin_copy(request.image_id, identifiers, request.context)
         undo.push(f"the copy of image {attempt.image_id}", lambda: self._catalog.release(attempt))
         if image.size is None or not image.locations:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import host_failures
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.undo import describe
@@ -51,7 +51,7 @@ class DownloadService:
 
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
-        with host_seam("looking the image up"):
+        with host_failures("looking the image up"):
             return self._source.find(image_id, context)
 
     def open(

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.guard import Guard
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.driver.writer import octets
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
@@ -40,11 +39,11 @@ LOG = logging.getLogger(__name__)
 GATHER = 64 * 1024
 
 
-def library_errors() -> Guard:
+def library_errors() -> OnFailure:
     """Around everything: a failing tap or digest, too, ends as one of the library's errors (law 11). An object in the
     way of an attempt (a catalog restored from a backup repeats its numbers) is not the client's fault, and the next
     attempt has another key."""
-    return Guard(_upload_failed)
+    return OnFailure(_upload_failed)
 
 
 def _upload_failed(error: BaseException) -> None:
@@ -108,7 +107,7 @@ class UploadSession:
         image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
-        with Guard(self._undo_all), Guard(self._look_for_image):
+        with OnFailure(self._undo_all), OnFailure(self._look_for_image):
             data = octets(chunk)
             self._total += len(data)
             self._writer.admit(self._total)
@@ -120,8 +119,8 @@ class UploadSession:
         Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
         """
         self._expect_open()
-        with Guard(self._undo_all):
-            with Guard(self._look_for_image):
+        with OnFailure(self._undo_all):
+            with OnFailure(self._look_for_image):
                 self._flush()
                 self._writer.expect_complete()
             findings = self._finish_taps()
@@ -129,7 +128,7 @@ class UploadSession:
             self._refuse_other_bytes(digests)
             self._confirm(certain=True)
             self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-            with Guard(self._look_for_image):
+            with OnFailure(self._look_for_image):
                 self._writer.commit()
             result = self._result(digests, findings)
             self._activate(result)
@@ -200,7 +199,7 @@ class UploadSession:
     def _confirm(self, *, certain: bool) -> None:
         """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
         still freeze between here and the commit: the catalog then refuses to make the image active."""
-        with host_seam("confirming the upload"):
+        with host_failures("confirming the upload"):
             self._catalog.confirm(self.attempt, certain=certain)
 
     def _finish_taps(self) -> dict[str, str | int]:
@@ -227,7 +226,7 @@ class UploadSession:
         )
 
     def _activate(self, result: UploadResult) -> None:
-        with host_seam("making the image active"):
+        with host_failures("making the image active"):
             self._uncertain = True
             try:
                 self._catalog.activate(self.attempt, result)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from imgstore import errors
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import host_failures
 from imgstore.driver.writer import ObjectWriter, WriterState
 from imgstore.model import Location
 from imgstore.quota import Hold
@@ -86,7 +86,7 @@ class StoreWriter:
 
     def extend(self, total: int) -> None:
         """Makes the hold on the quota at least `total` bytes. Raises QuotaExceeded, CatalogUnavailable."""
-        with host_seam("extending the hold on the quota"):
+        with host_failures("extending the hold on the quota"):
             self.hold.hold.extend_to(total)
 
     def write(self, data: bytes | memoryview) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from imgstore import errors
 from imgstore.catalog import ImageCatalog
-from imgstore.driver.translate import host_seam
+from imgstore.driver.translate import host_failures
 from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -75,7 +75,7 @@ class UploadService:
             raise
 
     def _granted(self, request: UploadRequest, stores: Sequence[Store], undo: Undo) -> Plan:
-        with host_seam("beginning the upload"):
+        with host_failures("beginning the upload"):
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
         undo.push(f"status saving of image {attempt.image_id}", lambda: self._catalog.release(attempt))
         reached = [store.for_context(request.context) for store in stores]

@@ -7,8 +7,8 @@ import uuid
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
-from imgstore.driver.multipart import PartedWriter
-from imgstore.driver.parts import Part, PartSizes
+from imgstore.driver.multipart import MultipartWriter, Part
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import ObjectInfo
@@ -37,7 +37,7 @@ class PartStorage(MemoryStorage):
                 del self.parts[name]
 
 
-class PartWriter(PartedWriter[int]):
+class PartWriter(MultipartWriter[int]):
     def __init__(self, storage: PartStorage, key: str, size: int | None) -> None:
         sizes = PartSizes.for_size(size, part_size=PART, most=10_000, largest=2**40)
         super().__init__(size=size, sizes=sizes, threshold=2 * PART, concurrency=3)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
-from imgstore.driver.parts import Part, PartSender, PartSizes
+from imgstore.driver.multipart import Part, PartSender
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.model import MIB
 from tests.support.waiting import until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from imgstore.driver.parts import Part
+from imgstore.driver.multipart import Part
 from imgstore.drivers.s3 import writer as s3_writer
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, Like, body, get, put

@@ -47,7 +47,7 @@ def test_images_are_spread_over_containers_that_are_created_when_first_used(worl
         assert read(driver, key) == body(2 * SEGMENT + number, number)
     dead = driver.open_writer(keys[0])
     dead.write(body(2 * SEGMENT))
-    dead._PartedWriter__sender.finish()  # type: ignore[attr-defined]  # its process dies here
+    dead._MultipartWriter__sender.finish()  # type: ignore[attr-defined]  # its process dies here
     (left,) = driver.leftovers()
     driver.remove_leftover(left)
     for key in keys:

@@ -22,7 +22,7 @@ def die(driver: SwiftDriver, size: int, key: str = KEY) -> None:
     """An upload whose process was killed: its segments are sent, and nobody aborts it."""
     writer = driver.open_writer(key)
     writer.write(body(size))
-    sender = writer._PartedWriter__sender  # type: ignore[attr-defined]  # as a process that dies after its last byte
+    sender = writer._MultipartWriter__sender  # type: ignore[attr-defined]  # as a process that dies after its last byte
     sender.finish()
 
 

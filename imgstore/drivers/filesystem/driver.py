@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver, check_key
-from imgstore.driver.translate import seam
+from imgstore.driver.translate import storage_failures
 from imgstore.drivers.filesystem import check as fs_check
 from imgstore.drivers.filesystem import direct as fs_direct
 from imgstore.drivers.filesystem import options, staging
@@ -77,7 +77,7 @@ class FilesystemDriver(StoreDriver):
 
     def check(self) -> None:
         """See StoreDriver. Creates the datadir where it is missing."""
-        with seam("checking the store"):
+        with storage_failures("checking the store"):
             fs_check.make_datadir(self._settings)
             with self._open() as directory:
                 fs_check.prove(directory, self._chosen_staging(directory), self._settings)
@@ -94,7 +94,7 @@ class FilesystemDriver(StoreDriver):
 
     def objects(self) -> Iterator[ObjectInfo]:
         """See ListsObjects."""
-        with seam("listing objects"), self._open() as directory:
+        with storage_failures("listing objects"), self._open() as directory:
             for name, status in directory.entries():
                 if stat.S_ISREG(status.st_mode) and _is_key(name):
                     yield info_of(name, status)
@@ -102,7 +102,7 @@ class FilesystemDriver(StoreDriver):
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """See FindsLeftovers."""
         newest = time.time() - older_than
-        with seam("listing leftovers"), self._open() as directory:
+        with storage_failures("listing leftovers"), self._open() as directory:
             for name, status in directory.entries():
                 if not staging.is_hidden(name) or status.st_mtime > newest:
                     continue
@@ -117,7 +117,7 @@ class FilesystemDriver(StoreDriver):
         if not staging.is_hidden(leftover.name):
             raise errors.InvalidKey("That is not the name of a leftover.")
         with (
-            seam("removing a leftover"),
+            storage_failures("removing a leftover"),
             self._open() as directory,
             staging.unowned(directory, leftover.name) as free,
         ):
@@ -127,14 +127,14 @@ class FilesystemDriver(StoreDriver):
     def remove_traces(self, key: str) -> None:
         """See RemovesTraces: also of a process that is frozen, and holds its lock."""
         check_key(key)
-        with seam("removing the traces of an upload"), self._open() as directory:
+        with storage_failures("removing the traces of an upload"), self._open() as directory:
             for name in directory.names():
                 if staging.key_of(name) == key:
                     directory.discard(name)
 
     def space(self) -> Space:
         """See MeasuresSpace."""
-        with seam("measuring the space"), self._open() as directory:
+        with storage_failures("measuring the space"), self._open() as directory:
             room = fs_space.room(directory.fd, self._settings.free_space_reserve)
             account = self._opened_account()
         if account is None or account.limit is None:

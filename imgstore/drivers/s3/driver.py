@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 
 from imgstore import errors
 from imgstore.driver.base import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.translate import seam
+from imgstore.driver.translate import storage_failures
 from imgstore.drivers.s3 import leftovers as s3_leftovers
 from imgstore.drivers.s3 import options
 from imgstore.drivers.s3 import settings as s3_settings
@@ -106,7 +106,7 @@ class S3Driver(StoreDriver):
 
     def check(self) -> None:
         """See StoreDriver. Creates the bucket where it is missing and `create_bucket` is on."""
-        with seam("checking the store"):
+        with storage_failures("checking the store"):
             self._checking.run()
 
     def url(self, key: str) -> str:
@@ -119,7 +119,7 @@ class S3Driver(StoreDriver):
 
     def close(self) -> None:
         """See StoreDriver."""
-        with seam("closing"):
+        with storage_failures("closing"):
             self._connection.close()
 
     def temporary_url(self, key: str, *, seconds: int) -> str:
@@ -127,7 +127,7 @@ class S3Driver(StoreDriver):
         check_key(key)
         if not 1 <= seconds <= LONGEST_URL:
             raise errors.UsageError(f"A URL is good for 1 to {LONGEST_URL} seconds, not for {seconds}.")
-        with seam("making a URL"), translated("making a URL"):
+        with storage_failures("making a URL"), translated("making a URL"):
             place = self._objects.place(key)
             return self._connection.call(
                 lambda s3: s3.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds)
@@ -137,7 +137,7 @@ class S3Driver(StoreDriver):
         """See CopiesObjects."""
         check_key(source)
         check_key(target)
-        with seam("copying"):
+        with storage_failures("copying"):
             info = self._objects.info(source)
             room = self._reserve(target, info.size)
             try:
@@ -152,28 +152,28 @@ class S3Driver(StoreDriver):
 
     def objects(self) -> Iterator[ObjectInfo]:
         """See ListsObjects."""
-        with seam("listing objects"), translated("listing objects"):
+        with storage_failures("listing objects"), translated("listing objects"):
             yield from (info for info in self._objects.listing() if is_key(info.key))
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """See FindsLeftovers. Age is all that protects an upload under way, counted from its last part."""
-        with seam("listing leftovers"):
+        with storage_failures("listing leftovers"):
             yield from s3_leftovers.find(self._objects, self._uploads, older_than=older_than)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers. Raises InvalidKey for a name that is not a leftover's."""
-        with seam("removing a leftover"):
+        with storage_failures("removing a leftover"):
             s3_leftovers.remove(self._objects, self._uploads, leftover)
 
     def remove_traces(self, key: str) -> None:
         """See RemovesTraces: unfinished multipart uploads, where the server can list them."""
         check_key(key)
-        with seam("removing the traces of an upload"):
+        with storage_failures("removing the traces of an upload"):
             s3_leftovers.remove_traces(self._objects, self._uploads, key)
 
     def space(self) -> Space:
         """See MeasuresSpace: what `capacity` leaves; S3 itself tells nothing."""
-        with seam("measuring the space"):
+        with storage_failures("measuring the space"):
             account = self._opened_account()
             if account is None or account.limit is None:
                 with translated("measuring the space"):

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from imgstore import errors
-from imgstore.driver.parts import PartSizes
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.s3 import options
 
 LARGEST_OBJECT = 5 * 1024**4

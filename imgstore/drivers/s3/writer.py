@@ -20,8 +20,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imgstore import errors
-from imgstore.driver.multipart import PartedWriter
-from imgstore.driver.parts import Part
+from imgstore.driver.multipart import MultipartWriter, Part
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.integrity import Answer, Integrity, Piece, etag_of
@@ -37,7 +36,7 @@ LATE = 1.0
 """Seconds after which an object is looked for once more whose request got no answer."""
 
 
-class S3Writer(PartedWriter[Piece]):
+class S3Writer(MultipartWriter[Piece]):
     """Writes one object. `visible`: whether this writer may have made it appear."""
 
     def __init__(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from imgstore import errors
 from imgstore.driver.base import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.translate import seam
+from imgstore.driver.translate import storage_failures
 from imgstore.drivers.swift import listing, temporary_urls
 from imgstore.drivers.swift.account import Account, Headers, Path
 from imgstore.drivers.swift.attempt import Attempt
@@ -50,7 +50,7 @@ class AccountDriver(StoreDriver):
 
     def check(self) -> None:
         """See StoreDriver. Creates the containers where they are missing and the configuration wants that."""
-        with seam("checking the store"), configuration_blamed():
+        with storage_failures("checking the store"), configuration_blamed():
             prove(self._account, self._containers, self._limits(), self._settings)
 
     def url(self, key: str) -> str:
@@ -63,28 +63,28 @@ class AccountDriver(StoreDriver):
 
     def objects(self) -> Iterator[ObjectInfo]:
         """See ListsObjects."""
-        with seam("listing objects"):
+        with storage_failures("listing objects"):
             yield from listing.objects(self._account, self._containers)
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """See FindsLeftovers: by age, see `leftovers`."""
-        with seam("listing leftovers"):
+        with storage_failures("listing leftovers"):
             yield from self._leftovers.older_than(older_than)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers. Raises InvalidKey for a name that is not a leftover's."""
-        with seam("removing a leftover"):
+        with storage_failures("removing a leftover"):
             self._leftovers.remove(leftover)
 
     def remove_traces(self, key: str) -> None:
         """See RemovesTraces."""
         check_key(key)
-        with seam("removing what uploads left"):
+        with storage_failures("removing what uploads left"):
             self._leftovers.of(key)
 
     def space(self) -> Space:
         """See MeasuresSpace: what Swift's quotas leave."""
-        with seam("measuring the space"):
+        with storage_failures("measuring the space"):
             key = self._any_key()
             levels = self._quotas.levels(self._containers.of(key), self._containers.segments_of(key))
         limits = [level.limit for level in levels if level.limit is not None]
@@ -93,7 +93,7 @@ class AccountDriver(StoreDriver):
 
     def temporary_url(self, key: str, *, seconds: int) -> str:
         """See MakesTemporaryUrls."""
-        with seam("making a temporary URL"), configuration_blamed():
+        with storage_failures("making a temporary URL"), configuration_blamed():
             return temporary_urls.temporary_url(
                 self._account, self._path(check_key(key)), seconds=seconds, key=self._settings.temp_url_key,
                 limits=self._limits(),
@@ -102,7 +102,7 @@ class AccountDriver(StoreDriver):
     def copy(self, source: str, target: str) -> ObjectInfo:
         """See CopiesObjects."""
         check_key(source), check_key(target)
-        with seam("copying"):
+        with storage_failures("copying"):
             headers = self._head(source)
             info = described(self._account, self._path(source), headers)
             hold = self._reserve(target, info.size)

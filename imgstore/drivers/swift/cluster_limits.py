@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imgstore.driver.parts import PartSizes
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.swift.options import LARGEST_SEGMENT
 from imgstore.drivers.swift.settings import Settings
 from imgstore.model import MIB

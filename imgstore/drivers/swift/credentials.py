@@ -14,7 +14,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from imgstore import errors
-from imgstore.driver.option_values import bad
+from imgstore.driver.options import bad
 
 V1 = "1"
 V3 = "3"

@@ -14,8 +14,8 @@ and sent in parallel from memory. What is where:
     account_driver, multi_tenant          all of it on one account, the store's own or a caller's
 
 Memory (law 6): an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
-server's limits or an unknown length make segments larger (`imgstore.driver.parts`); a download what one read has, with
-`read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
+server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`); a download what one read has,
+with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
 """
 
 from __future__ import annotations

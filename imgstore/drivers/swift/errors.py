@@ -18,7 +18,7 @@ from keystoneauth1 import exceptions as keystone
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
-from imgstore.driver.option_values import bad
+from imgstore.driver.options import bad
 
 PASSING = frozenset({408, 409, 429, 498, 499, 500, 502, 503, 504})
 FULL = frozenset({413, 507})

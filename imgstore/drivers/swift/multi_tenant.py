@@ -20,7 +20,7 @@ from keystoneauth1.access.service_catalog import ServiceCatalogV2, ServiceCatalo
 
 from imgstore import errors
 from imgstore.driver.base import check_key
-from imgstore.driver.translate import seam
+from imgstore.driver.translate import storage_failures
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.account_driver import AccountDriver
 from imgstore.drivers.swift.auth import Access, Auth, CallerToken
@@ -49,7 +49,7 @@ class CallersDriver(AccountDriver):
         """See SharesObjects: the ACL of the object's two containers."""
         check_key(key)
         headers = {READ: ",".join(_readers(self._settings, public, readers))}
-        with seam("sharing an object"):
+        with storage_failures("sharing an object"):
             for container in (self._containers.of(key), self._containers.segments_of(key)):
                 self._account.post_container(container, headers)
 

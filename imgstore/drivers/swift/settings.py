@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from imgstore.driver.option_values import bad, refuse_impossible
+from imgstore.driver.options import bad, refuse_impossible
 from imgstore.drivers.swift.credentials import V3, Credentials, read_account
 from imgstore.drivers.swift.options import OPTIONS
 

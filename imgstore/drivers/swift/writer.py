@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 
-from imgstore.driver.multipart import PartedWriter
-from imgstore.driver.parts import Part, PartSizes
+from imgstore.driver.multipart import MultipartWriter, Part
+from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.swift.account import Account, Headers, Path
 from imgstore.drivers.swift.attempt import PLAIN, Attempt
 from imgstore.drivers.swift.errors import Refusals
@@ -19,7 +19,7 @@ from imgstore.drivers.swift.manifest import Segment
 from imgstore.model import ObjectInfo
 
 
-class SwiftWriter(PartedWriter[Segment]):
+class SwiftWriter(MultipartWriter[Segment]):
     """Writes one object."""
 
     def __init__(

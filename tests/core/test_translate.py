@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgstore.driver.guard import Guard
+from imgstore.driver.translate import OnFailure
 
 
 class Translated(Exception):
@@ -18,7 +18,7 @@ def translate(error: BaseException) -> None:
 
 def test_nothing_raised_nothing_called() -> None:
     seen: list[BaseException] = []
-    with Guard(seen.append):
+    with OnFailure(seen.append):
         pass
     assert not seen
 
@@ -26,7 +26,7 @@ def test_nothing_raised_nothing_called() -> None:
 @pytest.mark.parametrize("raised", [KeyError("k"), KeyboardInterrupt(), GeneratorExit(), StopIteration()])
 def test_an_exception_goes_on_as_it_is(raised: BaseException) -> None:
     seen: list[BaseException] = []
-    with pytest.raises(type(raised)) as caught, Guard(seen.append):
+    with pytest.raises(type(raised)) as caught, OnFailure(seen.append):
         raise raised
     assert caught.value is raised
     assert seen == [raised]
@@ -34,14 +34,14 @@ def test_an_exception_goes_on_as_it_is(raised: BaseException) -> None:
 
 def test_an_exception_becomes_another_that_names_its_cause() -> None:
     cause = ValueError("v")
-    with pytest.raises(Translated) as caught, Guard(translate):
+    with pytest.raises(Translated) as caught, OnFailure(translate):
         raise cause
     assert caught.value.__cause__ is cause
 
 
 def test_one_guard_serves_many_blocks_nested_ones_too() -> None:
     seen: list[BaseException] = []
-    guard = Guard(seen.append)
+    guard = OnFailure(seen.append)
     with pytest.raises(KeyError), guard, guard:
         raise KeyError
     with guard:
