@@ -25,7 +25,7 @@ class Child:
     ) -> None:
         self.log_file = root / f"{name}.log"
         # Isolated: else the script's directory would come before what is installed there.
-        command = [str(_python(name)), "-I", str(script), *arguments]
+        command = [str(python_of(name)), "-I", str(script), *arguments]
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=root,
@@ -61,7 +61,8 @@ class Child:
         return int(line)
 
 
-def _python(name: str) -> Path:
+def python_of(name: str) -> Path:
+    """The Python of the environment `name`."""
     environment = Path(os.environ.get(f"IMGSTORE_{name.upper()}") or Path(sys.prefix) / name)
     python = environment.absolute() / "bin" / "python"
     assert python.exists(), f"{environment} is missing: `make .venv/{name}.stamp` builds it"
