@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import getpass
 import grp
-import http.client
 import json
 import os
 import sqlite3
 import subprocess
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.support.child import Child, python_of
+from tests.support.client import send
+from tests.support.running import Running
 
 PASSWORD = "not-a-secret-here"
 PROJECTS = ("one", "two")
@@ -60,7 +59,7 @@ class Endpoint:
     endpoint_id: str
 
 
-class Keystone:
+class Keystone(Running):
     """One Keystone; use it as a context manager. `root` is where its configuration and log are; `data` where database
     and keys are, which several may share; `expiration`: seconds that its tokens are good for."""
 
@@ -207,13 +206,6 @@ class Keystone:
         if child is not None:
             child.stop()
 
-    def __enter__(self) -> Keystone:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-
     def _token(self, user: str, scope: object) -> str:
         password = {"user": {"name": user, "domain": DOMAIN, "password": PASSWORD}}
         auth = {"identity": {"methods": ["password"], "password": password}, "scope": scope}
@@ -241,12 +233,7 @@ class Keystone:
 
     def _request(
         self, method: str, path: str, headers: Mapping[str, str], value: object = None
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=PATIENCE)
+    ) -> tuple[int, Mapping[str, str], bytes]:
         body = None if value is None else json.dumps(value).encode()
-        try:
-            connection.request(method, f"/v3{path}", body=body, headers={"Content-Type": "application/json", **headers})
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
+        answer = send(method, f"{self.url}{path}", body=body, headers={"Content-Type": "application/json", **headers})
+        return answer.status, answer.headers, answer.body

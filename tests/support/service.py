@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from imgstore.service.assembly import Service
@@ -27,6 +26,7 @@ from imgstore.store import StoreSet
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
+from tests.support.running import Running
 
 STORES = ("fast", "slow")
 PATIENCE = 60.0
@@ -81,7 +81,7 @@ class CatalogView:
             return connection.execute(query, values).fetchall()
 
 
-class ServiceProcess:
+class ServiceProcess(Running):
     """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
 
     `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`, None for none of that name;
@@ -142,6 +142,11 @@ class ServiceProcess:
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def stop(self) -> None:
+        """SIGTERM, if it runs."""
+        if self._process is not None:
+            self.terminate()
+
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does."""
         self.process.kill()
@@ -181,14 +186,6 @@ class ServiceProcess:
     def _names(self, store: str | None) -> list[str]:
         chosen = STORES if store is None else (store,)
         return [name for each in chosen for name in os.listdir(self.stores[each])]
-
-    def __enter__(self) -> ServiceProcess:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process is not None:
-            self.terminate()
 
 
 class LocalService:

@@ -9,19 +9,19 @@ import re
 import socket
 import threading
 import urllib.parse
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from tests.support.listener import Listener
+from tests.support.running import Running
 from tests.support.sink.bodies import Chunked, Incoming, Measured, Sized, measure, pieces, read_all
 
 Operation = tuple[str, Callable[[], None]]
 """Its name, and what does it."""
 
 
-class Sink(ABC):
+class Sink(Running):
     """A server; use it as a context manager.
 
     `delays`: seconds by operation. `counts`: requests by operation. `peaks`: the most that were under way at a time.
@@ -63,17 +63,13 @@ class Sink(ABC):
         if self._stopping.wait(self.delays.get(name, 0)):
             raise ConnectionError("the sink stops")
 
+    def start(self) -> None:
+        self._listener.start()
+
     def stop(self) -> None:
         """Ends all connections. Its threads are gone afterwards."""
         self._stopping.set()
         self._listener.stop()
-
-    def __enter__(self: S) -> S:
-        self._listener.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
 
 
 S = TypeVar("S", bound=Sink)
