@@ -6,9 +6,12 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.clients.conftest import PATIENCE, Programs
 from tests.support.service import ServiceProcess
 
+pytestmark = pytest.mark.long
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.clients.conftest import PATIENCE, Programs
 from tests.support.service import ServiceProcess
+
+pytestmark = pytest.mark.long
 
 
 def test_image_goes_in_from_a_file_and_comes_out(programs: Programs, service: ServiceProcess, data: Path) -> None:
