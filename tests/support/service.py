@@ -117,13 +117,9 @@ class ServiceProcess(Running):
         """Starts it and waits until it listens."""
         with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
-                self.command(),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self.root,
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root,
                 env={**os.environ, **self._environment},
-            )
+            )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         match = re.search(r"https?://\S+:\d+", line)

@@ -130,11 +130,14 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
         """An answer; `headers` with underscores for dashes. Whoever has it may ask again before this thread goes on."""
         self.under_way.close()
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
+        self._send_headers(Content_Length=str(len(body)), **headers)
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _send_headers(self, **headers: str) -> None:
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
 
     def reply_content(self, size: int, **headers: str) -> None:
         """An answer of generated content, of the range that was asked for."""
@@ -145,14 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
             return
         partial = {"Content_Range": f"bytes {start}-{stop - 1}/{size}"} if "Range" in self.headers else {}
         self.send_response(206 if partial else 200)
-        for name, value in {
-            "Content_Length": str(stop - start),
-            "Accept_Ranges": "bytes",
-            **partial,
-            **headers,
-        }.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
+        self._send_headers(Content_Length=str(stop - start), Accept_Ranges="bytes", **partial, **headers)
         for piece in pieces(start, stop) if self.command != "HEAD" else ():
             self.connection.sendall(piece)
 
