@@ -11,14 +11,13 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pytest
 
 OURS = ("tests.", "bench.", "test_")
-PROCESSES = frozenset({"subprocess", "Popen", "multiprocessing", "fork", "create_server", "bind"})
-"""Names that only a function which starts something has."""
+PROCESSES = frozenset({"subprocess", "Popen", "multiprocessing", "fork", "create_server", "bind", "getfixturevalue"})
+"""Names that only a function which starts something has, or may have started by a fixture that nobody knows before."""
 SERVERS = frozenset({"cheroot", "uvicorn", "socketserver"})
 """Packages whose classes listen."""
 EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.bind"})
@@ -28,21 +27,11 @@ DATABASES = "tests.support.database_fixtures"
 BUILT_IN = frozenset({"tmp_path_factory", "pytestconfig", "record_testsuite_property"})
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the code of one function names: all names, what the global ones stand for, and the strings in it."""
-
-    names: frozenset[str]
-    values: tuple[object, ...]
-    texts: tuple[str, ...]
-
-
 class Search:
     """Everything that a test may reach: functions by their names, methods by the names that any of them has."""
 
-    def __init__(self, fixtures: Callable[[str], Iterable[object]]) -> None:
+    def __init__(self) -> None:
         self.starts = False
-        self._fixtures = fixtures
         self._names: frozenset[str] = frozenset()
         self._classes: set[type] = set()
         self._seen: set[types.FunctionType] = set()
@@ -69,36 +58,27 @@ class Search:
                 self._add_methods(base, self._names)
 
     def _add_methods(self, owner: type, names: frozenset[str]) -> None:
-        for name, methods in _methods(owner):
+        for name, method in _methods(owner):
             if name in names or _is_called_from_elsewhere(owner, name):
-                for method in methods:
-                    self._add_function(method)
+                self._add_function(method)
 
     def _add_function(self, function: types.FunctionType) -> None:
         if self.starts or function in self._seen or not _is_ours(function):
             return
         self._seen.add(function)
-        facts = _facts(function)
-        self.starts = not facts.names.isdisjoint(PROCESSES)
-        new, self._names = facts.names - self._names, facts.names | self._names
+        names, values = _named(function)
+        self.starts = not names.isdisjoint(PROCESSES)
+        new, self._names = names - self._names, names | self._names
         for owner in list(self._classes):
             self._add_methods(owner, new)
-        self.add(facts.values)
-        if "getfixturevalue" in facts.names:
-            for text in facts.texts:
-                self.add(list(self._fixtures(text)))
+        self.add(values)
 
 
 def starts_something(item: pytest.Function) -> bool:
     """Whether the test, or a fixture of it, may start a process or listen."""
     if item.get_closest_marker("needs"):
         return True
-    manager = item.session._fixturemanager
-
-    def fixtures(name: str) -> list[object]:
-        return [found.func for found in manager.getfixturedefs(name, item) or ()]
-
-    search = Search(fixtures)
+    search = Search()
     functions = (each.func for found in _fixtures(item).values() for each in found)
     search.add([item.function, *(function for function in functions if function.__module__ != DATABASES)])
     params = getattr(item, "callspec", None)
@@ -139,26 +119,23 @@ class Guard:
 
 
 @functools.cache
-def _facts(function: types.FunctionType) -> Facts:
-    codes = list(_codes(function.__code__))
-    names = frozenset(name for code in codes for name in (*code.co_names, *code.co_freevars))
+def _named(function: types.FunctionType) -> tuple[frozenset[str], list[object]]:
+    """All names in the function's code, and what the global ones stand for."""
+    names = frozenset(name for code in _codes(function.__code__) for name in (*code.co_names, *code.co_freevars))
     scope = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     values = [scope[name] for name in names if name in scope]
     modules = [value for value in values if isinstance(value, types.ModuleType) and _is_ours(value)]
-    values += [vars(module)[name] for module in modules for name in names if name in vars(module)]
-    texts = tuple(constant for code in codes for constant in code.co_consts if isinstance(constant, str))
-    return Facts(names, tuple(values), texts)
+    return names, values + [vars(module)[name] for module in modules for name in names if name in vars(module)]
 
 
 @functools.cache
-def _methods(owner: type) -> list[tuple[str, list[types.FunctionType]]]:
-    parts = {
-        name: [member, *(getattr(member, each, None) for each in ("fget", "__func__", "func"))]
-        for name, member in vars(owner).items()
-    }
+def _methods(owner: type) -> list[tuple[str, types.FunctionType]]:
+    """Plain ones, and those inside properties, class methods and the like."""
     return [
-        (name, [inspect.unwrap(part) for part in found if isinstance(part, types.FunctionType)])
-        for name, found in parts.items()
+        (name, inspect.unwrap(part))
+        for name, member in vars(owner).items()
+        for part in (member, *(getattr(member, each, None) for each in ("fget", "__func__", "func")))
+        if isinstance(part, types.FunctionType)
     ]
 
 
