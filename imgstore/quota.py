@@ -185,12 +185,29 @@ class MemoryQuota:
             account.give_back(size)
 
 
+class _NoHold:
+    """Holds nothing, since there is no limit."""
+
+    def extend_to(self, total: int) -> None:
+        """Has nothing to ask."""
+
+    def settle(self, actual: int) -> None:
+        """Has nothing to count."""
+
+    def release(self) -> None:
+        """Has nothing to give back."""
+
+
+NO_HOLD: Hold = _NoHold()
+"""What a quota without a limit returns: nobody asks it for more."""
+
+
 class _Unlimited:
     """No limit, and nothing to remember of anybody."""
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        """See Quota."""
-        return AccountHold(Account(None))
+        """Returns NO_HOLD."""
+        return NO_HOLD
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
         """See Quota."""
