@@ -122,5 +122,5 @@ def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
 
 def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:
     files = sorted(file.name for file in host.glob("host*.py"))
-    run = _run(host, "-m", "mypy", "--strict", "--cache-dir", "cache", *files)
+    run = _run(host, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "guide"), *files)
     assert run.returncode == 0, run.stdout
