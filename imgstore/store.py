@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.translate import OnFailure
+from imgstore.driver.translate import OnFailure, blamed_on
+from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
 
 
@@ -26,7 +28,8 @@ class Store:
 
     def location(self, key: str) -> Location:
         """The location of the object `key` in this store."""
-        return Location(store=self.identifier, key=key, url=self.driver.url(key))
+        with self.blamed():
+            return Location(store=self.identifier, key=key, url=self.driver.url(key))
 
     def for_context(self, context: object, *, url: str | None = None) -> Store:
         """This store with the driver for one caller (`StoreDriver.for_context`)."""
@@ -41,18 +44,17 @@ class Store:
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
-        return OnFailure(self._blame)
+        return OnFailure(partial(blamed_on, self.identifier))
 
-    def _blame(self, error: BaseException) -> None:
-        if isinstance(error, errors.StoreError):
-            named(error, self.identifier)
-        if isinstance(error, errors.ConfigurationError):
-            raise error.in_section(self.identifier) from error
+    def open_writer(self, key: str, *, size: int | None, limit: int | None) -> ObjectWriter:
+        """A writer of the driver; its errors name this store."""
+        with self.blamed():
+            return self.driver.open_writer(key, size=size, limit=limit, store=self.identifier)
 
 
 def named(error: errors.StoreError, identifier: str) -> errors.StoreError:
     """`error`, its `store` filled in unless it has one."""
-    error.store = error.store or identifier
+    blamed_on(identifier, error)
     return error
 
 
