@@ -46,6 +46,18 @@ with UploadService(stores, catalog=catalog, quota=quota).begin(UploadRequest("im
 copy(copy_service(stores, catalog, quota), "image", ["b"], "p").join()
 print([location.store for location in catalog.find("image").locations], quota.account("p").used)
 
+from host_observers import audited
+
+catalog.create("watched", owner="p")
+catalog.create("left", owner="p")
+uploads, downloads = audited(stores, catalog, print)
+with uploads.begin(UploadRequest("watched", ["a"])) as session:
+    session.write(b"hello")
+    session.finish()
+uploads.begin(UploadRequest("left", ["a"])).abort()
+with downloads.open(catalog.find("watched"), start=4) as download:
+    b"".join(download)
+
 from host_quota import shared_quota
 from imgstore.errors import QuotaExceeded
 from imgstore.sql import Account
@@ -117,7 +129,8 @@ def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
     stores = "[imgstore]\nenabled_stores = a:filesystem, b:filesystem\ndefault_store = a\nproject_quota = 10\n"
     (host / "imgstore.conf").write_text(stores + "".join(f"[{store}]\ndatadir = {host}/{store}\n" for store in "ab"))
     run = _run(host, "-W", "error", "use.py")
-    assert run.stdout == "413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n5\n", run.stderr
+    audit = "upload watched: 5 bytes, a\nupload left: given up\ndownload watched: 1 bytes, a\n"
+    assert run.stdout == f"413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n{audit}5\n", run.stderr
 
 
 def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:
