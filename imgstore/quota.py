@@ -181,9 +181,27 @@ class MemoryQuota:
             account.give_back(size)
 
 
+class _NoHold:
+    """Holds nothing, since there is no limit."""
+
+    def extend_to(self, total: int) -> None:
+        """Has nothing to ask."""
+
+    def settle(self, actual: int) -> None:
+        """Has nothing to count."""
+
+    def release(self) -> None:
+        """Has nothing to give back."""
+
+
+NO_HOLD: Hold = _NoHold()
+"""The hold of a quota without a limit."""
+
+
 class _Unlimited:
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        return AccountHold(Account(None))
+        """Sets nothing aside."""
+        return NO_HOLD
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
         """Nothing was counted."""

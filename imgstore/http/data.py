@@ -1,9 +1,9 @@
-"""Upload and download of the data of one image as exchanges of HTTP messages.
+"""Upload and download of one image's data as exchanges of HTTP messages.
 
-Every refusal that needs only the headers comes before the adapter reads a byte (law "refuse early"). Then the adapter
-pushes the bytes into an `UploadExchange`. Errors are raised, and `error_response` turns them into answers, so that a
-host may log, count or change them in between. An exception that is not the library's is a defect: everything is undone,
-and the exception goes on to the server.
+Whatever can be refused by the request's headers alone is refused before the adapter reads a byte (law 5); from then on
+the bytes are pushed into an `UploadExchange`. Errors are raised, and `error_response` makes answers of them; so a host
+may log, count or rewrite them in between. What is not one of the library's errors passes through, after everything
+begun was undone: it is a defect, and for the server to report.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from imgstore.transfers.upload import UploadService
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_READABLE = frozenset({"active", "deactivated"})  # the catalog hides a deactivated image from those who may not read it
+_READABLE = frozenset({"active", "deactivated"})  # deactivated: only for those to whom the catalog shows it
 
 
 class ImageData:
     """The resource `/v2/images/{image_id}/file`. One for the whole host, used by all its threads.
 
-    `headers` have names in lower case. `context` belongs to the host: its catalog gets it unchanged.
+    `headers` are the request's, with their names in lower case; `context` is the host's own, and its catalog gets it
+    untouched.
     """
 
     def __init__(self, uploads: UploadService, downloads: DownloadService) -> None:
@@ -38,10 +39,10 @@ class ImageData:
         self._downloads = downloads
 
     def begin_upload(self, image_id: str, headers: Headers, *, context: object = None) -> UploadExchange:
-        """Checks a PUT in the order of the Image API, and prepares for its first byte.
+        """Checks a PUT in the order of the Image API and makes ready for its first byte.
 
-        Raises UnsupportedMediaType, InvalidRequest, SizeMismatch, UnknownStore, ImageNotFound, and then the refusals of
-        `UploadService.begin`. A refusal leaves nothing changed.
+        Raises UnsupportedMediaType, InvalidRequest, SizeMismatch, UnknownStore, ImageNotFound, and then what
+        `UploadService.begin` says of image, size, quota and store. Then nothing has changed.
         """
         wanted = requests.read_upload(headers)
         stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
@@ -55,8 +56,8 @@ class ImageData:
     ) -> Response:
         """The answer to a GET, or with `head` to a HEAD; `query` is the query string without its question mark.
 
-        The body raises StoreUnavailable (or another StoreError) if it cannot be delivered whole: then cut the
-        connection. Raises InvalidRequest, UnknownStore, ImageNotFound, Forbidden, RangeNotSatisfiable, DataGone,
+        The body raises StoreUnavailable (or another StoreError) if it cannot be delivered whole: then the connection
+        is to be cut. Raises InvalidRequest, UnknownStore, ImageNotFound, Forbidden, RangeNotSatisfiable, DataGone,
         StoreUnavailable, CatalogUnavailable.
         """
         prefer = requests.read_prefer(query)
@@ -73,7 +74,7 @@ class ImageData:
         return self._with_body(image, ranges.requested(headers, _size(image), etag=etag), prefer, context)
 
     def _headers_only(self, image: StoredImage, prefer: list[str], context: object) -> Response:
-        """Opens an empty range, which proves that a GET would find the image."""
+        """Opens no byte of the image, which proves all the same that a GET would find it."""
         size = _size(image)
         self._downloads.open(image, start=0, stop=0, prefer=prefer, context=context).close()
         return Response(200, "OK", _whole_headers(image, size))
@@ -88,7 +89,7 @@ class ImageData:
 
 
 class UploadExchange:
-    """One PUT under way: push the body, then `finish`. As a context manager it aborts unless it is finished."""
+    """One PUT under way: push the body, then `finish`. As a context manager it aborts unless it was finished."""
 
     def __init__(self, session: UploadSession, *, body_length: int | None) -> None:
         self._session = session
@@ -96,24 +97,24 @@ class UploadExchange:
 
     @property
     def body_length(self) -> int | None:
-        """How many bytes of the body belong to the image; None: all, until the framing ends."""
+        """Bytes of the body that belong to the image; None: all, up to where the body's framing ends."""
         return self._body_length
 
     def next_read(self, most: int) -> int:
-        """How many bytes to read next: at most `most`, none beyond the end of the body (then 0), and at most one byte
-        that would be refused."""
+        """How many bytes to ask the client for next: up to `most`, never beyond the body's end (then 0), and no further
+        than the first byte that would be refused."""
         left = None if self._body_length is None else self._body_length - self._session.total
         room = self._session.room
         bounds = (most, left, None if room is None else room + 1)
         return min(bound for bound in bounds if bound is not None)
 
     def write(self, chunk: Chunk) -> None:
-        """The next bytes of the body. Raises as `UploadSession.write` does; then everything is undone."""
+        """The next bytes of the body. Raises what `UploadSession.write` raises, and then everything is undone."""
         self._session.write(chunk)
 
     def finish(self) -> Response:
-        """The answer, after the last byte. Raises BodyBroken if fewer bytes came than Content-Length says, and as
-        `UploadSession.finish` does; then everything is undone."""
+        """The answer, after the last byte. Raises BodyBroken if there were fewer than Content-Length says, and what
+        `UploadSession.finish` raises; then everything is undone."""
         if self._body_length is not None and self._session.total < self._body_length:
             self.abort()
             raise errors.BodyBroken(f"The body ended after {self._session.total} of {self._body_length} bytes.")
@@ -121,7 +122,7 @@ class UploadExchange:
         return Response(204, "No Content")
 
     def abort(self) -> None:
-        """Undoes everything; does nothing after the end."""
+        """Undoes everything; a no-op after the end."""
         self._session.abort()
 
     def __enter__(self) -> Self:
@@ -137,7 +138,7 @@ def _require_image_id(image_id: str) -> None:
 
 
 def _size(image: StoredImage) -> int:
-    """An active image without data has lost it: it is not an empty image."""
+    """An active image without data is data lost, never an image without content."""
     if image.size is None or not image.locations:
         raise errors.DataGone("The image is active but the catalog knows no data of it.")
     return image.size
@@ -157,6 +158,6 @@ def _common_headers(image: StoredImage, length: int) -> tuple[tuple[str, str], .
 
 
 def _whole_headers(image: StoredImage, size: int) -> tuple[tuple[str, str], ...]:
-    """With Content-MD5: it is the digest of the whole body, so an answer with a range cannot have it."""
+    """With Content-MD5, which is the digest of the body, so that a part of the image cannot carry it."""
     md5 = () if image.checksum is None else (("Content-MD5", image.checksum),)
     return (*_common_headers(image, size), *md5)

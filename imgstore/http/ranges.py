@@ -1,7 +1,7 @@
-"""Which bytes of an image a request wants, if any: Range, If-Range, If-None-Match (RFC 9110).
+"""Which bytes of an image a request wants, and whether it wants any: Range, If-Range, If-None-Match (RFC 9110).
 
-The Image API deviates twice: a header that cannot be parsed is 416 and not ignored, and old clients send their range as
-Content-Range. Several ranges in one request are refused.
+Two deviations that the Image API brings along: a header that cannot be parsed is refused with 416 instead of being
+ignored, and old clients send their range as Content-Range. Several ranges in one request are refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def entity_tag(hash_value: str | None) -> str | None:
 
 
 def not_modified(headers: Headers, etag: str | None) -> bool:
-    """Whether If-None-Match names the tag of the answer (weak comparison); `*` names any."""
+    """Whether If-None-Match names what the client would get (weak comparison); `*` names anything."""
     wanted = header(headers, "if-none-match")
     if wanted is None:
         return False
@@ -45,9 +45,9 @@ def not_modified(headers: Headers, etag: str | None) -> bool:
 
 
 def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
-    """The requested range of `size` bytes; None for the whole image.
+    """The range that is asked for, out of `size` bytes; None for the whole image.
 
-    Raises InvalidRequest for several ranges, RangeNotSatisfiable for an empty or malformed one.
+    Raises InvalidRequest for several ranges, RangeNotSatisfiable for one that has no byte or cannot be parsed.
     """
     if not _if_range_holds(headers, etag):
         return None

@@ -1,6 +1,7 @@
-"""The headers of a request, read strictly: nothing is guessed, so nothing but the image is stored.
+"""What the headers of a request say: read strictly, so that nothing is stored that is not the image.
 
-Header names are in lower case, as adapters pass them. An invalid value is refused with the error that says why.
+Header names are lower case here, as adapters deliver them. A value that cannot be taken at its word is refused with the
+error that says why; nothing is guessed. What this module refuses to do: look at an image, a store, a body.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 
 @dataclass(frozen=True, slots=True)
 class UploadHeaders:
-    """The headers of an upload. `size`: bytes that the image must have (None: unknown). `body_length`: bytes of the
-    body by its Content-Length (None: the framing ends it). `store` None: the default store."""
+    """What an upload's headers say. `size`: bytes that the image must have (None: unknown). `body_length`: bytes of
+    the body by its Content-Length (None: its framing says where it ends). `store` None: the default one."""
 
     store: str | None
     size: int | None
@@ -34,7 +35,7 @@ class UploadHeaders:
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The value without surrounding blanks; None if absent. Raises InvalidRequest for control characters in it."""
+    """The value without the blanks around it; None if absent. Raises InvalidRequest for control characters in it."""
     value = headers.get(name)
     if value is None:
         return None
@@ -45,20 +46,20 @@ def header(headers: Headers, name: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """A text of the client, safe for a message: escaped, quoted ASCII of some 40 characters at most."""
+    """A short, escaped form of what the client sent, fit for a message: quoted ASCII of at most some 40 characters."""
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
 def is_image_id(image_id: str) -> bool:
-    """Whether it is a UUID in its usual form, as every image identifier is."""
+    """Whether it is a UUID in its usual form, which every image's identifier is."""
     return _UUID.fullmatch(image_id) is not None
 
 
 def read_upload(headers: Headers) -> UploadHeaders:
-    """The headers of an upload, checked in the order of the Image API.
+    """What the headers of an upload say, checked in the order in which they are to be blamed.
 
-    Raises UnsupportedMediaType; InvalidRequest for a malformed or ambiguous header; SizeMismatch if the declared size
-    and Content-Length differ.
+    Raises UnsupportedMediaType; InvalidRequest for a malformed or ambiguous header; SizeMismatch where the declared
+    size and Content-Length differ.
     """
     _require_octet_stream(headers)
     declared = _number(headers, SIZE)
@@ -72,8 +73,8 @@ def read_upload(headers: Headers) -> UploadHeaders:
 
 
 def read_stores(store: str | None, *, several: bool) -> list[str]:
-    """The identifiers in the header that names the store; none without it. With `several` they are separated by commas.
-    Raises InvalidRequest for an empty identifier in the list."""
+    """The identifiers in the header that names the store: none without it, and where an upload may go to several stores
+    those between its commas. Raises InvalidRequest for a list with nothing between two of them."""
     if store is None or not several:
         return [] if store is None else [store]
     identifiers = [identifier.strip(" ") for identifier in store.split(",")]
@@ -83,7 +84,7 @@ def read_stores(store: str | None, *, several: bool) -> list[str]:
 
 
 def read_prefer(query: str) -> list[str]:
-    """The stores in `prefer=a,b` of a query string, most preferred first. Raises InvalidRequest."""
+    """The stores named by `prefer=a,b` in a query string, most preferred first. Raises InvalidRequest."""
     values = parse_qs(query, keep_blank_values=True).get("prefer", [])
     names = [name.strip() for value in values for name in value.split(",")]
     for name in names:
@@ -93,12 +94,12 @@ def read_prefer(query: str) -> list[str]:
 
 
 def has_body(headers: Headers) -> bool:
-    """Whether the client announces a body that is not empty."""
+    """Whether the client has announced a body, of any length but zero."""
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0"
 
 
 def body_failure(error: BaseException) -> errors.RequestError:
-    """The library's error for a failed read of the body: BodyStalled for a timeout, else BodyBroken."""
+    """The library's error for what an adapter met while it read a body: BodyStalled for a timeout, else BodyBroken."""
     kind = type(error).__name__
     if isinstance(error, TimeoutError):
         return errors.BodyStalled("The client sent nothing for too long in the middle of the body.", detail=kind)

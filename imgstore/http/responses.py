@@ -1,7 +1,7 @@
 """Answers: the value that an adapter sends, and the answer to a request that failed.
 
-The body of an error follows the client's Accept: JSON for programs, a small escaped page for browsers, text for all
-others. It has the error's message, which is meant for clients. The error's detail is for the log only.
+An error's body follows the client's Accept: JSON for programs, a small escaped page for browsers, text for everyone
+else. It holds the error's message, which is meant for clients; the error's detail goes to the log and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGN
 
 @dataclass(frozen=True)
 class Response:
-    """The answer to send. `closing`: the body of the request may be unread, so the connection must close after the
-    answer; some servers see to that by themselves. The caller closes the response, whether it was sent or not."""
+    """What to send. `closing`: the request's body may be unread, so the connection cannot serve another request; a
+    server that notices this by itself need not be told. Whoever got the response calls `close`, sent or not."""
 
     status: int
     reason: str
@@ -36,30 +36,42 @@ class Response:
     closing: bool = False
 
     def close(self) -> None:
-        """Closes the body; does nothing the second time."""
+        """Returns what the body holds; a no-op the second time."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
 
 
-class NoSuchPath(errors.RequestError, status=404, code="not-found"):
+class NoSuchPath(errors.RequestError):
     """The path names no resource."""
 
+    status = 404
+    code = "not-found"
+    title = "Not Found"
 
-class MethodNotAllowed(errors.RequestError, status=405, code="method-not-allowed"):
-    """The path is right, but the method is not one of `allowed`."""
+
+class MethodNotAllowed(errors.RequestError):
+    """The path is right, the method is none of `allowed`."""
+
+    status = 405
+    code = "method-not-allowed"
+    title = "Method Not Allowed"
 
     def __init__(self, message: str, *, allowed: Iterable[str]) -> None:
         super().__init__(message)
         self.allowed = tuple(allowed)
 
 
-class LengthRequired(errors.RequestError, status=411, code="length-required"):
-    """The length of the body is unknown, and the server does not mark its end."""
+class LengthRequired(errors.RequestError):
+    """The body's length is not announced, and the server does not say where the body ends."""
+
+    status = 411
+    code = "length-required"
+    title = "Length Required"
 
 
 def error_response(error: errors.ImgstoreError, headers: Headers) -> Response:
-    """The answer to a request with these `headers` that failed with `error`."""
+    """The answer to a request with these `headers` that ended in `error`."""
     if error.status >= 500 or error.blame is errors.Blame.STORE:
         LOG.warning("Answered %s: %s", error.status, describe(error))
     media_type = negotiated(headers.get("accept"))
@@ -79,9 +91,9 @@ def error_response(error: errors.ImgstoreError, headers: Headers) -> Response:
 
 
 def negotiated(accept: str | None) -> str:
-    """The media type of an error's body for this Accept: text unless the client prefers another (RFC 9110, 12.5.1).
+    """The media type of an error's body for this Accept: text unless something else is preferred (RFC 9110, 12.5.1).
 
-    The higher weight wins, then the more specific range, then the earlier one.
+    The higher weight wins, then the range that names the type more exactly, then the one that is listed first.
     """
     ranges = list(_accepted(accept or "*/*"))
     best = max(_OFFERS, key=lambda offer: _preference(offer, ranges))
@@ -96,7 +108,7 @@ def _accepted(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _preference(offer: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
-    """Weight, exactness and place of the most specific range for `offer`, which overrides the others."""
+    """Weight, exactness, place: of the range that names `offer` most exactly, since that one overrides the others."""
     family = offer.partition("/")[0] + "/*"
     for exactness, name in ((2, offer), (1, family), (0, "*/*")):
         for place, (media_range, weight) in enumerate(ranges):
@@ -119,7 +131,7 @@ def _body(error: errors.ImgstoreError, media_type: str) -> str:
 
 
 def _message(error: errors.ImgstoreError) -> str:
-    """The message for the client. A 500 reveals nothing; its cause is for the log."""
+    """What failed inside is nobody's business outside: a 500 tells nothing."""
     return "The server failed to handle the request." if error.status == 500 else str(error)
 
 
