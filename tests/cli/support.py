@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.drivers import GATE
-from tests.config.packages import install
+from tests.support.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))

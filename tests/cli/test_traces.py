@@ -9,7 +9,7 @@ import pytest
 
 from imgstore.cli.app import GROUPS
 from tests.cli.support import PATIENCE, Shop
-from tests.config.packages import FAR_FROM_TMP
+from tests.support.packages import FAR_FROM_TMP
 
 RUN = "from imgstore.cli.main import main; sys.exit(main())"
 ARGUMENTS = {

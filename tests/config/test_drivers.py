@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.packages import DRIVER, Start, install, start
+from tests.support.packages import DRIVER, Start, install, start
 
 REPORT = "Report it to the driver's author, or use another driver."
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.packages import install
 from tests.s3.places import Place as S3Place
 from tests.support.database_fixtures import KINDS
+from tests.support.packages import install
 from tests.support.service import STORES, Options
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import World

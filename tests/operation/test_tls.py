@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from imgstore.service.server.tls import tls_context
-from tests.operation.certificates import write_certificate
 from tests.service.test_process import refusal
+from tests.support.certificates import write_certificate
 from tests.support.client import OCTETS
 from tests.support.service import ServiceProcess
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operation.certificates import write_certificate
 from tests.support import faults
+from tests.support.certificates import write_certificate
 from tests.support.client import first_line, read_answer, send
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.operation.certificates import write_certificate
+from tests.support.certificates import write_certificate
 from tests.support.child import Child
 from tests.support.running import Running
 from tests.support.swift.account import SwiftAccount
