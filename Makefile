@@ -75,7 +75,7 @@ sample: $(VENV)/test.stamp
 	$(BIN)/oslopolicy-sample-generator --config-file etc/oslo-policy-generator.conf
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find imgstore tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what is to be installed changes; one environment for all, so that `test` adds to what `run` has.
