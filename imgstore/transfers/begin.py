@@ -22,6 +22,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
 from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
+from imgstore.transfers.observer import Observation
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.taps import Tap, TapFactory
 from imgstore.transfers.target import HoldEnd, SessionWriter, StoreWriter, leave_out
@@ -101,7 +102,9 @@ def reserve(plan: Plan, quota: Quota) -> list[Room]:
     return rooms
 
 
-def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory] = ()) -> UploadSession:
+def open_session(
+    plan: Plan, rooms: Sequence[Room], *, observation: Observation, taps: Sequence[TapFactory] = ()
+) -> UploadSession:
     """Opens everything; `rooms` are those of `reserve`. Raises StoreFull, StoreUnavailable, ObjectExists, and what a
     tap's factory raises."""
     writer = _writer(plan, _opened(plan, rooms))
@@ -115,6 +118,7 @@ def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory
         digests=digests,
         taps=_open_taps(plan, taps),
         undo=plan.undo,
+        observation=observation,
         size=plan.size,
         max_image_size=settings.max_image_size,
         hash_algo=settings.hash_algo,

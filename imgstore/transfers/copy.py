@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.catalog import CopyCatalog
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import Plan, Room, UploadSettings, chosen, open_session, reserve
 from imgstore.transfers.download import DownloadService
+from imgstore.transfers.observer import COPY, Observation, Observer, Transfer
 from imgstore.transfers.session import library_errors
 from imgstore.undo import Undo
 
@@ -59,8 +60,10 @@ class CopyService:
         downloads: DownloadService,
         quota: Quota = UNLIMITED,
         settings: UploadSettings | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
+        self._observers = tuple(observers)
         self._catalog = catalog
         self._downloads = downloads
         self._quota = quota
@@ -73,6 +76,18 @@ class CopyService:
         (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded, StoreFull. Then nothing has changed, but
         that the last three count as a copy that failed.
         """
+        transfer = Transfer(COPY, request.image_id, self._asked_for(request.stores), None)
+        observation = Observation(self._observers, transfer)
+        with OnFailure(observation.failed):
+            return self._begun(request, observation)
+
+    def _asked_for(self, identifiers: Sequence[str]) -> Sequence[str]:
+        try:
+            return [store.identifier for store in chosen(self._stores, identifiers)]
+        except (errors.UnknownStore, errors.InvalidRequest):
+            return ()
+
+    def _begun(self, request: CopyRequest, observation: Observation) -> ImageCopy:
         if not request.stores:
             raise errors.InvalidRequest("Name the stores that the image is to be copied to.")
         stores = chosen(self._stores, request.stores)
@@ -82,7 +97,8 @@ class CopyService:
         try:
             with library_errors():
                 plan, image = self._granted(request, stores, undo)
-                return ImageCopy(plan, reserve(plan, self._quota), image=image, downloads=self._downloads)
+                rooms = reserve(plan, self._quota)
+                return ImageCopy(plan, rooms, image=image, downloads=self._downloads, observation=observation)
         except BaseException:
             undo.run()
             raise
@@ -105,8 +121,12 @@ class CopyService:
 class ImageCopy:
     """One copy that may begin: `run` it once, on whichever thread, or `abort` it. `stop` is for other threads."""
 
-    def __init__(self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService) -> None:
+    def __init__(
+        self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService,
+        observation: Observation,
+    ) -> None:  # fmt: skip
         self.image = image
+        self._observation = observation
         self._plan = plan
         self._rooms = rooms
         self._downloads = downloads
@@ -124,7 +144,7 @@ class ImageCopy:
         CatalogUnavailable, CopyStopped. Then everything was undone.
         """
         try:
-            with library_errors():
+            with OnFailure(self._observation.failed), library_errors():
                 return self._copied()
         except BaseException:
             self.abort()
@@ -137,9 +157,14 @@ class ImageCopy:
     def abort(self) -> None:
         """Undoes what `begin` did; a no-op after `run`."""
         self._plan.undo.run()
+        self._observation.failed(None)
 
     def _copied(self) -> UploadResult:
-        with self._downloads.open(self.image) as download, open_session(self._plan, self._rooms) as session:
+        with (
+            self._downloads.open(self.image) as download,
+            open_session(self._plan, self._rooms, observation=self._observation) as session,
+            OnFailure(self._observation.failed),
+        ):
             for chunk in download:
                 if self._stopped.is_set():
                     raise CopyStopped("The copy was stopped.")

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
+from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, Transfer
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class DownloadService:
         source: ImageSource,
         resumes: int = RESUMES,
         sleep: Callable[[float], None] = time.sleep,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
+        self._observers = tuple(observers)
         self._source = source
         self._resumes = resumes
         self._sleep = sleep
@@ -68,12 +71,23 @@ class DownloadService:
         end = image.size if stop is None else stop
         if not 0 <= start <= end <= image.size:
             raise errors.RangeNotSatisfiable(f"The image has {image.size} bytes.", size=image.size)
-        download = Download(
-            self._stores, image, self._ordered(image.locations, prefer), start, end, resumes=self._resumes,
-            sleep=self._sleep, context=context,
-        )  # fmt: skip
-        download.begin()
+        observers = self._observers if start < end else ()
+        observation = Observation(
+            observers, Transfer(DOWNLOAD, image.image_id, self._asked_for(image, prefer), end - start)
+        )
+        with OnFailure(observation.failed):
+            download = Download(
+                self._stores, image, self._ordered(image.locations, prefer), start, end, resumes=self._resumes,
+                sleep=self._sleep, context=context, observation=observation,
+            )  # fmt: skip
+            download.begin()
         return download
+
+    def _asked_for(self, image: StoredImage, prefer: Sequence[str]) -> Sequence[str]:
+        try:
+            return [self._ordered(image.locations, prefer)[0].store]
+        except errors.UnknownStore:
+            return ()
 
     def check_prefer(self, prefer: Sequence[str]) -> None:
         """Raises UnknownStore for a store that is not enabled."""
@@ -96,8 +110,9 @@ class Download:
 
     def __init__(
         self, stores: StoreSet, image: StoredImage, locations: list[Location], start: int, stop: int, *, resumes: int,
-        sleep: Callable[[float], None], context: object,
+        sleep: Callable[[float], None], context: object, observation: Observation,
     ) -> None:  # fmt: skip
+        self._observation = observation
         self.image = image
         self.start = start
         self.stop = stop
@@ -128,13 +143,17 @@ class Download:
 
     def __iter__(self) -> Iterator[bytes]:
         while self._position < self.stop:
-            chunk = self._next_chunk()
+            with OnFailure(self._observation.failed):
+                chunk = self._next_chunk()
             self._position += len(chunk)
             self._tries_left = self._resumes
             yield chunk
+            self._observation.moved(len(chunk))
+        self._observation.ended(Outcome([self._location.store], self.length))
 
     def close(self) -> None:
         """Returns connections and descriptors; a no-op the second time."""
+        self._observation.failed(None)
         if self._reader is not None:
             reader, self._reader = self._reader, None
             self._close_quietly(reader)

@@ -27,6 +27,7 @@ from imgstore.driver.writer import octets
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
+from imgstore.transfers.observer import Observation, Outcome
 from imgstore.transfers.taps import Tap
 from imgstore.transfers.target import SessionWriter, StoreWriter
 from imgstore.undo import Undo, describe
@@ -65,6 +66,7 @@ class SessionParts:
     digests: Digests
     taps: Sequence[Tap]
     undo: Undo
+    observation: Observation
     size: int | None
     max_image_size: int | None
     hash_algo: str
@@ -82,6 +84,7 @@ class UploadSession:
         self._writer = parts.writer
         self._digests = parts.digests
         self._undo = parts.undo
+        self._observation = parts.observation
         self._small: list[bytes] = []
         self._small_bytes = 0
         self._total = 0
@@ -107,11 +110,12 @@ class UploadSession:
         image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
-        with OnFailure(self._undo_all), OnFailure(self._look_for_image):
+        with OnFailure(self._observation.failed), OnFailure(self._undo_all), OnFailure(self._look_for_image):
             data = octets(chunk)
             self._total += len(data)
             self._writer.admit(self._total)
             self._gather(data)
+        self._observation.moved(len(data))
 
     def finish(self) -> UploadResult:
         """After the last byte: what was written is committed and the image becomes active, or everything is undone.
@@ -119,7 +123,7 @@ class UploadSession:
         Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
         """
         self._expect_open()
-        with OnFailure(self._undo_all):
+        with OnFailure(self._observation.failed), OnFailure(self._undo_all):
             with OnFailure(self._look_for_image):
                 self._flush()
                 self._writer.expect_complete()
@@ -137,10 +141,18 @@ class UploadSession:
             self._undo.forget()
             self._open = False
         self._close_helpers()
+        stores = [location.store for location in result.locations]
+        self._observation.ended(Outcome(stores, result.size, sorted(digests)))
         return result
 
     def abort(self) -> None:
         """Undoes everything; a no-op after `finish` or after a failure."""
+        try:
+            self._end_undone()
+        finally:
+            self._observation.failed(None)
+
+    def _end_undone(self) -> None:
         if self._open:
             self._open = False
             self._undo.run()
@@ -159,7 +171,7 @@ class UploadSession:
         try:
             _upload_failed(error)
         finally:
-            self.abort()
+            self._end_undone()
 
     def _look_for_image(self, error: BaseException) -> None:
         """A store is not to blame for what it refuses an attempt that lost its image: recovery has removed what it

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 from imgstore import errors
 from imgstore.catalog import ImageCatalog
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.observer import UPLOAD, Observation, Observer, Transfer
 from imgstore.transfers.session import UploadSession, library_errors
 from imgstore.transfers.taps import TapFactory
 from imgstore.undo import Undo
@@ -35,8 +36,10 @@ class UploadService:
         quota: Quota = UNLIMITED,
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
+        self._observers = tuple(observers)
         self._catalog = catalog
         self._quota = quota
         self._settings = settings or UploadSettings()
@@ -62,6 +65,18 @@ class UploadService:
         InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or QuotaExceeded where the size is known; what the
         store says (StoreFull, StoreUnavailable). Then nothing has changed.
         """
+        transfer = Transfer(UPLOAD, request.image_id, self._asked_for(request.stores), request.size)
+        observation = Observation(self._observers, transfer)
+        with OnFailure(observation.failed):
+            return self._begun(request, observation)
+
+    def _asked_for(self, identifiers: Sequence[str]) -> Sequence[str]:
+        try:
+            return [store.identifier for store in self.check_stores(identifiers)]
+        except (errors.UnknownStore, errors.InvalidRequest):
+            return ()
+
+    def _begun(self, request: UploadRequest, observation: Observation) -> UploadSession:
         if request.size is not None and request.size < 0:
             raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
         stores = self.check_stores(request.stores)
@@ -69,7 +84,7 @@ class UploadService:
         try:
             with library_errors():
                 plan = self._granted(request, stores, undo)
-                return open_session(plan, reserve(plan, self._quota), taps=self._taps)
+                return open_session(plan, reserve(plan, self._quota), taps=self._taps, observation=observation)
         except BaseException:
             undo.run()
             raise
