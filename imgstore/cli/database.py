@@ -38,8 +38,8 @@ def service_configuration(options: argparse.Namespace) -> tuple[cfg.ConfigOpts, 
     ConfigurationError."""
     with needing_the_service():
         from imgstore.service.options import database, load
-        from imgstore.service.standalone import embedded_configuration
-    files = configuration_files(options.config_file) or [str(embedded_configuration(options.data_dir))]
+        from imgstore.service.standalone import standalone_configuration
+    files = configuration_files(options.config_file) or [str(standalone_configuration(options.data_dir))]
     conf = load(files)
     return conf, database(conf, options.data_dir)
 

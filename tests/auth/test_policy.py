@@ -25,7 +25,7 @@ READING = {"get_images", "get_image", "download_image"}
 ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
-def configured(text: str = "", *, root: Path | None = None) -> policy_rules.Rules:
+def configured(text: str = "", *, root: Path | None = None) -> policy_rules.PolicyRules:
     """The rules, with an operator's file over the defaults."""
     conf = cfg.ConfigOpts()
     conf(args=[], default_config_files=[], default_config_dirs=[])
@@ -33,10 +33,10 @@ def configured(text: str = "", *, root: Path | None = None) -> policy_rules.Rule
     if root is not None:
         (root / "rules.yaml").write_text(text)
         conf.set_override("policy_file", str(root / "rules.yaml"), group=policy_rules.SECTION)
-    return policy_rules.Rules(conf)
+    return policy_rules.PolicyRules(conf)
 
 
-def person(made: policy_rules.Rules, roles: str, project: str | None = "one", **headers: str) -> Caller:
+def person(made: policy_rules.PolicyRules, roles: str, project: str | None = "one", **headers: str) -> Caller:
     """Whom the headers of keystonemiddleware describe."""
     known = {} if project is None else {"HTTP_X_PROJECT_ID": project}
     return made.caller_of({"HTTP_X_ROLES": roles, "HTTP_X_USER_ID": "user", **known, **headers})

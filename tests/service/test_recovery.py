@@ -16,8 +16,8 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import Attempt, UploadRequest
-from imgstore.service.cleanup import leftovers as remains
-from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, Removals
+from imgstore.service.cleanup.leftovers import dead_objects, leftovers
+from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
 from imgstore.sql import NewImage, SqlCatalog
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
@@ -137,7 +137,7 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
 
 def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, driver: Moody, catalog: SqlCatalog) -> None:
     now = [0.0]
-    removals = Removals(stores, catalog, clock=lambda: now[0])
+    removals = RemovalQueue(stores, catalog, clock=lambda: now[0])
     attempt = died(catalog)
     assert catalog.abandon_uploads() == 1
     driver.down = True
@@ -165,7 +165,7 @@ def test_store_that_is_not_enabled_any_more_keeps_its_removals(
 ) -> None:
     died(catalog, "gone")
     catalog.abandon_uploads()
-    Removals(stores, catalog).attempt(catalog.removals())
+    RemovalQueue(stores, catalog).attempt(catalog.removals())
     assert len(catalog.removals()) == 1
     assert "gone" in caplog.text
     catalog.close()
@@ -242,9 +242,9 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
         if kind in ("living", "old"):
             os.utime(datadir / name, (0, 0))
     store = Store("fast", FilesystemDriver(datadir=str(datadir)))
-    found = {leftover.name for leftover in remains.leftovers(catalog, store)}
+    found = {leftover.name for leftover in leftovers(catalog, store)}
     assert found == {names["dead"], names["removing"], names["old"]}
-    assert {leftover.name for leftover in remains.leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+    assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
     catalog.close()
 
 
@@ -254,5 +254,5 @@ def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) 
     catalog.release(dead)
     for key in (living.key, dead.key, f"{dead.image_id}.2", "stranger"):
         put(driver, key)
-    assert [info.key for info in remains.dead_objects(catalog, Store("fast", driver))] == [dead.key]
+    assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [dead.key]
     catalog.close()

@@ -24,6 +24,7 @@ from imgstore.service.health import HealthSettings
 from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
+from imgstore.transfers.observer import Observer
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
@@ -202,6 +203,7 @@ class LocalService:
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
         project_quota: int | None = None,
+        observers: Sequence[Observer] = (),
         body_timeout: float = PATIENCE,
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
@@ -214,6 +216,7 @@ class LocalService:
             opened(f"sqlite:///{self.catalog.database}", PARTS, busy_timeout=busy_timeout),
             settings=settings,
             taps=taps,
+            observers=observers,
             project_quota=project_quota,
             authenticate=authenticate,
             health=health,

@@ -76,9 +76,9 @@ class Purge(ListCommand):
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
     def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
-        from imgstore.service.cleanup.purge import Purging
+        from imgstore.service.cleanup.purge import Purge
 
-        purging = Purging(catalog, found.stores, stores)
+        purging = Purge(catalog, found.stores, stores)
         for store in sorted(purging.elsewhere(found.stores)):
             LOG.warning("Something is to be removed from store '%s', which is not enabled.", store)
         sources: list[Source] = [purging.uploads, purging.removals]
