@@ -72,12 +72,12 @@ def expected(role: str, action: str, owner: str, visibility: str) -> int:
 
 
 @pytest.mark.parametrize("role", ["admin", "member", "reader"])
-@pytest.mark.parametrize("action", sorted(policy.ACTIONS))
-def test_defaults_by_role_owner_and_visibility(role: str, action: str) -> None:
+def test_defaults_by_role_owner_and_visibility(role: str) -> None:
     caller = person(configured(), role)
     images = [(owner, seen) for owner in ("one", "two") for seen in ("private", "shared", "community", "public")]
-    found = {pair: outcome(caller, action, image(*pair)) for pair in images}
-    assert found == {pair: expected(role, action, *pair) for pair in images}
+    for action in policy.ACTIONS:
+        found = {pair: outcome(caller, action, image(*pair)) for pair in images}
+        assert found == {pair: expected(role, action, *pair) for pair in images}, action
 
 
 def test_every_action_has_a_rule_and_every_rule_is_asked() -> None:
@@ -89,21 +89,18 @@ def test_unknown_action_is_a_defect_and_lets_nobody_pass() -> None:
         policy.enforce(Caller("one", is_admin=True), "delete_imge", None)
 
 
-@pytest.mark.parametrize(
-    ("roles", "project", "headers"),
-    [
-        ("", None, {}),
-        ("admin", None, {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"}),
-        ("admin", None, {"HTTP_X_DOMAIN_ID": "default"}),
-        ("", "one", {}),
-        ("auditor", "one", {}),
-    ],
-)
-def test_no_project_or_no_known_role_may_nothing(roles: str, project: str | None, headers: dict[str, str]) -> None:
-    caller = person(configured(), roles, project, **headers)
-    assert not caller.is_admin
-    assert {outcome(caller, action, None) for action in policy.ACTIONS} == {403}
-    assert {outcome(caller, action, image("one", "public")) for action in policy.ACTIONS} == {404}
+def test_caller_without_a_project_or_a_known_role_may_do_nothing() -> None:
+    made = configured()
+    for caller in (
+        person(made, "", None),
+        person(made, "admin", None, HTTP_OPENSTACK_SYSTEM_SCOPE="all"),
+        person(made, "admin", None, HTTP_X_DOMAIN_ID="default"),
+        person(made, ""),
+        person(made, "auditor"),
+    ):
+        assert not caller.is_admin
+        assert {outcome(caller, action, None) for action in policy.ACTIONS} == {403}
+        assert {outcome(caller, action, image("one", "public")) for action in policy.ACTIONS} == {404}
 
 
 def test_file_of_the_operator_comes_over_the_defaults(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One service for a module's tests; each test has a project of its own."""
+"""A project of its own for each test, and a service in this process whose stores a test can look into."""
 
 from __future__ import annotations
 
@@ -15,13 +15,6 @@ from imgstore.sql.ledger.entries import Place
 from imgstore.store import Store, StoreSet
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService, ServiceProcess
-
-
-@pytest.fixture(scope="module")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A process of its own, with the filesystem stores `fast` and `slow`."""
-    with ServiceProcess(tmp_path_factory.mktemp("service")) as running:
-        yield running
 
 
 @pytest.fixture
