@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,16 +23,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import remove_data
 from tests.support.client import new_id
 from tests.support.service import LocalService
-
-PATIENCE = 60.0
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Returns when it is true."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.02)
+from tests.support.waiting import until
 
 
 class Moody(MemoryDriver):
@@ -95,7 +84,7 @@ def test_dead_upload_ends_in_the_background_and_leaves_nothing(
         dead, living = died(catalog), begun(catalog)
         put(driver, dead.key)
         put(driver, living.key)
-        eventually(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
+        until(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
         assert driver.storage.names() == {living.key}
         assert local.catalog.status(living.image_id) == "saving"
         assert local.client.upload(dead.image_id, b"retry").status == 204
@@ -109,7 +98,7 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
     for local in services:
         local.service.start()
     dead = [died(catalog) for _ in range(10)]
-    eventually(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
+    until(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
     assert {services[0].catalog.status(attempt.image_id) for attempt in dead} == {"queued"}
     told = [record.getMessage() for record in caplog.records if " died; " in record.getMessage()]
     assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(attempt.image_id for attempt in dead)
@@ -129,9 +118,9 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
         driver.down = True
         assert local.client.delete(image_id).status == 204
         assert local.catalog.removals() == [image_id]
-        eventually(lambda: driver.asked >= 3)
+        until(lambda: driver.asked >= 3)
         driver.down = False
-        eventually(lambda: not local.catalog.removals())
+        until(lambda: not local.catalog.removals())
         assert driver.storage.names() == set()
 
 
@@ -141,11 +130,11 @@ def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, drive
     attempt = died(catalog)
     assert catalog.abandon_uploads() == 1
     driver.down = True
-    waits = []
+    waits, pending = [], catalog.removals()
     for _ in range(15):
         asked, begin = driver.asked, now[0]
         while driver.asked == asked:
-            removals.attempt(catalog.removals())
+            removals.attempt(pending)
             now[0] += 1
         waits.append(now[0] - 1 - begin)
     assert waits[0] == 0
@@ -196,7 +185,7 @@ def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
     before = len(pauses)
     for _ in range(3):
         rounds.acquire()
-    eventually(lambda: len(pauses) > before + 3)
+    until(lambda: len(pauses) > before + 3)
     assert min(pauses[before + 2 :]) >= local.service.catalog.lease, "half of two leases at least"
     recovery.stop()
     local.server.stop()
