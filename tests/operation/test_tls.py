@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,36 +12,11 @@ import pytest
 
 from imgstore.service.server.tls import tls_context
 from tests.operation.certificates import write_certificate
-from tests.support.client import OCTETS
+from tests.support.client import Client
 from tests.support.service import ServiceProcess
+from tests.support.waiting import PATIENCE, until
 
 CONTENT = bytes(range(256)) * 16384
-PATIENCE = 60.0
-
-
-class Secure:
-    """Requests over TLS, which trust the test's certificate and no other."""
-
-    def __init__(self, service: ServiceProcess, certificate: Path) -> None:
-        self.address = service.client.address
-        self.context = ssl.create_default_context(cafile=str(certificate))
-
-    def ask(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Status, headers and body of one answer."""
-        connection = http.client.HTTPSConnection(*self.address, context=self.context, timeout=PATIENCE)
-        with contextlib.closing(connection):
-            connection.request(method, path, body=body, headers=headers)  # type: ignore[arg-type]  # any body will do
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-
-    def create(self) -> tuple[str, str]:
-        """A new image and its Location."""
-        body = json.dumps({"disk_format": "raw", "container_format": "bare"})
-        status, headers, made = self.ask("POST", "/v2/images", body)
-        assert status == 201
-        return json.loads(made)["id"], headers["Location"]
 
 
 @pytest.fixture(scope="module")
@@ -59,50 +32,51 @@ def service(certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def secure(service: ServiceProcess, certificate: tuple[Path, Path]) -> Secure:
-    return Secure(service, certificate[0])
+def secure(service: ServiceProcess, certificate: tuple[Path, Path]) -> Client:
+    """A client that trusts the test's certificate and no other."""
+    return Client(service.client.url, tls=ssl.create_default_context(cafile=str(certificate[0])))
 
 
-def test_image_goes_in_and_comes_out_over_tls(secure: Secure, service: ServiceProcess) -> None:
+def test_image_goes_in_and_comes_out_over_tls(secure: Client) -> None:
+    assert secure.url.startswith("https://")
     for body in (CONTENT, iter([CONTENT[:100_000], CONTENT[100_000:]])):
-        image_id, location = secure.create()
-        assert location == f"{service.client.url}/v2/images/{image_id}"
-        assert location.startswith("https://")
-        assert secure.ask("PUT", f"/v2/images/{image_id}/file", body, **OCTETS)[0] == 204
-        assert secure.ask("GET", f"/v2/images/{image_id}/file")[2] == CONTENT
+        made = secure.post("/v2/images", {"disk_format": "raw", "container_format": "bare"})
+        image_id = made.json()["id"]
+        assert made.headers["location"] == f"{secure.url}/v2/images/{image_id}"
+        assert secure.upload(image_id, body).status == 204
+        assert secure.download(image_id).body == CONTENT
 
 
-def test_refused_upload_is_answered_over_tls_before_its_body(secure: Secure) -> None:
-    assert secure.ask("PUT", "/v2/images/nothing/file", CONTENT, **OCTETS)[0] == 404
+def test_refused_upload_is_answered_over_tls_before_its_body(secure: Client) -> None:
+    assert secure.upload("nothing", CONTENT).status == 404
 
 
-def test_client_that_breaks_off_leaves_nothing(secure: Secure, service: ServiceProcess) -> None:
-    image_id, _ = secure.create()
+def test_client_that_breaks_off_leaves_nothing(secure: Client, service: ServiceProcess) -> None:
+    image_id = secure.create()
     head = f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    assert secure.tls is not None
     with socket.create_connection(secure.address, PATIENCE) as plain:
-        wrapped = secure.context.wrap_socket(plain, server_hostname="127.0.0.1")
+        wrapped = secure.tls.wrap_socket(plain, server_hostname="127.0.0.1")
         wrapped.sendall(f"{head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n".encode())
         assert wrapped.recv(12) == b"HTTP/1.1 100"
         wrapped.sendall(b"half")
         wrapped.close()
-    status, _, retried = secure.ask("GET", f"/v2/images/{image_id}")
-    while json.loads(retried)["status"] == "saving":
-        status, _, retried = secure.ask("GET", f"/v2/images/{image_id}")
-    assert (status, json.loads(retried)["status"], service.leftovers()) == (200, "queued", [])
+    until(lambda: secure.show(image_id)["status"] == "queued")
+    assert service.leftovers() == []
 
 
-def test_clients_that_say_nothing_keep_nobody_out(secure: Secure) -> None:
+def test_clients_that_say_nothing_keep_nobody_out(secure: Client) -> None:
     with contextlib.ExitStack() as silent:
         for _ in range(20):
             silent.enter_context(socket.create_connection(secure.address, PATIENCE))
-        assert secure.ask("GET", "/healthcheck")[0] == 200
+        assert secure.get("/healthcheck").status == 200
 
 
-def test_plain_http_on_the_tls_port_is_not_served(service: ServiceProcess, secure: Secure) -> None:
+def test_plain_http_on_the_tls_port_is_not_served(service: ServiceProcess, secure: Client) -> None:
     with socket.create_connection(secure.address, PATIENCE) as plain:
         plain.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" not in plain.recv(100)
-    assert secure.ask("GET", "/healthcheck")[0] == 200
+    assert secure.get("/healthcheck").status == 200
     assert "Traceback" not in service.log.read_text()
 
 

@@ -21,33 +21,19 @@ from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import remove_data
+from tests.core.several import HookedStore
 from tests.support.client import new_id
 from tests.support.service import LocalService
 from tests.support.waiting import until
 
 
-class Moody(MemoryDriver):
-    """A store that lets nothing go while it is `down`; it counts how often it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = False
-        self.asked = 0
-
-    def _delete(self, key: str) -> None:
-        self.asked += 1
-        if self.down:
-            raise errors.StoreUnavailable("down")
-        super()._delete(key)
+@pytest.fixture
+def driver() -> HookedStore:
+    return HookedStore()
 
 
 @pytest.fixture
-def driver() -> Moody:
-    return Moody()
-
-
-@pytest.fixture
-def stores(driver: Moody) -> StoreSet:
+def stores(driver: HookedStore) -> StoreSet:
     return StoreSet([Store("fast", driver)], default="fast")
 
 
@@ -78,7 +64,7 @@ def put(driver: MemoryDriver, key: str) -> None:
 
 
 def test_dead_upload_ends_in_the_background_and_leaves_nothing(
-    tmp_path: Path, stores: StoreSet, driver: Moody, catalog: SqlCatalog
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
     with LocalService(tmp_path, stores, recovery_interval=0.05).running() as local:
         dead, living = died(catalog), begun(catalog)
@@ -109,31 +95,33 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
 
 
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
-    tmp_path: Path, stores: StoreSet, driver: Moody, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", 0.05)
     with LocalService(tmp_path, stores, recovery_interval=0.02).running() as local:
         image_id = local.client.create()
         assert local.client.upload(image_id, b"data").status == 204
-        driver.down = True
+        driver.fails("delete", errors.StoreUnavailable("down"))
         assert local.client.delete(image_id).status == 204
         assert local.catalog.removals() == [image_id]
-        until(lambda: driver.asked >= 3)
-        driver.down = False
+        until(lambda: driver.calls.count("delete") >= 3)
+        driver.hooks.clear()
         until(lambda: not local.catalog.removals())
         assert driver.storage.names() == set()
 
 
-def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, driver: Moody, catalog: SqlCatalog) -> None:
+def test_store_that_fails_is_left_alone_longer_each_time(
+    stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
+) -> None:
     now = [0.0]
     removals = RemovalQueue(stores, catalog, clock=lambda: now[0])
     attempt = died(catalog)
     assert catalog.abandon_uploads() == 1
-    driver.down = True
+    driver.fails("delete", errors.StoreUnavailable("down"))
     waits, pending = [], catalog.removals()
     for _ in range(15):
-        asked, begin = driver.asked, now[0]
-        while driver.asked == asked:
+        asked, begin = driver.calls.count("delete"), now[0]
+        while driver.calls.count("delete") == asked:
             removals.attempt(pending)
             now[0] += 1
         waits.append(now[0] - 1 - begin)
@@ -141,7 +129,7 @@ def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, drive
     for number, wait in enumerate(waits[1:]):
         most = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
         assert most / 2 - 1 <= wait <= most + 1
-    driver.down = False
+    driver.hooks.clear()
     removals.attempt(catalog.removals())
     assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"
     removals.attempt(catalog.removals(), at_once=True)
@@ -192,27 +180,19 @@ def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
     local.service.close()
 
 
-class Ordered(MemoryDriver):
-    """Tells in which order it was asked to remove things."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[str] = []
+class Tracing(HookedStore):
+    """Notes when traces are removed, too."""
 
     def remove_traces(self, key: str) -> None:
-        self.calls.append("traces")
-
-    def _delete(self, key: str) -> None:
-        self.calls.append("object")
-        raise errors.ObjectNotFound("nothing")
+        self.happens("traces")
 
 
 def test_traces_go_before_the_object_that_they_might_become() -> None:
-    driver = Ordered()
+    driver = Tracing()
     remove_data(Store("fast", driver), "key", traces=True)
-    assert driver.calls == ["traces", "object"]
+    assert driver.calls == ["traces", "delete"]
     remove_data(Store("fast", driver), "key", traces=False)
-    assert driver.calls == ["traces", "object", "object"]
+    assert driver.calls == ["traces", "delete", "delete"]
 
 
 def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_however_young(
