@@ -74,7 +74,7 @@ class Service:
         removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
-        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, lease=lease)
+        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
         self.health = StoreHealth(stores, health, observers=observers)
         metrics = Metrics(self.health)
         observers = (LogObserver(), metrics.observer, *observers)

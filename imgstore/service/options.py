@@ -185,12 +185,11 @@ def _needing_keystone(option: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """How the service runs. `body_timeout`, `grace_period` and `upload_lease` in seconds."""
+    """How the service runs. `body_timeout` and `grace_period` in seconds."""
 
     listen: str
     port: int
     database: Address
-    upload_lease: float
     threads: int
     body_timeout: float
     grace_period: float
@@ -207,7 +206,6 @@ def service_settings(
         listen=section.listen if listen is None else listen,
         port=section.port if port is None else port,
         database=database(conf, data_dir),
-        upload_lease=section.upload_lease,
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,

@@ -89,15 +89,20 @@ def delete_from(local: Local, store: str, image_id: str, project: str | None = N
 def test_one_of_two_copies_is_deleted_from_its_store(local: Local) -> None:
     image_id = local.client.create()
     local.client.upload(image_id, b"data")
-    local.copy_to("two", image_id)
-    assert local.client.show(image_id)["stores"] == "one,two"
+    local.copy_to_more(image_id)
+    assert local.client.show(image_id)["stores"] == "one,more"
     assert local.service.quota.account("default").used == 8, "each copy counts"
     assert delete_from(local, "one", image_id) == 204
     image = local.client.show(image_id)
-    assert (image["stores"], image["status"], local.keys("one"), local.keys("two")) == ("two", "active", [], [image_id])
+    assert (image["stores"], image["status"], local.keys("one"), local.keys("more")) == (
+        "more",
+        "active",
+        [],
+        [f"{image_id}.2"],
+    )
     assert local.client.download(image_id).body == b"data"
     assert local.service.quota.account("default").used == 4
-    assert delete_from(local, "two", image_id) == 403, "the last one stays"
+    assert delete_from(local, "more", image_id) == 403, "the last one stays"
     assert local.client.download(image_id).body == b"data"
 
 
@@ -110,8 +115,8 @@ def test_copy_that_is_not_there_or_not_theirs_is_not_deleted(local: Local) -> No
     assert delete_from(local, "one", queued, "other") == 404
     assert delete_from(local, "one", image_id) == 403
     assert delete_from(local, "one", image_id, "other") == 403
-    local.copy_to("two", image_id)
+    local.copy_to_more(image_id)
     assert delete_from(local, "one", image_id, "other") == 403
     act(local.client, "deactivate", image_id)
     assert delete_from(local, "one", image_id) == 409
-    assert (local.keys("one"), local.keys("two")) == ([image_id], [image_id])
+    assert (local.keys("one"), local.keys("more")) == ([image_id], [f"{image_id}.2"])

@@ -61,6 +61,7 @@ def test_stores_are_told_in_detail(local: Local) -> None:
             "id": "two", "read-only": "true", "type": "memory", "weight": 0,
             "properties": {"total_bytes": 10 * MIB, "free_bytes": 10 * MIB},
         },
+        {"id": "more", "type": "memory", "weight": 0, "properties": {}},
     ]  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def test_store_that_is_down_is_told_without_its_space(local: Local, monkeypatch:
 
     monkeypatch.setattr(MemoryDriver, "space", fail)
     stores = local.client.get("/v2/info/stores/detail").json()["stores"]
-    assert [(store["id"], store["properties"]) for store in stores] == [("one", {}), ("two", {})]
+    assert [(store["id"], store["properties"]) for store in stores] == [("one", {}), ("two", {}), ("more", {})]
 
 
 def test_usage_is_told_in_mebibytes(local: Local, client: Client) -> None:

@@ -86,22 +86,20 @@ def test_versions_before_1_2_are_not_offered(certificate: tuple[Path, Path]) -> 
     assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"tls_certificate": "certificate.pem"}, "[service] tls_key: is not set"),
-        ({"tls_key": "key.pem"}, "[service] tls_certificate: is not set"),
-        ({"tls_certificate": "missing.pem", "tls_key": "key.pem"}, "[service] tls_certificate"),
-        ({"tls_certificate": "certificate.pem", "tls_key": "certificate.pem"}, "[service] tls_certificate"),
-        ({"tls_certificate": "certificate.pem", "tls_key": "locked/key.pem"}, "[service] tls_certificate"),
-        ({"tls_certificate": "certificate.pem", "tls_key": "key.pem", "tls_ciphers": "ROT13"}, "[service] tls_ciphers"),
-    ],
-)
-def test_unusable_certificate_stops_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], expected: str
-) -> None:
+UNUSABLE = (
+    ("certificate.pem", None, None, "tls_key: is not set"), (None, "key.pem", None, "tls_certificate: is not set"),
+    ("missing.pem", "key.pem", None, "tls_certificate"),
+    ("certificate.pem", "certificate.pem", None, "tls_certificate"),
+    ("certificate.pem", "locked/key.pem", None, "tls_certificate"),
+    ("certificate.pem", "key.pem", "ROT13", "tls_ciphers"),
+)  # fmt: skip
+
+
+def test_unusable_certificate_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_certificate(tmp_path)
     (tmp_path / "locked").mkdir()
+    write_certificate(tmp_path)
     write_certificate(tmp_path / "locked", passphrase=b"hunter2")
-    assert expected in ServiceProcess(tmp_path, options={"service": options}).refusal()
+    for certificate, key, ciphers, expected in UNUSABLE:
+        options = {"tls_certificate": certificate, "tls_key": key, "tls_ciphers": ciphers}
+        assert f"[service] {expected}" in ServiceProcess(tmp_path, options={"service": options}).refusal()

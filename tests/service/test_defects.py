@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
@@ -101,21 +100,6 @@ def test_client_that_stalls_is_given_up_with_408(tmp_path: Path) -> None:
             assert upload.answer().status == 408
         assert local.client.show(image_id)["status"] == "queued"
         assert local.client.upload(image_id, b"retry").status == 204
-
-
-def test_data_of_a_store_that_is_down_is_removed_when_it_is_back(local: LocalService, memory: HookedStore) -> None:
-    image_id = local.client.create()
-    local.client.upload(image_id, b"data")
-    memory.fails("delete", errors.StoreUnavailable("down"))
-    assert local.client.delete(image_id).status == 204
-    assert local.client.get(f"/v2/images/{image_id}").status == 404
-    assert local.catalog.removals() == [image_id]
-    assert held_and_used(local) == (0, 0), "the quota is given back at once"
-    memory.hooks.clear()
-    local.service.recovery.recover(at_once=True)
-    assert local.catalog.removals() == []
-    assert memory.storage.names() == set()
-    assert held_and_used(local) == (0, 0), "and only once"
 
 
 def test_held_deletion_before_the_first_upload_of_a_process_gives_back_once(tmp_path: Path) -> None:

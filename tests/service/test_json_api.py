@@ -126,12 +126,6 @@ def test_deleted_image_is_gone_with_its_data(client: Client, shared_service: Ser
     assert shared_service.catalog.status(image_id) == "deleted"
 
 
-def test_protected_image_is_not_deleted(client: Client) -> None:
-    image_id = client.create(protected=True)
-    assert client.delete(image_id).status == 403
-    assert client.show(image_id)["protected"]
-
-
 def test_public_image_of_another_project_is_read_only(client: Client) -> None:
     image_id, stranger = client.create(visibility="public"), client.of("stranger")
     assert stranger.upload(image_id, b"evil").status == 403

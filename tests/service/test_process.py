@@ -28,42 +28,49 @@ def hidden_names(datadir: Path, key: str) -> list[str]:
     return [name for name in os.listdir(datadir) if key_of(name) == key]
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"imgstore": {"enabled_stores": "fast:nosuch, slow:filesystem"}}, "nosuch"),
-        ({"imgstore": {"default_store": "none"}}, "[imgstore] default_store"),
-        ({"fast": {"datadir": "/dev/null/images"}}, "[fast] datadir"),
-        ({"fast": {"datadir": "/proc/nowhere"}}, "[fast]"),
-        ({"fast": {"file_mode": "rw"}}, "[fast] file_mode"),
-        ({"service": {"threads": 0}}, "[service] threads"),
-        ({"service": {"upload_lease": 0}}, "[service] upload_lease"),
-        ({"service": {"upload_lease": "nan"}}, "[service] upload_lease"),
-        ({"service": {"recovery_interval": 0}}, "[service] recovery_interval"),
-        ({"service": {"port": "http"}}, "[service] port"),
-        ({"service": {"database": "postgresql://user:secret@127.0.0.1:1/db"}}, "[service] database"),
-        ({"service": {"database": "mysql://user:secret@127.0.0.1:1/db"}}, "[service] database"),
-        ({"service": {"database": "oracle://user:secret@127.0.0.1/db"}}, "[service] database: it begins with none"),
-        ({"service": {"database": "postgresql://user:secret@host:port/db"}}, "[service] database: it is not a URL"),
-        ({"service": {"database": "sqlite://"}}, "[service] database: it is a database in memory"),
-        ({"service": {"database": "/proc/nowhere/db"}}, "[service] database"),
-        ({"service": {"no_such_option": 1}}, "[service] no_such_option"),
-    ],
+DATABASES = {
+    "postgresql://user:secret@127.0.0.1:1/db": "", "mysql://user:secret@127.0.0.1:1/db": "",
+    "oracle://user:secret@127.0.0.1/db": ": it begins with none",
+    "postgresql://user:secret@host:port/db": ": it is not a URL", "sqlite://": ": it is a database in memory",
+    "/proc/nowhere/db": "",
+}  # fmt: skip
+MISTAKES: tuple[tuple[Options, str], ...] = (
+    ({"imgstore": {"enabled_stores": "fast:nosuch, slow:filesystem"}}, "nosuch"),
+    ({"imgstore": {"default_store": "none"}}, "[imgstore] default_store"),
+    ({"fast": {"datadir": "/dev/null/images"}}, "[fast] datadir"),
+    ({"fast": {"datadir": "/proc/nowhere"}}, "[fast]"),
+    ({"fast": {"file_mode": "rw"}}, "[fast] file_mode"),
+    ({"service": {"threads": 0}}, "[service] threads"),
+    ({"service": {"upload_lease": 0}}, "[service] upload_lease"),
+    ({"service": {"upload_lease": "nan"}}, "[service] upload_lease"),
+    ({"service": {"recovery_interval": 0}}, "[service] recovery_interval"),
+    ({"service": {"port": "http"}}, "[service] port"),
+    ({"service": {"no_such_option": 1}}, "[service] no_such_option"),
+    *(({"service": {"database": url}}, f"[service] database{why}") for url, why in DATABASES.items()),
 )
-def test_bad_configuration_stops_the_start_with_one_line(tmp_path: Path, options: Options, expected: str) -> None:
-    line = ServiceProcess(tmp_path, options=options).refusal()
-    assert expected in line
-    assert "secret" not in line
+
+
+def test_mistake_in_the_configuration_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    for options, expected in MISTAKES:
+        line = ServiceProcess(tmp_path, options=options).refusal()
+        assert expected in line
+        assert "secret" not in line
 
 
 def test_process_that_refuses_to_start_prints_one_line_and_leaves_nothing_at_home(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FAR_FROM_TMP + RUN, "--config-file", "none.conf"]
-    environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
-    environment["HOME"] = str(tmp_path / "home")
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        arguments = [*ServiceProcess(tmp_path).command()[3:-1], str(taken.getsockname()[1])]
+        command = [sys.executable, "-c", FAR_FROM_TMP + RUN, *arguments]
+        environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+        environment["HOME"] = str(tmp_path / "home")
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
-    assert "none.conf" in done.stderr
+    assert "[service] port" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_missing_configuration_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    assert "none.conf" in refusal("--config-file", str(tmp_path / "none.conf"))
 
 
 def test_damaged_database_stops_the_start_with_one_line(tmp_path: Path) -> None:
@@ -100,12 +107,6 @@ def test_process_that_does_not_share_its_database_stops_the_start(
             assert not third.alone
     with file_lock(address) as later:
         assert later.alone
-
-
-def test_port_that_is_taken_stops_the_start_with_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        arguments = [*ServiceProcess(tmp_path).command()[3:-1], str(taken.getsockname()[1])]
-        assert "[service] port" in refusal(*arguments)
 
 
 @needs("curl", why="the lines that the service prints are run")

@@ -104,10 +104,12 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
         driver.fails("delete", errors.StoreUnavailable("down"))
         assert local.client.delete(image_id).status == 204
         assert local.catalog.removals() == [image_id]
+        assert local.service.quota.account("default").used == 0, "given back at once"
         until(lambda: driver.calls.count("delete") >= 3)
         driver.hooks.clear()
         until(lambda: not local.catalog.removals())
         assert driver.storage.names() == set()
+        assert local.service.quota.account("default").used == 0, "and only once"
 
 
 def test_store_that_fails_is_left_alone_longer_each_time(

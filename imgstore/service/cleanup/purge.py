@@ -12,7 +12,7 @@ from functools import partial
 
 from imgstore.service.cleanup.leftovers import dead_objects, leftovers
 from imgstore.service.cleanup.removal_queue import RemovalQueue
-from imgstore.sql import DeadAttempt, Removal, SqlCatalog
+from imgstore.sql import DeadAttempt, SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import Remnant, as_remnant, remove_data
 
@@ -64,12 +64,8 @@ class Purge:
     def _end(self, dead: DeadAttempt, store: str) -> None:
         self._catalog.recovery.take_back(dead)
         for removal in self._catalog.removals(dead.attempt.image_id):
-            if _is_of(removal, dead, store):
+            if (removal.store, removal.key) == (store, dead.attempt.key):
                 self._removals.remove(removal)
-
-
-def _is_of(removal: Removal, dead: DeadAttempt, store: str) -> bool:
-    return (removal.store, removal.key) == (store, dead.attempt.key)
 
 
 def _why(dead: DeadAttempt) -> str:

@@ -15,7 +15,7 @@ import threading
 from imgstore import errors
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.removal_queue import RemovalQueue
-from imgstore.sql import LEASE, DeadAttempt, OutcomeUnknown, SqlCatalog
+from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -28,23 +28,15 @@ PATIENCE = 5.0
 
 
 class RecoveryLoop:
-    """Recovers in the background. `interval`: seconds between two rounds, on average; `lease`: the catalog's, in
-    seconds."""
+    """Recovers in the background. `interval`: seconds between two rounds, on average."""
 
     def __init__(
-        self,
-        catalog: SqlCatalog,
-        removals: RemovalQueue,
-        holds: OrphanedHolds,
-        *,
-        interval: float = INTERVAL,
-        lease: float = LEASE,
+        self, catalog: SqlCatalog, removals: RemovalQueue, holds: OrphanedHolds, *, interval: float = INTERVAL
     ) -> None:
         self._catalog = catalog
         self._removals = removals
         self._holds = holds
         self._interval = interval
-        self._lease = lease
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
 
@@ -69,7 +61,7 @@ class RecoveryLoop:
     def _run(self) -> None:
         pause = self._interval
         while not self._stopped.wait(pause * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
-            pause = self._interval if self._round() else max(self._interval, 2 * self._lease)
+            pause = self._interval if self._round() else max(self._interval, 2 * self._catalog.lease)
 
     def _round(self) -> bool:
         try:
