@@ -159,19 +159,14 @@ class _Bytes(_UnderWay):
 
 
 class _Copy(_UnderWay):
-    """A copy between stores: it counts from its first byte, since it may wait for a thread before."""
+    """A copy between stores, whose bytes are not counted."""
 
     def __init__(self, in_flight: Gauge) -> None:
         self._in_flight = in_flight
-
-    def moved(self, count: int) -> None:
-        if not self.has_moved:
-            self.has_moved = True
-            self._in_flight.inc()
+        in_flight.inc()
 
     def end(self, seconds: float) -> None:
-        if self.has_moved:
-            self._in_flight.dec()
+        self._in_flight.dec()
 
 
 class _Health(Collector):

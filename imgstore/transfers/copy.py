@@ -1,12 +1,10 @@
 """Copying an active image to other stores: its bytes are read once, from the best location, and written to all of them.
 
 A copy is an attempt of its own: the catalog grants its number and remembers it with its stores, so that it writes under
-a key that no other attempt ever uses (law 8), and recovery finds what it left if its process died (law 3). The image
+a key that no other attempt ever uses, and recovery finds what it left if its process died. The image
 stays active and readable meanwhile. While the bytes pass, size and digest are computed; nothing is committed that does
-not have the image's own (law 10), and the new locations are added by one compare-and-set: only if the image is still
-there. Each copy is held on the quota of the image's owner (law 4). Otherwise everything is undone.
-
-What this module refuses to do: choose the stores, start a thread, copy within one store.
+not have the image's own, and the new locations are added by one compare-and-set: only if the image is still
+there. Each copy is held on the quota of the image's owner. Otherwise everything is undone.
 """
 
 from __future__ import annotations
@@ -18,13 +16,13 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.catalog import CopyCatalog
-from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import Plan, Room, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, reserve
 from imgstore.transfers.download import DownloadService
-from imgstore.transfers.observer import COPY, Observation, Observer, Transfer
+from imgstore.transfers.observer import COPY, Observation, Observer, observed
 from imgstore.transfers.session import library_errors
 from imgstore.undo import Undo
 
@@ -63,10 +61,10 @@ class CopyService:
         observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
-        self._observers = tuple(observers)
         self._catalog = catalog
         self._downloads = downloads
         self._quota = quota
+        self._observers = tuple(observers)
         self._settings = settings or UploadSettings()
 
     def begin(self, request: CopyRequest) -> ImageCopy:
@@ -76,18 +74,6 @@ class CopyService:
         (ImageNotFound, Forbidden, ImageConflict); DataGone; QuotaExceeded, StoreFull. Then nothing has changed, but
         that the last three count as a copy that failed.
         """
-        transfer = Transfer(COPY, request.image_id, self._asked_for(request.stores), None)
-        observation = Observation(self._observers, transfer)
-        with OnFailure(observation.failed):
-            return self._begun(request, observation)
-
-    def _asked_for(self, identifiers: Sequence[str]) -> Sequence[str]:
-        try:
-            return [store.identifier for store in chosen(self._stores, identifiers)]
-        except (errors.UnknownStore, errors.InvalidRequest):
-            return ()
-
-    def _begun(self, request: CopyRequest, observation: Observation) -> ImageCopy:
         if not request.stores:
             raise errors.InvalidRequest("Name the stores that the image is to be copied to.")
         stores = chosen(self._stores, request.stores)
@@ -97,8 +83,8 @@ class CopyService:
         try:
             with library_errors():
                 plan, image = self._granted(request, stores, undo)
-                rooms = reserve(plan, self._quota)
-                return ImageCopy(plan, rooms, image=image, downloads=self._downloads, observation=observation)
+                reserved = reserve(plan, self._quota)
+                return ImageCopy(plan, reserved, image=image, downloads=self._downloads, observers=self._observers)
         except BaseException:
             undo.run()
             raise
@@ -122,14 +108,19 @@ class ImageCopy:
     """One copy that may begin: `run` it once, on whichever thread, or `abort` it. `stop` is for other threads."""
 
     def __init__(
-        self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService,
-        observation: Observation,
-    ) -> None:  # fmt: skip
+        self,
+        plan: Plan,
+        reserved: Sequence[Reserved],
+        *,
+        image: StoredImage,
+        downloads: DownloadService,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self.image = image
-        self._observation = observation
         self._plan = plan
-        self._rooms = rooms
+        self._reserved = reserved
         self._downloads = downloads
+        self._observers = observers
         self._stopped = threading.Event()
 
     @property
@@ -143,11 +134,14 @@ class ImageCopy:
         Raises StoreError (of the source or of a target), IntegrityError where the bytes are not the image's, ImageGone,
         CatalogUnavailable, CopyStopped. Then everything was undone.
         """
+        observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
         try:
-            with OnFailure(self._observation.failed), library_errors():
-                return self._copied()
-        except BaseException:
+            with library_errors():
+                return self._copied(observation)
+        except BaseException as error:
             self.abort()
+            if observation is not None:
+                observation.failed(error)
             raise
 
     def stop(self) -> None:
@@ -157,13 +151,11 @@ class ImageCopy:
     def abort(self) -> None:
         """Undoes what `begin` did; a no-op after `run`."""
         self._plan.undo.run()
-        self._observation.failed(None)
 
-    def _copied(self) -> UploadResult:
+    def _copied(self, observation: Observation | None) -> UploadResult:
         with (
             self._downloads.open(self.image) as download,
-            open_session(self._plan, self._rooms, observation=self._observation) as session,
-            OnFailure(self._observation.failed),
+            open_session(self._plan, self._reserved, observation=observation) as session,
         ):
             for chunk in download:
                 if self._stopped.is_set():
