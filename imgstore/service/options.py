@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from imgstore import config, errors
+from imgstore import config, distribution, errors
 from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, parse
 
@@ -180,7 +180,7 @@ def _needing_keystone(option: str) -> Iterator[None]:
             f"is {KEYSTONE}, but the module '{error.name}' is missing.",
             section=SECTION,
             option=option,
-            cure="Install it: pip install 'imgstore[keystone]'.",
+            cure=distribution.install_extra("keystone"),
         ) from error
 
 

@@ -12,7 +12,7 @@ import pytest
 from imgstore import errors
 from imgstore.cli.failures import BadUsage, Failure, line_of, status_of
 from imgstore.cli.files import NewFile
-from imgstore.cli.formatting import SizeInColumn, Time, clock, duration, human
+from imgstore.cli.formatting import AlignedSizeCell, TimeCell, clock, duration, human
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from imgstore.cli.formatting import SizeInColumn, Time, clock, duration, human
 )  # fmt: skip
 def test_sizes_in_words(size: int, words: str) -> None:
     assert human(size) == words
-    assert SizeInColumn(size).human_readable() == words.rjust(10)
-    assert SizeInColumn(size).machine_readable() == size
+    assert AlignedSizeCell(size).human_readable() == words.rjust(10)
+    assert AlignedSizeCell(size).machine_readable() == size
 
 
 def test_times_in_words() -> None:
     assert [clock(seconds) for seconds in (0, 59.6, 3599, 90061)] == ["0:00:00", "0:01:00", "0:59:59", "25:01:01"]
-    assert Time(0).machine_readable() == "1970-01-01T00:00:00Z"
-    assert Time(None).machine_readable() is None
+    assert TimeCell(0).machine_readable() == "1970-01-01T00:00:00Z"
+    assert TimeCell(None).machine_readable() is None
 
 
 @pytest.mark.parametrize(
