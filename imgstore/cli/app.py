@@ -95,6 +95,10 @@ class ImgstoreApp(Application):
             close = difflib.get_close_matches(name, self.command_manager.commands, n=1)
             question = f"Did you mean '{close[0]}'? " if close else ""
             raise BadUsage(f"there is no command '{name[:64]}'. {question}See 'imgstore --help'.")
+        if name != "help":  # it asks for no plug-in, and this import is slow
+            from imgstore.config.entrypoints import keep_no_file
+
+            keep_no_file()
         command = found.load()(self, None)
         assert isinstance(command, Command)  # noqa: S101 - GROUPS has no other
         return command

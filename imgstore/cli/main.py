@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from imgstore import distribution
 from imgstore.cli.failures import BROKEN_PIPE, FAILED, SIGNALLED, USAGE, line_of, status_of
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
-from imgstore.config.entrypoints import keep_no_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    keep_no_file()
     if {"-q", "--quiet"}.isdisjoint(argv) and (conflict := distribution.conflict()):
         _say(f"warning: {conflict}")
     try:

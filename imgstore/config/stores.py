@@ -63,7 +63,8 @@ def store_plans(conf: cfg.ConfigOpts, *, taken: Mapping[str, object] = _NOTHING)
     """The enabled stores, their options registered. `taken`: sections that are somebody else's."""
     pairs = _pairs(conf, {name.lower() for name in taken})
     _default(conf, [identifier for identifier, _ in pairs])
-    plans = [StorePlan(identifier, driver, registry.driver_class(driver)) for identifier, driver in pairs]
+    drivers = {driver: registry.driver_class(driver) for driver in dict.fromkeys(driver for _, driver in pairs)}
+    plans = [StorePlan(identifier, driver, drivers[driver]) for identifier, driver in pairs]
     for plan in plans:
         _refuse_common_options(plan)
         try:

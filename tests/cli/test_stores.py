@@ -89,8 +89,7 @@ def test_purge_says_which_named_store_cannot_find_leftovers_and_goes_on_after_a_
 
 
 def test_the_sample_is_the_one_in_etc(shop: Shop) -> None:
-    environ = {"PYTHONPATH": str(ROOT)}
-    done = shop.run("sample-config", environ=environ)
+    done = shop.shell(f"PYTHONPATH={ROOT} imgstore sample-config")
     assert (done.status, done.err) == (0, "")
     assert done.out.decode() == Path(ROOT, "etc", "imgstore.conf.sample").read_text()
 

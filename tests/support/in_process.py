@@ -1,7 +1,6 @@
-"""What a process would have of its own, for the time of a block in the tests' process: streams, folder, variables, path.
+"""What a process has of its own, for a block of the tests' process: streams, folder, variables, path.
 
-Signal handlers, the root logger and stevedore are afterwards as before; modules that were imported from `sites` are
-forgotten.
+Signal handlers, the root logger and stevedore are restored; modules that were imported from `sites` are forgotten.
 """
 
 from __future__ import annotations
