@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.config.packages import DRIVER, Start, install, start
+from tests.config.packages import DRIVER, Start, install, start, start_process
 
 REPORT = "Report it to the driver's author, or use another driver."
 
@@ -17,10 +19,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def started(tmp_path: Path, *sites: Path, driver: str = "tape") -> Start:
+def started(tmp_path: Path, *sites: Path, driver: str = "tape", starting: Callable[..., Start] = start) -> Start:
     config = tmp_path / "imgstore.conf"
     config.write_text(f"[imgstore]\nenabled_stores = archive:{driver}\n")
-    return start(config, *sites)
+    return starting(config, *sites)
 
 
 def refusal(tmp_path: Path, *sites: Path) -> str:
@@ -41,17 +43,11 @@ def test_a_driver_of_another_package_is_used_by_its_name(tmp_path: Path, site: P
     assert started(tmp_path, site).built == {"archive": "Driver"}
 
 
-def test_only_the_driver_that_is_named_is_imported(tmp_path: Path, site: Path) -> None:
+def test_only_the_named_driver_is_imported_and_the_home_stays_empty(tmp_path: Path, site: Path) -> None:
     broken(site, "raise RuntimeError('nobody asked for me')")
-    ended = started(tmp_path, site, driver="memory")
+    ended = started(tmp_path, site, driver="memory", starting=start_process)
     assert ended.built == {"archive": "MemoryDriver"}
-    assert "acme_tape" not in ended.modules
-    assert "imgstore.drivers.filesystem" not in ended.modules
-
-
-def test_nothing_is_left_in_the_home_of_who_starts_it(tmp_path: Path, site: Path) -> None:
-    broken(site, DRIVER)
-    assert started(tmp_path, site).built == {"archive": "Driver"}
+    assert {"acme_tape", "imgstore.drivers.filesystem"}.isdisjoint(ended.modules)
     assert {path.name for path in tmp_path.iterdir()} == {"imgstore.conf", "site"}
 
 
@@ -80,14 +76,15 @@ def test_the_same_entry_point_in_two_metadata_folders_is_one_driver(tmp_path: Pa
     assert started(tmp_path, site, tmp_path / "again").built == {"archive": "Driver"}
 
 
-@pytest.mark.parametrize("between", [[], ["other = acme_tape:Other"]], ids=["adjacent", "not adjacent"])
-def test_two_drivers_of_one_name_are_refused(tmp_path: Path, site: Path, between: list[str]) -> None:
-    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+def test_two_drivers_of_one_name_are_refused_adjacent_or_not(tmp_path: Path, site: Path) -> None:
     install(tmp_path / "second", "zeta-tape", entry_points=["tape = zeta_tape:Driver"], code=DRIVER)
-    assert refusal(tmp_path, site, tmp_path / "second") == (
-        "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
-        "Uninstall the packages whose driver is not wanted."
-    )
+    for number, between in enumerate(([], ["other = acme_tape:Other"])):
+        first = tmp_path / f"first{number}"
+        install(first, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+        assert refusal(tmp_path, first, tmp_path / "second") == (
+            "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
+            "Uninstall the packages whose driver is not wanted."
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,6 +109,22 @@ def test_the_extra_named_as_the_driver_is_the_last_resort(tmp_path: Path, site: 
     metadata = ["Provides-Extra: disk", "Provides-Extra: Tape"]
     install(site, "acme", entry_points=["tape = acme:Driver"], code="import absent_robots", metadata=metadata)
     assert refusal(tmp_path, site).endswith("Install it: pip install 'acme[Tape]'.")
+
+
+def test_a_missing_module_of_ours_is_told_with_our_name_and_the_namesake(
+    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for name in [name for name in sys.modules if name.startswith("imgstore.drivers.s3")]:
+        monkeypatch.delitem(sys.modules, name)
+    line = started(tmp_path, driver="s3").refused
+    assert line.endswith("Install it: pip install 'imgstore-backends[s3]'.")
+    install(site, "imgstore")
+    told = started(tmp_path, site, driver="s3").refused
+    assert told == (
+        f"{line} Another project's package, imgstore 1.0, overwrites files of imgstore-backends. Remove it and "
+        "reinstall: pip uninstall imgstore; pip install --force-reinstall imgstore-backends."
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,6 +158,9 @@ def test_a_driver_that_fails_in_its_import_is_refused(tmp_path: Path, site: Path
     assert refusal(tmp_path, site) == f"(acme_tape:Driver) failed when it was imported: {reason}. {REPORT}"
 
 
+DIFFER = "has OPTIONS that differ from the keyword parameters of __init__:"
+
+
 @pytest.mark.parametrize(
     ("code", "problem"),
     [
@@ -154,22 +170,10 @@ def test_a_driver_that_fails_in_its_import_is_refused(tmp_path: Path, site: Path
             "from imgstore.driver import StoreDriver\nclass Driver(StoreDriver):\n    def check(self): pass",
             "does not implement _delete, _open_reader, _open_writer, _stat, key_from_url, url.",
         ),
-        (
-            f"{DRIVER}    OPTIONS = ()",
-            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
-        ),
-        (
-            f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass",
-            "has OPTIONS that differ from the keyword parameters of __init__: robots.",
-        ),
-        (
-            f"{DRIVER}    def __init__(self, **rest): pass",
-            "has OPTIONS that differ from the keyword parameters of __init__: **rest, capacity.",
-        ),
-        (
-            f"{DRIVER}    OPTIONS = MemoryDriver.OPTIONS * 2",
-            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
-        ),
+        (f"{DRIVER}    OPTIONS = ()", f"{DIFFER} capacity."),
+        (f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass", f"{DIFFER} robots."),
+        (f"{DRIVER}    def __init__(self, *, capacity, **rest): pass", f"{DIFFER} **rest."),
+        (f"{DRIVER}    OPTIONS = MemoryDriver.OPTIONS * 2", f"{DIFFER} capacity."),
         (f"{DRIVER}    OPTIONS = ('capacity',)", "has OPTIONS that are not options of oslo.config."),
         (
             f"from oslo_config import cfg\n{DRIVER}    OPTIONS = (cfg.IntOpt('weight'),)\n"
