@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from imgstore.distribution import NAME
 from tests.test_layers import FLOORS
 
 DOC = Path(__file__).parent.parent / "doc"
@@ -63,6 +64,15 @@ ledger.close()
 def test_the_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
     rows = re.findall(r"^\| \d+ \| ([^|]*`[^|]*) \|", (DOC / "design.md").read_text(), re.MULTILINE)
     assert [set(re.findall(r"`(\w+)`", modules)) for modules in rows] == list(FLOORS)
+
+
+def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
+    """`imgstore` is another project on the index."""
+    root = DOC.parent
+    files = [root / "README.md", *DOC.rglob("*.md"), *(root / "etc").iterdir(), *(root / "imgstore").rglob("*.py")]
+    text = "\n".join(file.read_text() for file in files)
+    requirements = re.findall(r"pip install (?:-\S+ )*['\"]?(imgstore[\w-]*)|(imgstore[\w-]*)\[[a-z0-9,]+\]", text)
+    assert {"".join(either) for either in requirements} == {NAME}
 
 
 def test_the_host_of_the_embedding_guide_works_as_it_stands(tmp_path: Path) -> None:

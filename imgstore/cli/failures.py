@@ -1,13 +1,15 @@
 """How a command ends: exit statuses for scripts, and one line for people.
 
-0  success
-1  any other failure
-2  the command line, the configuration or a FILE cannot be used
-3  no object under that key
-4  something is already there
-5  the store is unavailable, full or read-only
-129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM; nothing was left behind
-141  the reader of the output went away
+    0  success
+    1  any other failure
+    2  the command line, the configuration or a FILE cannot be used
+    3  no object under that key
+    4  something is already there
+    5  the store is unavailable, full or read-only
+    129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+    141  the reader of the output went away
+
+A command that a signal ended has left nothing behind.
 """
 
 from __future__ import annotations

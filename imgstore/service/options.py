@@ -62,7 +62,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=NOAUTH,
         choices=[
             (NOAUTH, "callers say themselves which project they are, and are believed"),
-            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs imgstore[keystone]"),
+            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs the extra 'keystone'"),
         ],
         help="How callers are known.",
     ),
@@ -71,7 +71,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=INI_FILE,
         choices=[
             (INI_FILE, "from this file: project_quota, project_images and project_uploads of [imgstore]"),
-            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs imgstore[keystone]"),
+            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs the extra 'keystone'"),
         ],
         help="Where the limits of projects come from. Those of a project in a store, and a store's capacity, are from "
         "this file in any case.",
@@ -87,8 +87,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         secret=True,
         help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
         "processes of one machine; or the URL of a database that several machines share, "
-        "postgresql://user:password@host/name or mysql://user:password@host/name (imgstore[postgresql], "
-        "imgstore[mysql]), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (the extra 'postgresql', "
+        "the extra 'mysql'), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
         "--data-dir.",
     ),
     cfg.IntOpt(
