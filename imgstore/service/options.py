@@ -87,8 +87,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         secret=True,
         help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
         "processes of one machine; or the URL of a database that several machines share, "
-        "postgresql://user:password@host/name or mysql://user:password@host/name (the extra 'postgresql', "
-        "the extra 'mysql'), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (with the extra 'postgresql' "
+        "or 'mysql'), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
         "--data-dir.",
     ),
     cfg.IntOpt(

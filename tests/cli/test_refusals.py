@@ -52,6 +52,11 @@ USAGE = [
     (["purge", "--older-than", "1y"], "--older-than: '1y': a duration"),
     (["rm"], "STORE"),
     (["help", "nope"], "there is no command 'nope'"),
+    (["verify", "--expect", "ab"], "--expect is for one object"),
+    (["verify", "fast:key", "--digests"], "--digests is for comparing everything"),
+    (["usage", "--fix"], "--fix needs --recompute"),
+    (["usage", "-c", "nosuch"], "there is no column 'nosuch'"),
+    (["db", "downgrade"], "invalid choice: 'downgrade'"),
 ]
 
 

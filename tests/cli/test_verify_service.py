@@ -171,8 +171,3 @@ def test_catalog_that_is_not_there_is_no_agreement(shop: Shop) -> None:
         assert done.status == 2
         assert "--data-dir" in done.err
     assert not (shop.root / "nowhere").exists()
-
-
-def test_options_of_the_other_kind_are_refused(shop: Shop) -> None:
-    assert "--expect is for one object" in shop.run("verify", "--expect", "ab").err
-    assert "--digests is for comparing everything" in shop.run("verify", "fast:key", "--digests").err

@@ -53,8 +53,6 @@ TWICE = "is listed twice. Give every store an identifier of its own; upper and l
 PAIRS = ("fast", ":x", "x:")
 IMPOSSIBLE = ("a b", "schön", "..", "a" * 65)
 RESERVED = ("imgstore", "Service", "DEFAULT", "Host", "os_glance_staging_store")
-
-
 NONE = f"{ENABLED}no store is enabled. Name one, as in 'enabled_stores = fast:filesystem'."
 SIZE = "Set it (size in bytes, or with a suffix as in 10GiB, at least 0):"
 LARGEST = f"{SIZE} Size of the largest image that is accepted."
@@ -75,94 +73,56 @@ def test_bad_enabled_stores_are_refused(tmp_path: Path) -> None:
         assert (str(error), error.section, error.option) == (line, "imgstore", "enabled_stores")
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "line"),
-    [
-        ("default_store", None, "is not set, and there are several stores. Name one of: fast, scratch."),
-        ("default_store", "slow", "store 'slow' is not enabled. Name one of: fast, scratch."),
-        ("max_image_size", "10G", f"'10G' is not valid. {LARGEST}"),
-        ("max_image_size", "", f"is not set. {LARGEST}"),
-        (
-            "project_quota", "-1",
-            f"'-1' is not valid. {SIZE} Bytes that the images and uploads of one project may take in all stores "
-            "together; no limit if unset.",
-        ),
-        (
-            "hash_algorithm", "shake_128",
-            "'shake_128' is not valid (use sha512, sha256 or another algorithm of hashlib with a digest of fixed "
-            "length). Set it (name of a hash algorithm): Algorithm of os_hash_value: sha512, sha256, sha384, blake2b, "
-            "sha3_256 and so on.",
-        ),
-        (
-            "checksum", "perhaps",
-            "'perhaps' is not valid (Unexpected boolean value 'perhaps'). Set it (boolean value): Whether the md5 "
-            "checksum is computed too, for clients that know no other.",
-        ),
-        (
-            "several_stores", "some",
-            "'some' is not valid (Valid values are [off, all, any], but found 'some'). Set it (string value, one of "
-            "off, all, any): Whether one upload may go to several stores.",
-        ),
-    ],
-)  # fmt: skip
-def test_a_bad_option_of_the_service_is_refused(tmp_path: Path, option: str, value: str | None, line: str) -> None:
-    error = refusal(tmp_path, changed("imgstore", **{option: value}))
-    assert str(error) == f"[imgstore] {option}: {line}"
-    assert (error.section, error.option) == ("imgstore", option)
+CHUNK = "Set it (size in bytes, or with a suffix as in 10GiB, at least 4096, at most 67108864):"
+CHUNK_SIZE = f"{CHUNK} Most bytes that one read takes from a file."
+QUOTA = f"{SIZE} Bytes that the images and uploads of one project may take in all stores together; no limit if unset."
+NAMES = "sha512, sha256, sha384, blake2b, sha3_256 and so on."
+HASH = f"Set it (name of a hash algorithm): Algorithm of os_hash_value: {NAMES}"
+DIGEST = "use sha512, sha256 or another algorithm of hashlib with a digest of fixed length"
+MD5 = "Set it (boolean value): Whether the md5 checksum is computed too, for clients that know no other."
+SEVERAL = "Set it (string value, one of off, all, any): Whether one upload may go to several stores."
+WEIGHT = "Set it (integer value): An image in several stores is read from the store with the highest weight first."
+DATADIR = "Set it (string value): Directory that holds the images, one file each, named by its key."
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
+def test_a_bad_option_is_refused(tmp_path: Path) -> None:
+    for section, option, value, line in (
+        ("imgstore", "default_store", None, "is not set, and there are several stores. Name one of: fast, scratch."),
+        ("imgstore", "default_store", "slow", "store 'slow' is not enabled. Name one of: fast, scratch."),
+        ("imgstore", "max_image_size", "10G", f"'10G' is not valid. {LARGEST}"),
+        ("imgstore", "max_image_size", "", f"is not set. {LARGEST}"),
+        ("imgstore", "project_quota", "-1", f"'-1' is not valid. {QUOTA}"),
+        ("imgstore", "hash_algorithm", "shake_128", f"'shake_128' is not valid ({DIGEST}). {HASH}"),
+        ("imgstore", "checksum", "no?", f"'no?' is not valid (Unexpected boolean value 'no?'). {MD5}"),
         (
-            {"chunk_size": "12"},
-            "'12' is not valid. Set it (size in bytes, or with a suffix as in 10GiB, at least 4096, at most 67108864): "
-            "Most bytes that one read takes from a file.",
+            "imgstore", "several_stores", "some",
+            f"'some' is not valid (Valid values are [off, all, any], but found 'some'). {SEVERAL}",
         ),
-        (
-            {"chunk_size": "much"},
-            "'much' is not valid. Set it (size in bytes, or with a suffix as in 10GiB, at least 4096, at most 67108864)"
-            ": Most bytes that one read takes from a file.",
-        ),
-        (
-            {"weight": "heavy"},
-            "'heavy' is not valid. Set it (integer value): An image in several stores is read from the store with the "
-            "highest weight first.",
-        ),
-        (
-            {"datadir": None},
-            "is not set. Set it (string value): Directory that holds the images, one file each, named by its key.",
-        ),
-        ({"description": "cheap, $5 a $month"}, "a '$' in the value names no option. Write '$$' for a dollar sign."),
-    ],
-    ids=["range", "type", "common option", "required", "dollar"],
-)
-def test_a_bad_option_of_a_store_is_refused(tmp_path: Path, options: dict[str, str | None], line: str) -> None:
-    name = next(iter(options))
-    error = refusal(tmp_path, changed("fast", **options))
-    assert str(error) == f"[fast] {name}: {line}"
-    assert (error.section, error.option) == ("fast", name)
+        ("fast", "chunk_size", "12", f"'12' is not valid. {CHUNK_SIZE}"),
+        ("fast", "chunk_size", "much", f"'much' is not valid. {CHUNK_SIZE}"),
+        ("fast", "weight", "heavy", f"'heavy' is not valid. {WEIGHT}"),
+        ("fast", "datadir", None, f"is not set. {DATADIR}"),
+        ("fast", "description", "a $month", "a '$' in the value names no option. Write '$$' for a dollar sign."),
+    ):  # fmt: skip
+        error = refusal(tmp_path, changed(section, **{option: value}))
+        assert str(error) == f"[{section}] {option}: {line}"
+        assert (error.section, error.option) == (section, option)
 
 
-@pytest.mark.parametrize(
-    ("section", "option", "meant"),
-    [
+def test_a_misspelt_option_is_refused(tmp_path: Path) -> None:
+    sections = {**GOOD, "host": {"name": "here"}}
+    for section, option, meant in (
         ("imgstore", "defualt_store", "default_store"),
         ("fast", "data_dir", "datadir"),
         ("fast", "file-mode", "file_mode"),
         ("scratch", "read-only", "read_only"),
         ("host", "nmae", "name"),
-    ],
-)
-def test_a_misspelt_option_is_refused(tmp_path: Path, section: str, option: str, meant: str) -> None:
-    sections = {**GOOD, "host": {"name": "here"}}
-    text = ini({**sections, section: {**sections.get(section, {}), option: "x"}})
-    line = str(refusal(tmp_path, text, extra=HOST))
-    path = tmp_path / "imgstore.conf"
-    assert line.startswith(
-        f"[{section}] {option}: no such option (in {path}). Did you mean '{meant}'? Correct or remove it; there are: "
-    )
-    assert f" {meant}," in line or line.endswith(f" {meant}.") or f": {meant}," in line
+    ):
+        text = ini({**sections, section: {**sections.get(section, {}), option: "x"}})
+        line, _, known = str(refusal(tmp_path, text, extra=HOST)).partition(" Correct or remove it; there are: ")
+        path = tmp_path / "imgstore.conf"
+        assert line == f"[{section}] {option}: no such option (in {path}). Did you mean '{meant}'?"
+        assert meant in known.rstrip(".").split(", ")
 
 
 def test_a_section_that_nobody_knows_is_refused(tmp_path: Path) -> None:
@@ -211,16 +171,12 @@ def test_a_file_that_is_not_ini_is_refused_without_its_text(tmp_path: Path) -> N
         )
 
 
-@pytest.mark.parametrize("value", ["hunter2", "$hunter2"])
-@pytest.mark.parametrize("option", ["pin", "token"])
-def test_no_secrets_are_shown(tmp_path: Path, option: str, value: str) -> None:
-    if option == "token" and not value.startswith("$"):
-        value = "${hunter2}"
-    error = refusal(tmp_path, ini({**GOOD, "host": {"name": "here", option: value}}), extra=HOST)
-    assert (error.section, error.option) == ("host", option)
-    assert "hunter2" not in str(error) + repr(error)
-    assert error.__cause__ is None
-    assert error.__suppress_context__ is True
+def test_no_secrets_are_shown(tmp_path: Path) -> None:
+    for option, value in (("pin", "hunter2"), ("pin", "$hunter2"), ("token", "${hunter2}"), ("token", "$hunter2")):
+        error = refusal(tmp_path, ini({**GOOD, "host": {"name": "here", option: value}}), extra=HOST)
+        assert (error.section, error.option) == ("host", option)
+        assert "hunter2" not in str(error) + repr(error)
+        assert (error.__cause__, error.__suppress_context__) == (None, True)
 
 
 def test_a_required_option_of_the_host_is_refused_when_it_is_missing(tmp_path: Path) -> None:
@@ -235,35 +191,22 @@ def test_a_bad_value_in_the_environment_is_refused_with_its_section(
 
 
 def test_what_a_driver_refuses_gets_the_section_of_its_store(tmp_path: Path) -> None:
-    path = tmp_path / "imgstore.conf"
-    path.write_text(changed("fast", datadir="images"))
-    with pytest.raises(ConfigurationError) as caught:
-        config.build_stores(config.load([str(path)]))
-    assert str(caught.value) == (
-        "[fast] datadir: 'images' is not an absolute path. Name a directory from / on, without '..'."
-    )
-
-
-def test_a_datadir_that_cannot_be_made_is_refused_at_the_check(tmp_path: Path) -> None:
+    """A path that is not absolute when the store is built, others at its check; /sys is refused to root, too."""
     path, occupied = tmp_path / "imgstore.conf", tmp_path / "file"
     occupied.touch()
-    path.write_text(changed("fast", datadir=str(occupied / "images")))
-    stores = config.build_stores(config.load([str(path)]))
-    with pytest.raises(ConfigurationError) as caught:
-        stores.check()
-    assert (caught.value.section, caught.value.option) == ("fast", "datadir")
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(f"[fast] datadir: {occupied / 'images'} is not a directory. Name a directory")
-
-
-def test_a_datadir_that_cannot_be_written_is_refused_at_the_check(tmp_path: Path) -> None:
-    path = tmp_path / "imgstore.conf"
-    path.write_text(changed("fast", datadir="/sys/imgstore"))  # refused to root, too
-    with pytest.raises(ConfigurationError) as caught:
-        config.build_stores(config.load([str(path)])).check()
-    line = str(caught.value)
-    assert line.startswith("[fast] datadir: /sys/imgstore cannot be created (E")
-    assert line.endswith(" Create it and give it to the user that the service runs as.")
+    for datadir, problem, cure in (
+        ("images", "'images' is not an absolute path.", "Name a directory from / on, without '..'."),
+        (f"{occupied}/images", f"{occupied}/images is not a directory.", "Name a directory"),
+        ("/sys/imgstore", "/sys/imgstore cannot be created (E", "give it to the user that the service runs as."),
+    ):
+        path.write_text(changed("fast", datadir=datadir))
+        with pytest.raises(ConfigurationError) as caught:
+            config.build_stores(config.load([str(path)])).check()
+        assert (caught.value.section, caught.value.option) == ("fast", "datadir")
+        line = str(caught.value)
+        assert line.startswith(f"[fast] datadir: {problem}")
+        assert cure in line
+        assert "\n" not in line
 
 
 def test_inspection_without_its_extra_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
