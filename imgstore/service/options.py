@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from imgstore import config, errors
+from imgstore import config, distribution, errors
 from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, parse
 
@@ -62,7 +62,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=NOAUTH,
         choices=[
             (NOAUTH, "callers say which project they are, without proof"),
-            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs imgstore[keystone]"),
+            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs the extra 'keystone'"),
         ],
         help="How the service knows its callers.",
     ),
@@ -71,7 +71,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=INI_FILE,
         choices=[
             (INI_FILE, "from this file: project_quota, project_images and project_uploads of [imgstore]"),
-            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs imgstore[keystone]"),
+            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs the extra 'keystone'"),
         ],
         help="Where the limits of projects come from. The limits of a project in one store, and the capacities of "
         "stores, always come from this file.",
@@ -87,8 +87,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         secret=True,
         help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
         "processes of one machine; or the URL of a database that several machines share, "
-        "postgresql://user:password@host/name or mysql://user:password@host/name (imgstore[postgresql], "
-        "imgstore[mysql]), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (with the extra 'postgresql' "
+        "or 'mysql'), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
         "--data-dir.",
     ),
     cfg.IntOpt(
@@ -179,7 +179,7 @@ def _needing_keystone(option: str) -> Iterator[None]:
             f"is {KEYSTONE}, but the module '{error.name}' is missing.",
             section=SECTION,
             option=option,
-            cure="Install it: pip install 'imgstore[keystone]'.",
+            cure=distribution.install_extra("keystone"),
         ) from error
 
 

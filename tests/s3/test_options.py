@@ -125,7 +125,7 @@ def test_where_boto3_is_missing_the_extra_is_named(tmp_path: Path) -> None:
         f"config.build_stores(config.load([{str(tmp_path / 'imgstore.conf')!r}]))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "pip install 'imgstore[s3]'" in run.stderr
+    assert "pip install 'imgstore-backends[s3]'" in run.stderr
 
 
 def test_what_new_objects_get_is_sent_with_each(moto_place: MotoPlace, moto_proxy: FaultProxy) -> None:
