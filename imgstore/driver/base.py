@@ -29,7 +29,16 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "refuse_too_large"]
+__all__ = [
+    "READ_SIZE",
+    "ObjectReader",
+    "ObjectWriter",
+    "StoreDriver",
+    "WriterState",
+    "check_key",
+    "is_key",
+    "refuse_too_large",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -37,12 +46,17 @@ _DRIVER_FINAL = frozenset({"open_writer", "open_reader", "stat", "delete"})
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
-def check_key(key: str) -> str:
-    """Returns `key` if any store may be asked for it: 1 to 200 of `A-Za-z0-9._-`, not starting with a dot.
+def is_key(name: str) -> bool:
+    """Whether a name can be an object's key: 1 to 200 of `A-Za-z0-9._-`, not starting with a dot.
 
-    Such a name is one path component on every filesystem and needs no quoting in any URL. Raises InvalidKey.
+    Such a name is one path component on every filesystem and needs no quoting in any URL.
     """
-    if not isinstance(key, str) or _KEY.fullmatch(key) is None:
+    return isinstance(name, str) and _KEY.fullmatch(name) is not None
+
+
+def check_key(key: str) -> str:
+    """Returns `key` if it is one (see `is_key`). Raises InvalidKey."""
+    if not is_key(key):
         raise errors.InvalidKey("A key is 1 to 200 of A-Z a-z 0-9 . _ - and does not start with a dot.")
     return key
 

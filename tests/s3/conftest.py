@@ -9,6 +9,8 @@ from typing import TypeVar
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
+from imgstore.driver import ranged
+from imgstore.drivers.s3 import writer
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
@@ -69,10 +71,12 @@ def counting_proxy(place: Place) -> Iterator[FaultProxy]:
     yield from _before(place)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 repeats requests at once."""
+    """Requests are repeated at once, reads resumed at once, and a second look is taken at once."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
+    monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(writer, "LATE", 0.0)
 
 
 def _before(place: Place) -> Iterator[FaultProxy]:

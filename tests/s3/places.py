@@ -16,7 +16,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from imgstore.driver import StoreDriver
 from imgstore.drivers.s3 import S3Driver
+from imgstore.model import ObjectInfo
+from imgstore.testing.bench import pieces
+from tests.s3.support import KEY
 from tests.support.moto import MotoServer
 from tests.support.swift import SwiftAccount, SwiftServer
 
@@ -25,8 +29,8 @@ SMALL_PART = 64 * 1024
 
 class Place(ABC):
     """An empty bucket, or an empty folder of one. `part`: bytes of the smallest part that the server takes. `entrance`:
-    where drivers are led instead of to `endpoint`. `kept`: what may be there at the end of the test; `watched`: whether
-    that is looked at."""
+    the URL of a proxy before `endpoint`. `kept`: what may be there at the end of the test; `watched`: whether a fixture
+    compares that."""
 
     part: int = SMALL_PART
     endpoint: str
@@ -62,6 +66,15 @@ class Place(ABC):
     def driver(self, **options: Any) -> S3Driver:
         """A driver there; `options` over those of the place."""
         return S3Driver(**{**self.options, **options})
+
+    def put(self, driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = True) -> ObjectInfo:
+        """Commits an object, in chunks of 10,000 bytes, and keeps it."""
+        with driver.open_writer(key, size=len(data) if declared else None) as writer:
+            for piece in pieces(data, 10_000):
+                writer.write(piece)
+            info = writer.commit()
+        self.kept.add(key)
+        return info
 
     def client(self) -> Any:
         """A bare client of the server, which knows nothing of the driver."""

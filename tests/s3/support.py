@@ -1,27 +1,35 @@
-"""Uploads and downloads for the S3 tests."""
+"""Bodies, requests and downloads for the S3 tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from imgstore.driver import StoreDriver
-from imgstore.model import ObjectInfo
-from imgstore.testing.bench import body, pieces
+from imgstore.testing.bench import body
 
 Like = dict[str, Any]
 """What a request must be like that a fault happens to."""
 
 KEY = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e"
+OTHER = f"{KEY}.2"
+PART = 64 * 1024
+SMALL = body(1000)
+LARGE = body(PART * 2 + 5)
 
-__all__ = ["KEY", "Like", "body", "get", "put"]
+PUT: Like = {"method": "PUT", "query": "^$"}
+BEGIN: Like = {"method": "POST", "query": "^uploads"}
+ANY_PART: Like = {"method": "PUT", "query": "partNumber="}
+SECOND_PART: Like = {"method": "PUT", "query": "partNumber=2"}
+COMPLETE: Like = {"method": "POST", "query": "uploadId="}
+ABORT: Like = {"method": "DELETE", "query": "uploadId="}
+LIST_PARTS: Like = {"method": "GET", "query": "uploadId"}
+LIST_UPLOADS: Like = {"method": "GET", "query": "^uploads"}
 
 
-def put(driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = True) -> ObjectInfo:
-    """Commits an object, in chunks of 10,000 bytes."""
-    with driver.open_writer(key, size=len(data) if declared else None) as writer:
-        for piece in pieces(data, 10_000):
-            writer.write(piece)
-        return writer.commit()
+__all__ = [
+    "ABORT", "ANY_PART", "BEGIN", "COMPLETE", "KEY", "LARGE", "LIST_PARTS", "LIST_UPLOADS", "OTHER", "PART", "PUT",
+    "SECOND_PART", "SMALL", "Like", "body", "get",
+]  # fmt: skip
 
 
 def get(driver: StoreDriver, key: str = KEY) -> bytes:
