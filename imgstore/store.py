@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.translate import OnFailure
+from imgstore.driver.translate import OnFailure, blamed_on
+from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
 
 
@@ -29,7 +31,8 @@ class Store:
 
     def location(self, key: str) -> Location:
         """Where the object `key` of this store is."""
-        return Location(store=self.identifier, key=key, url=self.driver.url(key))
+        with self.blamed():
+            return Location(store=self.identifier, key=key, url=self.driver.url(key))
 
     def for_context(self, context: object, *, url: str | None = None) -> Store:
         """The store as this caller reaches it (`StoreDriver.for_context`)."""
@@ -44,18 +47,17 @@ class Store:
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError of the driver gets this store's identifier, a ConfigurationError its section."""
-        return OnFailure(self._blame)
+        return OnFailure(partial(blamed_on, self.identifier))
 
-    def _blame(self, error: BaseException) -> None:
-        if isinstance(error, errors.StoreError):
-            named(error, self.identifier)
-        if isinstance(error, errors.ConfigurationError):
-            raise error.in_section(self.identifier) from error
+    def open_writer(self, key: str, *, size: int | None, limit: int | None) -> ObjectWriter:
+        """See `StoreDriver.open_writer`; its errors, and the writer's, name this store."""
+        with self.blamed():
+            return self.driver.open_writer(key, size=size, limit=limit, store=self.identifier)
 
 
 def named(error: errors.StoreError, identifier: str) -> errors.StoreError:
     """`error`, with the store's identifier filled in unless it has one."""
-    error.store = error.store or identifier
+    blamed_on(identifier, error)
     return error
 
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
+from imgstore.driver.admission import Admission, refuse_too_large
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
 from imgstore.driver.translate import refuse_overrides, storage_failures
 from imgstore.driver.writer import ObjectWriter, WriterState
@@ -29,16 +30,7 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-__all__ = [
-    "READ_SIZE",
-    "ObjectReader",
-    "ObjectWriter",
-    "StoreDriver",
-    "WriterState",
-    "check_key",
-    "is_key",
-    "refuse_too_large",
-]
+__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "is_key"]
 
 LOG = logging.getLogger(__name__)
 
@@ -46,25 +38,19 @@ _DRIVER_FINAL = frozenset({"open_writer", "open_reader", "stat", "delete"})
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
-def is_key(name: str) -> bool:
-    """Whether a name can be an object's key: 1 to 200 of `A-Za-z0-9._-`, not starting with a dot.
-
-    Such a name is one path component on every filesystem and needs no quoting in any URL.
-    """
-    return isinstance(name, str) and _KEY.fullmatch(name) is not None
-
-
 def check_key(key: str) -> str:
-    """Returns `key` if it is one (see `is_key`). Raises InvalidKey."""
-    if not is_key(key):
+    """Returns `key` if any store may be asked for it: 1 to 200 of `A-Za-z0-9._-`, not starting with a dot.
+
+    Such a name is one path component on every filesystem and needs no quoting in any URL. Raises InvalidKey.
+    """
+    if not isinstance(key, str) or _KEY.fullmatch(key) is None:
         raise errors.InvalidKey("A key is 1 to 200 of A-Z a-z 0-9 . _ - and does not start with a dot.")
     return key
 
 
-def refuse_too_large(size: int | None, limit: int | None) -> None:
-    """Raises ImageTooLarge where a declared size is over the limit (bytes; None: not known, no limit)."""
-    if size is not None and limit is not None and size > limit:
-        raise errors.ImageTooLarge(f"The image has {size} bytes, the limit is {limit} bytes.")
+def is_key(name: str) -> bool:
+    """Whether any store may be asked for `name`."""
+    return _KEY.fullmatch(name) is not None
 
 
 class StoreDriver(ABC):
@@ -127,8 +113,11 @@ class StoreDriver(ABC):
         return
 
     @final
-    def open_writer(self, key: str, *, size: int | None = None, limit: int | None = None) -> ObjectWriter:
-        """Begins an object of `size` bytes (None: unknown) and at most `limit` bytes (None: no limit).
+    def open_writer(
+        self, key: str, *, size: int | None = None, limit: int | None = None, store: str = ""
+    ) -> ObjectWriter:
+        """Begins an object of `size` bytes (None: unknown) and at most `limit` bytes (None: no limit). `store`: the
+        identifier that the writer's errors are to name.
 
         Raises InvalidKey, StoreReadOnly, ImageTooLarge, StoreFull, ObjectExists, StoreUnavailable.
         """
@@ -143,7 +132,7 @@ class StoreDriver(ABC):
                 undo.callback(room.release)
             writer = self._open_writer(key, size)
             undo.pop_all()
-        writer._arm(key, size, limit, room)
+        writer._arm(key, Admission(size=size, limit=limit), capacity=room, store=store)
         return writer
 
     @final

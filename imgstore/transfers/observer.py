@@ -100,6 +100,13 @@ class Observation:
             tell(self._observers, lambda observer: observer.failed(self._transfer, cause))
 
 
+def observed(
+    observers: Sequence[Observer], kind: str, image_id: str, stores: Sequence[str], size: int | None
+) -> Observation | None:
+    """A transfer that begins; None where nobody wants to know."""
+    return Observation(observers, Transfer(kind, image_id, stores, size)) if observers else None
+
+
 def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> None:
     """Tells each of them. Raises nothing."""
     for observer in observers:
