@@ -42,6 +42,12 @@ def place(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> Iterator[
 
 
 @pytest.fixture
+def first_place(swift_with: SwiftFactory) -> Iterator[Place]:
+    """An empty bucket on one server: the one that was named, or else Swift."""
+    yield from used(NamedPlace() if SERVERS == ["endpoint"] else SwiftPlace(swift_with(SWIFT)))
+
+
+@pytest.fixture
 def swift_place(swift_with: SwiftFactory) -> Iterator[SwiftPlace]:
     """An empty bucket on the server that compares signatures and checksums."""
     yield from used(SwiftPlace(swift_with(SWIFT)))

@@ -7,7 +7,6 @@ modules, client and connections count as idle.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,10 +19,8 @@ BLOCK = bytes(range(256)) * (MIB // 256)
 
 def memory(field: str) -> int:
     """Bytes, from /proc: VmRSS (present), VmHWM (peak)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError(field)
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def upload(driver: S3Driver, key: str, size: int, *, declared: bool) -> None:
@@ -42,12 +39,12 @@ def download(driver: S3Driver, key: str, *, pause: float) -> None:
 def main() -> None:
     order = json.load(sys.stdin)
     driver = S3Driver(**order["options"])
-    upload(driver, f"first-{os.getpid()}", MIB, declared=True)
-    if order["kind"] == "download":
-        download(driver, order["warm"], pause=0)
+    upload(driver, "first", MIB, declared=True)
+    if "pause" in order:
+        download(driver, "first", pause=0)
     Path("/proc/self/clear_refs").write_text("5")
     idle = memory("VmRSS")
-    if order["kind"] == "download":
+    if "pause" in order:
         download(driver, order["key"], pause=order["pause"])
     else:
         upload(driver, order["key"], order["size"], declared=order["declared"])

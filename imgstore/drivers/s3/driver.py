@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgstore import errors
-from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.base import is_key
+from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.translate import storage_failures
 from imgstore.drivers.s3 import leftovers as s3_leftovers

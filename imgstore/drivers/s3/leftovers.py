@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from imgstore import errors
-from imgstore.driver.base import is_key
+from imgstore.driver import is_key
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3 import uploads
 from imgstore.drivers.s3.objects import PROBE, is_own, is_probe

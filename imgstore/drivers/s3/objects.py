@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.driver.base import is_key
+from imgstore.driver import is_key
 from imgstore.drivers.s3.requests import MARKER, Requests, etag_of
 from imgstore.model import ObjectInfo
 
