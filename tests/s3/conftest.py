@@ -60,21 +60,14 @@ def moto_place(small_moto: MotoServer) -> Iterator[MotoPlace]:
 
 
 @pytest.fixture
-def proxy(swift_place: SwiftPlace) -> Iterator[FaultProxy]:
-    """Stands before the Swift of `swift_place`, whose drivers go through it from now on."""
-    yield from _before(swift_place)
-
-
-@pytest.fixture
-def moto_proxy(moto_place: MotoPlace) -> Iterator[FaultProxy]:
-    """The same before the moto of `moto_place`."""
-    yield from _before(moto_place)
-
-
-@pytest.fixture
-def counting_proxy(place: Place) -> Iterator[FaultProxy]:
-    """The same before every server, for looking only."""
-    yield from _before(place)
+def proxy(request: pytest.FixtureRequest) -> Iterator[FaultProxy]:
+    """Stands before the server of the test's place, whose drivers go through it from now on."""
+    name = next(name for name in ("place", "swift_place", "moto_place") if name in request.fixturenames)
+    place: Place = request.getfixturevalue(name)
+    with FaultProxy(place.endpoint) as proxy:
+        place.entrance = proxy.url
+        yield proxy
+        proxy.wait_until_idle()
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +76,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(writer, "LATE", 0.0)
-
-
-def _before(place: Place) -> Iterator[FaultProxy]:
-    with FaultProxy(place.endpoint) as proxy:
-        place.entrance = proxy.url
-        yield proxy
-        proxy.wait_until_idle()
 
 
 def used(place: AnyPlace) -> Iterator[AnyPlace]:

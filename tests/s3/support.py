@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from imgstore.driver import StoreDriver
 from imgstore.testing.bench import body
+from tests.support.faults import FaultProxy, Seen
 
 Like = dict[str, Any]
 """What a request must be like that a fault happens to."""
@@ -28,7 +31,7 @@ LIST_UPLOADS: Like = {"method": "GET", "query": "^uploads"}
 
 __all__ = [
     "ABORT", "ANY_PART", "BEGIN", "COMPLETE", "KEY", "LARGE", "LIST_PARTS", "LIST_UPLOADS", "OTHER", "PART", "PUT",
-    "SECOND_PART", "SMALL", "Like", "body", "get",
+    "SECOND_PART", "SMALL", "Like", "body", "get", "seen_meanwhile",
 ]  # fmt: skip
 
 
@@ -36,3 +39,13 @@ def get(driver: StoreDriver, key: str = KEY) -> bytes:
     """All bytes of an object."""
     with driver.open_reader(key) as reader:
         return b"".join(reader)
+
+
+@contextmanager
+def seen_meanwhile(proxy: FaultProxy) -> Iterator[list[Seen]]:
+    """The requests that came inside, at its end."""
+    proxy.wait_until_idle()
+    before, seen = len(proxy.requests), list[Seen]()
+    yield seen
+    proxy.wait_until_idle()
+    seen += proxy.requests[before:]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.drivers.s3 import S3Driver
 from imgstore.testing.bench import captured_log, texts
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, LARGE, PART, get
@@ -34,16 +33,16 @@ def write_profile(tmp_path: Path, name: str, access_key: str, secret_key: str) -
     (tmp_path / "credentials").write_text(text)
 
 
-def test_keys_of_the_environment_serve(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
-    swift_place.driver(**NO_KEYS).check()
-
-
-def test_keys_of_a_profile_serve(swift_place: SwiftPlace, tmp_path: Path) -> None:
+def test_keys_of_a_profile_or_of_the_environment_serve(
+    swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for profile in ("default", "images"):
         write_profile(tmp_path, profile, swift_place.access_key, swift_place.secret_key)
         swift_place.driver(**NO_KEYS, profile=None if profile == "default" else profile).check()
+    (tmp_path / "credentials").unlink()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
+    swift_place.driver(**NO_KEYS).check()
 
 
 def test_no_keys_anywhere_are_told_as_that(swift_place: SwiftPlace) -> None:
@@ -122,13 +121,3 @@ def test_the_log_of_boto3_stays_as_it_was_set(swift_place: SwiftPlace, monkeypat
         monkeypatch.setattr(logger, "level", before)
         swift_place.put(swift_place.driver(), b"x", f"{KEY}.{before}")
         assert logger.level == after
-
-
-def test_a_temporary_url_needs_no_key_and_names_no_secret(swift_place: SwiftPlace) -> None:
-    driver = swift_place.driver()
-    url = driver.temporary_url(KEY, seconds=60)
-    assert swift_place.secret_key not in url
-
-
-def test_construction_asks_nobody(tmp_path: Path) -> None:
-    S3Driver(bucket="images", profile="missing", ca_bundle=str(tmp_path / "missing"))

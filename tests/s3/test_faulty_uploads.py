@@ -23,10 +23,11 @@ PASSING = {
     "no answer in time": DelayAnswer(2.0),
 }
 each_passing = pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+Step = tuple[bytes, Like]
+"""An image, and the request of its upload that fails."""
 STEPS = {"small": (SMALL, PUT), "begin": (LARGE, BEGIN), "part": (LARGE, SECOND_PART), "complete": (LARGE, COMPLETE)}
-each_step = pytest.mark.parametrize(("data", "request_"), STEPS.values(), ids=STEPS)
-visible = {name: STEPS[name] for name in ("small", "complete")}
-each_last_step = pytest.mark.parametrize(("data", "request_"), visible.values(), ids=visible)
+each_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+each_last_step = pytest.mark.parametrize("step", [STEPS["small"], STEPS["complete"]], ids=["small", "large"])
 
 
 def patient(place: SwiftPlace, fault: object = None) -> S3Driver:
@@ -50,9 +51,7 @@ def test_an_image_survives_failures_that_pass(swift_place: SwiftPlace, proxy: Fa
 
 
 @each_passing
-def test_an_image_leaves_nothing_if_failures_do_not_pass(
-    swift_place: SwiftPlace, proxy: FaultProxy, fault: Respond
-) -> None:
+def test_an_image_leaves_nothing_if_failures_last(swift_place: SwiftPlace, proxy: FaultProxy, fault: Respond) -> None:
     driver = patient(swift_place, fault)
     for data, request in STEPS.values():
         if request is BEGIN and isinstance(fault, CutRequest):
@@ -69,10 +68,9 @@ def test_an_image_leaves_nothing_if_failures_do_not_pass(
 
 
 @each_last_step
-def test_an_image_whose_last_answers_are_lost_is_found(
-    swift_place: SwiftPlace, proxy: FaultProxy, data: bytes, request_: Like
-) -> None:
-    proxy.on(DropAnswer(), **request_, times=None)
+def test_an_image_whose_last_answers_are_lost_is_found(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
+    data, request = step
+    proxy.on(DropAnswer(), **request, times=None)
     driver = swift_place.driver()
     info = swift_place.put(driver, data)
     proxy.heal()
@@ -143,17 +141,16 @@ def test_a_failure_of_any_class_on_any_thread_leaves_nothing(
 
 
 @each_last_step
-def test_a_condition_that_the_server_does_not_know_is_not_sent_again(
-    swift_place: SwiftPlace, proxy: FaultProxy, data: bytes, request_: Like
-) -> None:
-    proxy.on(s3_error(501, "NotImplemented"), **request_)
+def test_an_unknown_condition_is_not_sent_again(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
+    data, request = step
+    proxy.on(s3_error(501, "NotImplemented"), **request)
     driver = swift_place.driver()
     swift_place.put(driver, data)
     swift_place.put(driver, data, OTHER)
-    assert ["if-none-match" in seen.headers for seen in proxy.seen(**request_)] == [True, False, False]
+    assert ["if-none-match" in seen.headers for seen in proxy.seen(**request)] == [True, False, False]
 
 
-def test_a_checksum_that_the_server_does_not_know_is_not_sent_again(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+def test_an_unknown_checksum_is_not_sent_again(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
     proxy.on(s3_error(400, "InvalidRequest"), **PUT, times=2)
     driver = swift_place.driver(checksum="crc32")
     swift_place.put(driver, SMALL)
@@ -182,9 +179,10 @@ FULL = (
 
 
 @each_step
-def test_a_server_without_room_is_full(swift_place: SwiftPlace, proxy: FaultProxy, data: bytes, request_: Like) -> None:
+def test_a_server_without_room_is_full(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
+    data, request = step
     for status, code in FULL:
-        proxy.on(s3_error(status, code, early=True), **request_, times=None)
+        proxy.on(s3_error(status, code, early=True), **request, times=None)
         with pytest.raises(errors.StoreFull) as caught:
             swift_place.put(swift_place.driver(), data)
         assert caught.value.status == 413
@@ -204,12 +202,11 @@ REFUSALS = (
 
 
 @each_step
-def test_a_refusal_is_the_stores_fault_and_tells_its_code_only(
-    swift_place: SwiftPlace, proxy: FaultProxy, data: bytes, request_: Like
-) -> None:
+def test_a_refusal_tells_its_code_only(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
+    data, request = step
     secret = swift_place.secret_key
     for status, code in REFUSALS:
-        proxy.on(s3_error(status, code, message=f"key {secret}"), **request_, times=None)
+        proxy.on(s3_error(status, code, message=f"key {secret}"), **request, times=None)
         with pytest.raises(errors.StoreUnavailable) as caught:
             swift_place.put(swift_place.driver(), data)
         error = caught.value

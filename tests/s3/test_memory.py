@@ -1,21 +1,17 @@
-"""Bounded memory: a formula, however slow the server and however long the image. Measured in a process of its own."""
+"""Bounded memory: a formula, however slow the server and however long the image."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgstore.model import MIB
 from tests.s3.support import KEY
+from tests.support.memory import peak
 from tests.support.sink import S3Sink
 
-ROOT = Path(__file__).parent.parent.parent
 NAME = f"bucket/{KEY}"
 PART, CONCURRENCY, BLOCK = 16 * MIB, 4, 12 * MIB
 UPLOAD = PART + (CONCURRENCY + 1) * PART
@@ -32,23 +28,16 @@ def sink() -> Iterator[S3Sink]:
         yield sink
 
 
-def peak(sink: S3Sink, options: dict[str, Any], **order: Any) -> int:
-    """Bytes beyond idle, in a process that does what `order` says."""
-    keys = {"access_key": "a", "secret_key": "s", "region": "us-east-1"}
-    order["options"] = {"endpoint_url": sink.url, "bucket": "bucket", **keys, **options}
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.s3.one_transfer"], cwd=ROOT, input=json.dumps({"key": KEY, **order}),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    found: int = json.loads(run.stdout)
-    return found
+def taken(sink: S3Sink, options: dict[str, Any], **order: Any) -> int:
+    """Bytes beyond idle at the peak of a transfer."""
+    where = {"endpoint_url": sink.url, "bucket": "bucket", "region": "us-east-1", "access_key": "a", "secret_key": "s"}
+    return peak("s3", {**where, **options}, KEY, **order)
 
 
 @short_and_long
 def test_an_upload_of_unknown_length_to_a_slow_server(sink: S3Sink, size: int) -> None:
     sink.delays["UploadPart"] = 0.5
-    assert peak(sink, {}, size=size, declared=False) < UPLOAD + SLACK
+    assert taken(sink, {}, size=size, declared=False) < UPLOAD + SLACK
     assert sink.objects[NAME].size == size
     assert sink.counts["UploadPart"] == size // PART
     assert sink.peaks["UploadPart"] == CONCURRENCY
@@ -58,7 +47,7 @@ def test_an_upload_of_unknown_length_to_a_slow_server(sink: S3Sink, size: int) -
 @pytest.mark.parametrize("declared", [True, False])
 def test_the_options_decide_how_much_an_upload_takes(sink: S3Sink, declared: bool) -> None:
     options = {"part_size": 4 * MIB, "concurrency": 2, "multipart_threshold": 8 * MIB}
-    assert peak(sink, options, size=128 * MIB, declared=declared) < 8 * MIB + 3 * 4 * MIB + SLACK
+    assert taken(sink, options, size=128 * MIB, declared=declared) < 8 * MIB + 3 * 4 * MIB + SLACK
     assert sink.counts["UploadPart"] == 32
     assert sink.peaks["UploadPart"] <= 2
 
@@ -68,4 +57,4 @@ def test_the_options_decide_how_much_an_upload_takes(sink: S3Sink, declared: boo
 def test_a_download_that_is_taken_slowly(sink: S3Sink, ahead: int, block: int, size: int) -> None:
     sink.add(NAME, size)
     options = {"read_concurrency": ahead, "read_block_size": block}
-    assert peak(sink, options, pause=0.005) < (0 if ahead == 1 else (ahead + 1) * block) + SLACK
+    assert taken(sink, options, pause=0.005) < (0 if ahead == 1 else (ahead + 1) * block) + SLACK

@@ -19,54 +19,27 @@ from tests.support.faults import FaultProxy
 
 GIB = 1024**3
 
-BAD: list[tuple[str, dict[str, Any]]] = [
-    ("endpoint_url", {"endpoint_url": "s3.example.org"}),
-    ("endpoint_url", {"endpoint_url": "ftp://s3.example.org"}),
-    ("endpoint_url", {"endpoint_url": "https://"}),
-    ("endpoint_url", {"endpoint_url": "https://s3.example.org:0"}),
-    ("endpoint_url", {"endpoint_url": "https://s3.example.org:x"}),
-    ("endpoint_url", {"endpoint_url": "https://user:hidden@s3.example.org"}),
-    ("endpoint_url", {"endpoint_url": "https://s3.example.org/?a=b"}),
-    ("endpoint_url", {"endpoint_url": "https://s3 .example.org"}),
-    ("bucket", {"bucket": ""}),
-    ("bucket", {"bucket": "a/b"}),
-    ("bucket", {"bucket": "a..b"}),
-    ("prefix", {"prefix": "../x"}),
-    ("prefix", {"prefix": ".x"}),
-    ("prefix", {"prefix": "a b"}),
-    ("prefix", {"prefix": "x" * 401}),
+WRONG: dict[str, tuple[object, ...]] = {
+    "endpoint_url": (
+        "s3.example.org", "ftp://s3.example.org", "https://", "https://s3.example.org:0", "https://s3.example.org:x",
+        "https://user:hidden@s3.example.org", "https://s3.example.org/?a=b", "https://s3 .example.org",
+    ),
+    "bucket": (None, "", "a/b", "a..b"),
+    "prefix": ("../x", ".x", "a b", "x" * 401),
+    "addressing_style": ("host",), "retry_mode": ("legacy",), "checksum": ("crc16",), "encryption": ("rot13",),
+    "max_attempts": (0,), "connect_timeout": (0,), "read_timeout": (-1.0,), "max_pool_connections": (0,),
+    "part_size": (1000, 6 * GIB), "multipart_threshold": (-1, 6 * GIB), "concurrency": (0, True),
+    "max_parts": (1, 10_001), "read_concurrency": (0,), "read_block_size": (1,), "capacity": (-1,),
+    "tags": ({"": "x"}, {str(number): "x" for number in range(11)}), "kms_key_id": ("k",), "client_key": ("/k",),
+}  # fmt: skip
+TOGETHER: list[tuple[str, dict[str, Any]]] = [
     ("secret_key", {"access_key": "a"}),
     ("access_key", {"secret_key": "s"}),
     ("session_token", {"session_token": "t"}),
     ("profile", {"profile": "p", "access_key": "a", "secret_key": "s"}),
-    ("addressing_style", {"addressing_style": "host"}),
-    ("retry_mode", {"retry_mode": "legacy"}),
-    ("max_attempts", {"max_attempts": 0}),
-    ("connect_timeout", {"connect_timeout": 0}),
-    ("read_timeout", {"read_timeout": -1.0}),
-    ("max_pool_connections", {"max_pool_connections": 0}),
-    ("part_size", {"part_size": 1000}),
-    ("part_size", {"part_size": 6 * GIB}),
-    ("multipart_threshold", {"multipart_threshold": -1}),
-    ("multipart_threshold", {"multipart_threshold": 6 * GIB}),
-    ("concurrency", {"concurrency": 0}),
-    ("concurrency", {"concurrency": True}),
-    ("max_parts", {"max_parts": 1}),
-    ("max_parts", {"max_parts": 10_001}),
-    ("read_concurrency", {"read_concurrency": 0}),
-    ("read_block_size", {"read_block_size": 1}),
-    ("checksum", {"checksum": "crc16"}),
-    ("encryption", {"encryption": "rot13"}),
-    ("kms_key_id", {"kms_key_id": "k"}),
     ("kms_key_id", {"kms_key_id": "k", "encryption": "AES256"}),
-    ("client_key", {"client_key": "/k"}),
     ("ca_bundle", {"ca_bundle": "/c", "verify": False}),
-    ("tags", {"tags": {"": "x"}}),
-    ("tags", {"tags": {str(number): "x" for number in range(11)}}),
-    ("capacity", {"capacity": -1}),
 ]
-
-
 GOOD: list[dict[str, Any]] = [
     {"prefix": "/images/"}, {"prefix": "a//b"}, {"tags": {"a": "b"}}, {"capacity": 0}, {"multipart_threshold": 0},
     {"encryption": "aws:kms", "kms_key_id": "k"}, {"endpoint_url": "http://127.0.0.1:9000/path/"},
@@ -75,7 +48,8 @@ GOOD: list[dict[str, Any]] = [
 
 
 def test_what_cannot_work_is_refused_by_name() -> None:
-    for option, values in BAD:
+    alone = [(option, {option: value}) for option, values in WRONG.items() for value in values]
+    for option, values in [*alone, *TOGETHER]:
         with pytest.raises(errors.ConfigurationError) as caught:
             S3Driver(**{"bucket": "images", **values})
         assert caught.value.option == option
@@ -109,13 +83,13 @@ def stores_of(tmp_path: Path, **options: object) -> StoreSet:
     return config.build_stores(config.load([str(tmp_path / "imgstore.conf")]))
 
 
-def test_a_file_of_the_operators_makes_a_store(tmp_path: Path, moto_place: MotoPlace, moto_proxy: FaultProxy) -> None:
+def test_a_file_of_the_operators_makes_a_store(tmp_path: Path, moto_place: MotoPlace, proxy: FaultProxy) -> None:
     names = ("endpoint_url", "bucket", "region", "access_key", "secret_key")
     options = {name: moto_place.options[name] for name in names}
     stores = stores_of(tmp_path, **options, part_size="5MiB", tags="owner:images, b:2", concurrency=3, profile="")
     stores.check()
     stores.close()
-    assert moto_proxy.seen(**PUT)[0].headers["x-amz-tagging"] == "owner=images&b=2"
+    assert proxy.seen(**PUT)[0].headers["x-amz-tagging"] == "owner=images&b=2"
 
 
 def test_a_wrong_value_in_a_file_shows_no_secret(tmp_path: Path) -> None:
@@ -134,22 +108,22 @@ def test_where_boto3_is_missing_the_extra_is_named(tmp_path: Path) -> None:
     assert "pip install 'imgstore[s3]'" in run.stderr
 
 
-def test_what_new_objects_get_is_sent_with_each(moto_place: MotoPlace, moto_proxy: FaultProxy) -> None:
+def test_what_new_objects_get_is_sent_with_each(moto_place: MotoPlace, proxy: FaultProxy) -> None:
     driver = moto_place.driver(storage_class="STANDARD", tags={"owner": "images and more", "b": "2"})
     moto_place.put(driver, b"x")
     moto_place.put(driver, LARGE, OTHER)
-    for seen in (moto_proxy.seen(**PUT)[0], moto_proxy.seen(**BEGIN)[0]):
+    for seen in (proxy.seen(**PUT)[0], proxy.seen(**BEGIN)[0]):
         assert seen.headers["x-amz-storage-class"] == "STANDARD"
         assert seen.headers["x-amz-tagging"] == "owner=images+and+more&b=2"
         assert seen.headers["content-type"] == "application/octet-stream"
         assert seen.headers["x-amz-meta-imgstore-attempt"]
 
 
-def test_encryption_is_asked_for(moto_place: MotoPlace, moto_proxy: FaultProxy) -> None:
+def test_encryption_is_asked_for(moto_place: MotoPlace, proxy: FaultProxy) -> None:
     header = "x-amz-server-side-encryption"
     for encryption, key in (("AES256", None), ("aws:kms", "key")):
         moto_place.put(moto_place.driver(encryption=encryption, kms_key_id=key), b"x", f"{KEY}.{encryption[:3]}")
-        sent = moto_proxy.seen(**PUT)[-1].headers
+        sent = proxy.seen(**PUT)[-1].headers
         assert (sent[header], sent.get(f"{header}-aws-kms-key-id")) == (encryption, key)
 
 

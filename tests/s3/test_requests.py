@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.s3.places import Place
-from tests.s3.support import KEY, PART, body, get
-from tests.support.faults import FaultProxy, Seen
-
-
-@contextmanager
-def requests(proxy: FaultProxy) -> Iterator[list[Seen]]:
-    """Those that come meanwhile, at the end."""
-    proxy.wait_until_idle()
-    before, seen = len(proxy.requests), list[Seen]()
-    yield seen
-    proxy.wait_until_idle()
-    seen += proxy.requests[before:]
+from tests.s3.support import KEY, PART, body, get, seen_meanwhile
+from tests.support.faults import FaultProxy
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_small_image_costs_one_request(place: Place, counting_proxy: FaultProxy, declared: bool) -> None:
+def test_a_small_image_costs_one_request(place: Place, proxy: FaultProxy, declared: bool) -> None:
     driver = place.driver()
     for size in (0, 1, place.part - 1, place.part):
-        with requests(counting_proxy) as seen:
+        with seen_meanwhile(proxy) as seen:
             place.put(driver, body(size), f"{KEY}.{size}", declared=declared)
         (put,) = seen
         assert (put.method, put.headers["if-none-match"], put.received) == ("PUT", "*", size)
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_large_image_costs_its_parts_and_two_requests(
-    place: Place, counting_proxy: FaultProxy, declared: bool
-) -> None:
+def test_a_large_image_costs_its_parts_and_two_requests(place: Place, proxy: FaultProxy, declared: bool) -> None:
     driver = place.driver(equal_parts=True)
     for parts in (2, 5):
-        with requests(counting_proxy) as seen:
+        with seen_meanwhile(proxy) as seen:
             place.put(driver, body(place.part * (parts - 1) + 1), f"{KEY}.{parts}", declared=declared)
         first, *middle, last = [(each.method, each.query.split("=")[0]) for each in seen]
         assert (first, last) == (("POST", "uploads"), ("POST", "uploadId"))
@@ -46,18 +31,18 @@ def test_a_large_image_costs_its_parts_and_two_requests(
         assert seen[-1].headers["if-none-match"] == "*"
 
 
-def test_a_download_costs_one_request(place: Place, counting_proxy: FaultProxy) -> None:
+def test_a_download_costs_one_request(place: Place, proxy: FaultProxy) -> None:
     data = body(place.part * 2)
     place.put(place.driver(), data)
     for driver in (place.driver(read_concurrency=1), place.driver(read_block_size=32 * 1024**2)):
-        with requests(counting_proxy) as seen:
+        with seen_meanwhile(proxy) as seen:
             assert get(driver) == data
         assert [each.method for each in seen] == ["GET"]
 
 
-def test_read_ahead_asks_for_each_block_once(place: Place, counting_proxy: FaultProxy) -> None:
+def test_read_ahead_asks_for_each_block_once(place: Place, proxy: FaultProxy) -> None:
     driver, data = place.driver(read_concurrency=3, read_block_size=PART), body(PART * 4 + 1)
     place.put(driver, data)
-    with requests(counting_proxy) as seen:
+    with seen_meanwhile(proxy) as seen:
         assert get(driver) == data
     assert [each.method for each in seen] == ["GET"] * 5
