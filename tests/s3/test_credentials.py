@@ -45,7 +45,7 @@ def test_keys_of_a_profile_or_of_the_environment_serve(
     swift_place.driver(**NO_KEYS).check()
 
 
-def test_no_keys_anywhere_are_told_as_that(swift_place: SwiftPlace) -> None:
+def test_missing_keys_and_a_missing_profile_are_named(swift_place: SwiftPlace) -> None:
     driver = swift_place.driver(**NO_KEYS)
     with pytest.raises(errors.ConfigurationError, match="No keys were found") as caught:
         driver.check()
@@ -53,9 +53,6 @@ def test_no_keys_anywhere_are_told_as_that(swift_place: SwiftPlace) -> None:
     with pytest.raises(errors.StoreUnavailable, match="NoCredentialsError") as unavailable:
         swift_place.put(driver, b"x")
     assert "boto3 found no keys" in (unavailable.value.detail or "")
-
-
-def test_a_profile_that_is_not_there_is_named(swift_place: SwiftPlace) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         swift_place.driver(**NO_KEYS, profile="missing").check()
     assert caught.value.option == "profile"

@@ -169,30 +169,23 @@ def test_a_refusal_with_every_header_teaches_nothing(swift_place: SwiftPlace, pr
 
 
 FULL = (
-    (403, "QuotaExceeded"),
-    (400, "EntityTooLarge"),
-    (507, "InsufficientStorage"),
-    (507, "XMinioStorageFull"),
-    (400, "XMinioAdminBucketQuotaExceeded"),
-    (413, "413"),
-)
+    (403, "QuotaExceeded"), (400, "EntityTooLarge"), (507, "InsufficientStorage"), (507, "XMinioStorageFull"),
+    (400, "XMinioAdminBucketQuotaExceeded"), (413, "413"),
+)  # fmt: skip
 
 
 @each_step
 def test_a_server_without_room_is_full(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
-    data, request = step
+    (data, request), driver = step, swift_place.driver()
     for status, code in FULL:
         proxy.on(s3_error(status, code, early=True), **request, times=None)
         with pytest.raises(errors.StoreFull) as caught:
-            swift_place.put(swift_place.driver(), data)
+            swift_place.put(driver, data)
         assert caught.value.status == 413
         proxy.heal()
-
-
-def test_a_real_quota_is_full_too(swift_place: SwiftPlace) -> None:
     swift_place.account.set_container_quota(swift_place.bucket, 500)
     with pytest.raises(errors.StoreFull):
-        swift_place.put(swift_place.driver(), SMALL)
+        swift_place.put(driver, SMALL)
 
 
 REFUSALS = (
@@ -203,12 +196,11 @@ REFUSALS = (
 
 @each_step
 def test_a_refusal_tells_its_code_only(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
-    data, request = step
-    secret = swift_place.secret_key
+    (data, request), driver, secret = step, swift_place.driver(), swift_place.secret_key
     for status, code in REFUSALS:
         proxy.on(s3_error(status, code, message=f"key {secret}"), **request, times=None)
         with pytest.raises(errors.StoreUnavailable) as caught:
-            swift_place.put(swift_place.driver(), data)
+            swift_place.put(driver, data)
         error = caught.value
         assert (error.status, error.retryable, code in error.message) == (503, True, True)
         assert secret not in f"{error!r} {error.detail}"
