@@ -49,7 +49,7 @@ _DENIED = {"AccessDenied", "403", "Forbidden", "AccessForbidden", "AllAccessDisa
 
 
 class Check:
-    """Proves one store. `proved`: what need not be proved again has been."""
+    """Proves one store."""
 
     def __init__(self, options: S3Options, requests: Requests, integrity: Integrity) -> None:
         self._options = options
@@ -73,7 +73,7 @@ class Check:
             self._proved = True
 
     def _expect_bucket(self) -> None:
-        """Whatever else HEAD says, what follows finds out better."""
+        """HEAD tells only whether the bucket exists; the requests that follow say why it cannot be used."""
         with self._needs("s3:CreateBucket"):
             try:
                 self._requests.head_bucket()
@@ -83,7 +83,7 @@ class Check:
                 self._requests.create_bucket()
 
     def _expect_object(self, name: str) -> Piece | None:
-        """The probe with a checksum that the server returned and would not have taken wrong."""
+        """The probe's checksum, if the server returned it and refused a wrong one; None else, or if that is known."""
         piece = self._integrity.piece(CONTENT, 0, self._integrity.candidate or "md5")
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove, name)

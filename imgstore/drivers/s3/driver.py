@@ -1,7 +1,7 @@
 """The S3 driver: objects of one folder of one bucket, in Amazon S3 and in other servers with its API, through boto3.
 
 An object appears under its key whole or not at all (`writer`), and the server confirms every byte of it, or the driver
-reads it back (`integrity`). What a failed upload began is removed, and what a dead one left behind is found by its age
+reads it back (`integrity`). A failed upload leaves nothing, and leftovers of a dead process are found by their age
 (`uploads`, `leftovers`). A read is of one object (`reader`). Every failure has the right blame (`errors`), and no text
 has a credential (`client`, `urls`). Nothing rests on a conditional write.
 

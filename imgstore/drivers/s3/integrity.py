@@ -5,8 +5,8 @@ counts only if a check (`check`) has seen the server refuse a wrong one. Otherwi
 servers make the md5 of the bytes; no server has to, and with KMS encryption none does. So an ETag that differs condemns
 the bytes only if this server has answered with an md5 before. Otherwise the bytes are unconfirmed, and are read back.
 
-CPU seconds for each GiB, as measured: crc32 0.3, md5 1.8; `auto` uses crc32 where it counts. Reading back costs a
-download, so a warning says once that a server needs it; it takes one MiB of memory.
+CPU seconds for each GiB, as measured: crc32 0.3, md5 1.8; `auto` uses crc32 if the check has proved it. Reading back
+costs a download, so a warning says once that a server needs it; it takes one MiB of memory.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Sum:
 
 @dataclass(slots=True)
 class Piece:
-    """Bytes that are sent in one request, from offset `start` on, and what is known of them when it was answered.
+    """Bytes of one request, from offset `start` on, and what its answer says of them.
     `parameters`: what the completion of a multipart upload must repeat."""
 
     start: int
@@ -109,7 +109,7 @@ class Integrity:
 
     @property
     def candidate(self) -> str | None:
-        """The checksum that a check should prove; None where the ETag is what counts anyway."""
+        """The checksum that a check should prove; None if only the ETag can confirm the bytes."""
         if self._choice == "md5" or CHECKSUM in self._traits.refused:
             return None
         return "crc32" if self._choice == "auto" else self._choice
@@ -125,7 +125,7 @@ class Integrity:
         return Piece(start, len(data), Sum(algorithm, value), md5=value if algorithm == "md5" else None)
 
     def judge(self, piece: Piece, data: memoryview, answer: Answer) -> Piece:
-        """`piece` with what the answer to it says. Raises IntegrityError where the server holds other bytes."""
+        """`piece` with what its answer says. Raises IntegrityError if the server holds other bytes."""
         piece.etag = etag_of(answer)
         returned = answer.get(piece.sent.parameter) if piece.sent.name != "md5" else None
         if returned and returned != piece.sent.text:
@@ -143,9 +143,8 @@ class Integrity:
         return piece
 
     def judge_whole(self, pieces: Sequence[Piece], answer: Answer) -> None:
-        """Compares the ETag of an object that was put together, where it is the md5 of its parts' md5s.
-
-        Raises IntegrityError where the server put together something else."""
+        """Compares the ETag of an object that was put together, if it is the md5 of its parts' md5s. Raises
+        IntegrityError if it differs."""
         match = _MD5_OF_PARTS.fullmatch(etag_of(answer) or "")
         by_md5 = all(piece.md5 is not None and piece.md5.hex() == piece.etag for piece in pieces)
         if match is None or not by_md5 or _encrypted(answer):
@@ -167,7 +166,7 @@ class Integrity:
             self.learn_etag(piece)
 
     def learn_etag(self, piece: Piece) -> None:
-        """What a comparison of the very bytes, which were found to be right, shows of the server's ETags."""
+        """Learns from bytes that were compared and found right whether the server's ETags are md5s."""
         if piece.md5 is not None and piece.etag is not None:
             self._traits.md5_etags = piece.etag == piece.md5.hex()
 

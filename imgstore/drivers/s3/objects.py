@@ -1,4 +1,4 @@
-"""Objects of one folder of one bucket: whose they are, and what the server says of them.
+"""Objects of one folder of one bucket: which of them are this store's, and what the server says of one.
 
 A key `k` is the object `prefix + k`. Names with a leading dot are the driver's own, since no key has one.
 """

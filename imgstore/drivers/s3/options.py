@@ -1,4 +1,4 @@
-"""The options of the S3 driver: declared, checked, and completed where one follows from another.
+"""The options of the S3 driver: declared, checked, and what follows from them.
 
 A value that cannot work stops the start with the option's name (the right blame). The `repr` shows no credential (no
 secrets). Whether the bucket works is for the driver's `check` to find out.

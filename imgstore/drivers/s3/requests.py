@@ -1,7 +1,7 @@
 """The requests of the S3 API, one method each, for the objects of one folder of one bucket.
 
-This module alone knows botocore's exceptions: each method raises the library's errors. It also leaves out what the
-server does not take (`server_traits`). Keys are names without the folder. Retries are boto3's, new keys `client`'s.
+Each method raises the library's errors in place of botocore's (`errors`), and leaves out the headers that the server
+does not take (`server_traits`). Keys are names without the folder. Retries are boto3's, new keys `client`'s.
 """
 
 from __future__ import annotations
