@@ -1,12 +1,11 @@
 """The SPI: what a store driver implements, and the rules that every driver keeps because they are written here.
 
 A driver subclasses `StoreDriver`, `ObjectWriter` and `ObjectReader` and implements the hooks with an underscore. The
-methods without one are final: they validate keys and ranges, count and compare every byte (law 2), keep the state of a
-writer (law 1), refuse a read that ends short (law 9), and turn whatever a driver raises into the library's errors
-(law 11).
+methods without one are final: they validate keys and ranges, count and compare every byte, keep the state of a
+writer, refuse a read that ends short, and turn whatever a driver raises into the library's errors.
 
 One driver instance serves one store and is called from many threads; a writer or reader belongs to one thread at a
-time. What this module refuses to do: name a kind of storage, know an image, know HTTP.
+time.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
-from imgstore.driver.admission import Admission, refuse_too_large
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
 from imgstore.driver.translate import refuse_overrides, storage_failures
-from imgstore.driver.writer import ObjectWriter, WriterState
+from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe

@@ -1,4 +1,4 @@
-"""Exact to the byte (law 2): declared size and limit, one less, as many, one more, length known or unknown.
+"""Exact to the byte: declared size and limit, one less, as many, one more, length known or unknown.
 
 After every refusal nothing is left, and a retry under the same key with good data succeeds.
 """

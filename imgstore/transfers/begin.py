@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.admission import refuse_too_large
 from imgstore.driver.translate import host_failures
+from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 from imgstore.store import Store, StoreSet

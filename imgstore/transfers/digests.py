@@ -1,11 +1,9 @@
-"""Digests of a stream, computed while it passes (law 10), each on a thread of its own, without copying a chunk.
+"""Digests of a stream, computed while it passes, each on a thread of its own, without copying a chunk.
 
-Memory (law 6): at most `window` bytes of chunks wait for the slowest digest, or one chunk if that is larger; the
+Memory: at most `window` bytes of chunks wait for the slowest digest, or one chunk if that is larger; the
 digests share the chunks, so their number does not matter. A stream that ends within its first `inline` bytes never
 starts a thread. A chunk in an immutable buffer (`bytes`) is passed on by reference and `update` returns at once; a
 mutable one belongs to the caller, so `update` returns when every digest has read it.
-
-What this module refuses to do: compare. Who knows what a digest should be compares it.
 """
 
 from __future__ import annotations
@@ -125,7 +123,8 @@ class _Lane:
         if self._put + size - self._done > self._window:
             # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
             self._wait_until(min(self._window // 2, self._window - size))
-        self._raise_failure()
+        if self._failure is not None:
+            raise self._failure
         self._put += size
         self._chunks.put(chunk)
 

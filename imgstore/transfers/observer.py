@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from imgstore import errors
 from imgstore.undo import describe
@@ -50,7 +49,7 @@ class Outcome:
     digests: Sequence[str] = ()
 
 
-class Observer(Protocol):
+class Observer:
     """What is told. Each transfer begins once, and ends or fails once; subclass it to implement a part only."""
 
     def began(self, transfer: Transfer) -> None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.admission import octets
-from imgstore.driver.translate import OnFailure, host_failures, is_foreign
+from imgstore.driver.translate import OnFailure, host_failed, host_failures, is_foreign
+from imgstore.driver.writer import octets
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
@@ -82,7 +82,6 @@ class UploadSession:
         self._admit, self._write = parts.targets.admit, parts.targets.write
         self._digests = parts.digests
         self._observation = parts.observation
-        self._confirming = host_failures("confirming the upload")
         limits = [limit for limit in (parts.size, parts.max_image_size) if limit is not None]
         self._most = min(limits) if limits else None
         self._small: list[bytes] = []
@@ -207,8 +206,7 @@ class UploadSession:
     def _pass_on(self, data: bytes | memoryview) -> None:
         if not data:
             return
-        with self._confirming:
-            self._parts.catalog.confirm(self.attempt, certain=False)
+        self._confirm(certain=False)
         for tap in self._parts.taps:
             tap.write(data)
         self._digests.start(data)
@@ -218,8 +216,11 @@ class UploadSession:
     def _confirm(self, *, certain: bool) -> None:
         """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
         still freeze between here and the commit: the catalog then refuses to make the image active."""
-        with self._confirming:
+        try:
             self._parts.catalog.confirm(self.attempt, certain=certain)
+        except BaseException as error:
+            host_failed("confirming the upload", error)
+            raise
 
     def _finish_taps(self) -> dict[str, str | int]:
         findings: dict[str, str | int] = {}
@@ -256,7 +257,7 @@ class UploadSession:
     def _remove_objects(self) -> None:
         """Removes committed objects only where it is certain that the image did not become active: the catalog was not
         asked, refused, or gives the image back. Otherwise (its answer got lost) orphans are better than an active image
-        without data. Until an object is certainly gone it counts (law 4)."""
+        without data. Until an object is certainly gone it counts."""
         committed = [target for target in self._targets.all if target.committed]
         for target in committed:
             target.quota.kept_bytes = self._total

@@ -17,7 +17,7 @@ from imgstore import errors
 from imgstore.driver.translate import host_failed
 from imgstore.driver.writer import ObjectWriter, WriterState
 from imgstore.model import Location, ObjectInfo
-from imgstore.quota import Hold
+from imgstore.quota import NO_HOLD, Hold
 from imgstore.store import Store
 from imgstore.undo import Undo, describe
 
@@ -50,7 +50,8 @@ class Target:
     quota: QuotaHold
 
     def __post_init__(self) -> None:
-        self.writer.admission.hold(self.quota.hold, partial(host_failed, "extending the hold on the quota"))
+        if self.quota.hold is not NO_HOLD:
+            self.writer.admission.hold(self.quota.hold, partial(host_failed, "extending the hold on the quota"))
 
     @property
     def committed(self) -> bool:
