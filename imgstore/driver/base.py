@@ -29,7 +29,16 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "refuse_too_large"]
+__all__ = [
+    "READ_SIZE",
+    "ObjectReader",
+    "ObjectWriter",
+    "StoreDriver",
+    "WriterState",
+    "check_key",
+    "is_key",
+    "refuse_too_large",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +54,11 @@ def check_key(key: str) -> str:
     if not isinstance(key, str) or _KEY.fullmatch(key) is None:
         raise errors.InvalidKey("A key is 1 to 200 of A-Z a-z 0-9 . _ - and does not start with a dot.")
     return key
+
+
+def is_key(name: str) -> bool:
+    """Whether any store may be asked for it."""
+    return _KEY.fullmatch(name) is not None
 
 
 def refuse_too_large(size: int | None, limit: int | None) -> None:

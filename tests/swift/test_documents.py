@@ -11,7 +11,7 @@ from imgstore import config
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.cluster_limits import Limits
 from imgstore.drivers.swift.credentials import read_account
-from imgstore.drivers.swift.settings import checked
+from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.model import MIB
 
 DOC = (Path(__file__).parents[2] / "doc" / "swift.md").read_text()
@@ -43,7 +43,7 @@ def largest(size: int, *, declared: bool, largest_unknown_size: int) -> int:
     values = {option.dest: option.default for option in SwiftDriver.OPTIONS}
     values |= {"auth_url": "http://x", "username": "a", "password": "b", "project_name": "c"}
     sizes = Limits.of({}).sizes(
-        checked({**values, "largest_unknown_size": largest_unknown_size}), size if declared else None
+        SwiftOptions(**{**values, "largest_unknown_size": largest_unknown_size}), size if declared else None
     )
     number, taken, found = 0, 0, 0
     while taken < size:

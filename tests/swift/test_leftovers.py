@@ -8,7 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.drivers.swift.leftovers import Attempt
+from imgstore.drivers.swift.leftovers import FoundSegments
 from imgstore.model import Leftover
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS
@@ -133,5 +133,5 @@ def test_a_name_that_is_no_leftovers_is_refused(world: World, driver: SwiftDrive
 def test_an_attempt_is_dead_when_it_is_quiet_for_longer_than_it_had_been_at_work(
     started: float, newest: float, older_than: float, dead: bool
 ) -> None:
-    attempt = Attempt("segments", KEY, "name", NOW + started, newest=NOW + newest)
-    assert attempt.quiet(older_than, NOW) is dead
+    attempt = FoundSegments("segments", KEY, "name", NOW + started, newest=NOW + newest)
+    assert attempt.silent(older_than, NOW) is dead

@@ -69,7 +69,7 @@ def test_what_cannot_work_is_refused_with_its_name(values: dict[str, Any], optio
 )  # fmt: skip
 def test_what_can_work_is_taken(values: dict[str, Any]) -> None:
     driver = SwiftDriver(**{**GOOD, **values})
-    assert "s3cret" not in f"{driver!r} {driver._settings!r} {driver._settings.credentials()!r}"
+    assert "s3cret" not in f"{driver!r} {driver._options!r} {driver._options.credentials()!r}"
     driver.close()
 
 
@@ -117,7 +117,7 @@ def test_accounts_are_read_as_glance_store_has_them(accounts: str) -> None:
     plain, quoted, application, first = (
         read_account(accounts, name, version="3") for name in ("plain", "quoted", "application", "first")
     )
-    assert (plain.version, plain.project_name, plain.username, plain.password) == (
+    assert (plain.auth_version, plain.project_name, plain.username, plain.password) == (
         "3",
         "service",
         "glance",
@@ -126,7 +126,7 @@ def test_accounts_are_read_as_glance_store_has_them(accounts: str) -> None:
     assert (quoted.project_name, quoted.username, quoted.password) == ("tenant", "name", "s3cret")
     assert (quoted.user_domain_name, quoted.project_domain_id) == ("users", "projects")
     assert (application.application_credential_id, application.by_application) == ("abc", True)
-    assert (first.version, first.username, first.user) == ("1", "account:tester", "account:tester")
+    assert (first.auth_version, first.username, first.user_in_url) == ("1", "account:tester", "account:tester")
     assert "s3cret" not in f"{plain} {quoted} {application} {first}"
 
 

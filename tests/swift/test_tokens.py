@@ -128,8 +128,8 @@ def clock() -> Clock:
 @pytest.fixture
 def token(world: World, plugin: Plugin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> StoreToken:
     monkeypatch.setattr("imgstore.drivers.swift.auth._plugin", lambda _: plugin)
-    who = Credentials(version="1", auth_url="http://swift.invalid", username="a:b", password="c")
-    return StoreToken(world.driver()._settings, lambda: who, clock=clock)
+    who = Credentials(auth_version="1", auth_url="http://swift.invalid", username="a:b", password="c")
+    return StoreToken(world.driver()._options, lambda: who, clock=clock)
 
 
 @pytest.mark.parametrize(
