@@ -42,6 +42,21 @@ def driver(world: World) -> SwiftDriver:
     return world.driver()
 
 
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """One that stands still."""
+    return Clock()
+
+
 @pytest.fixture
 def proxy(world: World) -> FaultProxy:
     """A proxy before the server."""

@@ -12,6 +12,7 @@ from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
 from imgstore.model import Space
 from tests.support.faults import FaultProxy, Respond
 from tests.support.waiting import until
+from tests.swift.conftest import Clock
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put
 
@@ -130,18 +131,6 @@ def test_a_user_who_may_not_look_at_the_account_uploads_all_the_same(world: Worl
     put(driver, body(10))
     assert rule.hits == 1
     driver.delete(KEY)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

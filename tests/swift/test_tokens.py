@@ -15,9 +15,10 @@ from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.auth import StoreToken
-from imgstore.drivers.swift.credentials import Credentials
+from imgstore.drivers.swift.options import SwiftOptions
 from tests.support.faults import FaultProxy, Respond
 from tests.support.swift import SwiftSettings
+from tests.swift.conftest import Clock
 from tests.swift.subject import SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, Worlds, body, put, read
 
@@ -86,10 +87,9 @@ class Plugin:
         self.failure: Exception | None = None
 
     def invalidate(self) -> None:
-        """See BaseIdentityPlugin."""
+        """Nothing is kept."""
 
     def get_access(self, session: object) -> Any:
-        """See BaseIdentityPlugin."""
         if self.failure is not None:
             raise self.failure
         self.given += 1
@@ -100,28 +100,16 @@ class Plugin:
         return SimpleNamespace(auth_token=token, issued=issued, expires=expires, service_catalog=catalog)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def plugin() -> Plugin:
     return Plugin()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def token(world: World, plugin: Plugin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> StoreToken:
+def token(plugin: Plugin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> StoreToken:
     monkeypatch.setattr("imgstore.drivers.swift.auth._plugin", lambda _: plugin)
-    who = Credentials(auth_version="1", auth_url="http://swift.invalid", username="a:b", password="c")
-    return StoreToken(world.driver()._options, lambda: who, clock=clock)
+    options = SwiftOptions(auth_version="1", auth_url="http://swift.invalid", username="a:b", password="c")
+    return StoreToken(options, lambda: options, clock=clock)
 
 
 def test_a_token_is_used_until_a_fifth_of_its_life_or_two_minutes_are_left(
@@ -143,13 +131,15 @@ def test_a_token_of_which_no_end_is_told_is_used_until_it_is_refused(
 ) -> None:
     plugin.life = None
     first = token.access()
-    clock.now = 1e9
+    clock.now += 1e9
     assert token.access() is first
     token.refused(first)
     second = token.access()
     token.refused(first)
     assert token.access() is second
     assert plugin.given == 2
+    assert second.url == "http://swift.invalid/v1/AUTH_a"
+    assert "token-2" not in repr(second)
 
 
 def test_a_renewal_that_fails_is_no_failure_while_the_token_is_good(
@@ -157,18 +147,13 @@ def test_a_renewal_that_fails_is_no_failure_while_the_token_is_good(
 ) -> None:
     first = token.access()
     plugin.failure = swift_errors.Passing("no", detail="down")
-    clock.now = 90.0
+    clock.now += 90
     with caplog.at_level(logging.WARNING):
         assert token.access() is first
     assert "could not be renewed yet" in caplog.text
-    clock.now = 100.0
+    clock.now += 10
     with pytest.raises(errors.StoreUnavailable):
         token.access()
-
-
-def test_an_url_of_an_account_ends_without_a_slash(token: StoreToken) -> None:
-    assert token.access().url == "http://swift.invalid/v1/AUTH_a"
-    assert "token-1" not in repr(token.access())
 
 
 def test_a_keystone_or_tempauth_that_fails_for_a_moment_is_asked_again(world: World, proxy: FaultProxy) -> None:
