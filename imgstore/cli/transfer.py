@@ -15,8 +15,8 @@ from imgstore.cli.configuration import Configured, Target
 from imgstore.cli.failures import Failure
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import Advance, progress
-from imgstore.driver.base import refuse_too_large
 from imgstore.driver.capabilities import CopiesObjects
+from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Location, StoredImage
 from imgstore.transfers.digests import Digests
 from imgstore.transfers.download import Download, DownloadService

@@ -20,6 +20,7 @@ from imgstore import errors
 from imgstore.config.entrypoints import entry_points
 from imgstore.config.extras import missing_extra
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.options import strays
 
 GROUP = "imgstore.drivers"
 
@@ -99,13 +100,7 @@ def _refuse_bad_options(name: str, found: type[StoreDriver]) -> None:
     """OPTIONS are exactly the keyword parameters of `__init__`, so that no value is lost on the way."""
     if not all(isinstance(option, cfg.Opt) for option in found.OPTIONS):
         raise _author(name, "has OPTIONS that are not options of oslo.config.")
-    options = [option.dest for option in found.OPTIONS]
-    parameters = inspect.signature(found).parameters.values()
-    if [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_KEYWORD]:
-        return  # `imgstore.driver.options.Options` refuses what it does not declare
-    names = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    odd = set(options).symmetric_difference(names) | {option for option in options if options.count(option) > 1}
-    odd |= {str(parameter) for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY}
+    odd = strays(found)
     if odd:
         raise _author(
             name, f"has OPTIONS that differ from the keyword parameters of __init__: {', '.join(sorted(odd))}."

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from oslo_config import cfg, types
 
@@ -73,6 +74,16 @@ def size_option(*, default: int | None = None, min: int = 0, max: int | None = N
     return option(cfg.Opt, default=default, help=help, type=Size(min=min, max=max))
 
 
+class Declared(tuple[cfg.Opt, ...]):
+    """The options of a driver whose `__init__` takes `**options` and hands them to an `Options`."""
+
+
+class HasOptions(Protocol):
+    """A driver."""
+
+    OPTIONS: ClassVar[Sequence[cfg.Opt]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """A driver's options by name; a subclass declares them. Raises ConfigurationError for values out of their bounds,
@@ -82,9 +93,9 @@ class Options:
         refuse_impossible(self.options(), vars(self))
 
     @classmethod
-    def options(cls) -> tuple[cfg.Opt, ...]:
+    def options(cls) -> Declared:
         """The options, in the order of their declaration."""
-        return tuple(field.metadata["option"](field.name) for field in dataclasses.fields(cls))
+        return Declared(field.metadata["option"](field.name) for field in dataclasses.fields(cls))
 
 
 def bad(option: str, problem: str, cure: str) -> errors.ConfigurationError:
@@ -115,3 +126,15 @@ def _refuse_choice(option: cfg.Opt, value: object) -> None:
     choices = getattr(option.type, "choices", None)
     if choices and value not in choices:
         raise bad(option.dest, f"{value!r} is not one of the choices.", f"Use one of {', '.join(choices)}.")
+
+
+def strays(driver: type[HasOptions]) -> set[str]:
+    """Options of a driver that are not keyword parameters of its `__init__`, and the other way round: values that would
+    be lost on the way. Those of an `Options` cannot be."""
+    parameters = list(inspect.signature(driver).parameters.values())
+    if isinstance(driver.OPTIONS, Declared) and [each.kind for each in parameters] == [inspect.Parameter.VAR_KEYWORD]:
+        return set()
+    options = [option.dest for option in driver.OPTIONS]
+    names = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    twice = {option for option in options if options.count(option) > 1}
+    return names.symmetric_difference(options) | twice | {str(each) for each in parameters if each.name not in names}
