@@ -43,7 +43,7 @@ def driver(world: World) -> SwiftDriver:
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A test moves it."""
 
     now = 1000.0
 

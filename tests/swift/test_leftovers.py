@@ -30,7 +30,7 @@ def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: Wo
     driver.remove_leftover(left)
 
 
-def test_an_upload_under_way_is_no_leftover_of_any_sane_age(world: World, driver: SwiftDriver) -> None:
+def test_an_upload_under_way_is_no_leftover_of_any_sane_age(driver: SwiftDriver) -> None:
     with driver.open_writer(KEY) as writer:
         writer.write(body(3 * SEGMENT))
         time.sleep(0.2)

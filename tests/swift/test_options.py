@@ -46,6 +46,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"read_block_size": 1}, "read_block_size"), ({"endpoint_type": "secret"}, "endpoint_type"),
 ]  # fmt: skip
 TAKEN: list[dict[str, Any]] = [
+    {**dict.fromkeys(GOOD), "multi_tenant": True, "endpoint": "https://swift.invalid/v1/AUTH_%(project_id)s"},
     {}, {"username": None, "user_id": "abc"}, {"project_name": None, "project_id": "abc"},
     {"application_credential_id": "a", "application_credential_secret": "b", "username": None, "password": None},
     {"application_credential_name": "a", "application_credential_secret": "b"}, {"endpoint_type": "internalURL"},
@@ -67,10 +68,6 @@ def test_what_can_work_is_taken() -> None:
         driver = SwiftDriver(**{**GOOD, **values})
         assert "s3cret" not in f"{driver!r} {driver._options!r} {driver._options.credentials()!r}"
         driver.close()
-
-
-def test_multi_tenant_needs_no_account_of_its_own() -> None:
-    SwiftDriver(multi_tenant=True, endpoint="https://swift.invalid/v1/AUTH_%(project_id)s").close()
 
 
 ACCOUNTS = """

@@ -12,11 +12,9 @@ from imgstore.drivers.swift import SwiftDriver
 from tests.swift.world import KEY
 
 V1 = {
-    "auth_version": "1",
-    "auth_url": "https://swift.invalid:8080/auth/v1.0",
-    "username": "a:tester",
+    "auth_version": "1", "auth_url": "https://swift.invalid:8080/auth/v1.0", "username": "a:tester",
     "password": "s3cret",
-}
+}  # fmt: skip
 V3 = {
     "auth_url": "http://keystone.invalid:5000/v3", "username": "glance", "password": "s3cret", "project_name": "service"
 }  # fmt: skip
@@ -24,16 +22,6 @@ V3 = {
 
 def driver(options: dict[str, Any], **more: Any) -> SwiftDriver:
     return SwiftDriver(**{"container": "images", **options, **more})
-
-
-@pytest.fixture
-def account_file(tmp_path: Path) -> Path:
-    path = tmp_path / "accounts.conf"
-    path.write_text(
-        "[ref1]\nuser = service:glance\nkey = s3cret\nauth_address = http://keystone.invalid:5000/v3\n"
-        "[ref2]\nuser = service:other\nkey = s3cret\nauth_address = http://keystone.invalid:5000/v3\n"
-    )
-    return path
 
 
 def test_a_url_says_where_tokens_are_given_and_holds_none() -> None:
@@ -45,12 +33,6 @@ def test_a_url_says_where_tokens_are_given_and_holds_none() -> None:
         store = driver(options)
         assert store.url(KEY) == url
         assert store.key_from_url(url) == KEY
-
-
-def test_with_a_file_of_accounts_it_is_glance_stores_own_form(account_file: Path) -> None:
-    store = SwiftDriver(account_file=str(account_file), container="images")
-    assert store.url(KEY) == f"swift+config://ref1/images/{KEY}"
-    assert store.key_from_url(store.url(KEY)) == KEY
 
 
 def test_old_urls_of_this_account_are_understood() -> None:
@@ -92,11 +74,15 @@ def test_urls_of_other_accounts_hosts_and_containers_are_refused() -> None:
         assert "s3cret" not in f"{caught.value} {caught.value.detail}"
 
 
-def test_old_urls_are_compared_with_the_account_in_the_file(account_file: Path) -> None:
-    store = SwiftDriver(account_file=str(account_file), reference="ref2", container="images")
+def test_with_a_file_of_accounts_they_name_the_account_and_old_ones_are_compared_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.conf"
+    account = "[{}]\nuser = service:{}\nkey = s3cret\nauth_address = http://keystone.invalid:5000/v3\n"
+    path.write_text(account.format("ref1", "glance") + account.format("ref2", "other"))
+    store = SwiftDriver(account_file=str(path), reference="ref2", container="images")
     old = f"swift+http://service:other:any@keystone.invalid:5000/v3/images/{KEY}"
-    assert store.key_from_url(old) == KEY
-    assert store.key_from_url(f"swift+config://ref2/images/{KEY}") == KEY
+    assert store.url(KEY) == f"swift+config://ref2/images/{KEY}"
+    for url in (store.url(KEY), old):
+        assert store.key_from_url(url) == KEY
     for url in (old.replace("other", "glance"), f"swift+config://ref1/images/{KEY}"):
         with pytest.raises(errors.InvalidKey):
             store.key_from_url(url)

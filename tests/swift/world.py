@@ -14,7 +14,7 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import ObjectInfo
 from tests.support.faults import FaultProxy
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
-from tests.swift.subject import CONTAINER, SEGMENTS, free_port, segments_of
+from tests.swift.subject import CONTAINER, SEGMENTS, options_of, segments_of
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
 SEGMENT = 1000
@@ -42,12 +42,8 @@ class World:
         self._stack = stack
 
     def options(self, **options: Any) -> dict[str, Any]:
-        """The options of a driver on the account, which creates its containers; `options` are others."""
-        return {
-            "auth_version": "1", "auth_url": self.server.auth_url, "username": self.account.login,
-            "password": self.account.key, "container": CONTAINER, "create_container": True,
-            "segment_size": SEGMENT, "concurrency": 3, "max_attempts": 3, **options,
-        }  # fmt: skip
+        """The options of a driver on the account; `options` are others."""
+        return options_of(self.account, **{"segment_size": SEGMENT, "max_attempts": 3, **options})
 
     def driver(self, **options: Any) -> SwiftDriver:
         """A driver; closed at the end."""
@@ -62,10 +58,6 @@ class World:
     def through(self, proxy: FaultProxy, **options: Any) -> SwiftDriver:
         """A driver that reaches the server through the proxy only."""
         return self.driver(auth_url=f"{proxy.url}/auth/v1.0", **options)
-
-    def nowhere(self) -> str:
-        """An auth URL where nobody listens."""
-        return f"http://127.0.0.1:{free_port()}/auth/v1.0"
 
     def containers(self) -> None:
         """Creates the containers of the images and of the segments."""
