@@ -15,7 +15,7 @@ from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, Worlds, body, md5, put, read
 
 LARGE = 4 * SEGMENT
-FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8)
+FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
 """At most eight segments of at most 8192 bytes."""
 
 
