@@ -19,8 +19,8 @@ from typing import Any
 
 from imgstore.cli.main import main
 from tests.cli.drivers import GATE
-from tests.config.packages import install
 from tests.support.in_process import as_process, streams
+from tests.support.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))

@@ -10,7 +10,7 @@ import sys
 from imgstore.cli.app import GROUPS
 from tests.cli.support import ONE_BY_ONE, PATIENCE, PROGRAM, Shop
 from tests.cli.test_terminal import lines_of
-from tests.config.packages import FAR_FROM_TMP
+from tests.support.packages import FAR_FROM_TMP
 
 COMMANDS: dict[str, list[str]] = {
     "db": ["db", "upgrade", "--data-dir", "."],

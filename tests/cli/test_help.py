@@ -11,7 +11,7 @@ import pytest
 
 from imgstore.cli.app import GROUPS
 from tests.cli.support import ONE_BY_ONE, Shop
-from tests.config.packages import install
+from tests.support.packages import install
 
 HEAVY = {"oslo_config", "rich", "cmd2", "yaml", "falcon", "imgstore.config", "imgstore.cli.commands.put"}
 COMMANDS = [name for commands in GROUPS.values() for name in commands]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.packages import DRIVER, Start, install, start, start_process
+from tests.support.packages import DRIVER, Start, install, start, start_process
 
 REPORT = "Report it to the driver's author, or use another driver."
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgstore.service.server.tls import tls_context
-from tests.operation.certificates import write_certificate
+from tests.support.certificates import write_certificate
 from tests.support.client import Client
 from tests.support.service import ServiceProcess
 from tests.support.waiting import PATIENCE, until

@@ -16,8 +16,8 @@ from imgstore.drivers.filesystem.staging import hidden_name, key_of
 from imgstore.service import standalone
 from imgstore.service.standalone import file_lock
 from imgstore.sql import address_of_file
-from tests.config.packages import FAR_FROM_TMP
 from tests.needs import needs
+from tests.support.packages import FAR_FROM_TMP
 from tests.support.service import Options, ServiceProcess, refusal, signals_are_heard
 
 RUN = "import runpy; runpy.run_module('imgstore.service', run_name='__main__', alter_sys=True)"

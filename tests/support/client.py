@@ -12,7 +12,6 @@ import urllib.parse
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 TIMEOUT = 60.0
@@ -65,12 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request on a connection of its own. An iterable body without Content-Length is sent chunked."""
-        connection = self._connection()
-        try:
-            connection.request(method, path, body=body, headers=self._headers(headers))
-            return _answer(connection.getresponse())
-        finally:
-            connection.close()
+        return send(method, f"{self.url}{path}", body=body, headers=self._headers(headers), trust=self.tls)
 
     def get(self, path: str, **headers: str) -> Answer:
         """GET; `headers` with underscores for dashes."""
@@ -196,8 +190,28 @@ class OpenUpload:
     def __enter__(self) -> OpenUpload:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    body: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> Answer:
+    """One request on a connection of its own; with TLS where there is a `trust`."""
+    netloc = urllib.parse.urlsplit(url).netloc
+    connection = (
+        http.client.HTTPConnection(netloc, timeout=TIMEOUT)
+        if trust is None
+        else http.client.HTTPSConnection(netloc, timeout=TIMEOUT, context=trust)
+    )
+    with contextlib.closing(connection):
+        connection.request(method, url[url.index("/", 8) :], body=body, headers=headers or {})
+        return _answer(connection.getresponse())
 
 
 def read_answer(connection: socket.socket) -> Answer:

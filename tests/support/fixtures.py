@@ -51,7 +51,7 @@ def moto() -> Iterator[MotoServer]:
 
 @pytest.fixture(scope="session")
 def keystone_swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneSwift]:
-    """A Swift before a real Keystone; for tests that `make test-keystone` runs."""
+    """A Swift before a real Keystone; for tests that `make test-long` runs."""
     with KeystoneSwift(tmp_path_factory.mktemp("keystone-swift")) as both:
         yield both
 

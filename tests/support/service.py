@@ -18,7 +18,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from unittest import mock
 
@@ -33,6 +32,7 @@ from imgstore.transfers.observer import Observer
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
+from tests.support.running import Running
 
 STORES = ("fast", "slow")
 PATIENCE = 60.0
@@ -104,7 +104,7 @@ class CatalogView:
             return connection.execute(query, values).fetchall()
 
 
-class ServiceProcess:
+class ServiceProcess(Running):
     """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
 
     `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`, None for none of that name;
@@ -144,13 +144,9 @@ class ServiceProcess:
         """Starts it and waits until it listens."""
         with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
-                self.command(),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self.root,
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root,
                 env={**os.environ, **self._environment},
-            )
+            )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         match = re.search(r"https?://\S+:\d+", line)
@@ -168,6 +164,11 @@ class ServiceProcess:
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, if it runs."""
+        if self._process is not None:
+            self.terminate()
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does."""
@@ -208,14 +209,6 @@ class ServiceProcess:
     def _names(self, store: str | None) -> list[str]:
         chosen = STORES if store is None else (store,)
         return [name for each in chosen for name in os.listdir(self.stores[each])]
-
-    def __enter__(self) -> ServiceProcess:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process is not None:
-            self.terminate()
 
 
 class LocalService:

@@ -26,7 +26,7 @@ FAR_FROM_TMP = "import sys; sys.executable = '/far' + sys.executable\n"
 
 _START = """
 import json
-from tests.config.packages import begin
+from tests.support.packages import begin
 print(json.dumps({**vars(begin(sys.argv[1])), "modules": sorted(sys.modules)}))
 """
 
