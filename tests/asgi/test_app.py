@@ -101,7 +101,7 @@ def test_law_11_a_client_that_disconnects_broke_its_body(house: House, headers: 
 
 
 def test_law_11_a_client_that_stalls_gets_408(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_SECONDS", 0)
+    monkeypatch.setattr("imgstore.adapters.asgi.exchange.LINGER_SECONDS", 0)
     image_id = house.image()
     answer = call(app(house, body_timeout=0.01), put(image_id, content_length="10"), body(b"01234"))
     assert (answer.status, answer.headers["connection"]) == (408, "close")
@@ -135,7 +135,7 @@ def test_a_refusal_in_the_middle_reads_on_so_that_the_client_can_see_it(house: H
 
 
 def test_reading_on_has_a_limit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_BYTES", 100)
+    monkeypatch.setattr("imgstore.adapters.asgi.exchange.LINGER_BYTES", 100)
     refused = put(house.image(), content_length="1000", x_image_meta_store="nope")
     assert call(app(house), refused, *[body(b"x" * 10) for _ in range(100)]).received == 10
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.adapters._asgi_pipes import MESSAGE_COST
 from imgstore.adapters.asgi import Message
+from imgstore.adapters.asgi.pipes import MESSAGE_COST
 from imgstore.model import MIB
 from imgstore.transfers.session import GATHER
 from tests.asgi.calling import Peer, app, body, path, put, scope, turn

@@ -119,7 +119,7 @@ def test_a_client_that_does_not_wait_can_read_its_refusal(
     running: Running, chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than the buffers between the two hold; http.client sends all of it before it looks at the answer."""
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr("imgstore.adapters.asgi.exchange.LINGER_SECONDS", PATIENCE)
     image_id, body = running.house.image(), bytes(32 * MIB)
     headers = {"X-Image-Meta-Store": "nope"}
     answer = running.client.upload(image_id, pieces(body, MIB) if chunked else body, headers=headers)
