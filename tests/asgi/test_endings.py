@@ -1,4 +1,4 @@
-"""How a session ends when nobody waits for it any more: after the store's call under way, and on its own thread."""
+"""How a session ends when nobody waits for it: after the store's current call, and on its own thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from imgstore.adapters.asgi import ImageDataApp, Message
 from imgstore.model import MIB
 from imgstore.transfers.session import GATHER
-from tests.asgi.calling import Peer, app, body, path, put, scope, turn
+from tests.asgi.calling import Peer, app, body, put, scope, turn
 from tests.asgi.gated import GatedDriver
-from tests.http.house import House
+from tests.http.house import House, path
 
 CHUNK = body(bytes(GATHER))
 UPLOAD = {"transfer_encoding": "chunked", "x_image_meta_store": "gated"}
@@ -73,7 +73,7 @@ async def over(task: asyncio.Task[None]) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_law_3_an_upload_is_aborted_after_the_write_in_flight_and_never_before(ending: Ending) -> None:
+def test_undone_an_upload_is_aborted_after_its_write_and_never_before(ending: Ending) -> None:
     gated = Gated()
     image_id = gated.house.image()
 
