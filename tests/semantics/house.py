@@ -284,6 +284,18 @@ class Tenant:
         assert self.house.leftovers() == set()
         assert self.quota == (used, 0)
 
+    def assert_stored(self, image_id: str, content: bytes, *stores: str) -> None:
+        """The image is active, and the same in each of the stores; counted so often; nothing else is there."""
+        shown = self.show(image_id)
+        assert (shown["status"], shown["stores"]) == ("active", ",".join(stores))
+        held = self.objects(image_id)
+        assert sorted(name.partition("/")[0] for name in held) == sorted(stores)
+        assert set(held.values()) == {content}
+        assert self.quota == (len(content) * len(stores), 0)
+        assert self.house.leftovers() == set()
+        for store in stores:
+            assert self.get(image_id, query=f"?prefer={store}").body == content
+
     def assert_refused_without_trace(self, image_id: str, *, retry: bytes = b"good data", used: int = 0) -> None:
         """Nothing is left of a refused upload, and a retry of the same image with good data succeeds."""
         self.assert_no_trace(image_id, used=used)
