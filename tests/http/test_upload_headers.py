@@ -6,7 +6,6 @@ import pytest
 
 from imgstore import errors
 from imgstore.http.requests import UploadHeaders, read_upload
-from imgstore.transfers.upload import UploadSettings
 from tests.http.house import OCTETS, House
 
 SIZE = "x-openstack-image-size"
@@ -88,44 +87,6 @@ def test_what_the_client_sent_is_echoed_short_and_escaped() -> None:
         read_upload({"content-type": "caf\u00e9" * 1000})
     assert "caf\\xe9" in str(caught.value)
     assert len(str(caught.value)) < 160
-
-
-BLAME: list[tuple[dict[str, str], type[errors.ImgstoreError]]] = [
-    ({"content-type": "text/plain"}, errors.UnsupportedMediaType),
-    ({SIZE: "x"}, errors.InvalidRequest),
-    ({"x-image-meta-store": "nope"}, errors.UnknownStore),
-    ({}, errors.ImageNotFound),
-]
-
-
-def test_headers_are_blamed_in_the_order_of_the_api(house: House) -> None:
-    """Every header is bad and the image unknown; then the first one is mended, and so on."""
-    for mended, (_, error) in enumerate(BLAME):
-        headers = dict(OCTETS)
-        for bad, _ in BLAME[mended:]:
-            headers |= bad
-        with pytest.raises(error) as caught:
-            house.data.begin_upload("no-uuid", headers)
-        assert type(caught.value) is error
-
-
-def test_image_is_blamed_in_the_order_of_the_api() -> None:
-    """Formats, status, size limit, quota: what comes first is told first."""
-    house = House(quota=5, settings=UploadSettings(max_image_size=10))
-    headers = OCTETS | {"content-length": "11"}
-    incomplete, busy, free = house.image(disk_format=None), house.image(), house.image()
-    with house.data.begin_upload(busy, OCTETS | {"content-length": "0"}):
-        for image_id, error in (
-            (incomplete, errors.InvalidRequest),
-            (busy, errors.ImageConflict),
-            (free, errors.ImageTooLarge),
-        ):
-            with pytest.raises(errors.ImgstoreError) as caught:
-                house.data.begin_upload(image_id, headers)
-            assert type(caught.value) is error
-    with pytest.raises(errors.QuotaExceeded):
-        house.data.begin_upload(free, OCTETS | {"content-length": "10"})
-    house.assert_refused_without_trace(free)
 
 
 NO_UUIDS = (

@@ -108,54 +108,36 @@ def test_the_quota_of_an_upload_under_way_is_not_free_for_another(small_tenant: 
     small_tenant.assert_refused_without_trace(second, used=SMALL_LIMIT)
 
 
-def test_unknown_id_and_what_is_no_uuid(tenant: Tenant) -> None:
-    answer = doomed(tenant, str(uuid.uuid4()), OCTETS, TEN)
-    assert (answer.status, answer.json["code"]) == (404, "image-not-found")
+def test_unknown_or_deleted_id_and_what_is_no_uuid(tenant: Tenant) -> None:
+    deleted = tenant.create()
+    tenant.delete(deleted)
+    for image_id in (str(uuid.uuid4()), deleted):
+        answer = doomed(tenant, image_id, OCTETS, TEN)
+        assert (answer.status, answer.json["code"]) == (404, "image-not-found")
+        assert tenant.objects(image_id) == {}
     for image_id in ("x", "..", "%2e%2e", "12345678123456781234567812345678", "0" * 36, "a%00b", "%c3%a9"):
         assert doomed(tenant, image_id, OCTETS, TEN).status == 404, image_id
 
 
 def test_image_of_another_project(tenant: Tenant, house: House) -> None:
-    image_id, stranger = tenant.create(), Tenant(house)
-    answer = doomed(stranger, image_id, OCTETS, TEN)
-    assert (answer.status, answer.json["code"]) == (404, "image-not-found")
-    tenant.assert_refused_without_trace(image_id)
+    for visibility, status, code in (("private", 404, "image-not-found"), ("public", 403, "forbidden")):
+        image_id = tenant.create(visibility=visibility)
+        answer = doomed(Tenant(house), image_id, OCTETS, TEN)
+        assert (answer.status, answer.json["code"]) == (status, code)
+        tenant.assert_no_trace(image_id)
 
 
-def test_public_image_of_another_project_is_forbidden(tenant: Tenant, house: House) -> None:
-    image_id, stranger = tenant.create(visibility="public"), Tenant(house)
-    assert doomed(stranger, image_id, OCTETS, TEN).status == 403
-    tenant.assert_refused_without_trace(image_id)
-
-
-def test_deleted_image(tenant: Tenant) -> None:
-    image_id = tenant.create()
-    tenant.delete(image_id)
-    assert doomed(tenant, image_id, OCTETS, TEN).status == 404
-    assert tenant.objects(image_id) == {}
-
-
-def test_image_active(tenant: Tenant) -> None:
-    image_id = tenant.active(b"the first data")
-    answer = doomed(tenant, image_id, OCTETS, TEN)
-    assert answer.status == 409
-    assert "from active to saving is not allowed" in answer.message
-    assert tenant.get(image_id).body == b"the first data"
-    assert tenant.objects(image_id) == {f"fast/{image_id}": b"the first data"}
-    assert tenant.quota == (14, 0)
-
-
-def test_image_saving(tenant: Tenant) -> None:
+def test_image_active_or_saving(tenant: Tenant) -> None:
     image_id = tenant.create()
     with tenant.wire() as wire:
         tenant.begin(wire, image_id, ("Content-Length", "9"))
-        answer = doomed(tenant, image_id, OCTETS, TEN)
-        assert answer.status == 409
-        assert "from saving to saving is not allowed" in answer.message
+        saving = doomed(tenant, image_id, OCTETS, TEN)
         wire.send(b"the first")
         assert wire.answer().status == 204
-    assert tenant.get(image_id).body == b"the first"
-    assert tenant.objects(image_id) == {f"fast/{image_id}": b"the first"}
+    for answer, status in ((saving, "saving"), (doomed(tenant, image_id, OCTETS, TEN), "active")):
+        assert answer.status == 409
+        assert f"from {status} to saving is not allowed" in answer.message
+    tenant.assert_stored(image_id, b"the first", "fast")
 
 
 def test_image_of_another_status(house: House, subtests: pytest.Subtests) -> None:
