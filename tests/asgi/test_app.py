@@ -175,12 +175,6 @@ def test_context_variables_reach_the_hosts_catalog(house: House, monkeypatch: py
     assert seen == ["req-1"]
 
 
-def test_a_server_that_announces_its_life_is_answered(house: House) -> None:
-    events: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    answers = call(app(house), {"type": "lifespan"}, *events).sent
-    assert answers == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
-
-
 def test_requests_beyond_the_threads_wait_their_turn(house: House) -> None:
     """One thread for three uploads of 10 bytes, whose first one waits for the second half of its body."""
 

@@ -104,24 +104,6 @@ def test_client_that_does_not_wait_can_read_its_refusal(
     running.house.assert_refused_without_trace(image_id)
 
 
-def test_exact_the_byte_that_exceeds_the_limit_ends_a_chunked_upload(running: Running) -> None:
-    good, bad = running.house.image(), running.house.image()
-    assert running.client.upload(bad, pieces(bytes(8 * MIB + 1), MIB)).status == 413
-    running.house.assert_refused_without_trace(bad)
-    assert running.client.upload(good, pieces(bytes(8 * MIB), MIB)).status == 204
-
-
-def test_store_that_fails_is_503_and_the_retry_succeeds(running: Running, faulty: FaultyDriver) -> None:
-    image_id = running.house.image()
-    for point in ("open for writing", "write", "commit"):
-        with faulty.failing(point, TimeoutError()):
-            answer = running.client.upload(image_id, DATA, store="faulty")
-        assert (answer.status, answer.headers["retry-after"]) == (503, "10")
-        assert (running.house.found(image_id).status, running.house.objects()) == ("queued", {})
-    assert running.client.upload(image_id, DATA, store="faulty").status == 204
-    assert running.client.download(image_id).body == DATA
-
-
 @each_parser
 @pytest.mark.parametrize("broken", [b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n"])
 def test_malformed_chunk_is_400_and_undone(running: Running, broken: bytes) -> None:

@@ -125,6 +125,7 @@ def test_image_of_another_project(tenant: Tenant, house: House) -> None:
         answer = doomed(Tenant(house), image_id, OCTETS, TEN)
         assert (answer.status, answer.json["code"]) == (status, code)
         tenant.assert_no_trace(image_id)
+    tenant.assert_refused_without_trace(image_id)
 
 
 def test_image_active_or_saving(tenant: Tenant) -> None:

@@ -23,12 +23,6 @@ def to(*stores: str) -> tuple[str, str]:
     return "X-Image-Meta-Store", ",".join(stores)
 
 
-def assert_in(tenant: Tenant, image_id: str, content: bytes, *stores: str) -> None:
-    """The image is active, the same in each of the stores, counted so many times; nothing else is there."""
-    assert tenant.show(image_id)["size"] == len(content)
-    tenant.assert_stored(image_id, content, *stores)
-
-
 def assert_deleted(tenant: Tenant, image_id: str) -> None:
     """The image can be deleted, and no store and no account knows of it."""
     tenant.delete(image_id)
@@ -42,7 +36,7 @@ def test_each_store_has_the_image(all_tenant: Tenant, chunked: bool) -> None:
     for stores in (("fast", "slow"), ("slow", "faulty", "fast")):
         image_id = all_tenant.create()
         assert all_tenant.put_framed(image_id, CONTENT, to(*stores), chunked=chunked).status == 204
-        assert_in(all_tenant, image_id, CONTENT, *stores)
+        all_tenant.assert_stored(image_id, CONTENT, *stores)
         assert_deleted(all_tenant, image_id)
 
 
@@ -50,14 +44,14 @@ def test_one_store_and_none_are_as_ever(all_tenant: Tenant) -> None:
     for headers, store in (([], "fast"), ([to("slow")], "slow")):
         image_id = all_tenant.create()
         assert all_tenant.put(image_id, b"data", *headers).status == 204
-        assert_in(all_tenant, image_id, b"data", store)
+        all_tenant.assert_stored(image_id, b"data", store)
         all_tenant.delete(image_id)
 
 
 def test_blanks_around_commas_and_a_repeated_header_are_a_list(all_tenant: Tenant) -> None:
     image_id = all_tenant.create()
     assert all_tenant.put(image_id, b"data", ("X-Image-Meta-Store", " slow , fast ")).status == 204
-    assert_in(all_tenant, image_id, b"data", "slow", "fast")
+    all_tenant.assert_stored(image_id, b"data", "slow", "fast")
     second = all_tenant.create()
     assert all_tenant.put(second, b"", to("fast"), to("slow")).status == 204
     assert all_tenant.show(second)["stores"] == "fast,slow"
@@ -67,7 +61,7 @@ def test_blanks_around_commas_and_a_repeated_header_are_a_list(all_tenant: Tenan
 def test_empty_image_is_in_each_store(any_tenant: Tenant) -> None:
     image_id = any_tenant.create()
     assert any_tenant.put(image_id, b"", to("fast", "slow")).status == 204
-    assert_in(any_tenant, image_id, b"", "fast", "slow")
+    any_tenant.assert_stored(image_id, b"", "fast", "slow")
 
 
 REFUSED = {
@@ -115,7 +109,7 @@ def assert_one(house: House, point: str, row: tuple[Exception, int], *, chunked:
     image_id = tenant.create()
     with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
         assert tenant.put_framed(image_id, CONTENT, FAULTY, chunked=chunked).status == 204
-    assert_in(tenant, image_id, CONTENT, "fast")
+    tenant.assert_stored(image_id, CONTENT, "fast")
     (removal,) = house.service.catalog.removals(image_id)
     assert (removal.store, removal.key) == ("faulty", image_id)
     assert_deleted(tenant, image_id)
@@ -172,7 +166,7 @@ def test_held_quota_counts_each_copy(all_house: House, any_house: House, chunked
 def test_copy_that_is_deleted_from_one_store_is_given_back(all_tenant: Tenant) -> None:
     image_id = all_tenant.active(CONTENT, to("fast", "slow"))
     assert all_tenant.ask("DELETE", f"/v2/stores/slow/{image_id}").status == 204
-    assert_in(all_tenant, image_id, CONTENT, "fast")
+    all_tenant.assert_stored(image_id, CONTENT, "fast")
     assert all_tenant.ask("DELETE", f"/v2/stores/fast/{image_id}").status == 403, "the only copy"
 
 
