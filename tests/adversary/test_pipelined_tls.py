@@ -12,7 +12,7 @@ import pytest
 
 from imgstore.service.server.server import Server
 from imgstore.service.server.tls import tls_context
-from tests.operation.certificates import write_certificate
+from tests.support.certificates import write_certificate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
