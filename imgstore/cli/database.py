@@ -70,14 +70,14 @@ def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
 
 @contextlib.contextmanager
 def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
-    """The catalog, with its books, in the service's database; None, and raises, as there."""
+    """The catalog, with its hooks, in the service's database; None, and raises, as there."""
     with service_database(options) as database:
         if database is None:
             yield None
             return
-        from imgstore.sql import LedgerBooks, SqlCatalog, SqlLedger
+        from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
 
-        with contextlib.closing(SqlCatalog(database, books=LedgerBooks(SqlLedger(database)))) as catalog:
+        with contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(SqlLedger(database)))) as catalog:
             yield catalog
 
 

@@ -24,7 +24,7 @@ from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
 from imgstore.service.middleware import Front
 from imgstore.service.options import COPY_THREADS, INI_FILE, SECTION
 from imgstore.service.probes import Operation
-from imgstore.sql import LEASE, Database, LedgerBooks, SqlCatalog, SqlLedger
+from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
@@ -67,7 +67,7 @@ class Service:
         self.stores = stores
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
         self.quota = SqlLedger(database, limits)
-        self.catalog = SqlCatalog(database, books=LedgerBooks(self.quota), lease=lease)
+        self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.quota), lease=lease)
         removals = Removals(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = Holds(stores, self.catalog, self.quota)

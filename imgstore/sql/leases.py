@@ -83,7 +83,7 @@ def _until(lease: float) -> sa.ColumnElement[int]:
     return Now() + round(lease * 1000)
 
 
-class Keeper:
+class LeaseKeeper:
     """Keeps the leases of the attempts that this process has open. The thread lives from the first attempt to `stop`,
     and is a daemon: a database that hangs does not keep the process from ending."""
 

@@ -29,7 +29,7 @@ BEFORE_REVISIONS = "schema_version"
 
 
 @dataclass(frozen=True)
-class Part:
+class DatabasePart:
     """Tables that belong together. `head`: the revision that this release needs."""
 
     name: str
@@ -42,13 +42,13 @@ class Part:
         return f"imgstore_{self.name}_revision"
 
 
-CATALOG = Part("catalog", "c0003", schema.METADATA)
-LEDGER = Part("ledger", "l0001", ledger_schema.METADATA)
+CATALOG = DatabasePart("catalog", "c0003", schema.METADATA)
+LEDGER = DatabasePart("ledger", "l0001", ledger_schema.METADATA)
 PARTS = (CATALOG, LEDGER)
 """In the order in which they are made: the ledger is filled from the catalog."""
 
 
-def opened(address: Address | str, parts: Sequence[Part], *, busy_timeout: float = 30.0) -> Database:
+def opened(address: Address | str, parts: Sequence[DatabasePart], *, busy_timeout: float = 30.0) -> Database:
     """A database whose tables are as this release needs them. Raises CatalogUnavailable."""
     database = Database(address, busy_timeout=busy_timeout)
     try:
@@ -63,12 +63,12 @@ def opened(address: Address | str, parts: Sequence[Part], *, busy_timeout: float
     return database
 
 
-def current(database: Database, part: Part) -> str | None:
+def current(database: Database, part: DatabasePart) -> str | None:
     """The revision of the part's tables; None where there are none. Raises CatalogUnavailable."""
     return database.read(lambda connection: _revision(connection, part))
 
 
-def upgrade(database: Database, parts: Sequence[Part] = PARTS) -> None:
+def upgrade(database: Database, parts: Sequence[DatabasePart] = PARTS) -> None:
     """Makes the tables of these parts, or brings them up to date. Several processes may do so at once.
 
     Raises CatalogUnavailable: also for tables of a later release.
@@ -76,13 +76,13 @@ def upgrade(database: Database, parts: Sequence[Part] = PARTS) -> None:
     database.change(lambda connection: _upgrade_all(connection, parts))
 
 
-def _upgrade_all(connection: sa.Connection, parts: Sequence[Part]) -> None:
+def _upgrade_all(connection: sa.Connection, parts: Sequence[DatabasePart]) -> None:
     with _alone(connection):
         for part in parts:
             _upgrade(connection, part)
 
 
-def _upgrade(connection: sa.Connection, part: Part) -> None:
+def _upgrade(connection: sa.Connection, part: DatabasePart) -> None:
     from alembic import command, config, script, util  # half a second that only a start with old tables pays for
 
     settings = config.Config()
@@ -102,7 +102,7 @@ def _upgrade(connection: sa.Connection, part: Part) -> None:
         raise _refusal(f"The tables of the {part.name} cannot be brought up to date ({error}).") from error
 
 
-def _revision(connection: sa.Connection, part: Part) -> str | None:
+def _revision(connection: sa.Connection, part: DatabasePart) -> str | None:
     if not sa.inspect(connection).has_table(part.version_table):
         return None
     revision: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {part.version_table}"))  # noqa: S608 - a constant

@@ -10,8 +10,7 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.sql import EVERYTHING, Entry
-from imgstore.sql.ledger.entries import Place
+from imgstore.sql import EVERYTHING, LedgerEntry, ObjectId
 from imgstore.store import Store, StoreSet
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService, ServiceProcess
@@ -58,7 +57,7 @@ class Local(LocalService):
             ).close()
         connection.close()
         owner = self.service.catalog.get(image_id, EVERYTHING).owner
-        self.service.quota.adopt(Entry(Place(store, image_id), owner, image_id, 1, "used", len(data)))
+        self.service.quota.adopt(LedgerEntry(ObjectId(store, image_id), owner, image_id, 1, "used", len(data)))
 
     def keys(self, store: str) -> list[str]:
         """What the store holds."""

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import Attempt
-from imgstore.sql import LEDGER, Account, Database, SqlLedger, Weight, upgrade
-from imgstore.sql.ledger.charges import NOTHING, accounts_of, weight
+from imgstore.sql import LEDGER, Charge, Database, LedgerAccount, SqlLedger, upgrade
+from imgstore.sql.ledger.charges import NOTHING, accounts_of, charge
 from imgstore.sql.ledger.entries import entry_of
 from imgstore.sql.ledger.schema import ENTRIES
 
@@ -67,14 +67,14 @@ def new_attempt(owner: str = OWNER) -> Attempt:
     return Attempt(f"image-{next(_numbers)}", 1, owner, "raw", "bare")
 
 
-def sums(database: Database) -> dict[Account, Weight]:
+def sums(database: Database) -> dict[LedgerAccount, Charge]:
     """What the accounts should have: what the entries add up to."""
 
-    def work(connection: sa.Connection) -> dict[Account, Weight]:
-        found: dict[Account, Weight] = {}
+    def work(connection: sa.Connection) -> dict[LedgerAccount, Charge]:
+        found: dict[LedgerAccount, Charge] = {}
         for entry in map(entry_of, connection.execute(sa.select(ENTRIES))):
-            for account in accounts_of(entry.owner, entry.place.store):
-                found[account] = found.get(account, NOTHING) + weight(entry.share, account)
+            for account in accounts_of(entry.owner, entry.object_id.store):
+                found[account] = found.get(account, NOTHING) + charge(entry.counted, account)
         return {account: has for account, has in found.items() if has != NOTHING}
 
     return database.read(work)

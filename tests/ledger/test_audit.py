@@ -9,8 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.sql import EVERYTHING, Weight, compare, put_right
-from imgstore.sql.ledger.entries import Place
+from imgstore.sql import EVERYTHING, Charge, ObjectId, compare, put_right
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES
 from tests.ledger.conftest import OWNER, STORE
 from tests.ledger.test_together import House, house, result
@@ -39,7 +38,7 @@ def test_nothing_is_found_where_all_is_well(house: House) -> None:
     house.begun(house.queued("other"), 9)
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
-    assert {finding.account.owner for finding in found.findings} == {"", OWNER, "other"}
+    assert {finding.account.owner for finding in found.accounts} == {"", OWNER, "other"}
 
 
 def test_nothing_is_found_while_images_come_and_go(house: House) -> None:
@@ -62,7 +61,7 @@ def test_nothing_is_found_while_images_come_and_go(house: House) -> None:
     thread.start()
     try:
         found = [compare(house.database)]
-        while thread.is_alive() and (len(found) < 60 or len({each.findings for each in found}) < 3):
+        while thread.is_alive() and (len(found) < 60 or len({each.accounts for each in found}) < 3):
             found.append(compare(house.database))
     finally:
         over.set()
@@ -73,11 +72,11 @@ def test_nothing_is_found_while_images_come_and_go(house: House) -> None:
 
 def test_missing_entries_and_wrong_sizes_are_the_catalogs(house: House) -> None:
     first, second = house.active(40), house.active(30)
-    house.ledger.forget(Place(STORE, first))
-    house.ledger.forget(Place("", second))
+    house.ledger.forget(ObjectId(STORE, first))
+    house.ledger.forget(ObjectId("", second))
     execute(house, sa.update(ENTRIES).where(ENTRIES.c.key == second, ENTRIES.c.store == STORE).values(bytes=31))
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(used=70, images=2)
+    assert house.ledger.account(OWNER) == Charge(used=70, images=2)
 
 
 def test_accounts_that_do_not_add_up_are_added_up(house: House) -> None:
@@ -85,15 +84,15 @@ def test_accounts_that_do_not_add_up_are_added_up(house: House) -> None:
     house.begun(house.queued(), 7)
     execute(house, sa.update(ACCOUNTS).values(used_bytes=999, held_bytes=1, images=9, uploads=9))
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(used=40, held=7, images=2, uploads=1)
-    assert house.ledger.account("", STORE) == Weight(used=40, held=7, images=2, uploads=1)
+    assert house.ledger.account(OWNER) == Charge(used=40, held=7, images=2, uploads=1)
+    assert house.ledger.account("", STORE) == Charge(used=40, held=7, images=2, uploads=1)
 
 
 def test_accounts_that_are_lost_are_made_again(house: House) -> None:
     house.active(40)
     execute(house, sa.delete(ACCOUNTS))
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1)
 
 
 def test_object_that_no_image_has_is_handed_to_the_service(house: House) -> None:
@@ -102,14 +101,14 @@ def test_object_that_no_image_has_is_handed_to_the_service(house: House) -> None
     hold = house.ledger.reserve(attempt, STORE, 40)
     house.catalog.release(attempt)
     hold.settle(40)
-    assert house.ledger.account(OWNER) == Weight(used=40, images=1), "it counts until it is gone"
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1), "it counts until it is gone"
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(images=1)
-    assert house.ledger.account("", STORE) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(images=1)
+    assert house.ledger.account("", STORE) == Charge(used=40, images=1)
     (removal,) = house.catalog.removals()
     assert (removal.store, removal.key) == (STORE, attempt.key)
     house.catalog.removed(removal)
-    assert house.ledger.account("", STORE) == Weight()
+    assert house.ledger.account("", STORE) == Charge()
 
 
 def test_living_hold_is_let_be_and_an_expired_one_is_not(house: House) -> None:
@@ -119,7 +118,7 @@ def test_living_hold_is_let_be_and_an_expired_one_is_not(house: House) -> None:
     assert compare(house.database).wrong == (), "its session is about to end it"
     execute(house, sa.update(ENTRIES).where(ENTRIES.c.state == "held").values(expires_at=1))
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(images=1)
+    assert house.ledger.account(OWNER) == Charge(images=1)
     hold.release()
 
 
@@ -130,7 +129,7 @@ def test_law_4_expired_hold_is_let_be_until_the_catalog_has_ended_its_attempt(ho
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
     put_right(house.database, found)
-    assert house.ledger.account(OWNER) == Weight(held=40, images=1, uploads=1)
+    assert house.ledger.account(OWNER) == Charge(held=40, images=1, uploads=1)
     house.catalog.abandon_uploads()
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
@@ -152,7 +151,7 @@ def test_what_an_attempt_may_have_left_and_never_held_is_not_missed(house: House
 def assert_clean(house: House, **expected: int) -> None:
     found = compare(house.database)
     assert (found.wrong, found.images) == ((), ())
-    assert house.ledger.account(OWNER) == Weight(**expected)
+    assert house.ledger.account(OWNER) == Charge(**expected)
 
 
 def to_two_stores(house: House) -> Attempt:
@@ -183,7 +182,7 @@ def test_upload_to_several_stores_is_one_until_it_is_abandoned(house: House) -> 
 @pytest.mark.parametrize("left_out", [STORE, "slow"])
 def test_upload_to_several_stores_is_one_without_those_left_out(house: House, left_out: str) -> None:
     attempt = to_two_stores(house)
-    assert house.ledger.release(Place(left_out, attempt.key))
+    assert house.ledger.release(ObjectId(left_out, attempt.key))
     assert_clean(house, held=5, images=1, uploads=1)
     kept = [location for location in in_both(attempt).locations if location.store != left_out]
     house.catalog.activate(attempt, dataclasses.replace(result(attempt), locations=tuple(kept)))
@@ -194,7 +193,7 @@ def test_upload_to_several_stores_is_one_of_whom_its_image_is_given_to(house: Ho
     attempt = to_two_stores(house)
     house.catalog.update(attempt.image_id, EVERYTHING, lambda image: dataclasses.replace(image, owner="other"))
     assert_clean(house)
-    assert house.ledger.account("other") == Weight(held=10, images=1, uploads=1)
+    assert house.ledger.account("other") == Charge(held=10, images=1, uploads=1)
 
 
 def test_upload_to_several_stores_is_added_up_as_one(house: House) -> None:
@@ -220,7 +219,7 @@ def test_entries_of_a_host_without_our_catalog_are_not_its_images(house: House) 
     """Two hosts must not share a ledger; what is left over is forgotten."""
     house.ledger.add_image("stranger", "elsewhere")
     assert_put_right(house)
-    assert house.ledger.account("elsewhere") == Weight()
+    assert house.ledger.account("elsewhere") == Charge()
 
 
 def test_copies_count_each(house: House) -> None:
@@ -233,9 +232,9 @@ def test_copies_count_each(house: House) -> None:
         )
     )  # fmt: skip
     assert_put_right(house)
-    assert house.ledger.account(OWNER) == Weight(used=80, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=80, images=1)
     house.ledger.give_back(OWNER, Location("slow", image_id, ""), 40)
-    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1)
 
 
 def quoted(connection: sa.Connection) -> str:

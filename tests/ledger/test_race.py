@@ -14,7 +14,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.limits import Allowance
-from imgstore.sql import Database, SqlLedger, Weight
+from imgstore.sql import Charge, Database, SqlLedger
 from tests.ledger.conftest import OWNER, STORE, assert_sums, ledger_with, new_attempt
 
 LIMIT = 3000
@@ -77,7 +77,7 @@ def test_processes_and_threads_fill_the_limit_and_do_not_pass_it(ledger_url: str
             worker.communicate()
     settled, refused = ([size for result in results for size in result[kind]] for kind in (0, 1))
     assert refused, "the limit was never reached: the test proves nothing"
-    assert ledger.account(OWNER) == Weight(used=sum(settled))
+    assert ledger.account(OWNER) == Charge(used=sum(settled))
     assert LIMIT - sum(settled) < max(refused)
     ledger.close()
 
@@ -102,7 +102,7 @@ def test_first_uses_of_an_account_at_once_open_it_once(ledger_url: str, database
             for thread in threads:
                 thread.join()
             assert sorted(outcomes) == ["held"] * THREADS + ["refused"] * THREADS
-            assert ledger.account(owner) == Weight(held=THREADS, uploads=THREADS)
+            assert ledger.account(owner) == Charge(held=THREADS, uploads=THREADS)
 
 
 def test_law_4_uploads_to_several_stores_fill_their_number_and_do_not_pass_it(
@@ -134,7 +134,7 @@ def test_law_4_uploads_to_several_stores_fill_their_number_and_do_not_pass_it(
         for thread in threads:
             thread.join()
         assert sorted(outcomes) == ["held"] * limit + ["refused"] * (THREADS - limit)
-        assert ledger.account(OWNER) == Weight(held=limit, uploads=limit)
+        assert ledger.account(OWNER) == Charge(held=limit, uploads=limit)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -159,21 +159,21 @@ def test_any_interleaving_of_steps_keeps_the_accounts(ledger_url: str, database:
 
 def step(ledger: SqlLedger, attempt: object, choose: random.Random) -> None:
     from imgstore.model import Attempt
-    from imgstore.sql.ledger.entries import Place
+    from imgstore.sql import ObjectId
 
     assert isinstance(attempt, Attempt)
-    place = Place(choose.choice((STORE, "slow")), attempt.key)
+    object_id = ObjectId(choose.choice((STORE, "slow")), attempt.key)
     with contextlib.suppress(errors.CatalogUnavailable, errors.ImageGone):  # held already, or taken away
         match choose.randrange(6):
             case 0:
-                ledger.reserve(attempt, place.store, choose.randrange(100))
+                ledger.reserve(attempt, object_id.store, choose.randrange(100))
             case 1:
-                ledger.reserve(attempt, place.store, None).extend_to(choose.randrange(100))
+                ledger.reserve(attempt, object_id.store, None).extend_to(choose.randrange(100))
             case 2:
-                ledger.settle(place, choose.randrange(50))
+                ledger.settle(object_id, choose.randrange(50))
             case 3:
-                ledger.release(place)
+                ledger.release(object_id)
             case 4:
                 ledger.remove_image(attempt.image_id)
             case _:
-                ledger.forget(place)
+                ledger.forget(object_id)

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.sql import PARTS, Database, Weight, upgrade
+from imgstore.sql import PARTS, Charge, Database, upgrade
 from tests.ledger.conftest import assert_sums
 from tests.ledger.worker import STORES, UPLOADS, House, Image
 
@@ -142,7 +142,7 @@ def assert_met(house: House, directory: Path, project: str, refused: list[Image]
     still_refused = [image for image in sorted(refused, key=lambda image: image.size) if not is_stored(house, image)]
     held = stored_bytes(directory)
     assert held <= LIMIT
-    assert house.ledger.account(project) == Weight(used=held, images=PROCESSES * UPLOADS)
+    assert house.ledger.account(project) == Charge(used=held, images=PROCESSES * UPLOADS)
     assert_sums(house.database)
     if still_refused:
         assert LIMIT - held < still_refused[0].size

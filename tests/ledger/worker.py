@@ -19,7 +19,7 @@ from imgstore.driver import ObjectWriter
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import ObjectInfo, UploadRequest
-from imgstore.sql import PARTS, LedgerBooks, NewImage, SqlCatalog, SqlLedger, opened
+from imgstore.sql import PARTS, LedgerHooks, NewImage, SqlCatalog, SqlLedger, opened
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService, UploadSettings
 
@@ -88,7 +88,7 @@ class House:
     def __init__(self, url: str, directory: Path, limit: int, dice: random.Random | None) -> None:
         self.database = opened(url, PARTS, busy_timeout=120)
         self.ledger = SqlLedger(self.database, FixedLimits(Allowance(size=limit)), tick=0.05, patience=20)
-        self.catalog = SqlCatalog(self.database, books=LedgerBooks(self.ledger))
+        self.catalog = SqlCatalog(self.database, quota_hooks=LedgerHooks(self.ledger))
         self.turn(directory, dice)
 
     def close(self) -> None:

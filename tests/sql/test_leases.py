@@ -15,7 +15,7 @@ from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import Database, DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
 from imgstore.sql.clock import Now
-from imgstore.sql.leases import AT_ONCE, Keeper, holder
+from imgstore.sql.leases import AT_ONCE, LeaseKeeper, holder
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
@@ -283,7 +283,7 @@ ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
 
 def test_keeper_goes_on_after_failures_of_the_database() -> None:
     renewals = Renewals(errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
-    keeper = Keeper(renewals, lease=0.1)
+    keeper = LeaseKeeper(renewals, lease=0.1)
     keeper.add(ATTEMPT)
     renewals.wait_for(4)
     assert not keeper.is_lost(ATTEMPT)
@@ -298,7 +298,7 @@ def threads() -> list[threading.Thread]:
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
     before = set(threads())
     renewals = Renewals()
-    keeper = Keeper(renewals, lease=0.03)
+    keeper = LeaseKeeper(renewals, lease=0.03)
     keeper.add(ATTEMPT)
     renewals.wait_for(1)
     keeper.drop(ATTEMPT)

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from imgstore import errors
 from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
-from imgstore.sql.upgrade import Part
+from imgstore.sql.upgrade import DatabasePart
 from tests.sql.conftest import OWNER, active_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 
@@ -49,7 +49,7 @@ def test_revisions_make_the_tables_that_the_code_knows(empty: Database) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=PART_IDS)
-def test_the_code_needs_the_last_revision(part: Part) -> None:
+def test_the_code_needs_the_last_revision(part: DatabasePart) -> None:
     settings = Config()
     settings.set_main_option("script_location", "imgstore.sql:migrations")
     settings.set_main_option("path_separator", "newline")
@@ -97,7 +97,7 @@ def test_server_without_the_tables_is_refused_with_the_cure(servers: Servers, se
 
 
 @pytest.mark.parametrize("part", PARTS, ids=PART_IDS)
-def test_tables_of_a_later_release_are_refused(tables: str, part: Part) -> None:
+def test_tables_of_a_later_release_are_refused(tables: str, part: DatabasePart) -> None:
     with contextlib.closing(Database(tables)) as database:
         statement = sa.text(f"UPDATE {part.version_table} SET version_num = 'z9999'")
         database.change(lambda connection: connection.execute(statement))

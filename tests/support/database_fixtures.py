@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.model import Attempt
-from imgstore.sql.leases import Keeper
+from imgstore.sql.leases import LeaseKeeper
 from tests.needs import needs_server
 from tests.support.databases import SERVERS, DatabaseServer
 
@@ -62,14 +62,14 @@ def database_url(
     servers: Servers, database_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """An empty database. At the end the leases of attempts that a test did not end are renewed no more."""
-    keepers: list[Keeper] = []
-    add = Keeper.add
+    keepers: list[LeaseKeeper] = []
+    add = LeaseKeeper.add
 
-    def noted(keeper: Keeper, attempt: Attempt) -> None:
+    def noted(keeper: LeaseKeeper, attempt: Attempt) -> None:
         keepers.append(keeper)
         add(keeper, attempt)
 
-    monkeypatch.setattr(Keeper, "add", noted)
+    monkeypatch.setattr(LeaseKeeper, "add", noted)
     with servers.database(database_kind, tmp_path) as url:
         yield url
         for keeper in keepers:

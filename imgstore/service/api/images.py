@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.http.requests import shown
 from imgstore.limits import Allowance
 from imgstore.service.cleanup.removal_queue import Removals
-from imgstore.sql import Caller, ImageQuery, ImageRecord, NewImage, SqlCatalog, SqlLedger, Weight
+from imgstore.sql import Caller, Charge, ImageQuery, ImageRecord, NewImage, SqlCatalog, SqlLedger
 from imgstore.store import StoreSet
 
 
@@ -53,7 +53,7 @@ class Images:
         """See SqlCatalog."""
         self._catalog.set_active(image_id, caller, active=active)
 
-    def usage(self, owner: str) -> tuple[Weight, Allowance]:
+    def usage(self, owner: str) -> tuple[Charge, Allowance]:
         """What a project has, and may have."""
         return self._ledger.account(owner), self._ledger.allowance(owner)
 

@@ -13,7 +13,7 @@ from imgstore import errors
 from imgstore.limits import Allowance
 from imgstore.model import MIB
 from imgstore.quota import Hold
-from imgstore.sql import Database, SqlLedger, Weight
+from imgstore.sql import Charge, Database, SqlLedger
 from imgstore.sql.ledger.hold import LARGEST_SLAB, SMALLEST_SLAB
 from tests.ledger.conftest import OWNER, STORE, ledger_with, new_attempt
 
@@ -40,9 +40,9 @@ def test_unlimited_upload_asks_seldom(ledger_url: str, monkeypatch: pytest.Monke
         asked: list[int] = []
         extend = ledger.extend
 
-        def counted(hold: object, total: int, slack: int) -> int:
-            asked.append(slack)
-            return extend(hold, total, slack)  # type: ignore[arg-type]  # handed on
+        def counted(hold: object, total: int, spare: int) -> int:
+            asked.append(spare)
+            return extend(hold, total, spare)  # type: ignore[arg-type]  # handed on
 
         monkeypatch.setattr(ledger, "extend", counted)
         hold = ledger.reserve(new_attempt(), STORE, None)
@@ -51,7 +51,7 @@ def test_unlimited_upload_asks_seldom(ledger_url: str, monkeypatch: pytest.Monke
         assert len(asked) < 50
         assert max(asked) == LARGEST_SLAB
         hold.settle(1024 * MIB)
-        assert ledger.account(OWNER) == Weight(used=1024 * MIB)
+        assert ledger.account(OWNER) == Charge(used=1024 * MIB)
 
 
 def test_slab_leaves_three_times_as_much_for_others(roomy: SqlLedger) -> None:
@@ -75,7 +75,7 @@ def with_a_slab(ledger: SqlLedger) -> Hold:
 @pytest.mark.parametrize("where", ["same process", "another process"])
 @pytest.mark.parametrize("known", [True, False])
 def test_slack_is_given_back_to_whoever_needs_it(roomy: SqlLedger, another: SqlLedger, where: str, known: bool) -> None:
-    """The session that has the slack does nothing meanwhile: its client has stalled."""
+    """The session that has the spare does nothing meanwhile: its client has stalled."""
     first = with_a_slab(roomy)
     ledger = roomy if where == "same process" else another
     second = ledger.reserve(new_attempt(), STORE, ROOM - 1 if known else None)
@@ -86,7 +86,7 @@ def test_slack_is_given_back_to_whoever_needs_it(roomy: SqlLedger, another: SqlL
     second.release()
     first.extend_to(ROOM)
     first.settle(ROOM)
-    assert roomy.account(OWNER) == Weight(used=ROOM)
+    assert roomy.account(OWNER) == Charge(used=ROOM)
 
 
 def test_refusal_that_no_slack_would_prevent_is_immediate(ledger_url: str, database: Database) -> None:
@@ -129,7 +129,7 @@ def test_uploads_of_unknown_size_that_need_each_others_slack_do_not_wait_for_eac
         ]  # fmt: skip
         written = filled_at_once([with_a_slab(ledger) for ledger in ledgers])
         assert size - sum(written) < SMALLEST_SLAB // 8
-        assert ledgers[0].account(OWNER) == Weight(used=sum(written))
+        assert ledgers[0].account(OWNER) == Charge(used=sum(written))
 
 
 def filled_at_once(holds: list[Hold]) -> list[int]:
