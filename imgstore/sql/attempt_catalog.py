@@ -22,7 +22,6 @@ from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.queries import permitted
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
-from imgstore.sql.recovery import abandon, abandon_all
 from imgstore.sql.schema import IMAGES
 
 LOG = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class SqlAttemptCatalog:
     def abandon_uploads(self) -> int:
         """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
         may have left becomes `removals`. Only for a host that knows that no upload is under way."""
-        return self._database.change(lambda connection: abandon_all(connection, self._hooks))
+        return self._database.change(lambda connection: attempts.abandon_all(connection, self._hooks))
 
     def _begin(
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
@@ -106,7 +105,7 @@ class SqlAttemptCatalog:
 
         def work(connection: sa.Connection) -> None:
             for unreleased in self._unreleased.get(image_id, ()):
-                abandon(connection, self._hooks, unreleased)
+                attempts.abandon(connection, self._hooks, unreleased)
             image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 

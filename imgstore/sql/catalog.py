@@ -22,7 +22,7 @@ from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
-from imgstore.sql.records import EVERYTHING, Caller, Counts, ImageRecord, NewImage, Removal, caller_of, now
+from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
 from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrade import CATALOG, opened
@@ -176,13 +176,6 @@ class SqlCatalog(SqlAttemptCatalog):
         copies = total.join(LOCATIONS, sa.and_(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE))
         mine = copies.where(IMAGES.c.owner == owner, IMAGES.c.deleted_at.is_(None))
         return self._database.read(lambda connection: int(connection.execute(mine).scalar_one()))
-
-    def counts(self, owner: str) -> Counts:
-        """How many images `owner` has."""
-        mine = sa.and_(IMAGES.c.owner == owner, IMAGES.c.deleted_at.is_(None))
-        numbers = sa.select(sa.func.count(), sa.func.count(IMAGES.c.uploading)).where(mine)
-        row = self._database.read(lambda connection: connection.execute(numbers).one())
-        return Counts(images=row[0], uploading=row[1])
 
 
 class _NewOwner(Exception):

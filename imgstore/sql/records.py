@@ -108,14 +108,6 @@ class ImageRecord(NewImage):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Images of one owner that are not deleted: all of them, and those whose upload is under way."""
-
-    images: int
-    uploading: int
-
-
-@dataclass(frozen=True, slots=True)
 class Removal:
     """An object that is still to be removed from its store. `traces`: its attempt did not end well, so there may be an
     object, leftovers of one, or nothing."""

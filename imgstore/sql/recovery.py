@@ -12,6 +12,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,7 +65,8 @@ class AttemptRecovery:
         """Ends the attempt, unless it ended or its lease was renewed meanwhile; its objects become removals. Of several
         who try, one is told True. Raises OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        return self._database.change(lambda connection: abandon(connection, self._hooks, dead.attempt, ran_out))
+        abandon = partial(attempts.abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
+        return self._database.change(abandon)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         """What the catalog knows of each of these objects in a store, as of one moment."""
@@ -73,21 +75,6 @@ class AttemptRecovery:
         return self._database.read(
             lambda connection: {key: found for part in some for key, found in _standings(connection, store, part)}
         )
-
-
-def abandon(
-    connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, *conditions: sa.ColumnElement[bool]
-) -> bool:
-    """See `attempts.abandon`; tells the quota. True if this call ended the attempt."""
-    stores = attempts.abandon(connection, attempt, *conditions)
-    for store in sorted(stores):
-        hooks.object_unused(connection, store, attempt.key)
-    return bool(stores)
-
-
-def abandon_all(connection: sa.Connection, hooks: QuotaHooks) -> int:
-    """Ends every attempt that has not ended; returns how many there were."""
-    return sum(abandon(connection, hooks, attempt) for attempt in attempts.all_dead(connection))
 
 
 def attempt_of(key: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -143,8 +144,11 @@ class SqlLedger:
         """See HoldTransactions."""
         while True:
             bounds = bounds_of(self._limits, hold.owner, hold.object_id.store).with_headroom(3 * spare)
+            work = partial(
+                entries.extend, object_id=hold.object_id, total=total, spare=spare, bounds=bounds, owner=hold.owner
+            )
             try:
-                return self._extend(hold, total, spare, bounds)
+                return self._database.change(work)
             except OwnerChanged as changed:
                 hold.owner = changed.owner
 
@@ -194,18 +198,12 @@ class SqlLedger:
                 wait(refused)
 
     def _reserve_once(self, entry: LedgerEntry, bounds: Bounds) -> None:
+        work = partial(entries.reserve, entry=entry, bounds=bounds, holder=self._holder, lease=self._lease)
         try:
-            self._database.change(
-                lambda connection: entries.reserve(connection, entry, bounds, holder=self._holder, lease=self._lease)
-            )
+            self._database.change(work)
         except OutcomeUnknown as error:
             self._keeper.end_later(entry.object_id, None)
             raise errors.CatalogUnavailable("The quota failed while the upload began.", detail=str(error)) from error
-
-    def _extend(self, hold: SqlHold, total: int, spare: int, bounds: Bounds) -> int:
-        return self._database.change(
-            lambda connection: entries.extend(connection, hold.object_id, total, spare, bounds, owner=hold.owner)
-        )
 
     def _holds(self, condition: sa.ColumnElement[bool]) -> Sequence[LedgerEntry]:
         query = sa.select(ENTRIES).where(ENTRIES.c.state.in_(HOLDING), condition)
