@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.needs import Need
-from tests.support.database_fixtures import database_kind, database_url, servers
+from tests.support.database_fixtures import database_kind, database_url, no_renewals_left, servers, tables
 from tests.support.keystone import ENVIRONMENT
 
-__all__ = ["database_kind", "database_url", "servers"]
+__all__ = ["database_kind", "database_url", "no_renewals_left", "servers", "tables"]
 
 collect_ignore_glob = [] if os.environ.get(ENVIRONMENT) else ["*/test_keystone*.py"]
 pytest_plugins = ["tests.support.fixtures"]

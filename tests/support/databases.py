@@ -75,6 +75,15 @@ class DatabaseServer(ABC):
             process.wait(PATIENCE)
 
     @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Inside, the server is gone."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextlib.contextmanager
     def database(self) -> Iterator[sa.URL]:
         """Inside, there is an empty database."""
         self._count += 1
