@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import Attempt, Location, UploadRequest, UploadResult
+from imgstore.model import UploadRequest
 from imgstore.sql import (
     EVERYTHING,
     PARTS,
     Charge,
     Database,
-    LedgerHooks,
     NewImage,
     ObjectId,
     OutcomeUnknown,
@@ -25,72 +21,22 @@ from imgstore.sql import (
     SqlLedger,
     upgrade,
 )
-from tests.ledger.conftest import OWNER, STORE, assert_sums
+from tests.ledger.conftest import OWNER, STORE, House, assert_sums, result
 from tests.support.client import new_id
-
-
-@dataclasses.dataclass
-class House:
-    """A catalog with its hooks."""
-
-    database: Database
-    ledger: SqlLedger
-    catalog: SqlCatalog
-
-    def queued(self, owner: str = OWNER) -> str:
-        new = NewImage(new_id(), owner, disk_format="raw", container_format="bare")
-        return self.catalog.create(new).id
-
-    def begun(self, image_id: str, size: int | None = 5) -> Attempt:
-        attempt = self.catalog.begin(UploadRequest(image_id), [STORE])
-        self.ledger.reserve(attempt, STORE, size)
-        return attempt
-
-    def active(self, size: int = 5) -> str:
-        attempt = self.begun(self.queued(), size)
-        self.catalog.activate(attempt, result(attempt, size))
-        return attempt.image_id
-
-    def remove_all(self) -> None:
-        """As the service does after its stores have let go."""
-        for removal in self.catalog.removals():
-            self.catalog.removed(removal)
-
-
-def result(attempt: Attempt, size: int = 5) -> UploadResult:
-    location = Location(STORE, attempt.key, "")
-    return UploadResult(attempt.image_id, (location,), size, "sha512", "ab")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    """A limit of 3 images and 100 bytes a project. At the end the accounts are what the entries add up to."""
-    with contextlib.closing(Database(database_url)) as database:
-        upgrade(database, PARTS)
-        ledger = SqlLedger(database, FixedLimits(Allowance(size=100, images=3)))
-        yield House(database, ledger, SqlCatalog(database, quota_hooks=LedgerHooks(ledger)))
-        assert_sums(database)
-        ledger.close()
+from tests.support.database_faults import failing_commit
 
 
 def test_image_counts_from_its_creation_to_its_deletion(house: House) -> None:
     images = [house.queued() for _ in range(3)]
+    new = NewImage(new_id(), OWNER)
     with pytest.raises(errors.QuotaExceeded, match="The quota is 3 images, 3 are there"):
-        house.queued()
+        house.catalog.create(new)
+    with pytest.raises(errors.ImageNotFound):
+        house.catalog.get(new.id, EVERYTHING)
     house.queued("other")
     house.catalog.delete(images[0], EVERYTHING)
     house.queued()
     assert house.ledger.account(OWNER) == Charge(images=3)
-
-
-def test_refused_creation_leaves_no_image(house: House) -> None:
-    for _ in range(3):
-        house.queued()
-    new = NewImage(new_id(), OWNER)
-    with pytest.raises(errors.QuotaExceeded):
-        house.catalog.create(new)
-    with pytest.raises(errors.ImageNotFound):
-        house.catalog.get(new.id, EVERYTHING)
 
 
 def test_activation_settles_and_deletion_gives_back(house: House) -> None:
@@ -107,8 +53,7 @@ def test_activation_settles_and_deletion_gives_back(house: House) -> None:
 @pytest.mark.parametrize("made", [False, True])
 def test_uncertain_activation_is_certain_for_both(house: House, made: bool) -> None:
     """COMMIT fails, and was made or not: image and quota say the same, and the session's own end harms nothing."""
-    image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
     hold = house.ledger.reserve(attempt, STORE, 40)
     with failing_commit(house.database, made=made), pytest.raises(OutcomeUnknown):
         house.catalog.activate(attempt, result(attempt, 40))
@@ -116,22 +61,6 @@ def test_uncertain_activation_is_certain_for_both(house: House, made: bool) -> N
     assert active is made
     hold.settle(40) if active else hold.release()
     assert house.ledger.account(OWNER) == (Charge(used=40, images=1) if made else Charge(images=1))
-
-
-@contextlib.contextmanager
-def failing_commit(database: Database, *, made: bool) -> Iterator[None]:
-    failed: list[bool] = []
-
-    def fail(connection: sa.Connection) -> None:
-        if not failed:
-            failed.append(True)
-            if made:
-                connection.exec_driver_sql("COMMIT")
-            raise sa.exc.OperationalError("COMMIT", None, OSError("disk I/O error"))
-
-    sa.event.listen(database._engine, "commit", fail)
-    yield
-    sa.event.remove(database._engine, "commit", fail)
 
 
 def test_dead_attempt_frees_the_project_at_once_and_the_store_when_its_object_is_gone(house: House) -> None:

@@ -1,60 +1,69 @@
-"""Law 4 as a whole: eight processes, forty uploads at once in each, one limit, stores that fail at random.
+"""Exact as a whole: several processes, many uploads at once in each, one limit, stores that fail at random.
 
-In each run (IMGSTORE_LEDGER_RUNS of them on each kind of database, 3 unless told): what the stores hold never exceeds
-the limit by a byte, at the end the ledger is what the stores hold, and the room that remains is smaller than the
-smallest image that is still refused.
-"Still": while uploads fail, or are refused in their middle, and give their room back, others are refused that would fit
-afterwards; so when all is quiet whoever was refused asks once more, as a client would.
+In each run what the stores hold never exceeds the limit by a byte, at the end the ledger is what the stores hold, and
+what remains is smaller than the smallest image that is still refused. "Still": while uploads fail and give back what
+they held, others are refused that would fit afterwards. So when all is quiet whoever was refused asks once more, as a
+client would. The long form has eight processes with forty uploads each.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgstore import errors
-from imgstore.sql import PARTS, Charge, Database, upgrade
+from imgstore.sql import Charge
 from tests.ledger.conftest import assert_sums
-from tests.ledger.worker import STORES, UPLOADS, House, Image
+from tests.ledger.worker import STORES, House, Image
 
-PROCESSES = 8
-RUNS = int(os.environ.get("IMGSTORE_LEDGER_RUNS", "3"))
-LIMIT = 640 * 1024
+
+@dataclass(frozen=True)
+class Scale:
+    """How many processes, with how many uploads each, how often; each upload has 2 KiB of the limit, and needs 8."""
+
+    processes: int
+    uploads: int
+    runs: int
+
+    @property
+    def limit(self) -> int:
+        """Bytes."""
+        return self.processes * self.uploads * 2048
+
+
+SCALES = (
+    pytest.param(Scale(processes=2, uploads=10, runs=2), id="short"),
+    pytest.param(Scale(processes=8, uploads=40, runs=3), id="long", marks=pytest.mark.long),
+)
 
 
 class Workers:
     """The processes. They stay for all runs."""
 
-    def __init__(self, url: str) -> None:
-        command = [sys.executable, "-m", "tests.ledger.worker", url, str(LIMIT)]
+    def __init__(self, url: str, scale: Scale) -> None:
+        command = [sys.executable, "-m", "tests.ledger.worker", url, str(scale.limit), str(scale.uploads)]
+        pipe = subprocess.PIPE
         self._processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(PROCESSES)
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(scale.processes)
         ]
 
-    def begin(self, *, seed: int, **order: object) -> None:
-        """Begins a run in each."""
+    def run(self, *, seed: int, **order: object) -> list[dict[str, list[Any]]]:
+        """What each says at the end of a run."""
         for number, process in enumerate(self._processes):
             assert process.stdin is not None
-            process.stdin.write(json.dumps({**order, "seed": seed * PROCESSES + number}, default=str) + "\n")
+            own = seed * len(self._processes) + number
+            process.stdin.write(json.dumps({**order, "seed": own}, default=str) + "\n")
             process.stdin.flush()
-
-    def results(self) -> Iterator[dict[str, list[Any]]]:
-        """What each says at the end of its run."""
-        for process in self._processes:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, "a process died"
-            yield json.loads(line)
+        return [json.loads(process.stdout.readline()) for process in self._processes if process.stdout is not None]
 
     def close(self) -> None:
         """Ends them."""
@@ -72,15 +81,12 @@ class Watcher(threading.Thread):
         self._directory = directory
         self._project = project
         self._stopped = threading.Event()
-        self.most_stored = self.most_taken = self.looks = 0
+        self.seen: list[tuple[int, int]] = []
 
     def run(self) -> None:
         """See Thread."""
-        while not self._stopped.is_set():
-            self.most_stored = max(self.most_stored, stored_bytes(self._directory))
-            self.most_taken = max(self.most_taken, self._house.ledger.account(self._project).taken)
-            self.looks += 1
-            self._stopped.wait(0.005)
+        while not self._stopped.wait(0.005):
+            self.seen.append((stored_bytes(self._directory), self._house.ledger.account(self._project).taken))
 
     def __enter__(self) -> Watcher:
         self.start()
@@ -94,58 +100,52 @@ class Watcher(threading.Thread):
 def stored_bytes(directory: Path) -> int:
     """Bytes of all objects of a run."""
     total = 0
-    for store in STORES:
-        for path in (directory / store).iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                total += 0 if path.name.startswith(".") else path.stat().st_size
+    for path in (path for store in STORES for path in (directory / store).iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            total += 0 if path.name.startswith(".") else path.stat().st_size
     return total
 
 
-@pytest.fixture
-def workers(database_url: str) -> Iterator[Workers]:
-    """The processes, on a database with all tables."""
-    with contextlib.closing(Database(database_url)) as database:
-        upgrade(database, PARTS)
-    with contextlib.closing(Workers(database_url)) as started:
-        yield started
-
-
-def test_law_4_the_limit_is_met_and_never_passed_whatever_fails(
-    workers: Workers, database_url: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_law_4_the_limit_is_met_and_never_passed_whatever_fails(tables: str, tmp_path: Path, scale: Scale) -> None:
     refused_first = 0
-    for run in range(RUNS):
-        directory = tmp_path / f"run-{run}"
-        for store in STORES:
-            (directory / store).mkdir(parents=True)
-        with contextlib.closing(House(database_url, directory, LIMIT, None)) as house:
-            refused = watched_run(workers, house, directory, run)
-            refused_first += len(refused)
-            assert_met(house, directory, f"project-{run}", refused)
-    assert refused_first > RUNS, "the limit was hardly reached: the test proves nothing"
+    with contextlib.closing(Workers(tables, scale)) as workers:
+        for run in range(scale.runs):
+            with house_of_a_run(tables, tmp_path / f"run-{run}", scale) as house:
+                refused = watched_run(workers, house, tmp_path, run, scale)
+                refused_first += len(refused)
+                assert_met(house, tmp_path / f"run-{run}", run, refused, scale)
+    assert refused_first > scale.runs, "the limit was hardly reached: the test proves nothing"
 
 
-def watched_run(workers: Workers, house: House, directory: Path, run: int) -> list[Image]:
+@contextlib.contextmanager
+def house_of_a_run(url: str, directory: Path, scale: Scale) -> Iterator[House]:
+    for store in STORES:
+        (directory / store).mkdir(parents=True)
+    with contextlib.closing(House(url, directory, scale.limit, None)) as house:
+        yield house
+
+
+def watched_run(workers: Workers, house: House, root: Path, run: int, scale: Scale) -> list[Image]:
     """The images that were refused for the quota. In every fourth run no store fails."""
-    with Watcher(house, directory, f"project-{run}") as watcher:
-        workers.begin(directory=directory, project=f"project-{run}", failing=run % 4 != 0, seed=run + 1)
-        results = list(workers.results())
+    directory, project = root / f"run-{run}", f"project-{run}"
+    with Watcher(house, directory, project) as watcher:
+        results = workers.run(directory=directory, project=project, failing=run % 4 != 0, seed=run + 1)
     assert [text for result in results for text in result["failed"]] == []
-    assert watcher.looks > 1
-    assert watcher.most_stored <= LIMIT
-    assert watcher.most_taken <= LIMIT
+    assert len(watcher.seen) > 1
+    assert max(most for seen in watcher.seen for most in seen) <= scale.limit
     return [Image(*image) for result in results for image in result["refused"]]
 
 
-def assert_met(house: House, directory: Path, project: str, refused: list[Image]) -> None:
-    """When all is quiet: the ledger is what the stores hold, and there is no room for who is still refused."""
+def assert_met(house: House, directory: Path, run: int, refused: list[Image], scale: Scale) -> None:
+    """When all is quiet: the ledger is what the stores hold, and there is not enough left for who is still refused."""
     still_refused = [image for image in sorted(refused, key=lambda image: image.size) if not is_stored(house, image)]
     held = stored_bytes(directory)
-    assert held <= LIMIT
-    assert house.ledger.account(project) == Charge(used=held, images=PROCESSES * UPLOADS)
+    assert held <= scale.limit
+    assert house.ledger.account(f"project-{run}") == Charge(used=held, images=scale.processes * scale.uploads)
     assert_sums(house.database)
     if still_refused:
-        assert LIMIT - held < still_refused[0].size
+        assert scale.limit - held < still_refused[0].size
 
 
 def is_stored(house: House, image: Image) -> bool:

@@ -1,4 +1,4 @@
-"""One process of `test_under_load`: forty uploads at once, again and again, through stores that fail at random.
+"""One process of `test_under_load`: many uploads at once, again and again, through stores that fail at random.
 
 A line of JSON on standard input begins a run, a line on standard output ends it. What the stores do is chosen by a
 seed: writing, committing (before and after the effect) and deleting fail, now and then.
@@ -6,6 +6,7 @@ seed: writing, committing (before and after the effect) and deleting fail, now a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sys
@@ -23,7 +24,6 @@ from imgstore.sql import PARTS, LedgerHooks, NewImage, SqlCatalog, SqlLedger, op
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService, UploadSettings
 
-UPLOADS = 40
 STORES = ("fast", "slow")
 LARGEST = 16_000
 CHUNK = 1500
@@ -120,24 +120,24 @@ class House:
 class Run:
     """The uploads of one run."""
 
-    def __init__(self, house: House, project: str, seed: int) -> None:
+    def __init__(self, house: House, project: str, seed: int, uploads: int) -> None:
         self._house = house
         self._project = project
         self._seed = seed
-        self._barrier = threading.Barrier(UPLOADS)
+        self._barrier = threading.Barrier(uploads)
         self.refused: list[Image] = []
         self.failed: list[str] = []
 
     def __call__(self) -> None:
         """Runs them all at once."""
-        threads = [threading.Thread(target=self._upload, args=(number,)) for number in range(UPLOADS)]
+        threads = [threading.Thread(target=self._upload, args=(each,)) for each in range(self._barrier.parties)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
     def _upload(self, number: int) -> None:
-        choose = random.Random(self._seed * UPLOADS + number)
+        choose = random.Random(self._seed * self._barrier.parties + number)
         image = self._house.new(self._project, choose.randint(1, LARGEST))
         known = choose.random() < 0.5
         self._barrier.wait()
@@ -151,16 +151,13 @@ class Run:
             self.failed.append(f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}")
 
     def _retried(self, image: Image, store: str, known: bool) -> None:
-        for last in (False,) * (TRIES - 1) + (True,):
-            try:
-                self._house.upload(image, store, known=known)
-                return
-            except errors.StoreUnavailable:
-                if last:
-                    raise
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(errors.StoreUnavailable):
+                return self._house.upload(image, store, known=known)
+        return self._house.upload(image, store, known=known)
 
 
-def main(url: str, limit: int) -> None:
+def main(url: str, limit: int, uploads: int) -> None:
     """Until standard input ends."""
     house: House | None = None
     for line in sys.stdin:
@@ -168,7 +165,7 @@ def main(url: str, limit: int) -> None:
         directory, seed = Path(order["directory"]), order["seed"]
         house = house or House(url, directory, limit, None)
         house.turn(directory, random.Random(seed) if order["failing"] else None)
-        run = Run(house, order["project"], seed)
+        run = Run(house, order["project"], seed, uploads)
         run()
         refused = [[image.id, image.size] for image in run.refused]
         print(json.dumps({"refused": refused, "failed": run.failed}), flush=True)  # noqa: T201 - it is the answer
@@ -177,4 +174,4 @@ def main(url: str, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))
