@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -56,14 +55,16 @@ class Workers:
             subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(scale.processes)
         ]
 
-    def run(self, *, seed: int, **order: object) -> list[dict[str, list[Any]]]:
-        """What each says at the end of a run."""
+    def run(self, *, seed: int, **order: object) -> Iterator[object]:
+        """What became of each upload of a run."""
         for number, process in enumerate(self._processes):
             assert process.stdin is not None
             own = seed * len(self._processes) + number
             process.stdin.write(json.dumps({**order, "seed": own}, default=str) + "\n")
             process.stdin.flush()
-        return [json.loads(process.stdout.readline()) for process in self._processes if process.stdout is not None]
+        for process in self._processes:
+            assert process.stdout is not None
+            yield from json.loads(process.stdout.readline())
 
     def close(self) -> None:
         """Ends them."""
@@ -72,21 +73,39 @@ class Workers:
             process.communicate()
 
 
+class Run:
+    """One run: its stores' directory, its project."""
+
+    def __init__(self, directory: Path, project: str, scale: Scale) -> None:
+        self.directory = directory
+        self.project = project
+        self.scale = scale
+        for store in STORES:
+            (directory / store).mkdir(parents=True)
+
+    def stored_bytes(self) -> int:
+        """Bytes of all objects."""
+        total = 0
+        for path in (path for store in STORES for path in (self.directory / store).iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                total += 0 if path.name.startswith(".") else path.stat().st_size
+        return total
+
+
 class Watcher(threading.Thread):
     """Looks at stores and account all the time while a run is under way."""
 
-    def __init__(self, house: House, directory: Path, project: str) -> None:
+    def __init__(self, house: House, run: Run) -> None:
         super().__init__(name="watcher")
         self._house = house
-        self._directory = directory
-        self._project = project
+        self._run = run
         self._stopped = threading.Event()
         self.seen: list[tuple[int, int]] = []
 
     def run(self) -> None:
         """See Thread."""
         while not self._stopped.wait(0.005):
-            self.seen.append((stored_bytes(self._directory), self._house.ledger.account(self._project).taken))
+            self.seen.append((self._run.stored_bytes(), self._house.ledger.account(self._run.project).taken))
 
     def __enter__(self) -> Watcher:
         self.start()
@@ -97,52 +116,37 @@ class Watcher(threading.Thread):
         self.join()
 
 
-def stored_bytes(directory: Path) -> int:
-    """Bytes of all objects of a run."""
-    total = 0
-    for path in (path for store in STORES for path in (directory / store).iterdir()):
-        with contextlib.suppress(FileNotFoundError):
-            total += 0 if path.name.startswith(".") else path.stat().st_size
-    return total
-
-
 @pytest.mark.parametrize("scale", SCALES)
 def test_law_4_the_limit_is_met_and_never_passed_whatever_fails(tables: str, tmp_path: Path, scale: Scale) -> None:
     refused_first = 0
     with contextlib.closing(Workers(tables, scale)) as workers:
-        for run in range(scale.runs):
-            with house_of_a_run(tables, tmp_path / f"run-{run}", scale) as house:
-                refused = watched_run(workers, house, tmp_path, run, scale)
+        for number in range(scale.runs):
+            run = Run(tmp_path / str(number), f"project-{number}", scale)
+            with contextlib.closing(House(tables, scale.limit)) as house:
+                house.turn(run.directory, None)
+                refused = watched(workers, house, run, number)
                 refused_first += len(refused)
-                assert_met(house, tmp_path / f"run-{run}", run, refused, scale)
+                assert_met(house, run, refused)
     assert refused_first > scale.runs, "the limit was hardly reached: the test proves nothing"
 
 
-@contextlib.contextmanager
-def house_of_a_run(url: str, directory: Path, scale: Scale) -> Iterator[House]:
-    for store in STORES:
-        (directory / store).mkdir(parents=True)
-    with contextlib.closing(House(url, directory, scale.limit, None)) as house:
-        yield house
-
-
-def watched_run(workers: Workers, house: House, root: Path, run: int, scale: Scale) -> list[Image]:
+def watched(workers: Workers, house: House, run: Run, number: int) -> list[Image]:
     """The images that were refused for the quota. In every fourth run no store fails."""
-    directory, project = root / f"run-{run}", f"project-{run}"
-    with Watcher(house, directory, project) as watcher:
-        results = workers.run(directory=directory, project=project, failing=run % 4 != 0, seed=run + 1)
-    assert [text for result in results for text in result["failed"]] == []
+    with Watcher(house, run) as watcher:
+        order = {"directory": run.directory, "project": run.project, "failing": number % 4 != 0}
+        found = list(workers.run(seed=number + 1, **order))
+    assert [each for each in found if isinstance(each, str)] == [], "what failed otherwise"
     assert len(watcher.seen) > 1
-    assert max(most for seen in watcher.seen for most in seen) <= scale.limit
-    return [Image(*image) for result in results for image in result["refused"]]
+    assert max(most for seen in watcher.seen for most in seen) <= run.scale.limit
+    return [Image(*each) for each in found if isinstance(each, list)]
 
 
-def assert_met(house: House, directory: Path, run: int, refused: list[Image], scale: Scale) -> None:
+def assert_met(house: House, run: Run, refused: list[Image]) -> None:
     """When all is quiet: the ledger is what the stores hold, and there is not enough left for who is still refused."""
     still_refused = [image for image in sorted(refused, key=lambda image: image.size) if not is_stored(house, image)]
-    held = stored_bytes(directory)
+    held, scale = run.stored_bytes(), run.scale
     assert held <= scale.limit
-    assert house.ledger.account(f"project-{run}") == Charge(used=held, images=scale.processes * scale.uploads)
+    assert house.ledger.account(run.project) == Charge(used=held, images=scale.processes * scale.uploads)
     assert_sums(house.database)
     if still_refused:
         assert scale.limit - held < still_refused[0].size
