@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -37,10 +36,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def database(servers: Servers, database_kind: str, tmp_path: Path) -> Iterator[Database]:
+def database(servers: Servers, database_kind: str) -> Iterator[Database]:
     """A database with the ledger's tables, and nothing else. After the test the accounts are what the entries add up
     to."""
-    with contextlib.closing(Database(servers.tables(database_kind, tmp_path, [LEDGER]))) as opened:
+    with contextlib.closing(Database(servers.tables(database_kind, [LEDGER]))) as opened:
         yield opened
         assert_sums(opened)
 

@@ -79,10 +79,8 @@ def test_file_that_is_gone_is_catalog_unavailable(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PyMySQL's, where nobody listens
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the same, as pytest tells it
 @pytest.mark.parametrize("server_kind", SERVER_KINDS)
-def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(
-    servers: Servers, server_kind: str, tmp_path: Path
-) -> None:
-    address = servers.tables(server_kind, tmp_path, PARTS)
+def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(servers: Servers, server_kind: str) -> None:
+    address = servers.tables(server_kind, PARTS)
     with contextlib.closing(SqlCatalog(address, busy_timeout=1)) as catalog:
         image_id = active_image(catalog)
         with servers[server_kind].stopped():

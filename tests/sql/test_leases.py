@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -170,7 +170,7 @@ def test_law_8_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog,
 def test_living_process_renews_all_its_leases_with_one_statement(tables: str) -> None:
     statements: list[str] = []
     renewed = threading.Event()
-    with contextlib.closing(SqlCatalog(tables, lease=0.9)) as catalog:
+    with contextlib.closing(SqlCatalog(tables, lease=1.5)) as catalog:
         attempts = [begun(catalog) for _ in range(5)]
 
         def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
@@ -224,60 +224,46 @@ def test_loser_learns_it_without_a_statement(tables: str, other: SqlCatalog) -> 
         assert not reading.is_set()
 
 
-class Renewals:
-    """What a keeper calls: counts, fails as often as it is told, and lets a test wait for a call."""
-
-    def __init__(self, *failures: Exception) -> None:
-        self.failures = list(failures)
-        self.calls: list[list[Attempt]] = []
-        self.called = threading.Condition()
-
-    def __call__(self, attempts: object) -> set[Attempt]:
-        assert isinstance(attempts, list)
-        with self.called:
-            self.calls.append(attempts)
-            self.called.notify()
-        if self.failures:
-            raise self.failures.pop(0)
-        return set()
-
-    def wait_for(self, number: int) -> None:
-        with self.called:
-            assert self.called.wait_for(lambda: len(self.calls) >= number, PATIENCE)
-
-
 ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
 
 
+def keeper_that_notes(calls: list[Sequence[Attempt]], *failures: Exception, lease: float) -> LeaseKeeper:
+    """A keeper whose calls are noted; the first ones fail."""
+    failing = iter(failures)
+
+    def renew(attempts: Sequence[Attempt]) -> set[Attempt]:
+        calls.append(attempts)
+        for failure in failing:
+            raise failure
+        return set()
+
+    return LeaseKeeper(renew, lease=lease)
+
+
 def test_keeper_goes_on_after_failures_of_the_database() -> None:
-    renewals = Renewals(errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
-    keeper = LeaseKeeper(renewals, lease=0.1)
+    calls: list[Sequence[Attempt]] = []
+    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
+    keeper = keeper_that_notes(calls, *failures, lease=0.1)
     keeper.add(ATTEMPT)
-    renewals.wait_for(4)
+    until(lambda: len(calls) >= 4)
     assert not keeper.is_lost(ATTEMPT)
     keeper.stop()
 
 
-def threads() -> list[threading.Thread]:
-    """The threads of all keepers; a catalog that another test left in the middle of an attempt may have one."""
-    return [thread for thread in threading.enumerate() if thread.name == "leases"]
-
-
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
-    before = set(threads())
-    renewals = Renewals()
-    keeper = LeaseKeeper(renewals, lease=0.03)
+    calls: list[Sequence[Attempt]] = []
+    keeper = keeper_that_notes(calls, lease=0.03)
     keeper.add(ATTEMPT)
-    renewals.wait_for(1)
+    until(lambda: calls)
     keeper.drop(ATTEMPT)
-    renewals.wait_for(1)
-    quiet = len(renewals.calls) + 1  # one may be under way
-    threading.Event().wait(0.2)
-    assert len(renewals.calls) <= quiet
+    quiet = len(calls) + 1  # one may be under way
+    time.sleep(0.2)
+    assert len(calls) <= quiet
     keeper.add(ATTEMPT)
-    renewals.wait_for(quiet + 1)
+    until(lambda: len(calls) > quiet)
     keeper.stop()
-    assert set(threads()) <= before
+    assert keeper._thread is not None
+    assert not keeper._thread.is_alive()
 
 
 def test_objects_are_known_by_what_became_of_their_attempts(catalog: SqlCatalog) -> None:

@@ -17,7 +17,7 @@ from imgstore.sql import PARTS, Database, upgrade
 from imgstore.sql.leases import LeaseKeeper
 from imgstore.sql.upgrade import DatabasePart
 from tests.needs import needs_server
-from tests.support.databases import SERVERS, DatabaseServer
+from tests.support.databases import SERVERS, DatabaseServer, in_memory
 
 WHY = "the tests run on a real server"
 KINDS = (
@@ -50,22 +50,24 @@ class Servers:
         with self[kind].database() as url:
             yield url.render_as_string(hide_password=False)
 
-    def tables(self, kind: str, directory: Path, parts: Sequence[DatabasePart]) -> str:
-        """The URL of a database with the tables of these parts, and no rows. It is made once for each kind; SQLite's
-        file is copied to `directory`."""
+    def tables(self, kind: str, parts: Sequence[DatabasePart]) -> str:
+        """The URL of a database with the tables of these parts, and no rows; the tables are made once for each kind."""
         names = (kind, *(part.name for part in parts))
         url = self._prepared.get(names)
         if url is None:
-            template = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="imgstore-db-")))
-            url = self._prepared[names] = self._stack.enter_context(self.database(kind, template))
+            url = self._prepared[names] = self._stack.enter_context(self.database(kind, self._new_directory()))
             with contextlib.closing(Database(url)) as database:
                 upgrade(database, parts)
         if kind == "sqlite":
-            copied = shutil.copy(str(sa.make_url(url).database), directory / "database.sqlite")
+            copied = shutil.copy(str(sa.make_url(url).database), self._new_directory())
             return str(sa.URL.create("sqlite", database=str(copied)))
         with contextlib.closing(Database(url)) as database:
             database.change(partial(_delete_rows, parts=parts))
         return url
+
+    def _new_directory(self) -> Path:
+        made = tempfile.TemporaryDirectory(prefix="imgstore-db-", dir=in_memory())
+        return Path(self._stack.enter_context(made))
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +106,9 @@ def database_url(servers: Servers, database_kind: str, tmp_path: Path, no_renewa
 
 
 @pytest.fixture
-def tables(servers: Servers, database_kind: str, tmp_path: Path, no_renewals_left: None) -> str:
+def tables(servers: Servers, database_kind: str, no_renewals_left: None) -> str:
     """A database with all tables and no rows; its URL."""
-    return servers.tables(database_kind, tmp_path, PARTS)
+    return servers.tables(database_kind, PARTS)
 
 
 def _delete_rows(connection: sa.Connection, parts: Sequence[DatabasePart]) -> None:
