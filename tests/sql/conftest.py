@@ -66,3 +66,8 @@ def active_image(catalog: SqlCatalog, size: int = 5) -> str:
 def to_remove(catalog: SqlCatalog, image_id: str | None = None) -> list[tuple[str, str]]:
     """Stores and keys of the removals."""
     return sorted((removal.store, removal.key) for removal in catalog.removals(image_id))
+
+
+def begin_copy(catalog: SqlCatalog, image_id: str, *stores: str) -> Attempt:
+    """A copy to these stores, or to `slow`."""
+    return catalog.begin_copy(image_id, stores or ["slow"], OWNER)[0]

@@ -97,30 +97,27 @@ def test_tables_of_a_later_release_are_refused(database_url: str) -> None:
             )
 
 
-@pytest.mark.parametrize(("version", "taken"), [(2, True), (1, False)])
-def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(
-    tmp_path: Path, version: int, taken: bool
-) -> None:
+BEFORE_REVISIONS = (
+    "ALTER TABLE images DROP COLUMN copy_failed",
+    "DROP INDEX IF EXISTS images_by_lease",
+    "ALTER TABLE images DROP COLUMN lease_until",
+    "ALTER TABLE images DROP COLUMN lease_holder",
+    f"DROP TABLE {PARTS[0].version_table}",
+    "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
+    "INSERT INTO schema_version VALUES (1)",
+)
+
+
+def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.sqlite"
-    catalog = SqlCatalog(url)
-    image_id = active_image(catalog)
-    catalog.close()
+    with contextlib.closing(SqlCatalog(url)) as catalog:
+        image_id = active_image(catalog)
     with contextlib.closing(Database(url)) as database:
-        for statement in (
-            "ALTER TABLE images DROP COLUMN copy_failed",
-            "DROP INDEX IF EXISTS images_by_lease",
-            "ALTER TABLE images DROP COLUMN lease_until",
-            "ALTER TABLE images DROP COLUMN lease_holder",
-            f"DROP TABLE {PARTS[0].version_table}",
-            "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
-            f"INSERT INTO schema_version VALUES ({version})",
-        ):
-            database.change(lambda connection, statement=statement: connection.exec_driver_sql(statement))  # type: ignore[misc]  # run at once
-    if not taken:
+        for statement in BEFORE_REVISIONS:
+            database.change(partial(sa.Connection.exec_driver_sql, statement=statement))
         with pytest.raises(errors.CatalogUnavailable, match="version 1"):
             SqlCatalog(url)
-        return
-    catalog = SqlCatalog(url)
-    assert catalog.get(image_id, OWNER).status == "active"
-    catalog.close()
-    SqlCatalog(url).close()
+        database.change(partial(sa.Connection.exec_driver_sql, statement="UPDATE schema_version SET version = 2"))
+    for _ in range(2):
+        with contextlib.closing(SqlCatalog(url)) as catalog:
+            assert catalog.get(image_id, OWNER).status == "active"

@@ -12,15 +12,21 @@ from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import Caller, NotInStore, SqlCatalog
 from imgstore.sql.schema import LIVE, LOCATIONS
-from tests.sql.conftest import OWNER, active_image, begun, locations, queued_image, request, result, to_remove
+from tests.sql.conftest import (
+    OWNER,
+    active_image,
+    begin_copy,
+    begun,
+    locations,
+    queued_image,
+    request,
+    result,
+    to_remove,
+)
 
 STORES = ["fast", "slow", "far"]
 MANY = [f"store-{number:02}-{'x' * 55}" for number in range(20)]
 ADMIN = Caller("admin", is_admin=True)
-
-
-def begin_copy(catalog: SqlCatalog, image_id: str, *stores: str) -> Attempt:
-    return catalog.begin_copy(image_id, stores, OWNER)[0]
 
 
 def test_all_locations_are_added_at_once_in_their_order(catalog: SqlCatalog) -> None:
@@ -86,11 +92,11 @@ def test_copy_adds_locations_and_leaves_all_else_as_it_was(catalog: SqlCatalog) 
 
 
 def test_image_that_was_never_copied_says_nothing_of_copies(catalog: SqlCatalog) -> None:
-    image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), STORES)
-    assert (catalog.get(image_id, OWNER).copying_to, catalog.get(image_id, OWNER).copy_failed) == ((), None)
+    attempt = begun(catalog, *STORES)
+    image = catalog.get(attempt.image_id, OWNER)
+    assert (image.copying_to, image.copy_failed) == ((), None)
     catalog.release(attempt)
-    assert catalog.get(image_id, OWNER).copy_failed is None
+    assert catalog.get(attempt.image_id, OWNER).copy_failed is None
 
 
 def test_copy_that_failed_is_told_until_the_next_one_begins(catalog: SqlCatalog) -> None:
