@@ -40,9 +40,8 @@ def test_nothing_is_found_where_all_is_well(house: House) -> None:
     house.begun(house.queued(), None)
     house.catalog.abandon_uploads()
     house.begun(house.queued("other"), 9)
-    found = compare(house.database)
-    assert (found.wrong, found.images) == ((), ())
-    assert {finding.account.owner for finding in found.accounts} == {"", OWNER, "other"}
+    assert_clean(house, used=40, images=2)
+    assert {each.account.owner for each in compare(house.database).accounts} == {"", OWNER, "other"}
 
 
 def test_nothing_is_found_while_images_come_and_go(house: House) -> None:

@@ -192,16 +192,6 @@ def test_deleted_image_counts_for_the_store_until_its_object_is_gone(ledger: Sql
     assert ledger.accounts() == {}
 
 
-def test_image_deleted_during_its_upload_leaves_the_hold_to_the_session(ledger: SqlLedger) -> None:
-    attempt = new_attempt()
-    ledger.add_image(attempt.image_id, OWNER)
-    hold = ledger.reserve(attempt, STORE, 40)
-    ledger.remove_image(attempt.image_id)
-    assert ledger.account(OWNER) == Charge(held=40, uploads=1)
-    hold.release()
-    assert ledger.accounts() == {}
-
-
 def test_hold_that_was_taken_away_ends_its_upload(ledger: SqlLedger) -> None:
     attempt = new_attempt()
     hold = ledger.reserve(attempt, STORE, None)

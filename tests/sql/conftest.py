@@ -40,11 +40,6 @@ def request(image_id: str, caller: Caller = OWNER) -> UploadRequest:
     return UploadRequest(image_id, context=caller)
 
 
-def begun(catalog: SqlCatalog, *stores: str) -> Attempt:
-    """An upload of a new image to these stores, or to `fast`."""
-    return catalog.begin(request(queued_image(catalog)), stores or ["fast"])
-
-
 def locations(attempt: Attempt, *stores: str) -> list[Location]:
     """What the attempt wrote to these stores."""
     return [Location(store, attempt.key, f"memory:///{attempt.key}") for store in stores]
@@ -58,16 +53,6 @@ def result(attempt: Attempt, *stores: str, size: int = 5) -> UploadResult:
 
 def active_image(catalog: SqlCatalog, size: int = 5) -> str:
     """An image of OWNER with data."""
-    attempt = begun(catalog)
+    attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
     catalog.activate(attempt, result(attempt, size=size))
     return attempt.image_id
-
-
-def to_remove(catalog: SqlCatalog, image_id: str | None = None) -> list[tuple[str, str]]:
-    """Stores and keys of the removals."""
-    return sorted((removal.store, removal.key) for removal in catalog.removals(image_id))
-
-
-def begin_copy(catalog: SqlCatalog, image_id: str, *stores: str) -> Attempt:
-    """A copy to these stores, or to `slow`."""
-    return catalog.begin_copy(image_id, stores or ["slow"], OWNER)[0]

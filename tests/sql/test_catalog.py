@@ -9,7 +9,8 @@ import pytest
 
 from imgstore import errors
 from imgstore.sql import EVERYTHING, Caller, Condition, ImageQuery, NewImage, SqlCatalog
-from tests.sql.conftest import OWNER, active_image, begun, locations, queued_image, request, result, to_remove
+from tests.sql.attempts import begun, to_remove
+from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 from tests.support.client import new_id
 
 STRANGER = Caller("other")

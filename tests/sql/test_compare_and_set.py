@@ -10,17 +10,8 @@ import pytest
 from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import ImageRecord, SqlCatalog
-from tests.sql.conftest import (
-    OWNER,
-    active_image,
-    begin_copy,
-    begun,
-    locations,
-    queued_image,
-    request,
-    result,
-    to_remove,
-)
+from tests.sql.attempts import begin_copy, begun, to_remove
+from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 from tests.support.race import Processes, together
 
 THREADS = 8
@@ -47,9 +38,8 @@ catalog.close()
 def test_law_8_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> None:
     for _ in range(ROUNDS):
         upload = partial(catalog.begin, request(queued_image(catalog)), ["fast"])
-        found = together(
-            *[upload if kind == "upload" else partial(begin_copy, catalog, active_image(catalog))] * THREADS
-        )
+        act = upload if kind == "upload" else partial(begin_copy, catalog, active_image(catalog))
+        found = together(*[act] * THREADS)
         assert sum(isinstance(outcome, Attempt) for outcome in found) == 1
         assert found.count(errors.ImageConflict) == THREADS - 1
 

@@ -14,7 +14,8 @@ import pytest
 
 from imgstore import errors
 from imgstore.sql import PARTS, ImageQuery, OutcomeUnknown, SqlCatalog
-from tests.sql.conftest import OWNER, active_image, begun, queued_image, request, result
+from tests.sql.attempts import begun
+from tests.sql.conftest import OWNER, active_image, queued_image, request, result
 from tests.support.database_faults import failing_commit, locked_images
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 

@@ -18,7 +18,8 @@ from imgstore.sql.clock import Now
 from imgstore.sql.leases import AT_ONCE, LeaseKeeper, holder
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES
-from tests.sql.conftest import OWNER, active_image, begun, queued_image, request, result, to_remove
+from tests.sql.attempts import begun, to_remove
+from tests.sql.conftest import OWNER, active_image, queued_image, request, result
 from tests.support.race import together
 from tests.support.waiting import until
 

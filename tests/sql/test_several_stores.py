@@ -12,17 +12,8 @@ from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import Caller, NotInStore, SqlCatalog
 from imgstore.sql.schema import LIVE, LOCATIONS
-from tests.sql.conftest import (
-    OWNER,
-    active_image,
-    begin_copy,
-    begun,
-    locations,
-    queued_image,
-    request,
-    result,
-    to_remove,
-)
+from tests.sql.attempts import begin_copy, begun, to_remove
+from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 
 STORES = ["fast", "slow", "far"]
 MANY = [f"store-{number:02}-{'x' * 55}" for number in range(20)]
