@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -25,8 +24,6 @@ from imgstore.sql.records import Caller, ImageRecord, caller_of
 from imgstore.sql.schema import IMAGES
 
 LOG = logging.getLogger(__name__)
-
-Begun: TypeAlias = tuple[Attempt, ImageRecord]
 
 
 class SqlAttemptCatalog:
@@ -100,8 +97,8 @@ class SqlAttemptCatalog:
 
     def _begin(
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
-    ) -> Begun:
-        begun: list[Begun] = []
+    ) -> tuple[Attempt, ImageRecord]:
+        begun: list[tuple[Attempt, ImageRecord]] = []
 
         def work(connection: sa.Connection) -> None:
             for unreleased in self._unreleased.get(image_id, ()):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from imgstore import errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
-from imgstore.sql.dialects import engine_of, isolated, missing_module
+from imgstore.sql.dialects import engine_of, isolated
 from imgstore.sql.failures import Contention, not_committed, not_made
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def _before_commit(action: str) -> Iterator[None]:
 
 
 def _missing(address: Address) -> errors.CatalogUnavailable:
-    module, extra = missing_module(address)
+    module, extra = addresses.MODULES[address.url.drivername]
     return errors.CatalogUnavailable(
         f"The catalog's database needs the module '{module}': pip install 'imgstore[{extra}]'.", retry_after=None
     )

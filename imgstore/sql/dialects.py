@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from imgstore import errors
-from imgstore.sql.address import MODULES, Address
+from imgstore.sql.address import Address
 
 CHANGES = "imgstore_changes"
 """The execution option that marks a transaction of changes."""
@@ -52,11 +52,6 @@ def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engi
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
-
-
-def missing_module(address: Address) -> tuple[str, str]:
-    """The module that the address needs besides SQLAlchemy, and the extra that installs it; both empty for SQLite."""
-    return MODULES.get(address.url.drivername, ("", ""))
 
 
 def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:

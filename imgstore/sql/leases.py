@@ -73,10 +73,8 @@ def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) 
 def _owned_by(attempts: Sequence[Attempt]) -> tuple[sa.ColumnElement[bool], ...]:
     """Names the identifiers also alone, because not every database looks up pairs in an index."""
     pairs = [(attempt.image_id, attempt.number) for attempt in attempts]
-    return (
-        IMAGES.c.id.in_([image_id for image_id, _ in pairs]),
-        sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs),
-    )
+    alone = IMAGES.c.id.in_([image_id for image_id, _ in pairs])
+    return alone, sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs)
 
 
 def _until(lease: float) -> sa.ColumnElement[int]:

@@ -65,7 +65,8 @@ def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> 
         found = found.where(IMAGES.c.os_hidden == query.hidden)
     found = found.where(*(_holds(condition) for condition in query.conditions))
     found = found.where(*(ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text)) for tag in query.tags))
-    found = found.where(*(_has_property(*pair) for pair in query.properties.items()))
+    for name, value in query.properties.items():
+        found = found.where(DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text)))
     if marker is not None:
         found = found.where(_behind(keys, marker))
     ordered = (_sortable(key).desc() if key.descending else _sortable(key).asc() for key in keys)
@@ -88,10 +89,6 @@ def _holds(condition: Condition) -> sa.ColumnElement[bool]:
         return column.in_(condition.value)
     result: sa.ColumnElement[bool] = ORDERS[condition.operator](column, condition.value)
     return result
-
-
-def _has_property(name: str, value: str) -> sa.ColumnElement[bool]:
-    return DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text))
 
 
 def _total_order(order: Sequence[SortKey]) -> list[SortKey]:

@@ -89,12 +89,11 @@ def _expired(connection: sa.Connection) -> list[DeadAttempt]:
     overdue = (Now() - IMAGES.c.lease_until).label("overdue")
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading, IMAGES.c.upload_store, IMAGES.c.lease_holder, overdue)
     found = sa.select(*columns).where(IMAGES.c.lease_until < Now()).order_by(IMAGES.c.lease_until)
-    return [_dead(row) for row in connection.execute(found)]
+    return [DeadAttempt(_attempt(row), row.lease_holder, row.overdue / 1000) for row in connection.execute(found)]
 
 
-def _dead(row: Any) -> DeadAttempt:
-    attempt = Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
-    return DeadAttempt(attempt, row.lease_holder, row.overdue / 1000)
+def _attempt(row: Any) -> Attempt:
+    return Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
 
 
 def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> list[tuple[str, Standing]]:

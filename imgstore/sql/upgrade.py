@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -134,5 +135,4 @@ def _alone(connection: sa.Connection) -> Iterator[None]:
         connection.execute(sa.select(sa.func.release_lock(LOCK_NAME)))
 
 
-def _refusal(message: str) -> errors.CatalogUnavailable:
-    return errors.CatalogUnavailable(message, retry_after=None)
+_refusal = partial(errors.CatalogUnavailable, retry_after=None)

@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.model import UploadRequest
-from imgstore.sql import PARTS, Database, SqlCatalog, SqlLedger, Charge, upgrade
+from imgstore.sql import PARTS, Charge, Database, SqlCatalog, SqlLedger, upgrade
 from imgstore.sql.schema import IMAGES, LOCATIONS
 from tests.cli.support import PROGRAM
 from tests.crash.places import Gated, Place

@@ -71,21 +71,20 @@ class Refused(Exception):
         """The error for the client, with limit and figures."""
         if not self.of_bytes:
             return self._error_of_number()
-        limit, taken, wanted = self.allowance.size or 0, self.present.taken, self.wanted.taken
-        if self.account.owner and self.account.store:
-            return quota.store_quota_refusal(self.account.store, limit, taken, wanted)
-        refusal = quota.quota_refusal if self.account.owner else quota.capacity_refusal
-        return self._named(refusal(limit, taken, wanted))
+        figures = (self.allowance.size or 0, self.present.taken, self.wanted.taken)
+        if not self.account.owner:
+            full = quota.capacity_refusal(*figures)
+            if isinstance(full, errors.StoreError):
+                full.store = self.account.store
+            return full
+        if self.account.store:
+            return quota.store_quota_refusal(self.account.store, *figures)
+        return quota.quota_refusal(*figures)
 
     def _error_of_number(self) -> errors.ImgstoreError:
         if _passes(self.present.images + self.wanted.images, self.allowance.images):
             return quota.images_refusal(self.allowance.images or 0, self.present.images)
         return quota.uploads_refusal(self.allowance.uploads or 0, self.present.uploads)
-
-    def _named(self, error: errors.ImgstoreError) -> errors.ImgstoreError:
-        if isinstance(error, errors.StoreError):
-            error.store = self.account.store
-        return error
 
 
 def change(connection: sa.Connection, changes: Changes, bounds: Bounds = NO_BOUNDS) -> None:
