@@ -61,7 +61,7 @@ with downloads.open(catalog.find("watched"), start=4) as download:
 
 from host_quota import shared_quota
 from imgstore.errors import QuotaExceeded
-from imgstore.sql import Account
+from imgstore.sql import LedgerAccount
 
 ledger = shared_quota("sqlite:///quota.db", 7)
 catalog.create("other", owner="q")
@@ -73,7 +73,7 @@ with uploads.begin(UploadRequest("other", ["a"])) as session:
 try:
     uploads.begin(UploadRequest("third", ["a"], size=3))
 except QuotaExceeded:
-    print(ledger.accounts()[Account("q", "")].used)
+    print(ledger.accounts()[LedgerAccount("q", "")].used)
 ledger.close()
 """
 

@@ -75,9 +75,9 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
         if database is None:
             yield None
             return
-        from imgstore.sql import LedgerBooks, SqlCatalog, SqlLedger
+        from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
 
-        with contextlib.closing(SqlCatalog(database, books=LedgerBooks(SqlLedger(database)))) as catalog:
+        with contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(SqlLedger(database)))) as catalog:
             yield catalog
 
 

@@ -24,7 +24,7 @@ from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
 from imgstore.service.options import COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
-from imgstore.sql import LEASE, Database, LedgerBooks, SqlCatalog, SqlLedger
+from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
@@ -70,7 +70,7 @@ class Service:
         self.stores = stores
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
         self.quota = SqlLedger(database, limits)
-        self.catalog = SqlCatalog(database, books=LedgerBooks(self.quota), lease=lease)
+        self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.quota), lease=lease)
         removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)

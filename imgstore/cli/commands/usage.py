@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from imgstore.limits import Limits
-    from imgstore.sql import Account, Database, Finding
+    from imgstore.sql import AuditedAccount, Database, LedgerAccount
 
 COLUMNS = ("project", "store", "size", "held", "limit", "images", "uploads")
 COMPARED = ("project", "store", "size", "true_size", "held", "true_held", "images", "true_images")
@@ -91,7 +91,7 @@ def _rows(conf: cfg.ConfigOpts, database: Database, project: str | None) -> list
         ]
 
 
-def _limit(limits: Limits, account: Account) -> int | None:
+def _limit(limits: Limits, account: LedgerAccount) -> int | None:
     if not account.owner:
         return limits.store(account.store).size
     if account.store:
@@ -99,11 +99,11 @@ def _limit(limits: Limits, account: Account) -> int | None:
     return limits.project(account.owner).size
 
 
-def _comparison(finding: Finding) -> tuple[object, ...]:
+def _comparison(finding: AuditedAccount) -> tuple[object, ...]:
     counted, true = finding.counted, finding.true
     sizes = (counted.used, true.used, counted.held, true.held)
     return (*(finding.account.owner, finding.account.store), *map(AlignedSizeCell, sizes), counted.images, true.images)
 
 
-def _asked_for(account: Account, project: str | None) -> bool:
+def _asked_for(account: LedgerAccount, project: str | None) -> bool:
     return project is None or account.owner == project

@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.http.requests import shown
 from imgstore.limits import Allowance
 from imgstore.service.cleanup.removal_queue import RemovalQueue
-from imgstore.sql import Caller, ImageRecord, SqlCatalog, SqlLedger, Weight
+from imgstore.sql import Caller, Charge, ImageRecord, SqlCatalog, SqlLedger
 from imgstore.store import StoreSet
 
 
@@ -33,7 +33,7 @@ class Images:
         self._ledger = ledger
         self._removals = removals
 
-    def usage(self, owner: str) -> tuple[Weight, Allowance]:
+    def usage(self, owner: str) -> tuple[Charge, Allowance]:
         """What a project has, and what it may have."""
         return self._ledger.account(owner), self._ledger.allowance(owner)
 

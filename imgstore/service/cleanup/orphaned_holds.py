@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from imgstore.service.cleanup.removal_queue import FAILURES
-from imgstore.sql import Entry, SqlCatalog, SqlLedger, Standing
+from imgstore.sql import LedgerEntry, SqlCatalog, SqlLedger, Standing
 from imgstore.store import StoreSet
 from imgstore.transfers.leftovers import remove_data
 from imgstore.undo import describe
@@ -27,12 +27,12 @@ class OrphanedHolds:
         self._catalog = catalog
         self._ledger = ledger
 
-    def end(self, entries: Sequence[Entry]) -> None:
+    def end(self, entries: Sequence[LedgerEntry]) -> None:
         """Ends those whose attempts have ended. Where a store cannot remove the data now, the hold stays until the next
         round. Raises CatalogUnavailable."""
         for entry in entries:
-            place = entry.place
-            standing = self._catalog.recovery.standings(place.store, [place.key])[place.key]
+            object_id = entry.object_id
+            standing = self._catalog.recovery.standings(object_id.store, [object_id.key])[object_id.key]
             if standing in (Standing.DEAD, Standing.UNKNOWN):
                 self._end(entry, ours=standing is Standing.DEAD)
 
@@ -44,10 +44,12 @@ class OrphanedHolds:
         """Ends all, for a host that knows that no upload is under way. Raises CatalogUnavailable."""
         self.end(self._ledger.held())
 
-    def _end(self, entry: Entry, *, ours: bool) -> None:
+    def _end(self, entry: LedgerEntry, *, ours: bool) -> None:
         try:
             if ours:
-                remove_data(self._stores.resolve(entry.place.store), entry.place.key, traces=True)
-            self._ledger.release(entry.place)
+                remove_data(self._stores.resolve(entry.object_id.store), entry.object_id.key, traces=True)
+            self._ledger.release(entry.object_id)
         except FAILURES as error:
-            LOG.warning("The quota of object %s stays held until the next round: %s", entry.place.key, describe(error))
+            LOG.warning(
+                "The quota of object %s stays held until the next round: %s", entry.object_id.key, describe(error)
+            )
