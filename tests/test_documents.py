@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.distribution import NAME
 from tests.test_layers import FLOORS
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +61,7 @@ with downloads.open(catalog.find("watched"), start=4) as download:
 
 from host_quota import shared_quota
 from imgstore.errors import QuotaExceeded
-from imgstore.sql import Account
+from imgstore.sql import LedgerAccount
 
 ledger = shared_quota("sqlite:///quota.db", 7)
 catalog.create("other", owner="q")
@@ -72,7 +73,7 @@ with uploads.begin(UploadRequest("other", ["a"])) as session:
 try:
     uploads.begin(UploadRequest("third", ["a"], size=3))
 except QuotaExceeded:
-    print(ledger.accounts()[Account("q", "")].used)
+    print(ledger.accounts()[LedgerAccount("q", "")].used)
 ledger.close()
 """
 
@@ -99,6 +100,14 @@ def test_index_of_decisions_names_every_page() -> None:
 def test_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
     rows = re.findall(r"^\| \d+ \| ([^|]*`[^|]*) \|", (DOC / "design.md").read_text(), re.MULTILINE)
     assert [set(re.findall(r"`([\w.]+)`", rooms)) for rooms in rows] == list(FLOORS)
+
+
+def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
+    """`imgstore` is another project on the index."""
+    files = [*DOCUMENTS, *(ROOT / "etc").iterdir(), *(ROOT / "imgstore").rglob("*.py")]
+    text = "\n".join(file.read_text() for file in files)
+    requirements = re.findall(r"pip install (?:-\S+ )*['\"]?(imgstore[\w-]*)|(imgstore[\w-]*)\[[a-z0-9,]+\]", text)
+    assert {"".join(either) for either in requirements} == {NAME}
 
 
 @pytest.fixture(scope="module")

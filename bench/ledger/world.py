@@ -21,7 +21,7 @@ from imgstore.drivers.memory import MemoryDriver
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import MIB, UploadRequest
 from imgstore.quota import MemoryQuota
-from imgstore.sql import PARTS, Database, LedgerBooks, NewImage, SqlCatalog, SqlLedger, upgrade
+from imgstore.sql import PARTS, Database, LedgerHooks, NewImage, SqlCatalog, SqlLedger, upgrade
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService
 from tests.support.client import new_id
@@ -110,7 +110,7 @@ def on(url: str) -> Iterator[World]:
     with contextlib.closing(Database(url)) as database:
         upgrade(database, PARTS)
         with contextlib.closing(SqlLedger(database, FixedLimits(Allowance(size=LIMIT)))) as ledger:
-            catalog = SqlCatalog(database, books=LedgerBooks(ledger))
+            catalog = SqlCatalog(database, quota_hooks=LedgerHooks(ledger))
             service = UploadService(_stores(), catalog=catalog, quota=ledger)
             yield World(service, lambda image_id: catalog.create(_new(image_id)))
 

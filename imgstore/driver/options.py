@@ -64,7 +64,8 @@ def size_opt(name: str, *, default: int | None = None, min: int = 0, max: int | 
 def option(kind: type[cfg.Opt], *, default: Any = None, help: str, **more: Any) -> Any:  # noqa: A002 - as above
     """A field of `Options`: an option of that kind, under the field's name. `more` is what `kind` takes besides: type,
     choices, min, max, required, secret."""
-    make = functools.partial(kind, default=default, help=help, **more)
+    shown = list(default) if isinstance(default, tuple) else default  # of a list, which no dataclass has as a default
+    make = functools.partial(kind, default=shown, help=help, **more)
     return dataclasses.field(default=default, metadata={"option": make}, repr=not more.get("secret", False))
 
 

@@ -77,7 +77,7 @@ def blamed_on(store: str, error: BaseException) -> None:
     """Gives a StoreError the store's identifier unless it has one. Raises a ConfigurationError again, with the store's
     section."""
     if isinstance(error, errors.StoreError):
-        error.store = error.store or store
+        error.store = error.store or store or None
     if isinstance(error, errors.ConfigurationError) and store:
         raise error.in_section(store) from error
 

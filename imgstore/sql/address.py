@@ -1,7 +1,6 @@
-"""Where a database is: what an operator writes, made into an address that never shows its password (law 7).
+"""Where a database is: parses what an operator wrote into an address that never shows its password.
 
-SQLite, PostgreSQL (by psycopg) and MySQL or MariaDB (by PyMySQL) are what the package is written for and tested on;
-other databases and drivers are refused.
+The package is written for and tested on SQLite, PostgreSQL (psycopg) and MySQL or MariaDB (PyMySQL); it refuses others.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ DRIVERS = {
     "sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
 }  # fmt: skip
-"""The driver for what stands before `://`."""
+"""The driver for each scheme."""
 MODULES = {"postgresql+psycopg": ("psycopg", "postgresql"), "mysql+pymysql": ("pymysql", "mysql")}
-"""The module that a driver needs, and the extra of imgstore that installs it."""
+"""For each driver the module that it needs, and the extra of imgstore that installs it."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A database. `str` and `repr` have three stars for its password."""
+    """A database. `str` and `repr` show three stars for its password."""
 
     url: sa.URL
 
@@ -47,11 +46,11 @@ def address_of_file(path: Path) -> Address:
 
 
 def parse(text: str) -> Address:
-    """The address that a URL is: `postgresql://user:password@host/name`. Raises ValueError, never with the text."""
+    """The address in a URL such as `postgresql://user:password@host/name`. Raises ValueError, never with the text."""
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is no number
-        raise ValueError("it is not a URL as in postgresql://user:password@host/name") from None
+        raise ValueError("it is not a URL such as postgresql://user:password@host/name") from None
     name = url.drivername
     if name not in DRIVERS and name not in DRIVERS.values():
         raise ValueError("it begins with none of sqlite://, postgresql:// and mysql://")

@@ -1,9 +1,9 @@
-"""What uploads and copies change, each time by one compare-and-set statement (law 8), and the end of dead ones.
+"""Begins and ends attempts (uploads and copies). Each change of an image is one compare-and-set statement.
 
 `uploading` names the attempt that owns the image; its number comes from `attempts`, which only grows. A copy is an
-attempt of an image that stays active. An attempt has a lease until it ends (`leases`); that the lease ran out changes
-nothing by itself, until somebody takes the image back. Every function runs inside the caller's transaction, and changes
-the row of the image first, so that no two of them are in the middle of one image.
+attempt of an image that stays active. An attempt has a lease until it ends (`leases`). That the lease ran out changes
+nothing by itself; somebody has to take the image back (`recovery`). Every function runs inside the caller's transaction
+and changes the image's row first, so no two of them work on one image at once.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import sqlalchemy as sa
 from imgstore.catalog import copy_gone, image_gone, require_copyable, require_formats, require_queued
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.sql.leases import ENDED, granted
+from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import ImageRecord, names_in, now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
+_ALWAYS = sa.true()
+
 
 def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
-    """queued -> saving, with a lease of so many seconds. Raises InvalidRequest, ImageConflict."""
+    """queued -> saving, with a lease in seconds. Raises InvalidRequest, ImageConflict."""
     require_formats(image.disk_format, image.container_format)
     require_queued(image.id, image.status)
     attempt = _next(connection, image, stores)
@@ -32,24 +35,15 @@ def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], 
 
 def activate(connection: sa.Connection, attempt: Attempt, result: UploadResult) -> None:
     """saving -> active, together with the locations. Raises ImageGone if `attempt` does not own the image."""
-    ended = _end(
-        connection,
-        attempt,
-        IMAGES.c.status == "saving",
-        status="active",
-        size=result.size,
-        virtual_size=result.virtual_size,
-        checksum=result.checksum,
-        os_hash_algo=result.hash_algo,
-        os_hash_value=result.hash_value,
-    )
-    if not ended:
+    digests = {"checksum": result.checksum, "os_hash_algo": result.hash_algo, "os_hash_value": result.hash_value}
+    values = {"status": "active", "size": result.size, "virtual_size": result.virtual_size, **digests}
+    if not _end(connection, attempt, IMAGES.c.status == "saving", **values):
         raise image_gone(attempt.image_id)
     _add_all(connection, attempt, result.locations)
 
 
 def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
-    """An attempt of an active image, with a lease of so many seconds. Raises ImageConflict."""
+    """An attempt of an active image, with a lease in seconds. Raises ImageConflict."""
     require_copyable(image.as_stored(), stores, busy=False)
     attempt = _next(connection, image, stores)
     if not _grant(connection, attempt, "active", copy_failed="", **granted(lease)):
@@ -58,7 +52,7 @@ def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[s
 
 
 def add_locations(connection: sa.Connection, attempt: Attempt, locations: Sequence[Location]) -> None:
-    """Ends a copy. Raises ImageGone if its image is not active any more, or not its own, or in such a store already."""
+    """Ends a copy. Raises ImageGone if its image is not active any more, is not its own, or is in such a store."""
     reached = {location.store for location in locations}
     failed = ",".join(store for store in attempt.stores if store not in reached)
     if not _end(connection, attempt, IMAGES.c.status == "active", copy_failed=failed):
@@ -75,34 +69,38 @@ def owns(connection: sa.Connection, attempt: Attempt) -> bool:
     return connection.scalar(found) is not None
 
 
-def release(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
-    """saving -> queued; a deleted image stays deleted, a copied one as it is. True if the attempt had not ended (and
-    the conditions hold): nothing of it ever became active."""
+def release(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS) -> bool:
+    """saving -> queued; a deleted image stays deleted, and a copied one stays as it is. True if the attempt had not
+    ended (and the condition holds): then it never became active."""
     columns = (IMAGES.c.status, IMAGES.c.upload_store)
     row = connection.execute(sa.select(*columns).where(*_owned_by(attempt)).with_for_update()).one_or_none()
     if row is None:
         return False
     copy = row.status not in ("saving", "deleted")
     values = {"copy_failed": row.upload_store} if copy else {}
-    return _end(connection, attempt, *conditions, status=_status_after_attempt(), **values)
+    return _end(connection, attempt, condition, status=_status_after_attempt(), **values)
 
 
-def all_dead(connection: sa.Connection) -> list[Attempt]:
-    """Every attempt that has not ended, for the start of a host that knows that no upload is under way."""
+def abandon(
+    connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS
+) -> bool:
+    """Ends an attempt of a dead process, unless it ended already (or the condition does not hold). What it may have
+    committed is to be removed. True if this call ended the attempt: one, of however many at once."""
+    found = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
+    if found is None or not release(connection, attempt, condition):
+        return False
+    stores = names_in(found)
+    _remove_from(connection, attempt, stores)
+    for store in sorted(stores):
+        hooks.object_unused(connection, store, attempt.key)
+    return True
+
+
+def abandon_all(connection: sa.Connection, hooks: QuotaHooks) -> int:
+    """Abandons every attempt that has not ended; returns how many there were."""
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading)
-    rows = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None)).order_by(IMAGES.c.id))
-    return [Attempt(row.id, row.uploading, row.owner, "", "") for row in rows]
-
-
-def abandon(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> Sequence[str]:
-    """Ends an attempt that nobody pursues any more, unless it ended (or the conditions do not hold); what it may have
-    committed is to be removed. Returns its stores; none, if it was not this call that ended it: of several who do this
-    at once, one is told."""
-    stores = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
-    if stores is None or not release(connection, attempt, *conditions):
-        return ()
-    _remove_from(connection, attempt, names_in(stores))
-    return names_in(stores)
+    rows = connection.execute(sa.select(*columns).where(IMAGES.c.uploading.is_not(None)).order_by(IMAGES.c.id)).all()
+    return sum(abandon(connection, hooks, Attempt(row.id, row.uploading, row.owner, "", "")) for row in rows)
 
 
 def _next(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
@@ -112,21 +110,17 @@ def _next(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) 
 
 
 def _grant(connection: sa.Connection, attempt: Attempt, present: str, **values: Any) -> bool:
-    """The attempt owns the image if its number is the next one, and none has begun since that was looked up."""
+    """Makes the attempt the owner of the image, unless another one began since its number was looked up."""
     free = (IMAGES.c.id == attempt.image_id, IMAGES.c.status == present, IMAGES.c.attempts == attempt.number - 1)
     values |= {"attempts": attempt.number, "uploading": attempt.number, "upload_store": ",".join(attempt.stores)}
-    taken = connection.execute(
-        sa.update(IMAGES).where(*free, IMAGES.c.uploading.is_(None)).values(updated_at=now(), **values)
-    )
-    return taken.rowcount == 1
+    granted = sa.update(IMAGES).where(*free, IMAGES.c.uploading.is_(None)).values(updated_at=now(), **values)
+    return connection.execute(granted).rowcount == 1
 
 
-def _end(connection: sa.Connection, attempt: Attempt, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
-    """The attempt owns the image no more, if it does now and the conditions hold."""
-    taken = connection.execute(
-        sa.update(IMAGES).where(*_owned_by(attempt), *conditions).values(updated_at=now(), **ENDED, **values)
-    )
-    return taken.rowcount == 1
+def _end(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Takes the image from the attempt, if the attempt owns it and the condition holds."""
+    ended = sa.update(IMAGES).where(*_owned_by(attempt), condition).values(updated_at=now(), **ENDED, **values)
+    return connection.execute(ended).rowcount == 1
 
 
 def _status_after_attempt() -> sa.Case[str]:
@@ -140,7 +134,7 @@ def _owned_by(attempt: Attempt) -> tuple[sa.ColumnElement[bool], sa.ColumnElemen
 
 
 def _add_all(connection: sa.Connection, attempt: Attempt, locations: Sequence[Location]) -> None:
-    """The image's new data; a store of the attempt that was left out may hold some all the same."""
+    """Adds the image's new locations. A store of the attempt that was left out may still hold something."""
     for location in locations:
         add_location(connection, attempt.image_id, location, LIVE)
     reached = {location.store for location in locations}
@@ -154,8 +148,5 @@ def _remove_from(connection: sa.Connection, attempt: Attempt, stores: Iterable[s
 
 def add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
     """An object of the image, or one that is to be removed."""
-    connection.execute(
-        sa.insert(LOCATIONS).values(
-            image_id=image_id, store=location.store, key=location.key, url=location.url, state=state
-        )
-    )
+    where = {"store": location.store, "key": location.key, "url": location.url}
+    connection.execute(sa.insert(LOCATIONS).values(image_id=image_id, state=state, **where))

@@ -1,9 +1,8 @@
-"""The ledger against the catalog: what the quota should have counted, the difference, and putting it right.
+"""Compares the ledger with the catalog, and corrects the ledger.
 
-The catalog is the truth of images and their objects, the ledger of what uploads under way hold. Putting right goes
-image by image, each in a transaction that has the image locked, and then account by account; services go on meanwhile.
-An object that counts and that no image has is handed to the service, which removes it from its store. What this module
-refuses to do: look into a store.
+The catalog knows the images and their objects; the ledger knows what uploads under way hold. `put_right` corrects one
+image after the other, each in a transaction that locks the image, and then the accounts. Services go on meanwhile. If
+an object counts but no image has it, it becomes a removal of the catalog's, and the service removes it from its store.
 """
 
 from __future__ import annotations
@@ -17,153 +16,143 @@ from typing import Any
 import sqlalchemy as sa
 
 from imgstore.model import Location
-from imgstore.sql import attempts
+from imgstore.sql import attempts, schema
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger import accounts, entries
-from imgstore.sql.ledger.charges import NOTHING, Account, Share, Weight, accounts_of, weight
-from imgstore.sql.ledger.entries import Entry, Place
-from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, GOING, HOLDING, IMAGE, USED
+from imgstore.sql.ledger.charges import NOTHING, Charge, EntryState, LedgerAccount, accounts_of, charge
+from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING, IMAGE, REMOVING, USED
 from imgstore.sql.recovery import attempt_of
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
-Truth = dict[Place, Entry]
+Truth = dict[ObjectId, LedgerEntry]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditedAccount:
     """An account: what the ledger says it has, and what it should have."""
 
-    account: Account
-    counted: Weight
-    true: Weight
+    account: LedgerAccount
+    counted: Charge
+    true: Charge
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
     """Every account that has something, and the images whose entries are wrong."""
 
-    findings: tuple[Finding, ...]
+    accounts: tuple[AuditedAccount, ...]
     images: tuple[str, ...]
 
     @property
-    def wrong(self) -> tuple[Finding, ...]:
-        """The accounts that are off."""
-        return tuple(finding for finding in self.findings if finding.counted != finding.true)
+    def wrong(self) -> tuple[AuditedAccount, ...]:
+        """The accounts that are wrong."""
+        return tuple(account for account in self.accounts if account.counted != account.true)
 
 
 def compare(database: Database) -> Audit:
-    """What the ledger counts, and what it should, as of one moment. Raises CatalogUnavailable."""
+    """What the ledger counts and what it should count, as of one moment. Raises CatalogUnavailable."""
     return database.read(_compare)
 
 
 def put_right(database: Database, audit: Audit) -> None:
-    """Makes entries and accounts what they should be now. Raises CatalogUnavailable, OutcomeUnknown."""
+    """Corrects entries and accounts. Raises CatalogUnavailable, OutcomeUnknown."""
     for image_id in audit.images:
         database.change(partial(_fix_image, image_id=image_id))
-    for finding in compare(database).wrong:
-        database.change(partial(_fix_account, account=finding.account))
+    for wrong in compare(database).wrong:
+        database.change(partial(_fix_account, account=wrong.account))
 
 
 def _compare(connection: sa.Connection) -> Audit:
-    present = {entry.place: entry for entry in map(entries.entry_of, connection.execute(sa.select(ENTRIES)))}
+    present = {entry.object_id: entry for entry in map(entries.entry_of, connection.execute(sa.select(ENTRIES)))}
     true = _truth(connection, present.values())
-    counted = {
-        Account(row.owner, row.store): accounts.weight_of(row) for row in connection.execute(sa.select(ACCOUNTS))
-    }
-    should = _sums(true.values())
-    findings = (
-        Finding(account, counted.get(account, NOTHING), should.get(account, NOTHING))
-        for account in sorted({*counted, *should}, key=lambda each: (each.owner, each.store))
-    )
-    wrong = [place for place in {*present, *true} if present.get(place) != true.get(place)]
-    images = {(true.get(place) or present[place]).image_id for place in wrong}
-    some = tuple(finding for finding in findings if (finding.counted, finding.true) != (NOTHING, NOTHING))
-    return Audit(some, tuple(sorted(images)))
+    wrong = [object_id for object_id in {*present, *true} if present.get(object_id) != true.get(object_id)]
+    images = {(true.get(object_id) or present[object_id]).image_id for object_id in wrong}
+    rows = connection.execute(sa.select(ACCOUNTS))
+    counted = {LedgerAccount(row.owner, row.store): accounts.charge_of(row) for row in rows}
+    return Audit(_audited(counted, _sums(true.values())), tuple(sorted(images)))
 
 
-def _truth(connection: sa.Connection, present: Iterable[Entry], image_id: str | None = None) -> Truth:
+def _audited(
+    counted: Mapping[LedgerAccount, Charge], true: Mapping[LedgerAccount, Charge]
+) -> tuple[AuditedAccount, ...]:
+    everyone = sorted({*counted, *true}, key=lambda account: (account.owner, account.store))
+    audited = (AuditedAccount(each, counted.get(each, NOTHING), true.get(each, NOTHING)) for each in everyone)
+    return tuple(account for account in audited if (account.counted, account.true) != (NOTHING, NOTHING))
+
+
+def _truth(connection: sa.Connection, present: Iterable[LedgerEntry], image_id: str | None = None) -> Truth:
     """What the entries should be: of all images, or of one."""
     one = sa.true() if image_id is None else IMAGES.c.id == image_id
-    true: Truth = {}
+    known = {entry.object_id: entry for entry in present}
+    expired = set(_expired(connection))
+    true = {entry.object_id: entry for entry in present if entry.state in HOLDING and entry.object_id not in expired}
     for row in connection.execute(sa.select(IMAGES.c.id, IMAGES.c.owner).where(IMAGES.c.deleted_at.is_(None), one)):
-        place = entries.image_place(row.id)
-        true[place] = Entry(place, row.owner, row.id, 0, IMAGE, 0)
-    known = {entry.place: entry for entry in present}
+        object_id = entries.image_object_id(row.id)
+        true[object_id] = LedgerEntry(object_id, row.owner, row.id, 0, IMAGE, 0)
     query = sa.select(LOCATIONS, IMAGES.c.owner, IMAGES.c.size).join(IMAGES, IMAGES.c.id == LOCATIONS.c.image_id)
     for row in connection.execute(query.where(one)):
-        present_one = known.get(Place(row.store, row.key))
-        if present_one is not None or row.state == LIVE or row.url:  # else an attempt may have left it: never held
-            true[Place(row.store, row.key)] = _entry_of(row, present_one)
-    expired = set(_expired(connection))
-    for entry in known.values():
-        if entry.state in HOLDING and entry.place not in expired:
-            true.setdefault(entry.place, entry)
+        object_id = ObjectId(row.store, row.key)
+        if object_id in known or row.state == LIVE or row.url:  # else an attempt may have left it, and never held it
+            true[object_id] = _entry_of(row, known.get(object_id))
     return true
 
 
-def _entry_of(row: Any, present: Entry | None) -> Entry:
-    """The size of what a dead attempt may have left nobody knows but the ledger."""
-    place, live = Place(row.store, row.key), row.state == LIVE
+def _entry_of(row: Any, present: LedgerEntry | None) -> LedgerEntry:
+    """What the entry of a location should be. Only the ledger knows how much a dead attempt may have left."""
+    object_id, live = ObjectId(row.store, row.key), row.state == LIVE
     _, number = attempt_of(row.key)
     if live or present is None or present.state in HOLDING:
-        return Entry(place, row.owner, row.image_id, number, USED if live else GOING, row.size or 0)
-    return Entry(place, row.owner, row.image_id, number, GOING, present.size)
+        return LedgerEntry(object_id, row.owner, row.image_id, number, USED if live else REMOVING, row.size or 0)
+    return LedgerEntry(object_id, row.owner, row.image_id, number, REMOVING, present.size)
 
 
-def _expired(connection: sa.Connection) -> list[Place]:
-    """Holds that recovery, too, would end: the clock has run out, and the catalog has ended the attempt."""
+def _expired(connection: sa.Connection) -> list[ObjectId]:
+    """Holds that recovery would end, too: the hold has expired, and the catalog has ended the attempt."""
     owned = sa.exists().where(IMAGES.c.id == ENTRIES.c.image_id, IMAGES.c.uploading == ENTRIES.c.attempt)
     ended = (ENTRIES.c.state.in_(HOLDING), ENTRIES.c.expires_at < Now(), sa.not_(owned))
     query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(*ended)
-    return [Place(row.store, row.key) for row in connection.execute(query)]
+    return [ObjectId(row.store, row.key) for row in connection.execute(query)]
 
 
-def _sums(found: Iterable[Entry]) -> Mapping[Account, Weight]:
-    sums: defaultdict[Account, Weight] = defaultdict(Weight)
+def _sums(found: Iterable[LedgerEntry]) -> Mapping[LedgerAccount, Charge]:
+    sums: defaultdict[LedgerAccount, Charge] = defaultdict(Charge)
     for entry in found:
-        for account in accounts_of(entry.owner, entry.place.store):
-            sums[account] += weight(entry.share, account)
+        for account in accounts_of(entry.owner, entry.object_id.store):
+            sums[account] += charge(entry.counted, account)
     return sums
 
 
 def _fix_image(connection: sa.Connection, image_id: str) -> None:
     connection.execute(sa.select(IMAGES.c.id).where(IMAGES.c.id == image_id).with_for_update()).all()
-    present = {entry.place: entry for entry in entries.of_image(connection, image_id)}
+    present = {entry.object_id: entry for entry in entries.of_image(connection, image_id)}
     true = _truth(connection, present.values(), image_id)
-    for place in sorted({*present, *true}, key=lambda each: (each.store, each.key)):
-        if place in true:
-            entries.adopt(connection, true[place]) if true[place].state not in HOLDING else None
-        elif present[place].state in (*HOLDING, USED):
-            _hand_over(connection, present[place])
+    for object_id in sorted({*present, *true}, key=lambda each: (each.store, each.key)):
+        if object_id in true:
+            if true[object_id].state not in HOLDING:
+                entries.adopt(connection, true[object_id])
+        elif present[object_id].state in (*HOLDING, USED):
+            _hand_over(connection, present[object_id])
         else:
-            entries.forget(connection, place)
+            entries.forget(connection, object_id)
 
 
-def _hand_over(connection: sa.Connection, entry: Entry) -> None:
-    """The object is to be removed by the service, if its image is one of the catalog's; else it is forgotten."""
+def _hand_over(connection: sa.Connection, entry: LedgerEntry) -> None:
+    """The service is to remove the object, if its image is one of the catalog's; else the entry is forgotten."""
     if connection.scalar(sa.select(IMAGES.c.id).where(IMAGES.c.id == entry.image_id)) is None:
-        entries.forget(connection, entry.place)
+        entries.forget(connection, entry.object_id)
         return
-    place = entry.place
-    attempts.add_location(connection, entry.image_id, Location(place.store, place.key, ""), REMOVING)
-    entries.let_go(connection, place)
+    left_over = Location(entry.object_id.store, entry.object_id.key, "")
+    attempts.add_location(connection, entry.image_id, left_over, schema.REMOVING)
+    entries.mark_removing(connection, entry.object_id)
 
 
-def _fix_account(connection: sa.Connection, account: Account) -> None:
-    """Locked, the account waits for those who have changed an entry and not yet the account, and they for it."""
+def _fix_account(connection: sa.Connection, account: LedgerAccount) -> None:
+    """Locks the account: so it waits for those who have changed an entry and not yet the account, and they wait for
+    it."""
     accounts.open_account(connection, account)
     accounts.present(connection, account, lock=True)
-    rows = sa.select(ENTRIES.c.state, sa.func.sum(ENTRIES.c.bytes), sa.func.count()).group_by(ENTRIES.c.state)
-    if account.owner:
-        rows = rows.where(ENTRIES.c.owner == account.owner)
-    if account.store:
-        rows = rows.where(ENTRIES.c.store == account.store)
-    total = NOTHING
-    for state, size, count in connection.execute(rows):
-        one = weight(Share(state, 0), account)
-        total += weight(Share(state, int(size)), account) + Weight(
-            images=one.images * (count - 1), uploads=one.uploads * (count - 1)
-        )
-    values = {"used_bytes": total.used, "held_bytes": total.held, "images": total.images, "uploads": total.uploads}
-    connection.execute(sa.update(ACCOUNTS).where(*accounts.same(account)).values(**values))
+    rows = connection.execute(sa.select(ENTRIES.c.state, ENTRIES.c.bytes).where(*entries.counting_for(account)))
+    total = sum((charge(EntryState(row.state, row.bytes), account) for row in rows), NOTHING)
+    connection.execute(sa.update(ACCOUNTS).where(*accounts.same(account)).values(**accounts.columns_of(total)))

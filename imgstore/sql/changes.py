@@ -1,7 +1,7 @@
-"""What may become of an image besides an upload: its description, its status, its deletion, whole or from one store.
+"""Changes an image other than by an upload: its description, its status, its deletion as a whole or from one store.
 
-Every function runs inside the caller's transaction, on the record read there, so that nothing comes between looking and
-changing. Who may ask for it was decided before. What this module refuses to do: touch a store.
+Every function runs inside the caller's transaction, on the record read there, so nothing comes between the check and
+the change. The caller has decided who may do it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NotInStore(errors.RequestError):
 
 
 def describe(connection: sa.Connection, image: ImageRecord, new: NewImage) -> None:
-    """Gives the image the description `new`. Raises Forbidden for another format of an image that is not queued."""
+    """Replaces the image's description by `new`. Raises Forbidden if it changes the format of an image with data."""
     _refuse_new_format(image, new)
     values = {name: getattr(new, name) for name in DESCRIPTION}
     values |= {"tags": list(new.tags), "properties": dict(new.properties), "updated_at": now()}
@@ -46,7 +46,7 @@ def set_active(connection: sa.Connection, image: ImageRecord, *, active: bool) -
 
 
 def delete(connection: sa.Connection, image: ImageRecord) -> None:
-    """Marks the image deleted, and its data as what is to be removed. Raises Forbidden if it is protected."""
+    """Marks the image deleted and its data to be removed. Raises Forbidden if the image is protected."""
     if image.protected:
         raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
     time = now()
@@ -59,7 +59,7 @@ def delete(connection: sa.Connection, image: ImageRecord) -> None:
 
 
 def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> list[Location]:
-    """Marks the image's data in `store` as what is to be removed, and returns where it is.
+    """Marks the image's data in `store` to be removed; returns where it is.
 
     Raises ImageConflict, Forbidden, NotInStore.
     """

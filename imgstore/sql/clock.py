@@ -1,8 +1,7 @@
-"""The database's own clock, in each database's words: by it alone leases are given and found to have run out.
+"""The database's own clock. Leases are granted and found expired by it alone.
 
-So it does not matter whether the clocks of the machines agree: no time that one machine made is compared with that of
-another. A statement that waits for a lock has the time of its begin (or later), which never makes a lease run out
-early.
+So the clocks of the machines need not agree: no time of one machine is compared with that of another. If a statement
+waits for a lock, its time is that of its beginning or later, so no lease runs out early.
 """
 
 from __future__ import annotations
@@ -14,9 +13,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+_SQL = {
+    "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)",
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+    "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)",
+}
+
 
 class Now(FunctionElement[int]):
-    """Milliseconds since the epoch: a whole number, which no time zone and no change of the clocks in spring moves."""
+    """Milliseconds since the epoch: a whole number, so no time zone and no daylight saving moves it."""
 
     inherit_cache = True
     name = "now_in_milliseconds"
@@ -24,15 +29,5 @@ class Now(FunctionElement[int]):
 
 
 @compiles(Now)
-def _sqlite(element: Now, compiler: SQLCompiler, **options: Any) -> str:
-    return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
-
-
-@compiles(Now, "postgresql")
-def _postgresql(element: Now, compiler: SQLCompiler, **options: Any) -> str:
-    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-
-
-@compiles(Now, "mysql")
-def _mysql(element: Now, compiler: SQLCompiler, **options: Any) -> str:
-    return "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000)"
+def _compiled(element: Now, compiler: SQLCompiler, **options: Any) -> str:
+    return _SQL[compiler.dialect.name]

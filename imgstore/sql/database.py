@@ -1,10 +1,9 @@
-"""Connections and transactions. What the catalog and the ledger do is a function that is given a connection.
+"""Connections and transactions. What the catalog and the ledger do is a function `work` that gets a connection.
 
-Such a function may be run more than once: where a change was certainly not made because another one was in the way, it
-is tried again after a pause of random length, which grows. So it does nothing but SQL, and gives back what it found. A
-failure before COMMIT that remains is CatalogUnavailable; a failure of COMMIT itself is OutcomeUnknown, which is not one
-of the library's errors, so that the core takes it for what it is. Transactions are short: nobody holds one while bytes
-of an image move, or while somebody else is asked something.
+`work` may run more than once: if another change was in the way, so that this one was certainly not made, it is tried
+again after a random pause that grows. So `work` does nothing but SQL, and returns what it found. A failure before
+COMMIT that remains is CatalogUnavailable. A failure of COMMIT itself is OutcomeUnknown, which is not one of the
+library's errors. Transactions are short: none is open while bytes of an image move, or while another service is asked.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ import sqlalchemy as sa
 import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
-from imgstore import errors
+from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
-from imgstore.sql.dialects import engine_of, isolated, missing_module
+from imgstore.sql.dialects import engine_of, isolated
 from imgstore.sql.failures import Contention, not_committed, not_made
 
 T = TypeVar("T")
@@ -30,8 +29,8 @@ CONNECTIONS = 10
 
 
 class Database:
-    """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout` (seconds): how
-    long a change waits for others. `connections`: how many are open to a server at most."""
+    """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
+    a change waits for others. `connections`: the most that are open to a server."""
 
     def __init__(self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS) -> None:
         self.address = addresses.parse(address) if isinstance(address, str) else address
@@ -49,12 +48,12 @@ class Database:
         )
 
     def read(self, work: Work[T]) -> T:
-        """What `work` gives back, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
+        """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
         result: T = self._retrying(self._read, work)
         return result
 
     def change(self, work: Work[T]) -> T:
-        """What `work` gives back, when its changes are committed; nothing is changed if it raises.
+        """Commits the changes of `work` and returns what it returns. If `work` raises, nothing is changed.
 
         Raises CatalogUnavailable (nothing was changed), OutcomeUnknown, and what `work` raises.
         """
@@ -62,7 +61,7 @@ class Database:
         return result
 
     def close(self) -> None:
-        """Returns the connections."""
+        """Closes the connections."""
         self._engine.dispose()
 
     def _read(self, work: Work[T]) -> T:
@@ -86,7 +85,7 @@ def _commit(connection: sa.Connection) -> None:
         connection.commit()
     except SQLAlchemyError as error:
         if not connection.invalidated:
-            connection.invalidate()  # else it goes back to the pool in the middle of the transaction
+            connection.invalidate()  # else the pool gets it back in the middle of the transaction
         raise not_committed(error) from error
 
 
@@ -99,7 +98,8 @@ def _before_commit(action: str) -> Iterator[None]:
 
 
 def _missing(address: Address) -> errors.CatalogUnavailable:
-    module, extra = missing_module(address)
+    module, extra = addresses.MODULES[address.url.drivername]
     return errors.CatalogUnavailable(
-        f"The catalog's database needs the module '{module}': pip install 'imgstore[{extra}]'.", retry_after=None
+        f"The catalog's database needs the module '{module}', which is missing. {distribution.install_extra(extra)}",
+        retry_after=None,
     )

@@ -1,12 +1,12 @@
-"""How each kind of database is connected to, and what every new connection is told, whatever the server presets.
+"""Connects to each kind of database, and sets up every new session, so that nothing depends on the server's presets.
 
     SQLite      WAL, synchronous=FULL (a committed activation survives a power cut); the file has mode 0600
-    PostgreSQL  lock_timeout, and no transaction stays open whose client has gone
+    PostgreSQL  lock_timeout, and a transaction ends if its client is gone
     MariaDB     strict mode, a lock timeout, UTF-8 in all of Unicode
 
-Changes run in READ COMMITTED: each statement sees what is committed when it gets its locks, and what a change rests on
-it has locked (SELECT ... FOR UPDATE, or a condition in the UPDATE itself). On SQLite they begin with BEGIN IMMEDIATE:
-one waits for the lock at its begin and never fails half-way. Reads are REPEATABLE READ: one view of everything.
+Changes run in READ COMMITTED: each statement sees what is committed when it gets its locks, and a change has locked
+what it rests on (SELECT ... FOR UPDATE, or a condition in the UPDATE itself). On SQLite changes begin with BEGIN
+IMMEDIATE: they wait for the lock at the beginning and never fail half-way. Reads are REPEATABLE READ: one view of all.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from imgstore import errors
-from imgstore.sql.address import MODULES, Address
+from imgstore.sql.address import Address
 
 CHANGES = "imgstore_changes"
-"""The execution option of a transaction that changes something."""
+"""The execution option that marks a transaction of changes."""
 CONNECT_TIMEOUT = 10
 READING, CHANGING = "REPEATABLE READ", "READ COMMITTED"
 TO_JSON = functools.partial(json.dumps, ensure_ascii=False)
-"""MariaDB compares the text of strings: one is never written in two ways."""
+"""MariaDB compares JSON strings as text, so each string is written in one way only."""
 
 
 def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engine:
-    """An engine; nothing is connected to yet. `patience` (seconds): how long one waits for a lock or a connection.
+    """An engine that has not connected yet. `patience`: seconds to wait for a lock or a connection.
 
-    Raises ImportError where the database's driver is not installed, CatalogUnavailable for a file that cannot be used.
+    Raises ImportError if the database's driver is not installed, CatalogUnavailable if the file cannot be used.
     """
     kind = address.url.get_backend_name()
     if address.file is not None:
@@ -48,19 +48,14 @@ def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engi
         address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
         connect_args=dict(_connect_arguments(kind, patience)), json_serializer=TO_JSON, **options,
     )  # fmt: skip
-    event.listen(engine, "connect", _Greeting(_greetings(kind, patience), autocommit=_AUTOCOMMIT[kind]))
+    event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience)))
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
 
 
-def missing_module(address: Address) -> tuple[str, str]:
-    """The module that the address needs besides SQLAlchemy, and the extra that brings it; both empty for SQLite."""
-    return MODULES.get(address.url.drivername, ("", ""))
-
-
 def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
-    """The connection, with the isolation of a read or a change from its next transaction on."""
+    """The connection, whose next transactions have the isolation of a read or of a change."""
     if connection.dialect.name == "postgresql":
         return connection.execution_options(isolation_level=CHANGING if changes else READING)
     return connection.execution_options(**{CHANGES: changes})
@@ -70,7 +65,7 @@ def _connect_arguments(kind: str, patience: float) -> Mapping[str, Any]:
     if kind == "postgresql":
         return {"connect_timeout": CONNECT_TIMEOUT}
     if kind == "mysql":
-        # A statement that waits for a lock sends nothing: the connection must be given up later than the lock.
+        # A statement that waits for a lock sends nothing, so the connection must time out later than the lock.
         quiet = math.ceil(2 * patience) + 10
         return {
             "connect_timeout": CONNECT_TIMEOUT, "read_timeout": quiet, "write_timeout": quiet, "charset": "utf8mb4",
@@ -78,7 +73,7 @@ def _connect_arguments(kind: str, patience: float) -> Mapping[str, Any]:
     return {}
 
 
-def _greetings(kind: str, patience: float) -> Sequence[str]:
+def _setup_of(kind: str, patience: float) -> Sequence[str]:
     wait = max(1, math.ceil(patience / 3))
     if kind == "postgresql":
         return (f"SET lock_timeout = '{wait}s'", f"SET idle_in_transaction_session_timeout = '{10 * wait}s'")
@@ -92,38 +87,24 @@ def _greetings(kind: str, patience: float) -> Sequence[str]:
     )
 
 
-def _psycopg_autocommit(connection: Any, value: bool) -> None:
-    connection.autocommit = value
+class _Setup:
+    """Runs statements on every new connection, outside a transaction."""
 
-
-def _sqlite_autocommit(connection: Any, value: bool) -> None:
-    """sqlite3's own, implicit transactions are turned off for good."""
-    connection.isolation_level = None
-
-
-def _unchanged(connection: Any, value: bool) -> None:
-    """What is set for a session is no part of a transaction there."""
-
-
-_AUTOCOMMIT: Mapping[str, Callable[[Any, bool], None]] = {
-    "postgresql": _psycopg_autocommit, "sqlite": _sqlite_autocommit, "mysql": _unchanged,
-}  # fmt: skip
-
-
-class _Greeting:
-    """What every new connection is told."""
-
-    def __init__(self, statements: Sequence[str], *, autocommit: Callable[[Any, bool], None]) -> None:
+    def __init__(self, kind: str, statements: Sequence[str]) -> None:
+        self._kind = kind
         self._statements = statements
-        self._autocommit = autocommit
 
     def __call__(self, connection: Any, record: object) -> None:
-        self._autocommit(connection, True)
+        if self._kind == "sqlite":
+            connection.isolation_level = None  # turns sqlite3's own, implicit transactions off for good
+        elif self._kind == "postgresql":
+            connection.autocommit = True
         cursor = connection.cursor()
         for statement in self._statements:
             cursor.execute(statement)
         cursor.close()
-        self._autocommit(connection, False)
+        if self._kind == "postgresql":
+            connection.autocommit = False
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
@@ -132,7 +113,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _begin_mysql(connection: sa.Connection) -> None:
-    """For this one transaction: to change the session, as SQLAlchemy does, and back costs four round trips."""
+    """Sets it for this one transaction. SQLAlchemy would change the session and back, in four round trips."""
     if not connection.get_execution_options().get(CHANGES, False):
         connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {READING}")
 

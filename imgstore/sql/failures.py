@@ -1,8 +1,7 @@
-"""What a failing database means: which failures say for certain that nothing was changed, and may be tried again.
+"""What a failure of the database means: whether certainly nothing was changed, so that the change may be tried again.
 
-Deadlocks, serialization failures and lock timeouts end a transaction without a trace; so does a connection that is lost
-before COMMIT was sent. SQLite's locks are waited for inside SQLite. What an exception is called here is what the
-databases' manuals call it, by number.
+Deadlocks, serialization failures and lock timeouts roll a transaction back; so does a connection that breaks before
+COMMIT was sent. SQLite waits for its locks itself. The names below are those of the databases' manuals.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ MYSQL = {1213: "deadlock", 1205: "lock timeout", 1020: "changed since it was rea
 
 
 class OutcomeUnknown(Exception):
-    """COMMIT failed: the change was made, or was not. The text holds no values of the row."""
+    """COMMIT failed, and nobody knows whether the change was made. The text has no values of the row."""
 
 
 class Contention(errors.CatalogUnavailable):
-    """Another change was in the way, or the connection was lost; nothing was changed, and it may be tried again."""
+    """Another change was in the way, or the connection broke. Nothing was changed; it may be tried again."""
 
 
 def not_made(error: SQLAlchemyError, action: str) -> errors.CatalogUnavailable:
@@ -30,30 +29,27 @@ def not_made(error: SQLAlchemyError, action: str) -> errors.CatalogUnavailable:
 
 
 def not_committed(error: SQLAlchemyError) -> Exception:
-    """The error for a failure of COMMIT itself: only what the database says it rolled back was certainly not made."""
+    """The error for a failure of COMMIT: the change was certainly not made only if the database rolled it back."""
     return not_made(error, "changing it") if in_the_way(error) else OutcomeUnknown(f"COMMIT failed ({describe(error)})")
 
 
 def in_the_way(error: SQLAlchemyError) -> bool:
     """Whether the database rolled back because of another transaction."""
-    return _state(error) in POSTGRESQL or _number(error) in MYSQL
+    cause = _cause(error)
+    number = cause.args[0] if cause is not None and cause.args else None
+    return getattr(cause, "sqlstate", None) in POSTGRESQL or number in MYSQL
 
 
 def is_lost(error: SQLAlchemyError) -> bool:
-    """Whether the connection broke under the transaction."""
+    """Whether the connection broke during the transaction."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def describe(error: SQLAlchemyError) -> str:
-    """The failure for the log: the database's own words, which hold no password."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
+    """The failure for the log, in the database's own words, which hold no password."""
+    cause = _cause(error)
     return type(error).__name__ if cause is None else f"{type(error).__name__}: {cause}"
 
 
-def _state(error: SQLAlchemyError) -> object:
-    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-
-
-def _number(error: SQLAlchemyError) -> object:
-    arguments = error.orig.args if isinstance(error, DBAPIError) and error.orig is not None else ()
-    return arguments[0] if arguments else None
+def _cause(error: SQLAlchemyError) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else None

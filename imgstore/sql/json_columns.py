@@ -1,8 +1,9 @@
-"""Looking into JSON columns, in the words of each database: compared as a whole and with case, never by a pattern."""
+"""Looks into JSON columns in each database's own SQL. Values are compared as a whole and with case, not as patterns."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -10,57 +11,34 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class ListHas(FunctionElement[bool]):
+class _JsonTest(FunctionElement[bool]):
+    type = sa.Boolean()
+    SQL: ClassVar[Mapping[str, str]]
+    """For each dialect; the arguments are filled in."""
+
+
+class ListHas(_JsonTest):
     """Whether a JSON list has a string: ListHas(column, string)."""
 
-    inherit_cache = True
-    name = "list_has"
-    type = sa.Boolean()
+    name, inherit_cache = "list_has", True
+    SQL: ClassVar = {
+        "sqlite": "EXISTS (SELECT 1 FROM json_each({0}) AS each WHERE each.value = {1})",
+        "postgresql": "({0} @> jsonb_build_array(CAST({1} AS TEXT)))",
+        "mysql": "JSON_CONTAINS({0}, JSON_ARRAY({1}))",
+    }
 
 
-class DictionaryHas(FunctionElement[bool]):
+class DictionaryHas(_JsonTest):
     """Whether a JSON dictionary has a string under a key: DictionaryHas(column, key, string)."""
 
-    inherit_cache = True
-    name = "dictionary_has"
-    type = sa.Boolean()
+    name, inherit_cache = "dictionary_has", True
+    SQL: ClassVar = {
+        "sqlite": "EXISTS (SELECT 1 FROM json_each({0}) AS each WHERE each.key = {1} AND each.value = {2})",
+        "postgresql": "({0} @> jsonb_build_object(CAST({1} AS TEXT), CAST({2} AS TEXT)))",
+        "mysql": "JSON_CONTAINS({0}, JSON_OBJECT({1}, {2}))",
+    }
 
 
-@compiles(ListHas)
-def _list_sqlite(element: ListHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = _parts(element, compiler, options)
-    return f"EXISTS (SELECT 1 FROM json_each({column}) AS each WHERE each.value = {value})"  # noqa: S608 - of placeholders
-
-
-@compiles(ListHas, "postgresql")
-def _list_postgresql(element: ListHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = _parts(element, compiler, options)
-    return f"({column} @> jsonb_build_array(CAST({value} AS TEXT)))"
-
-
-@compiles(ListHas, "mysql")
-def _list_mysql(element: ListHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = _parts(element, compiler, options)
-    return f"JSON_CONTAINS({column}, JSON_ARRAY({value}))"
-
-
-@compiles(DictionaryHas)
-def _dictionary_sqlite(element: DictionaryHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, key, value = _parts(element, compiler, options)
-    return f"EXISTS (SELECT 1 FROM json_each({column}) AS each WHERE each.key = {key} AND each.value = {value})"  # noqa: S608 - of placeholders
-
-
-@compiles(DictionaryHas, "postgresql")
-def _dictionary_postgresql(element: DictionaryHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, key, value = _parts(element, compiler, options)
-    return f"({column} @> jsonb_build_object(CAST({key} AS TEXT), CAST({value} AS TEXT)))"
-
-
-@compiles(DictionaryHas, "mysql")
-def _dictionary_mysql(element: DictionaryHas, compiler: SQLCompiler, **options: Any) -> str:
-    column, key, value = _parts(element, compiler, options)
-    return f"JSON_CONTAINS({column}, JSON_OBJECT({key}, {value}))"
-
-
-def _parts(element: FunctionElement[bool], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
-    return [compiler.process(part, **options) for part in element.clauses]
+@compiles(_JsonTest)
+def _compiled(element: _JsonTest, compiler: SQLCompiler, **options: Any) -> str:
+    return element.SQL[compiler.dialect.name].format(*(compiler.process(part, **options) for part in element.clauses))

@@ -1,12 +1,12 @@
-"""Leases: an attempt owns its image for as long as its process says so, and one thread of a process says it for all.
+"""Leases: an attempt owns its image as long as its process renews the lease.
 
-Every third of a lease ONE statement renews the leases of all attempts that the process has open. The thread does
-nothing else, so neither a client that stalls, nor a slow store, nor a long commit, loses a lease: only a process that
-is dead, frozen or cut off from the database for a whole lease. What it finds to be lost is remembered as a flag, which
-costs the uploads no statement to look at.
+Every third of a lease, one thread renews the leases of all open attempts of its process in one statement. It does
+nothing else. So a client that stalls, a slow store or a long commit loses no lease; only a process that is dead, frozen
+or cut off from the database for a whole lease does. The thread remembers which attempts lost their image, so that
+uploads can ask without a statement.
 
-A lease that ran out is still its attempt's until somebody takes it back (`recovery`): a renewal that comes late, but
-first, is good. Whether it ran out is decided by the database's clock (`clock`).
+A lease that ran out still belongs to its attempt until somebody takes it back (`recovery`): a renewal that is late but
+first is good. The database's clock decides whether a lease ran out (`clock`).
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ ENDED: Mapping[str, Any] = {"uploading": None, "upload_store": None, "lease_unti
 """The columns of an image without an attempt."""
 
 LEASE = 60.0
-"""Seconds, where nobody says otherwise."""
+"""Seconds, by default."""
 
 RETRIES = 4
-"""How many times in a third of a lease a renewal that failed is tried again."""
+"""How often a failed renewal is tried again within a third of a lease."""
 
 AT_ONCE = 500
 """Attempts in one statement."""
 
 Renew = Callable[[Sequence[Attempt]], Collection[Attempt]]
-"""Renews the leases of attempts, and gives back those that own their image no more."""
+"""Renews the leases of attempts; returns those that do not own their image any more."""
 
 
 def granted(lease: float) -> Mapping[str, Any]:
-    """The columns of a new lease of so many seconds, held by this process."""
+    """The columns of a new lease, held by this process."""
     return {"lease_until": _until(lease), "lease_holder": holder()}
 
 
 def holder() -> str:
-    """This process, for people and logs: host, process and something that no other has."""
+    """Names this process, for people and logs: host, process, and a random part."""
     return f"{socket.gethostname()[:200]}:{os.getpid()}:{_RANDOM}"
 
 
 def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) -> set[Attempt]:
-    """Gives each of the attempts a whole lease; those that own their image no more are returned. Runs inside the
-    caller's transaction."""
+    """Gives each attempt a whole lease; returns those that do not own their image any more. Runs inside the caller's
+    transaction."""
     lost: set[Attempt] = set()
     for start in range(0, len(attempts), AT_ONCE):
         some = attempts[start : start + AT_ONCE]
@@ -71,21 +71,19 @@ def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) 
 
 
 def _owned_by(attempts: Sequence[Attempt]) -> tuple[sa.ColumnElement[bool], ...]:
-    """The identifiers alone as well: not every database looks up pairs in an index."""
+    """Names the identifiers also alone, because not every database looks up pairs in an index."""
     pairs = [(attempt.image_id, attempt.number) for attempt in attempts]
-    return (
-        IMAGES.c.id.in_([image_id for image_id, _ in pairs]),
-        sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs),
-    )
+    alone = IMAGES.c.id.in_([image_id for image_id, _ in pairs])
+    return alone, sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs)
 
 
 def _until(lease: float) -> sa.ColumnElement[int]:
     return Now() + round(lease * 1000)
 
 
-class Keeper:
-    """Keeps the leases of the attempts that this process has open. The thread lives from the first attempt to `stop`,
-    and is a daemon: a database that hangs does not keep the process from ending."""
+class LeaseKeeper:
+    """Renews the leases of this process's open attempts. The thread lives from the first attempt to `stop`. It is a
+    daemon, so a database that hangs does not keep the process from ending."""
 
     def __init__(self, renew: Renew, *, lease: float) -> None:
         self._renew = renew
@@ -97,7 +95,7 @@ class Keeper:
         self._thread: threading.Thread | None = None
 
     def add(self, attempt: Attempt) -> None:
-        """From now on the attempt's lease, just granted, is renewed."""
+        """Renews the attempt's lease from now on."""
         with self._changed:
             self._open.add(attempt)
             if not self._stopped and (self._thread is None or not self._thread.is_alive()):
@@ -106,17 +104,17 @@ class Keeper:
             self._changed.notify()
 
     def drop(self, attempt: Attempt) -> None:
-        """The attempt has ended, or nobody pursues it any more."""
+        """Renews the attempt's lease no more."""
         with self._changed:
             self._open.discard(attempt)
             self._lost.discard(attempt)
 
     def is_lost(self, attempt: Attempt) -> bool:
-        """Whether a renewal found that the attempt owns its image no more."""
+        """Whether a renewal found that the attempt does not own its image any more."""
         return attempt in self._lost
 
     def stop(self) -> None:
-        """Ends the thread; leases are renewed no more."""
+        """Ends the thread; no lease is renewed any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -130,7 +128,7 @@ class Keeper:
             pause = self._pause if self._renewed() else self._pause / RETRIES
 
     def _wait(self, pause: float) -> bool:
-        """False when the thread is to end. Without an attempt it waits for one, however long."""
+        """Waits for an attempt, however long, and then for `pause` seconds. False if the thread is to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or bool(self._open))
             self._changed.wait_for(lambda: self._stopped, timeout=pause)

@@ -1,8 +1,7 @@
-"""Which images a list has, and in which order: the one place that makes SQL of filters, sort keys and pages.
+"""Builds the SQL of a list: filters, sort keys, pages.
 
-A page begins behind its marker by the values of the sort keys (keyset), so it neither repeats nor skips an image that
-stays where it is while others come and go. Tags and properties are looked up inside their JSON columns. What this
-module refuses to do: parse what a client wrote; names and types are right when they come here.
+A page begins behind its marker by the values of the sort keys. So an image that stays where it is appears exactly once,
+while others come and go. Names and types are valid when they come here.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One of SORT_KEYS and its direction. An image without a value comes before all others when ascending."""
+    """One of SORT_KEYS and its direction. In ascending order images without a value come first."""
 
     column: str
     descending: bool = True
@@ -45,7 +44,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
-    """What to list: all conditions hold at once. `visibility` None: the caller's own images and public ones; `all`:
+    """What to list; all conditions must hold. `visibility` None: the caller's own images and public ones; `all`:
     whatever the caller may see; another: only images of that visibility. `marker`: only images behind that one."""
 
     limit: int
@@ -65,8 +64,9 @@ def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> 
     if query.hidden is not None:
         found = found.where(IMAGES.c.os_hidden == query.hidden)
     found = found.where(*(_holds(condition) for condition in query.conditions))
-    found = found.where(*(_has_tag(tag) for tag in query.tags))
-    found = found.where(*(_has_property(name, value) for name, value in query.properties.items()))
+    found = found.where(*(ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text)) for tag in query.tags))
+    for name, value in query.properties.items():
+        found = found.where(DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text)))
     if marker is not None:
         found = found.where(_behind(keys, marker))
     ordered = (_sortable(key).desc() if key.descending else _sortable(key).asc() for key in keys)
@@ -74,7 +74,7 @@ def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> 
 
 
 def _listed(caller: Caller, visibility: str | None) -> sa.ColumnElement[bool]:
-    """Community images of others are listed only where they are asked for, by `community` or `all`."""
+    """Community images of others are listed only if the query asks for them, by `community` or `all`."""
     owner, column = IMAGES.c.owner, IMAGES.c.visibility
     mine = owner == caller.project_id
     if visibility is None:
@@ -91,16 +91,8 @@ def _holds(condition: Condition) -> sa.ColumnElement[bool]:
     return result
 
 
-def _has_tag(tag: str) -> sa.ColumnElement[bool]:
-    return ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text))
-
-
-def _has_property(name: str, value: str) -> sa.ColumnElement[bool]:
-    return DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text))
-
-
 def _total_order(order: Sequence[SortKey]) -> list[SortKey]:
-    """With the age and the identifier behind the keys asked for, so that no two images are equal."""
+    """The keys of the query, then age and identifier, so that no two images are equal."""
     keys = list(order)
     for column in ("created_at", "id"):
         if column not in {key.column for key in keys}:
@@ -118,7 +110,7 @@ def _least(column: str) -> str | int:
 
 
 def _behind(keys: Sequence[SortKey], marker: ImageRecord) -> sa.ColumnElement[bool]:
-    """Equal to the marker in the first keys, and behind it in the next one."""
+    """Whether an image equals the marker in some first keys, and is behind it in the next one."""
     ways = []
     for place, key in enumerate(keys):
         same = [_sortable(earlier) == _value(marker, earlier) for earlier in keys[:place]]

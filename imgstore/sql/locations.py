@@ -1,4 +1,4 @@
-"""Where the catalog says that images' data is, for whoever compares that with what the stores hold. It only reads."""
+"""The locations in the catalog, for whoever compares them with what the stores hold. It only reads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An image's data in one store: what should be there. `size` in bytes; None where nobody knows."""
+class CatalogLocation:
+    """What should be in a store for one image. `size` in bytes; None if nobody knows."""
 
     image_id: str
     key: str
@@ -22,18 +22,18 @@ class Place:
     hash_value: str | None
 
 
-class Places:
-    """For those who compare. All methods raise CatalogUnavailable."""
+class CatalogLocations:
+    """Reads the locations. All methods raise CatalogUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def stores(self) -> set[str]:
-        """The stores that the data of some image is in."""
+        """The stores that have data of images."""
         query = sa.select(LOCATIONS.c.store).where(LOCATIONS.c.state == LIVE).distinct()
         return self._database.read(lambda connection: set(connection.scalars(query)))
 
-    def in_store(self, store: str) -> Sequence[Place]:
+    def in_store(self, store: str) -> Sequence[CatalogLocation]:
         """All data in one store."""
         columns = (IMAGES.c.id, LOCATIONS.c.key, IMAGES.c.size, IMAGES.c.os_hash_algo, IMAGES.c.os_hash_value)
         query = (
@@ -42,10 +42,10 @@ class Places:
             .where(LOCATIONS.c.store == store, LOCATIONS.c.state == LIVE)
         )
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [Place(row.id, row.key, row.size, row.os_hash_algo, row.os_hash_value) for row in rows]
+        return [CatalogLocation(row.id, row.key, row.size, row.os_hash_algo, row.os_hash_value) for row in rows]
 
     def images_without(self) -> Sequence[str]:
-        """Images that have data by their status, and are nowhere."""
+        """Images whose status says that they have data, but that have no location."""
         here = sa.exists().where(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE)
         query = sa.select(IMAGES.c.id).where(IMAGES.c.status.in_(("active", "deactivated")), ~here)
         return self._database.read(lambda connection: list(connection.scalars(query)))

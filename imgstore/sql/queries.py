@@ -1,5 +1,5 @@
-"""Images as their rows have them, with their locations, and who may see them. Every function runs inside the caller's
-transaction. What this module refuses to do: change anything."""
+"""Reads images with their locations, and decides who may see them. Every function runs inside the caller's
+transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
 
 def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: bool = False) -> ImageRecord:
-    """One image, locked if so told. Raises ImageNotFound if it is not there, or the caller may not see it."""
+    """One image; `lock`: it stays locked. Raises ImageNotFound if it does not exist or the caller may not see it."""
     query = sa.select(IMAGES).where(IMAGES.c.id == image_id, IMAGES.c.deleted_at.is_(None))
     if lock:
         query = query.with_for_update()
@@ -26,7 +26,7 @@ def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: b
 
 
 def permitted(connection: sa.Connection, image_id: str, caller: Caller, action: str) -> ImageRecord:
-    """The image, locked: what is decided here holds until the end of the transaction. Raises ImageNotFound,
+    """The image, locked, so that the permission holds until the end of the transaction. Raises ImageNotFound,
     Forbidden."""
     image = visible(connection, image_id, caller, lock=True)
     caller.require(action, image)
@@ -34,7 +34,7 @@ def permitted(connection: sa.Connection, image_id: str, caller: Caller, action: 
 
 
 def records(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRecord]:
-    """What a query for rows of `images` finds, with locations."""
+    """The images that a query for rows of `images` finds, with their locations."""
     rows = connection.execute(query).mappings().all()
     locations = _locations(connection, [row["id"] for row in rows])
     return [record_of(dict(row), locations.get(row["id"], ())) for row in rows]

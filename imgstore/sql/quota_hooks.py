@@ -1,72 +1,51 @@
-"""What the catalog tells of its changes inside its own transactions, to whoever keeps books in the same database.
+"""What the catalog tells the quota, inside its own transactions, when both share a database.
 
-So activation and settlement, deletion and what it gives back, are one: no crash comes between them. `NO_BOOKS` is for a
-catalog without a ledger. What this module refuses to do: SQL.
+So an activation and its settlement are one transaction, and a deletion and what it gives back are another: no crash
+comes between them. `NO_HOOKS` is for a catalog without a ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import sqlalchemy as sa
 
 from imgstore.model import Attempt, Location
 
 
-class Books(Protocol):
-    """A method that is given a connection runs in the catalog's transaction, may be run again, and undoes it if it
-    raises; the image's row is locked by then. The others run outside."""
+class QuotaHooks:
+    """Does nothing; a ledger overrides it (`LedgerHooks`).
+
+    A method with a `connection` runs in the catalog's transaction, with the image's row locked. It may run again, and
+    the catalog changes nothing if it raises. The other methods run outside a transaction.
+    """
 
     def bounds(self, owner: str) -> object:
-        """What the next two are to be given; asked for before the transaction. Raises CatalogUnavailable."""
-
-    def image_added(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        """An image was created. Raises QuotaExceeded."""
-
-    def image_given(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        """An image has another owner. Raises QuotaExceeded."""
-
-    def image_removed(self, connection: sa.Connection, image_id: str) -> None:
-        """An image was deleted; its objects are still to be removed."""
-
-    def stored(self, connection: sa.Connection, attempt: Attempt, locations: Sequence[Location], size: int) -> None:
-        """An image has the objects that an attempt wrote, each of `size` bytes."""
-
-    def let_go(self, connection: sa.Connection, store: str, key: str) -> None:
-        """No image has an object any more, or ever will; it is still to be removed."""
-
-    def removed(self, connection: sa.Connection, store: str, key: str) -> None:
-        """An object is gone from its store."""
-
-    def settled(self, attempt: Attempt, store: str) -> None:
-        """What `stored` told of one store is committed."""
-
-
-class _NoBooks:
-    def bounds(self, owner: str) -> object:
+        """The limits to hand to the next two methods. Raises CatalogUnavailable."""
         return None
 
-    def image_added(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        pass
+    def image_created(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
+        """An image was created. Raises QuotaExceeded."""
 
-    def image_given(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        pass
+    def owner_changed(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
+        """An image belongs to another project now. Raises QuotaExceeded."""
 
-    def image_removed(self, connection: sa.Connection, image_id: str) -> None:
-        pass
+    def image_deleted(self, connection: sa.Connection, image_id: str) -> None:
+        """An image was deleted; its objects are still to be removed."""
 
-    def stored(self, connection: sa.Connection, attempt: Attempt, locations: Sequence[Location], size: int) -> None:
-        pass
+    def objects_stored(
+        self, connection: sa.Connection, attempt: Attempt, locations: Sequence[Location], size: int
+    ) -> None:
+        """An image has the objects that an attempt wrote, each of `size` bytes."""
 
-    def let_go(self, connection: sa.Connection, store: str, key: str) -> None:
-        pass
+    def object_unused(self, connection: sa.Connection, store: str, key: str) -> None:
+        """No image has this object any more, or ever will; it is still to be removed."""
 
-    def removed(self, connection: sa.Connection, store: str, key: str) -> None:
-        pass
+    def object_removed(self, connection: sa.Connection, store: str, key: str) -> None:
+        """An object is gone from its store."""
 
-    def settled(self, attempt: Attempt, store: str) -> None:
-        pass
+    def settlement_committed(self, attempt: Attempt, store: str) -> None:
+        """The transaction in which `objects_stored` was told of this store is committed."""
 
 
-NO_BOOKS: Books = _NoBooks()
+NO_HOOKS = QuotaHooks()

@@ -1,4 +1,4 @@
-"""The values that pass between the SQL catalog and its host: frozen, without behaviour but who may see what."""
+"""The values that pass between the SQL catalog and its host. They are frozen; only Caller knows who may do what."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from imgstore.catalog import no_such_image
 from imgstore.model import Location, StoredImage
 
 PUBLIC = frozenset({"public", "community"})
-
-
 READING = frozenset({"get_image", "get_images", "download_image"})
 Permits = Callable[[str, "NewImage | None"], bool]
 
@@ -110,23 +108,24 @@ class ImageRecord(NewImage):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Images of one owner that are not deleted: all of them, and those whose upload is under way."""
-
-    images: int
-    uploading: int
-
-
-@dataclass(frozen=True, slots=True)
 class Removal:
-    """An object that is still to be removed from its store. `traces`: an attempt died that wrote under its key, so that
-    there may be an object, or parts of one, or nothing."""
+    """An object that is still to be removed from its store. `traces`: its attempt did not end well, so there may be an
+    object, leftovers of one, or nothing."""
 
     id: int
     image_id: str
     store: str
     key: str
     traces: bool = False
+
+
+def caller_of(context: object) -> Caller:
+    """The caller in the `context` of a request. Raises UsageError if it is something else."""
+    if context is None:
+        return EVERYTHING
+    if not isinstance(context, Caller):
+        raise errors.UsageError(f"The context of SqlCatalog is a Caller, not a {type(context).__name__}.")
+    return context
 
 
 def record_of(row: Mapping[str, Any], locations: Sequence[Location]) -> ImageRecord:

@@ -1,9 +1,9 @@
-"""Taking back what dead processes held, and what the catalog knows of an object by its key.
+"""Takes back what dead processes held, and says what the catalog knows of an object.
 
-A lease that ran out is taken back by whoever notices first, on however many machines at once: one compare-and-set on
-the attempt's number and its lease, in one short transaction in which the image becomes queued again and the attempt's
-data is recorded as what is to be removed. A renewal, an activation or a release that comes before it wins; what comes
-after it finds that the attempt owns nothing. What this module refuses to do: touch a store.
+Whoever notices first takes back a lease that ran out, on however many machines at once. It is one compare-and-set on
+the attempt's number and its lease. In the same transaction the image is queued again, and the attempt's objects become
+removals. A renewal, an activation or a release that comes earlier wins; one that comes later finds that the attempt
+owns nothing any more.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from imgstore.model import Attempt
 from imgstore.sql import attempts
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
-from imgstore.sql.quota_hooks import NO_BOOKS, Books
+from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
 from imgstore.sql.records import names_in
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
@@ -31,7 +32,7 @@ _KEY = re.compile(r"(?P<image>.+?)(?:\.(?P<number>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
 class Standing(enum.Enum):
-    """What an object is to the catalog."""
+    """What the catalog knows of an object."""
 
     LIVE = "the data of an image"
     REMOVING = "to be removed"
@@ -49,25 +50,26 @@ class DeadAttempt:
     overdue: float
 
 
-class Recovery:
-    """For recoverers. All methods raise CatalogUnavailable if the database cannot be reached."""
+class AttemptRecovery:
+    """Ends the attempts of dead processes. All methods raise CatalogUnavailable if the database cannot be reached."""
 
-    def __init__(self, database: Database, books: Books = NO_BOOKS) -> None:
+    def __init__(self, database: Database, hooks: QuotaHooks = NO_HOOKS) -> None:
         self._database = database
-        self._books = books
+        self._hooks = hooks
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""
         return self._database.read(_expired)
 
     def take_back(self, dead: DeadAttempt) -> bool:
-        """Ends the attempt, unless it ended or its lease was renewed meanwhile; its data becomes a removal of the
-        catalog's. Of several recoverers one is told True. Raises OutcomeUnknown."""
+        """Ends the attempt, unless it ended or its lease was renewed meanwhile; its objects become removals. Of several
+        who try, one is told True. Raises OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        return self._database.change(lambda connection: abandon(connection, self._books, dead.attempt, ran_out))
+        abandon = partial(attempts.abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
+        return self._database.change(abandon)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
-        """What each of the objects in a store is, all at one moment."""
+        """What the catalog knows of each of these objects in a store, as of one moment."""
         wanted = list(dict.fromkeys(keys))
         some = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
         return self._database.read(
@@ -75,21 +77,8 @@ class Recovery:
         )
 
 
-def abandon(connection: sa.Connection, books: Books, attempt: Attempt, *conditions: sa.ColumnElement[bool]) -> bool:
-    """See `attempts.abandon`; the books are told. True if this call ended the attempt."""
-    stores = attempts.abandon(connection, attempt, *conditions)
-    for store in sorted(stores):
-        books.let_go(connection, store, attempt.key)
-    return bool(stores)
-
-
-def abandon_all(connection: sa.Connection, books: Books) -> int:
-    """Abandons every attempt that has not ended; returns how many there were."""
-    return sum(abandon(connection, books, attempt) for attempt in attempts.all_dead(connection))
-
-
 def attempt_of(key: str) -> tuple[str, int]:
-    """The image and the number of the attempt that writes under this key (see `Attempt.key`), if any ever does."""
+    """The image and the number of the attempt that writes under this key (see `Attempt.key`)."""
     match = _KEY.fullmatch(key)
     if match is None or match["number"] == "1":
         return key, 1
@@ -100,12 +89,11 @@ def _expired(connection: sa.Connection) -> list[DeadAttempt]:
     overdue = (Now() - IMAGES.c.lease_until).label("overdue")
     columns = (IMAGES.c.id, IMAGES.c.owner, IMAGES.c.uploading, IMAGES.c.upload_store, IMAGES.c.lease_holder, overdue)
     found = sa.select(*columns).where(IMAGES.c.lease_until < Now()).order_by(IMAGES.c.lease_until)
-    return [_dead(row) for row in connection.execute(found)]
+    return [DeadAttempt(_attempt(row), row.lease_holder, row.overdue / 1000) for row in connection.execute(found)]
 
 
-def _dead(row: Any) -> DeadAttempt:
-    attempt = Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
-    return DeadAttempt(attempt, row.lease_holder, row.overdue / 1000)
+def _attempt(row: Any) -> Attempt:
+    return Attempt(row.id, row.uploading, row.owner, "", "", stores=names_in(row.upload_store))
 
 
 def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> list[tuple[str, Standing]]:
@@ -116,15 +104,15 @@ def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> li
     images = {attempt_of(key)[0] for key in keys}
     numbers = sa.select(IMAGES.c.id, IMAGES.c.attempts, IMAGES.c.uploading).where(IMAGES.c.id.in_(images))
     rows = {row.id: row for row in connection.execute(numbers)}
-    named = {LIVE: Standing.LIVE, REMOVING: Standing.REMOVING, None: None}
+    located = {LIVE: Standing.LIVE, REMOVING: Standing.REMOVING, None: None}
     return [
-        (key, named[states.get((store, key))] or _without_place(rows, key, succeeded=key in elsewhere)) for key in keys
+        (key, located[states.get((store, key))] or _not_located(rows, key, succeeded=key in elsewhere)) for key in keys
     ]
 
 
-def _without_place(rows: Mapping[str, Any], key: str, *, succeeded: bool) -> Standing:
-    """A number is never used twice: one that was given out and is not under way will never get a location. An object
-    under the key of an attempt that succeeded in another store is somebody's copy."""
+def _not_located(rows: Mapping[str, Any], key: str, *, succeeded: bool) -> Standing:
+    """No number is used twice, so one that was given out and is not under way never gets a location. If the attempt
+    succeeded in another store, the object is a copy that somebody made."""
     image_id, number = attempt_of(key)
     row = rows.get(image_id)
     if row is None or number > row.attempts or succeeded:

@@ -1,11 +1,12 @@
 """The tables of the SQL catalog. `imgstore/sql/migrations/catalog` makes them; a test compares the two.
 
-`images` keeps the rows of deleted images, so that an identifier is never used twice. A row with `uploading` set has an
-attempt that has not ended - an upload, or of an active image a copy - and `upload_store` names the stores that it
-writes to, with commas between them. `copy_failed` names those that the last copy did not reach, and is NULL where there
-never was a copy. `image_locations` has an image's data (`live`) and the objects that are still to be removed from their
-store (`removing`), without `url` where their attempt died or left them out. `lease_until` (milliseconds since the
-epoch, by the database's clock) is set as long as `uploading`; `lease_holder` is for people.
+`images` keeps the rows of deleted images, so that no identifier is used twice. `uploading` is set while an attempt is
+under way: an upload, or a copy of an active image. `upload_store` then names the stores that it writes to, separated by
+commas; `lease_until` (milliseconds since the epoch, by the database's clock) is set as well, and `lease_holder` is for
+people. `copy_failed` names the stores that the last copy did not reach; it is NULL if there never was a copy.
+
+`image_locations` has the data of images (`live`) and the objects that are still to be removed from their store
+(`removing`). The latter have no `url` if their attempt died or left them out.
 """
 
 from __future__ import annotations

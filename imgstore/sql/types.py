@@ -1,7 +1,7 @@
-"""The types of columns, so that three kinds of databases keep and compare the same values in the same way.
+"""The types of columns, with which all kinds of databases keep and compare the same values in the same way.
 
-Text is compared by code points everywhere: case counts, no locale sorts, and an upgrade of the system's locales breaks
-no index. Moments have microseconds. Tables are InnoDB's, in all of Unicode, whatever a server presets.
+Text is compared by code points: case counts, no locale sorts, and no upgrade of the system's locales breaks an index.
+Moments have microseconds. Tables are InnoDB's and hold all of Unicode, whatever the server presets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DOCUMENT: sa.types.TypeEngine[Any] = sa.JSON().with_variant(postgresql.JSONB(), 
 """Lists and dictionaries of strings."""
 
 NAMES: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.String(255), "sqlite")
-"""Names with commas between them, as many as there are. SQLite holds nobody to the length, and cannot change a type."""
+"""Any number of names, separated by commas. SQLite does not enforce the length, and cannot change a type."""
 
 
 def text(length: int) -> sa.types.TypeEngine[Any]:

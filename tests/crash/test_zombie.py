@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore.model import UploadRequest
-from imgstore.sql import PARTS, Database, SqlCatalog, SqlLedger, Weight, upgrade
+from imgstore.sql import PARTS, Charge, Database, SqlCatalog, SqlLedger, upgrade
 from imgstore.sql.schema import IMAGES, LOCATIONS
 from tests.cli.support import PROGRAM
 from tests.crash.places import EACH_DATABASE, Gated, Place
@@ -106,7 +106,7 @@ def test_zombie_in_mid_upload_cannot_harm_the_winner(
         assert len(late) <= 2, "as many as are sent at a time"
         assert place.names() - late == live_keys(database) == {f"{image_id}.2"}
         assert verified(first, place) == "Catalog, usage and stores agree.\n"
-        assert usage(database) == Weight(used=len(WINNER), images=1)
+        assert usage(database) == Charge(used=len(WINNER), images=1)
 
 
 def is_late_part(name: str, key: str) -> bool:
@@ -121,7 +121,7 @@ def verified(service: ServiceProcess, place: Place) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def usage(database: Database) -> Weight:
+def usage(database: Database) -> Charge:
     """Of the project."""
     return SqlLedger(database).account("default")
 

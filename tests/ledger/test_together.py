@@ -4,102 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import Attempt, Location, UploadRequest, UploadResult
+from imgstore.model import UploadRequest
 from imgstore.sql import (
     EVERYTHING,
     PARTS,
+    Charge,
     Database,
-    LedgerBooks,
     NewImage,
+    ObjectId,
     OutcomeUnknown,
     SqlCatalog,
     SqlLedger,
-    Weight,
     upgrade,
 )
-from imgstore.sql.ledger.entries import Place
-from tests.ledger.conftest import OWNER, STORE, assert_sums
+from tests.ledger.conftest import OWNER, STORE, House, assert_sums, result
 from tests.support.client import new_id
-
-
-@dataclasses.dataclass
-class House:
-    """A catalog with its books."""
-
-    database: Database
-    ledger: SqlLedger
-    catalog: SqlCatalog
-
-    def queued(self, owner: str = OWNER) -> str:
-        new = NewImage(new_id(), owner, disk_format="raw", container_format="bare")
-        return self.catalog.create(new).id
-
-    def begun(self, image_id: str, size: int | None = 5) -> Attempt:
-        attempt = self.catalog.begin(UploadRequest(image_id), [STORE])
-        self.ledger.reserve(attempt, STORE, size)
-        return attempt
-
-    def active(self, size: int = 5) -> str:
-        attempt = self.begun(self.queued(), size)
-        self.catalog.activate(attempt, result(attempt, size))
-        return attempt.image_id
-
-    def remove_all(self) -> None:
-        """As the service does after its stores have let go."""
-        for removal in self.catalog.removals():
-            self.catalog.removed(removal)
-
-
-def result(attempt: Attempt, size: int = 5) -> UploadResult:
-    location = Location(STORE, attempt.key, "")
-    return UploadResult(attempt.image_id, (location,), size, "sha512", "ab")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    """A limit of 3 images and 100 bytes a project. At the end the accounts are what the entries add up to."""
-    with contextlib.closing(Database(database_url)) as database:
-        upgrade(database, PARTS)
-        ledger = SqlLedger(database, FixedLimits(Allowance(size=100, images=3)))
-        yield House(database, ledger, SqlCatalog(database, books=LedgerBooks(ledger)))
-        assert_sums(database)
-        ledger.close()
+from tests.support.database_faults import failing_commit
 
 
 def test_image_counts_from_its_creation_to_its_deletion(house: House) -> None:
     images = [house.queued() for _ in range(3)]
-    with pytest.raises(errors.QuotaExceeded, match="The quota is 3 images, 3 are there"):
-        house.queued()
-    house.queued("other")
-    house.catalog.delete(images[0], EVERYTHING)
-    house.queued()
-    assert house.ledger.account(OWNER) == Weight(images=3)
-
-
-def test_refused_creation_leaves_no_image(house: House) -> None:
-    for _ in range(3):
-        house.queued()
     new = NewImage(new_id(), OWNER)
-    with pytest.raises(errors.QuotaExceeded):
+    with pytest.raises(errors.QuotaExceeded, match="The quota is 3 images, 3 are there"):
         house.catalog.create(new)
     with pytest.raises(errors.ImageNotFound):
         house.catalog.get(new.id, EVERYTHING)
+    house.queued("other")
+    house.catalog.delete(images[0], EVERYTHING)
+    house.queued()
+    assert house.ledger.account(OWNER) == Charge(images=3)
 
 
 def test_activation_settles_and_deletion_gives_back(house: House) -> None:
     image_id = house.active(40)
-    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1)
     assert house.ledger.held() == []
     house.catalog.delete(image_id, EVERYTHING)
-    assert house.ledger.account(OWNER) == Weight()
-    assert house.ledger.account("", STORE) == Weight(used=40, images=1), "the object is still there"
+    assert house.ledger.account(OWNER) == Charge()
+    assert house.ledger.account("", STORE) == Charge(used=40, images=1), "the object is still there"
     house.remove_all()
     assert house.ledger.accounts() == {}
 
@@ -107,40 +53,23 @@ def test_activation_settles_and_deletion_gives_back(house: House) -> None:
 @pytest.mark.parametrize("made", [False, True])
 def test_uncertain_activation_is_certain_for_both(house: House, made: bool) -> None:
     """COMMIT fails, and was made or not: image and quota say the same, and the session's own end harms nothing."""
-    image_id = house.queued()
-    attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
     hold = house.ledger.reserve(attempt, STORE, 40)
     with failing_commit(house.database, made=made), pytest.raises(OutcomeUnknown):
         house.catalog.activate(attempt, result(attempt, 40))
     active = not house.catalog.release(attempt)
     assert active is made
     hold.settle(40) if active else hold.release()
-    assert house.ledger.account(OWNER) == (Weight(used=40, images=1) if made else Weight(images=1))
-
-
-@contextlib.contextmanager
-def failing_commit(database: Database, *, made: bool) -> Iterator[None]:
-    failed: list[bool] = []
-
-    def fail(connection: sa.Connection) -> None:
-        if not failed:
-            failed.append(True)
-            if made:
-                connection.exec_driver_sql("COMMIT")
-            raise sa.exc.OperationalError("COMMIT", None, OSError("disk I/O error"))
-
-    sa.event.listen(database._engine, "commit", fail)
-    yield
-    sa.event.remove(database._engine, "commit", fail)
+    assert house.ledger.account(OWNER) == (Charge(used=40, images=1) if made else Charge(images=1))
 
 
 def test_dead_attempt_frees_the_project_at_once_and_the_store_when_its_object_is_gone(house: House) -> None:
     house.begun(house.queued(), 40)
     assert house.catalog.abandon_uploads() == 1
-    assert house.ledger.account(OWNER) == Weight(images=1)
-    assert house.ledger.account("", STORE) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(images=1)
+    assert house.ledger.account("", STORE) == Charge(used=40, images=1)
     house.remove_all()
-    assert house.ledger.account("", STORE) == Weight()
+    assert house.ledger.account("", STORE) == Charge()
 
 
 def test_zombie_settles_nothing(house: House) -> None:
@@ -156,7 +85,7 @@ def test_zombie_settles_nothing(house: House) -> None:
         house.catalog.activate(attempt, result(attempt, 40))
     zombie.settle(40)
     zombie.release()
-    assert house.ledger.account(OWNER) == Weight(used=30, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=30, images=1)
 
 
 def test_image_deleted_during_its_upload(house: House) -> None:
@@ -164,7 +93,7 @@ def test_image_deleted_during_its_upload(house: House) -> None:
     attempt = house.catalog.begin(UploadRequest(image_id), [STORE])
     hold = house.ledger.reserve(attempt, STORE, 40)
     house.catalog.delete(image_id, EVERYTHING)
-    assert house.ledger.account(OWNER) == Weight(held=40, uploads=1)
+    assert house.ledger.account(OWNER) == Charge(held=40, uploads=1)
     with pytest.raises(errors.ImageGone):
         house.catalog.activate(attempt, result(attempt, 40))
     hold.release()
@@ -174,17 +103,17 @@ def test_image_deleted_during_its_upload(house: House) -> None:
 def test_object_that_was_never_held_counts_when_it_is_an_images(house: House) -> None:
     attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
     house.catalog.activate(attempt, result(attempt, 40))
-    assert house.ledger.account(OWNER) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1)
 
 
 def test_image_that_is_given_to_another_project_counts_there(house: House) -> None:
     image_id = house.active(40)
     given = house.catalog.update(image_id, EVERYTHING, lambda image: dataclasses.replace(image, owner="other"))
     assert given.owner == "other"
-    assert house.ledger.account(OWNER) == Weight()
-    assert house.ledger.account("other") == Weight(used=40, images=1)
-    assert house.ledger.account("other", STORE) == Weight(used=40, images=1)
-    assert house.ledger.account("", STORE) == Weight(used=40, images=1)
+    assert house.ledger.account(OWNER) == Charge()
+    assert house.ledger.account("other") == Charge(used=40, images=1)
+    assert house.ledger.account("other", STORE) == Charge(used=40, images=1)
+    assert house.ledger.account("", STORE) == Charge(used=40, images=1)
     for _ in range(3):
         house.queued()
     with pytest.raises(errors.QuotaExceeded):
@@ -199,11 +128,11 @@ def test_upload_of_an_image_that_was_given_away_is_the_new_owners(house: House) 
     hold.extend_to(10)
     house.catalog.update(image_id, EVERYTHING, lambda image: dataclasses.replace(image, owner="other"))
     hold.extend_to(100)
-    assert house.ledger.account("other") == Weight(held=100, images=1, uploads=1)
+    assert house.ledger.account("other") == Charge(held=100, images=1, uploads=1)
     with pytest.raises(errors.QuotaExceeded):
         hold.extend_to(101)
     house.catalog.activate(attempt, result(attempt, 100))
-    assert house.ledger.account("other") == Weight(used=100, images=1)
+    assert house.ledger.account("other") == Charge(used=100, images=1)
 
 
 def test_ledger_that_is_new_knows_what_the_catalog_has(database_url: str) -> None:
@@ -221,9 +150,9 @@ def test_ledger_that_is_new_knows_what_the_catalog_has(database_url: str) -> Non
         catalog.delete(sizes[7], EVERYTHING)
         upgrade(database, PARTS)
         ledger = SqlLedger(database)
-        assert ledger.account(OWNER) == Weight(used=40, images=2)
-        assert ledger.account("other", STORE) == Weight(used=3, images=1)
-        assert ledger.account("", STORE) == Weight(used=50, images=3)
+        assert ledger.account(OWNER) == Charge(used=40, images=2)
+        assert ledger.account("other", STORE) == Charge(used=3, images=1)
+        assert ledger.account("", STORE) == Charge(used=50, images=3)
         assert_sums(database)
-        ledger.forget(Place(STORE, f"{sizes[40]}.2"))
-        assert ledger.account(OWNER) == Weight(images=2)
+        ledger.forget(ObjectId(STORE, f"{sizes[40]}.2"))
+        assert ledger.account(OWNER) == Charge(images=2)

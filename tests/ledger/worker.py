@@ -1,4 +1,4 @@
-"""One process of `test_under_load`: forty uploads at once, again and again, through stores that fail at random.
+"""One process of `test_under_load`: many uploads at once, again and again, through stores that fail at random.
 
 A line of JSON on standard input begins a run, a line on standard output ends it. What the stores do is chosen by a
 seed: writing, committing (before and after the effect) and deleting fail, now and then.
@@ -6,24 +6,25 @@ seed: writing, committing (before and after the effect) and deleting fail, now a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sys
-import threading
 import uuid
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from imgstore import errors
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import ObjectInfo, UploadRequest
-from imgstore.sql import PARTS, LedgerBooks, NewImage, SqlCatalog, SqlLedger, opened
+from imgstore.sql import PARTS, LedgerHooks, NewImage, SqlCatalog, SqlLedger, opened
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService, UploadSettings
+from tests.support.race import together
 
-UPLOADS = 40
 STORES = ("fast", "slow")
 LARGEST = 16_000
 CHUNK = 1500
@@ -74,8 +75,7 @@ class _Writer(ObjectWriter):
         self._writer._abort()
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """What is to be uploaded."""
 
     id: str
@@ -83,13 +83,12 @@ class Image:
 
 
 class House:
-    """Catalog, ledger and the stores of one run; every project has `limit` bytes."""
+    """Catalog and ledger, and after `turn` the stores of one run; every project has `limit` bytes."""
 
-    def __init__(self, url: str, directory: Path, limit: int, dice: random.Random | None) -> None:
+    def __init__(self, url: str, limit: int) -> None:
         self.database = opened(url, PARTS, busy_timeout=120)
         self.ledger = SqlLedger(self.database, FixedLimits(Allowance(size=limit)), tick=0.05, patience=20)
-        self.catalog = SqlCatalog(self.database, books=LedgerBooks(self.ledger))
-        self.turn(directory, dice)
+        self.catalog = SqlCatalog(self.database, quota_hooks=LedgerHooks(self.ledger))
 
     def close(self) -> None:
         """Ends what looks after the holds, and returns the connections."""
@@ -117,64 +116,30 @@ class House:
             session.finish()
 
 
-class Run:
-    """The uploads of one run."""
-
-    def __init__(self, house: House, project: str, seed: int) -> None:
-        self._house = house
-        self._project = project
-        self._seed = seed
-        self._barrier = threading.Barrier(UPLOADS)
-        self.refused: list[Image] = []
-        self.failed: list[str] = []
-
-    def __call__(self) -> None:
-        """Runs them all at once."""
-        threads = [threading.Thread(target=self._upload, args=(number,)) for number in range(UPLOADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    def _upload(self, number: int) -> None:
-        choose = random.Random(self._seed * UPLOADS + number)
-        image = self._house.new(self._project, choose.randint(1, LARGEST))
-        known = choose.random() < 0.5
-        self._barrier.wait()
+def upload(house: House, project: str, choose: random.Random) -> Image | None:
+    """An upload that is tried again as a client would; the image, if it is refused for the quota."""
+    image, known, store = house.new(project, choose.randint(1, LARGEST)), choose.random() < 0.5, choose.choice(STORES)
+    for _ in range(TRIES):
         try:
-            self._retried(image, choose.choice(STORES), known)
+            house.upload(image, store, known=known)
         except errors.QuotaExceeded:
-            self.refused.append(image)
+            return image
         except errors.StoreUnavailable:
-            pass  # as often as it was tried
-        except Exception as error:  # noqa: BLE001 - told to the test, which fails
-            self.failed.append(f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}")
-
-    def _retried(self, image: Image, store: str, known: bool) -> None:
-        for last in (False,) * (TRIES - 1) + (True,):
-            try:
-                self._house.upload(image, store, known=known)
-                return
-            except errors.StoreUnavailable:
-                if last:
-                    raise
+            continue
+        break
+    return None
 
 
-def main(url: str, limit: int) -> None:
-    """Until standard input ends."""
-    house: House | None = None
-    for line in sys.stdin:
-        order = json.loads(line)
-        directory, seed = Path(order["directory"]), order["seed"]
-        house = house or House(url, directory, limit, None)
-        house.turn(directory, random.Random(seed) if order["failing"] else None)
-        run = Run(house, order["project"], seed)
-        run()
-        refused = [[image.id, image.size] for image in run.refused]
-        print(json.dumps({"refused": refused, "failed": run.failed}), flush=True)  # noqa: T201 - it is the answer
-    if house is not None:
-        house.close()
+def main(url: str, limit: int, uploads: int) -> None:
+    """Runs until standard input ends. Answers with what each upload returned or raised."""
+    with contextlib.closing(House(url, limit)) as house:
+        for line in sys.stdin:
+            order = json.loads(line)
+            house.turn(Path(order["directory"]), random.Random(order["seed"]) if order["failing"] else None)
+            dice = (random.Random(order["seed"] * uploads + number) for number in range(uploads))
+            found = together(*(partial(upload, house, order["project"], choose) for choose in dice))
+            print(json.dumps(found, default=str), flush=True)  # noqa: T201 - it is the answer
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.sql import Caller, Database, NewImage, SqlCatalog, upgrade
+from imgstore.sql import Caller, NewImage, SqlCatalog
 from tests.support.client import new_id
 
 OWNER = Caller("project")
-
-
-@pytest.fixture
-def tables(database_url: str) -> str:
-    """A database with all tables; its URL."""
-    database = Database(database_url)
-    upgrade(database)
-    database.close()
-    return database_url
 
 
 @pytest.fixture
@@ -31,9 +22,11 @@ def catalog(tables: str) -> Iterator[SqlCatalog]:
 
 
 @pytest.fixture
-def queued(catalog: SqlCatalog) -> Callable[[], str]:
-    """Makes queued images."""
-    return lambda: queued_image(catalog)
+def other(tables: str) -> Iterator[SqlCatalog]:
+    """The catalog as another process has it."""
+    opened = SqlCatalog(tables, busy_timeout=60)
+    yield opened
+    opened.close()
 
 
 def queued_image(catalog: SqlCatalog, **fields: object) -> str:
@@ -47,15 +40,19 @@ def request(image_id: str, caller: Caller = OWNER) -> UploadRequest:
     return UploadRequest(image_id, context=caller)
 
 
-def result(attempt: Attempt, size: int = 5) -> UploadResult:
-    """What an upload of `size` bytes ends with."""
-    location = Location("fast", attempt.key, f"memory:///{attempt.key}")
-    return UploadResult(attempt.image_id, [location], size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
+def locations(attempt: Attempt, *stores: str) -> list[Location]:
+    """What the attempt wrote to these stores."""
+    return [Location(store, attempt.key, f"memory:///{attempt.key}") for store in stores]
+
+
+def result(attempt: Attempt, *stores: str, size: int = 5) -> UploadResult:
+    """What an upload of `size` bytes to these stores, or to `fast`, ends with."""
+    found = locations(attempt, *(stores or ["fast"]))
+    return UploadResult(attempt.image_id, found, size, "sha512", "ab" * 64, checksum="cd" * 16, virtual_size=size)
 
 
 def active_image(catalog: SqlCatalog, size: int = 5) -> str:
     """An image of OWNER with data."""
-    image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), ["fast"])
-    catalog.activate(attempt, result(attempt, size))
-    return image_id
+    attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
+    catalog.activate(attempt, result(attempt, size=size))
+    return attempt.image_id

@@ -1,20 +1,21 @@
-"""Only the owner acts (law 8): among threads and among processes, exactly one attempt gets an image."""
+"""Only the owner acts: among threads and among processes, exactly one attempt gets an image."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from functools import partial
+
+import pytest
 
 from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import ImageRecord, SqlCatalog
-from tests.sql.conftest import OWNER, active_image, queued_image, request, result
+from tests.sql.attempts import begin_copy, begun, to_remove
+from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
+from tests.support.race import Processes, together
 
 THREADS = 8
-ROUNDS = 10
+ROUNDS = 6
 
 CONTENDER = """
 import sys
@@ -33,81 +34,69 @@ catalog.close()
 """
 
 
-def outcomes(act: Callable[[], object]) -> list[object]:
-    """What `act` returned or raised in each of THREADS threads that start together."""
-    barrier, results = threading.Barrier(THREADS), []
-
-    def run() -> None:
-        barrier.wait()
-        try:
-            results.append(act())
-        except errors.ImgstoreError as error:
-            results.append(type(error))
-
-    threads = [threading.Thread(target=run) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
-def test_law_8_one_of_many_threads_begins_an_upload(catalog: SqlCatalog) -> None:
+@pytest.mark.parametrize("kind", ["upload", "copy"])
+def test_law_8_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> None:
     for _ in range(ROUNDS):
-        image_id = queued_image(catalog)
-        found = outcomes(partial(catalog.begin, request(image_id), ["fast"]))
+        upload = partial(catalog.begin, request(queued_image(catalog)), ["fast"])
+        act = upload if kind == "upload" else partial(begin_copy, catalog, active_image(catalog))
+        found = together(*[act] * THREADS)
         assert sum(isinstance(outcome, Attempt) for outcome in found) == 1
         assert found.count(errors.ImageConflict) == THREADS - 1
 
 
-def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
+def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
+    images = [queued_image(catalog) for _ in range(ROUNDS)]
+    with Processes(CONTENDER, *[[tables, *images]] * 2) as contenders:
+        contenders.go()
+        lines = "".join(contenders.output()).splitlines()
+    for image_id in images:
+        assert sorted(line.split()[1] for line in lines if line.startswith(image_id)) == ["1", "conflict"]
+
+
+def test_law_8_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
-        attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
-        found = outcomes(ActivateOnceElseDelete(catalog, attempt))
-        deleted = [outcome.status for outcome in found if isinstance(outcome, ImageRecord)]
-        removals = [removal.key for removal in catalog.removals(attempt.image_id)]
-        assert (deleted, removals) == ((["saving"], []) if errors.ImageGone in found else (["active"], [attempt.key]))
-
-
-class ActivateOnceElseDelete:
-    """Activates in the thread that comes first, deletes in the others."""
-
-    def __init__(self, catalog: SqlCatalog, attempt: Attempt) -> None:
-        self._catalog = catalog
-        self._attempt = attempt
-        self._first = threading.Lock()
-
-    def __call__(self) -> object:
-        if self._first.acquire(blocking=False):
-            self._catalog.activate(self._attempt, result(self._attempt))
-            return None
-        return self._catalog.delete(self._attempt.image_id, OWNER)
-
-
-def test_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
-    for _ in range(ROUNDS):
-        image_id = active_image(catalog)
-        found = outcomes(partial(catalog.delete, image_id, OWNER))
+        found = together(*[partial(catalog.delete, active_image(catalog), OWNER)] * THREADS)
         assert sum(isinstance(outcome, ImageRecord) for outcome in found) == 1
         assert found.count(errors.ImageNotFound) == THREADS - 1
 
 
-def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
-    images = [queued_image(catalog) for _ in range(ROUNDS)]
-    command = [sys.executable, "-c", CONTENDER, tables, *images]
-    contenders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    try:
-        for contender in contenders:
-            assert contender.stdout is not None
-            assert contender.stdout.readline() == "ready\n"
-        for contender in contenders:
-            assert contender.stdin is not None
-            contender.stdin.write("go\n")
-            contender.stdin.flush()
-        lines = [line for contender in contenders for line in contender.communicate(timeout=60)[0].splitlines()]
-    finally:
-        for contender in contenders:
-            contender.kill()
-            contender.communicate()
-    for image_id in images:
-        assert sorted(line.split()[1] for line in lines if line.startswith(image_id)) == ["1", "conflict", "conflict"]
+def raced(first: Callable[[], object], others: Callable[[], object], number: int) -> list[object]:
+    """What `first` gave among others, and then what they gave; in every other round they start earlier."""
+    acts = [first, *[others] * (THREADS - 1)]
+    return together(*acts) if number % 2 else together(*acts[::-1])[::-1]
+
+
+def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
+    for number in range(ROUNDS):
+        attempt = begun(catalog)
+        delete = partial(catalog.delete, attempt.image_id, OWNER)
+        activated, *others = raced(partial(catalog.activate, attempt, result(attempt)), delete, number)
+        (deleted,) = [outcome.status for outcome in others if isinstance(outcome, ImageRecord)]
+        won = activated is not errors.ImageGone
+        assert (deleted, to_remove(catalog, attempt.image_id)) == (
+            ("active", [("fast", attempt.key)]) if won else ("saving", [])
+        )
+
+
+def test_law_8_the_end_of_a_copy_and_a_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
+    for number in range(ROUNDS):
+        image_id = active_image(catalog)
+        attempt = begin_copy(catalog, image_id)
+        add = partial(catalog.add_locations, attempt, locations(attempt, "slow"))
+        added, *others = raced(add, partial(catalog.delete, image_id, OWNER), number)
+        (deleted,) = [outcome for outcome in others if isinstance(outcome, ImageRecord)]
+        copied = [("slow", attempt.key)] if added is None else []
+        assert copied or added is errors.ImageGone
+        assert [(location.store, location.key) for location in deleted.locations] == [("fast", image_id), *copied]
+        assert to_remove(catalog, image_id) == [("fast", image_id), *copied]
+        assert catalog.release(attempt) is not bool(copied)
+
+
+def test_law_8_the_end_of_a_copy_and_its_release_race_to_one_outcome(catalog: SqlCatalog) -> None:
+    for number in range(ROUNDS):
+        attempt = begin_copy(catalog, active_image(catalog))
+        add = partial(catalog.add_locations, attempt, locations(attempt, "slow"))
+        added, *others = raced(add, partial(catalog.release, attempt), number)
+        assert [added is None, *others].count(True) == 1
+        stores = [location.store for location in catalog.find(attempt.image_id).locations]
+        assert stores == (["fast", "slow"] if added is None else ["fast"])

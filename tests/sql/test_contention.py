@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.sql import Database, OutcomeUnknown, failures
 from tests.support.database_fixtures import SERVER_KINDS, Servers
+from tests.support.race import together
 
 TABLE = sa.Table("pairs", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
 
@@ -46,24 +48,14 @@ def test_deadlock_is_tried_again_until_both_changes_are_made(server: Database) -
     both = threading.Barrier(2, timeout=30)
     tries: list[int] = []
 
-    def work(first: int) -> None:
-        waited: list[bool] = []
+    def change(connection: sa.Connection, first: int) -> None:
+        tries.append(first)
+        add_one(connection, first)
+        if tries.count(first) == 1:
+            both.wait()
+        add_one(connection, 3 - first)
 
-        def change(connection: sa.Connection) -> None:
-            tries.append(first)
-            add_one(connection, first)
-            if not waited:
-                waited.append(True)
-                both.wait()
-            add_one(connection, 3 - first)
-
-        server.change(change)
-
-    threads = [threading.Thread(target=work, args=(first,)) for first in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*(partial(server.change, partial(change, first=first)) for first in (1, 2)))
     assert counts(server) == [2, 2]
     assert len(tries) == 3, "one of the two was tried again"
 
@@ -156,12 +148,12 @@ class Numbered(Exception):
     sqlstate = "XX000"
 
 
-@pytest.mark.parametrize(("state", "certain"), [("40001", True), ("40P01", True), ("XX000", False), ("57P01", False)])
-def test_commit_that_the_database_says_it_rolled_back_was_certainly_not_made(state: str, certain: bool) -> None:
-    cause = Numbered()
-    cause.sqlstate = state
-    found = failures.not_committed(sa.exc.OperationalError("COMMIT", None, cause))
-    assert isinstance(found, failures.Contention if certain else OutcomeUnknown)
+def test_commit_that_the_database_says_it_rolled_back_was_certainly_not_made() -> None:
+    for state, certain in (("40001", True), ("40P01", True), ("XX000", False), ("57P01", False)):
+        cause = Numbered()
+        cause.sqlstate = state
+        found = failures.not_committed(sa.exc.OperationalError("COMMIT", None, cause))
+        assert isinstance(found, failures.Contention if certain else OutcomeUnknown)
 
 
 def test_what_is_raised_inside_a_change_undoes_it(server: Database) -> None:

@@ -8,17 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.sql import Database, ImageQuery, OutcomeUnknown, SqlCatalog, upgrade
+from imgstore.sql import PARTS, ImageQuery, OutcomeUnknown, SqlCatalog
+from tests.sql.attempts import begun
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
-from tests.support.database_fixtures import SERVER_KINDS
-from tests.support.databases import SERVERS
+from tests.support.database_faults import failing_commit, locked_images
+from tests.support.database_fixtures import SERVER_KINDS, Servers
 
 WRITER = """
 import sys
@@ -34,72 +33,35 @@ while True:
 """
 
 
-@contextlib.contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Inside, somebody else has the images locked and does not end."""
-    database = Database(url)
-    with database._engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection = connection.execution_options(imgstore_changes=True)
-        with connection.begin() as transaction:
-            connection.exec_driver_sql("UPDATE images SET min_disk = min_disk + 1")
-            yield
-            transaction.rollback()
-    database.close()
-
-
-@contextlib.contextmanager
-def failing_commit(catalog: SqlCatalog, *, made: bool) -> Iterator[None]:
-    """Inside, the first COMMIT raises as a disk that fails does; `made`: but the change is committed."""
-    failed: list[bool] = []
-
-    def fail(connection: sa.Connection) -> None:
-        if failed:
-            return
-        failed.append(True)
-        if made:
-            connection.exec_driver_sql("COMMIT")
-        raise sa.exc.OperationalError("COMMIT", None, OSError("disk I/O error"))
-
-    sa.event.listen(catalog._database._engine, "commit", fail)
-    yield
-    sa.event.remove(catalog._database._engine, "commit", fail)
-
-
 def test_lock_that_does_not_end_is_catalog_unavailable(tables: str) -> None:
-    catalog = SqlCatalog(tables, busy_timeout=0.05)
-    image_id = queued_image(catalog)
-    attempt = catalog.begin(request(image_id), ["fast"])
-    with locked(tables):
-        for change in (
-            lambda: catalog.activate(attempt, result(attempt)),
-            lambda: catalog.release(attempt),
-            lambda: catalog.begin(request(image_id), ["fast"]),
-            lambda: catalog.delete(image_id, OWNER),
-        ):
-            with pytest.raises(errors.CatalogUnavailable) as caught:
-                change()
-            assert "lock" in str(caught.value.detail).lower()
-        assert catalog.find(image_id).status == "saving", "reading goes on"
-    catalog.activate(attempt, result(attempt))
-    catalog.close()
+    """A server's lock times out after a second at least, so two changes stand for all."""
+    with contextlib.closing(SqlCatalog(tables, busy_timeout=0.05)) as catalog:
+        attempt = begun(catalog)
+        with locked_images(tables):
+            for change in (lambda: catalog.activate(attempt, result(attempt)), lambda: catalog.release(attempt)):
+                with pytest.raises(errors.CatalogUnavailable) as caught:
+                    change()
+                assert "lock" in str(caught.value.detail).lower()
+            assert catalog.find(attempt.image_id).status == "saving", "reading goes on"
+        assert attempt not in catalog._keeper._open, "an attempt whose release failed is not kept alive"
+        assert catalog.begin(request(attempt.image_id), ["fast"]).number == 2
 
 
-@pytest.mark.parametrize("made", [False, True])
-def test_failed_commit_of_an_activation_is_outcome_unknown(catalog: SqlCatalog, made: bool) -> None:
-    attempt = catalog.begin(request(queued_image(catalog)), ["fast"])
-    with failing_commit(catalog, made=made), pytest.raises(OutcomeUnknown):
-        catalog.activate(attempt, result(attempt))
-    assert catalog.release(attempt) is not made, "whether it was made can be asked afterwards"
-    assert catalog.find(attempt.image_id).status == ("active" if made else "queued")
+def test_failed_commit_of_an_activation_is_outcome_unknown(catalog: SqlCatalog) -> None:
+    for made in (False, True):
+        attempt = begun(catalog)
+        with failing_commit(catalog._database, made=made), pytest.raises(OutcomeUnknown):
+            catalog.activate(attempt, result(attempt))
+        assert catalog.release(attempt) is not made, "whether it was made can be asked afterwards"
+        assert catalog.find(attempt.image_id).status == ("active" if made else "queued")
 
 
-@pytest.mark.parametrize("made", [False, True])
-def test_failed_commit_of_a_begin_gives_the_image_back(catalog: SqlCatalog, made: bool) -> None:
-    image_id = queued_image(catalog)
-    with failing_commit(catalog, made=made), pytest.raises(errors.CatalogUnavailable):
-        catalog.begin(request(image_id), ["fast"])
-    assert catalog.begin(request(image_id), ["fast"]).number == (2 if made else 1)
+def test_failed_commit_of_a_begin_gives_the_image_back(catalog: SqlCatalog) -> None:
+    for made in (False, True):
+        image_id = queued_image(catalog)
+        with failing_commit(catalog._database, made=made), pytest.raises(errors.CatalogUnavailable):
+            catalog.begin(request(image_id), ["fast"])
+        assert catalog.begin(request(image_id), ["fast"]).number == (2 if made else 1)
 
 
 def test_file_that_is_gone_is_catalog_unavailable(tmp_path: Path) -> None:
@@ -118,20 +80,15 @@ def test_file_that_is_gone_is_catalog_unavailable(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PyMySQL's, where nobody listens
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the same, as pytest tells it
 @pytest.mark.parametrize("server_kind", SERVER_KINDS)
-def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(server_kind: str) -> None:
-    with SERVERS[server_kind]() as server, server.database() as url:
-        address = url.render_as_string(hide_password=False)
-        with contextlib.closing(Database(address)) as database:
-            upgrade(database)
-        catalog = SqlCatalog(address, busy_timeout=1)
+def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(servers: Servers, server_kind: str) -> None:
+    address = servers.tables(server_kind, PARTS)
+    with contextlib.closing(SqlCatalog(address, busy_timeout=1)) as catalog:
         image_id = active_image(catalog)
-        server.stop()
-        for act in (lambda: catalog.find(image_id), lambda: catalog.delete(image_id, OWNER)):
-            with pytest.raises(errors.CatalogUnavailable):
-                act()
-        server.start()
+        with servers[server_kind].stopped():
+            for act in (lambda: catalog.find(image_id), lambda: catalog.delete(image_id, OWNER)):
+                with pytest.raises(errors.CatalogUnavailable):
+                    act()
         assert catalog.find(image_id).status == "active"
-        catalog.close()
     gc.collect()  # what PyMySQL forgot, while it is this test's
 
 

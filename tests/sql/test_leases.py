@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -13,15 +13,18 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.model import Attempt
-from imgstore.sql import Database, DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
+from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
 from imgstore.sql.clock import Now
-from imgstore.sql.leases import AT_ONCE, Keeper, holder
+from imgstore.sql.leases import AT_ONCE, LeaseKeeper, holder
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES
+from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
+from tests.support.race import together
+from tests.support.waiting import until
 
 PATIENCE = 60.0
-ROUNDS = 8
+ROUNDS = 5
 
 
 def expire(catalog: SqlCatalog, attempt: Attempt) -> None:
@@ -37,10 +40,6 @@ def lease_left(catalog: SqlCatalog, attempt: Attempt) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def begun(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    return catalog.begin(request(queued_image(catalog)), [store])
-
-
 def dead(catalog: SqlCatalog) -> DeadAttempt:
     """An attempt whose lease ran out; nobody renews it."""
     attempt = begun(catalog)
@@ -50,40 +49,34 @@ def dead(catalog: SqlCatalog) -> DeadAttempt:
     return found
 
 
-@pytest.fixture
-def other(tables: str) -> Iterator[SqlCatalog]:
-    """The catalog as another process has it."""
-    opened = SqlCatalog(tables, busy_timeout=10)
-    yield opened
-    opened.close()
-
-
-def test_lease_is_as_long_as_it_says_by_the_databases_clock(tables: str) -> None:
+def test_lease_is_as_long_as_it_says_by_the_databases_clock(tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the process's machine is two hours ahead, and nobody looks at it."""
+    present = time.time()
+    monkeypatch.setattr(time, "time", lambda: present + 7200)
+    monkeypatch.setattr(time, "time_ns", lambda: int((present + 7200) * 1e9))
     with contextlib.closing(SqlCatalog(tables, lease=1000)) as catalog:
         attempt = begun(catalog)
         left = lease_left(catalog, attempt)
         assert left is not None
         assert 900 < left <= 1000
+        assert catalog._renew([attempt]) == set()
+        assert 900 < (lease_left(catalog, attempt) or 0) <= 1000
         assert catalog.recovery.expired() == []
+        told = catalog._database.read(lambda connection: connection.scalar(sa.select(Now()))) or 0
+        assert present - 1 < told / 1000 < present + 60, "milliseconds since the epoch"
 
 
-def test_clock_of_every_database_counts_milliseconds_since_the_epoch(catalog: SqlCatalog) -> None:
-    before = time.time()
-    told = catalog._database.read(lambda connection: connection.scalar(sa.select(Now()))) or 0
-    assert before - 1 < told / 1000 < time.time() + 1
+def take_back_all(catalog: SqlCatalog) -> list[bool]:
+    return [catalog.recovery.take_back(each) for each in catalog.recovery.expired()]
 
 
-@pytest.mark.parametrize("end", ["activate", "release", "take back"])
-def test_attempt_that_ended_has_no_lease(catalog: SqlCatalog, end: str) -> None:
-    attempt = begun(catalog)
-    if end == "activate":
-        catalog.activate(attempt, result(attempt))
-    elif end == "release":
-        assert catalog.release(attempt)
-    else:
-        expire(catalog, attempt)
-        assert [catalog.recovery.take_back(each) for each in catalog.recovery.expired()] == [True]
-    assert lease_left(catalog, attempt) is None
+def test_attempt_that_ended_has_no_lease(catalog: SqlCatalog) -> None:
+    activated, released, taken = begun(catalog), begun(catalog), begun(catalog)
+    catalog.activate(activated, result(activated))
+    assert catalog.release(released)
+    expire(catalog, taken)
+    assert take_back_all(catalog) == [True]
+    assert [lease_left(catalog, attempt) for attempt in (activated, released, taken)] == [None] * 3
     assert catalog.recovery.expired() == []
 
 
@@ -93,7 +86,7 @@ def test_lease_that_ran_out_is_taken_back_and_its_data_is_to_be_removed(catalog:
     assert first.overdue >= 1
     assert other.recovery.take_back(first)
     assert catalog.get(first.attempt.image_id, OWNER).status == "queued"
-    assert [(removal.store, removal.key) for removal in catalog.removals()] == [("fast", first.attempt.key)]
+    assert to_remove(catalog) == [("fast", first.attempt.key)]
     second = other.begin(request(first.attempt.image_id), ["slow"])
     assert second.key != first.attempt.key
     other.activate(second, result(second))
@@ -120,12 +113,9 @@ def test_late_renewal_that_comes_first_keeps_the_image(catalog: SqlCatalog) -> N
 def test_law_8_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog, other: SqlCatalog) -> None:
     zombie = begun(catalog)
     expire(catalog, zombie)
-    assert [other.recovery.take_back(each) for each in other.recovery.expired()] == [True]
+    assert take_back_all(other) == [True]
     winner = other.begin(request(zombie.image_id), ["fast"])
-    for act in (
-        partial(catalog.confirm, zombie),
-        partial(catalog.activate, zombie, result(zombie)),
-    ):
+    for act in (partial(catalog.confirm, zombie), partial(catalog.activate, zombie, result(zombie))):
         with pytest.raises(errors.ImageGone):
             act()
     assert not catalog.release(zombie)
@@ -134,71 +124,54 @@ def test_law_8_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog,
     assert [location.key for location in catalog.get(zombie.image_id, OWNER).locations] == [winner.key]
 
 
-def test_law_8_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, tables: str) -> None:
-    recoverers = [SqlCatalog(tables, busy_timeout=PATIENCE) for _ in range(4)]
+@pytest.fixture
+def recoverers(tables: str) -> Iterator[list[SqlCatalog]]:
+    """The catalog as other processes have it, that recover."""
+    with contextlib.ExitStack() as stack:
+        opened = (SqlCatalog(tables, busy_timeout=PATIENCE) for _ in range(3))
+        yield [stack.enter_context(contextlib.closing(each)) for each in opened]
+
+
+def test_law_8_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
     for _ in range(ROUNDS):
         found = dead(catalog)
-        told = together([partial(recoverer.recovery.take_back, found) for recoverer in recoverers])
-        assert sorted(told, key=repr) == [False, False, False, True]
+        told = together(*(partial(recoverer.recovery.take_back, found) for recoverer in recoverers))
+        assert sorted(told, key=repr) == [False, False, True]
         assert len(catalog.removals(found.attempt.image_id)) == 1
-    for recoverer in recoverers:
-        recoverer.close()
 
 
-@pytest.mark.parametrize("act", ["activate", "release", "renew"])
-def test_law_8_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, tables: str, act: str) -> None:
-    """Whoever is first wins, and the other is told."""
-    recoverers = [SqlCatalog(tables, busy_timeout=PATIENCE) for _ in range(2)]
-    for number in range(2 * ROUNDS):
+def ends(catalog: SqlCatalog, attempt: Attempt) -> list[tuple[Callable[[], object], str]]:
+    """What the owner may do when its lease ran out, and the status of the image if the owner is first."""
+    return [
+        (lambda: catalog.activate(attempt, result(attempt)), "active"),
+        (lambda: catalog.release(attempt), "queued"),
+        (lambda: not catalog._renew([attempt]), "saving"),
+    ]
+
+
+def test_law_8_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
+    """Whoever is first wins, and the others are told."""
+    for number in range(6 * ROUNDS):
         found = dead(catalog)
         attempt = found.attempt
-        choices: dict[str, Callable[[], object]] = {
-            "activate": partial(catalog.activate, attempt, result(attempt)),
-            "release": partial(catalog.release, attempt),
-            "renew": partial(lambda attempt: not catalog._renew([attempt]), attempt),
-        }
-        owner = choices[act]
-        others: list[Callable[[], object]] = [partial(recoverer.recovery.take_back, found) for recoverer in recoverers]
-        told = together([owner, *others] if number % 2 else [*others, owner])
-        mine, taken = (told[0], told[1:]) if number % 2 else (told[-1], told[:-1])
-        won = mine is True or (act == "activate" and mine is None)
+        act, status = ends(catalog, attempt)[number % 3]
+        acts: list[Callable[[], object]] = [
+            act,
+            *(partial(recoverer.recovery.take_back, found) for recoverer in recoverers),
+        ]
+        mine, *taken = together(*acts) if number % 2 else together(*acts[::-1])[::-1]
+        won = mine in (True, None)
         assert [won, *taken].count(True) == 1, (mine, taken)
-        status = catalog.get(attempt.image_id, OWNER).status
-        removals = [removal.key for removal in catalog.removals(attempt.image_id)]
-        kept = {"activate": "active", "release": "queued", "renew": "saving"}[act]
-        assert (status, removals) == ((kept, []) if won else ("queued", [attempt.key]))
-        if not won and act == "activate":
-            assert mine is errors.ImageGone
-        if act == "renew" and won:
-            assert catalog.release(attempt)
-    for recoverer in recoverers:
-        recoverer.close()
-
-
-def together(acts: list[Callable[[], object]]) -> list[object]:
-    """What each returned, or the class of what it raised; they start at once."""
-    barrier = threading.Barrier(len(acts))
-    results: list[object] = [None] * len(acts)
-
-    def run(place: int) -> None:
-        barrier.wait()
-        try:
-            results[place] = acts[place]()
-        except (errors.ImgstoreError, OutcomeUnknown) as error:
-            results[place] = type(error)
-
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+        assert won or mine in (False, errors.ImageGone)
+        expected = (status, []) if won else ("queued", [("fast", attempt.key)])
+        assert (catalog.get(attempt.image_id, OWNER).status, to_remove(catalog, attempt.image_id)) == expected
+        catalog.release(attempt)
 
 
 def test_living_process_renews_all_its_leases_with_one_statement(tables: str) -> None:
     statements: list[str] = []
     renewed = threading.Event()
-    with contextlib.closing(SqlCatalog(tables, lease=0.9)) as catalog:
+    with contextlib.closing(SqlCatalog(tables, lease=1.5)) as catalog:
         attempts = [begun(catalog) for _ in range(5)]
 
         def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
@@ -220,7 +193,7 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
 def test_renewal_tells_exactly_which_attempts_lost_their_image(catalog: SqlCatalog, other: SqlCatalog) -> None:
     kept, taken, ended = (begun(catalog) for _ in range(3))
     expire(catalog, taken)
-    assert [other.recovery.take_back(each) for each in other.recovery.expired()] == [True]
+    assert take_back_all(other) == [True]
     again = other.begin(request(taken.image_id), ["fast"])
     other.activate(ended, result(ended))
     expire(catalog, kept)
@@ -245,89 +218,53 @@ def test_loser_learns_it_without_a_statement(tables: str, other: SqlCatalog) -> 
         assert other.release(attempt)
         reading = threading.Event()
         sa.event.listen(catalog._database._engine, "before_cursor_execute", lambda *rest: reading.set())
-        waiting = threading.Event()
-        for _ in range(int(PATIENCE / 0.05)):
-            if catalog._keeper.is_lost(attempt):
-                break
-            waiting.wait(0.05)
+        until(lambda: catalog._keeper.is_lost(attempt))
         reading.clear()
         with pytest.raises(errors.ImageGone):
             catalog.confirm(attempt, certain=False)
         assert not reading.is_set()
 
 
-class Renewals:
-    """What a keeper calls: counts, fails as often as it is told, and lets a test wait for a call."""
-
-    def __init__(self, *failures: Exception) -> None:
-        self.failures = list(failures)
-        self.calls: list[list[Attempt]] = []
-        self.called = threading.Condition()
-
-    def __call__(self, attempts: object) -> set[Attempt]:
-        assert isinstance(attempts, list)
-        with self.called:
-            self.calls.append(attempts)
-            self.called.notify()
-        if self.failures:
-            raise self.failures.pop(0)
-        return set()
-
-    def wait_for(self, number: int) -> None:
-        with self.called:
-            assert self.called.wait_for(lambda: len(self.calls) >= number, PATIENCE)
-
-
 ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
 
 
+def keeper_that_notes(calls: list[Sequence[Attempt]], *failures: Exception, lease: float) -> LeaseKeeper:
+    """A keeper whose calls are noted; the first ones fail."""
+    failing = iter(failures)
+
+    def renew(attempts: Sequence[Attempt]) -> set[Attempt]:
+        calls.append(attempts)
+        for failure in failing:
+            raise failure
+        return set()
+
+    return LeaseKeeper(renew, lease=lease)
+
+
 def test_keeper_goes_on_after_failures_of_the_database() -> None:
-    renewals = Renewals(errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
-    keeper = Keeper(renewals, lease=0.1)
+    calls: list[Sequence[Attempt]] = []
+    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
+    keeper = keeper_that_notes(calls, *failures, lease=0.1)
     keeper.add(ATTEMPT)
-    renewals.wait_for(4)
+    until(lambda: len(calls) >= 4)
     assert not keeper.is_lost(ATTEMPT)
     keeper.stop()
 
 
-def threads() -> list[threading.Thread]:
-    """The threads of all keepers; a catalog that another test left in the middle of an attempt may have one."""
-    return [thread for thread in threading.enumerate() if thread.name == "leases"]
-
-
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
-    before = set(threads())
-    renewals = Renewals()
-    keeper = Keeper(renewals, lease=0.03)
+    calls: list[Sequence[Attempt]] = []
+    keeper = keeper_that_notes(calls, lease=0.03)
     keeper.add(ATTEMPT)
-    renewals.wait_for(1)
+    until(lambda: calls)
     keeper.drop(ATTEMPT)
-    renewals.wait_for(1)
-    quiet = len(renewals.calls) + 1  # one may be under way
-    threading.Event().wait(0.2)
-    assert len(renewals.calls) <= quiet
+    quiet = len(calls) + 1  # one may be under way
+    time.sleep(0.2)
+    assert len(calls) <= quiet
     keeper.add(ATTEMPT)
-    renewals.wait_for(quiet + 1)
+    until(lambda: len(calls) > quiet)
     keeper.stop()
-    assert set(threads()) <= before
-
-
-def test_attempt_whose_release_failed_is_not_kept_alive(tables: str) -> None:
-    catalog = SqlCatalog(tables, busy_timeout=0.05)
-    attempt = begun(catalog)
-    with contextlib.closing(Database(tables)) as database, database._engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            connection = connection.execution_options(imgstore_changes=True)
-        with connection.begin() as transaction:
-            connection.exec_driver_sql("UPDATE images SET min_disk = min_disk + 1")
-            with pytest.raises(errors.CatalogUnavailable):
-                catalog.release(attempt)
-            transaction.rollback()
-    assert attempt not in catalog._keeper._open
-    expire(catalog, attempt)
-    assert [catalog.recovery.take_back(each) for each in catalog.recovery.expired()] == [True]
-    assert catalog.begin(request(attempt.image_id), ["fast"]).number == 2
-    catalog.close()
+    assert keeper._thread is not None
+    assert not keeper._thread.is_alive()
 
 
 def test_objects_are_known_by_what_became_of_their_attempts(catalog: SqlCatalog) -> None:
@@ -350,12 +287,9 @@ def test_objects_are_known_by_what_became_of_their_attempts(catalog: SqlCatalog)
     assert catalog.recovery.standings("slow", [failed.key]) == {failed.key: Standing.DEAD}
 
 
-@pytest.mark.parametrize("number", [1, 2, 17])
-def test_key_tells_its_attempt(number: int) -> None:
-    attempt = Attempt("5d2c6f6e-37b3-4e1c-8d07-6a2f0c9f1b11", number, "", "", "")
-    assert attempt_of(attempt.key) == (attempt.image_id, number)
-
-
-@pytest.mark.parametrize("key", ["image.1", "image.02", "image.x", "image."])
-def test_key_that_no_attempt_writes_under_is_an_image_of_its_own(key: str) -> None:
-    assert attempt_of(key) == (key, 1)
+def test_key_tells_its_attempt() -> None:
+    for number in (1, 2, 17):
+        attempt = Attempt("5d2c6f6e-37b3-4e1c-8d07-6a2f0c9f1b11", number, "", "", "")
+        assert attempt_of(attempt.key) == (attempt.image_id, number)
+    for key in ("image.1", "image.02", "image.x", "image."):
+        assert attempt_of(key) == (key, 1), "no attempt writes under it: it is an image of its own"

@@ -1,10 +1,10 @@
-"""The tables: alembic makes what the code knows; an SQLite file is brought up to date at its opening, a server not."""
+"""The tables: alembic makes what the code knows; an SQLite file is upgraded when it is opened, a server is not."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,11 @@ from alembic.script import ScriptDirectory
 
 from imgstore import errors
 from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
-from imgstore.sql.upgrade import Part
 from tests.sql.conftest import OWNER, active_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
+from tests.support.race import together
 
-PART_IDS = [part.name for part in PARTS]
+VERSION = "UPDATE {} SET version_num = '{}'"
 
 
 @pytest.fixture
@@ -48,39 +48,25 @@ def test_revisions_make_the_tables_that_the_code_knows(empty: Database) -> None:
     assert empty.read(differences) == []
 
 
-@pytest.mark.parametrize("part", PARTS, ids=PART_IDS)
-def test_the_code_needs_the_last_revision(part: Part) -> None:
-    settings = Config()
-    settings.set_main_option("script_location", "imgstore.sql:migrations")
-    settings.set_main_option("path_separator", "newline")
-    settings.set_main_option("version_locations", f"imgstore.sql:migrations/{part.name}")
-    assert ScriptDirectory.from_config(settings).get_heads() == [part.head]
+def test_the_code_needs_the_last_revision() -> None:
+    for part in PARTS:
+        settings = Config()
+        settings.set_main_option("script_location", "imgstore.sql:migrations")
+        settings.set_main_option("path_separator", "newline")
+        settings.set_main_option("version_locations", f"imgstore.sql:migrations/{part.name}")
+        assert ScriptDirectory.from_config(settings).get_heads() == [part.head]
 
 
-def test_upgrade_says_where_it_came_to_and_changes_nothing_the_second_time(empty: Database) -> None:
-    assert [current(empty, part) for part in PARTS] == [None] * len(PARTS)
-    upgrade(empty)
-    assert [current(empty, part) for part in PARTS] == [part.head for part in PARTS]
-    upgrade(empty)
-    assert [current(empty, part) for part in PARTS] == [part.head for part in PARTS]
-
-
-def test_upgrades_at_once_are_one_upgrade(database_url: str) -> None:
-    failed: list[BaseException] = []
-
+def test_upgrades_at_once_are_one_upgrade_and_a_later_one_changes_nothing(database_url: str, empty: Database) -> None:
     def run() -> None:
-        try:
-            with contextlib.closing(Database(database_url)) as database:
-                upgrade(database)
-        except errors.ImgstoreError as error:
-            failed.append(error)
+        with contextlib.closing(Database(database_url)) as database:
+            upgrade(database)
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    assert [current(empty, part) for part in PARTS] == [None] * len(PARTS)
+    assert together(*[run] * 4) == [None] * 4
+    assert [current(empty, part) for part in PARTS] == [part.head for part in PARTS]
+    upgrade(empty)
+    assert [current(empty, part) for part in PARTS] == [part.head for part in PARTS]
     SqlCatalog(database_url).close()
 
 
@@ -96,41 +82,42 @@ def test_server_without_the_tables_is_refused_with_the_cure(servers: Servers, se
         SqlCatalog(text).close()
 
 
-@pytest.mark.parametrize("part", PARTS, ids=PART_IDS)
-def test_tables_of_a_later_release_are_refused(tables: str, part: Part) -> None:
-    with contextlib.closing(Database(tables)) as database:
-        statement = sa.text(f"UPDATE {part.version_table} SET version_num = 'z9999'")
-        database.change(lambda connection: connection.execute(statement))
-        with pytest.raises(errors.CatalogUnavailable, match="z9999"):
-            upgrade(database)
-    with pytest.raises(errors.CatalogUnavailable, match=r"z9999|db upgrade"):
-        opened(tables, PARTS)
+def test_tables_of_a_later_release_are_refused(database_url: str) -> None:
+    with contextlib.closing(Database(database_url)) as database:
+        upgrade(database)
+        for part in PARTS:
+            later = partial(sa.Connection.exec_driver_sql, statement=VERSION.format(part.version_table, "z9999"))
+            database.change(later)
+            with pytest.raises(errors.CatalogUnavailable, match="z9999"):
+                upgrade(database)
+            with pytest.raises(errors.CatalogUnavailable, match=r"z9999|db upgrade"):
+                opened(database_url, PARTS)
+            database.change(
+                partial(sa.Connection.exec_driver_sql, statement=VERSION.format(part.version_table, part.head))
+            )
 
 
-@pytest.mark.parametrize(("version", "taken"), [(2, True), (1, False)])
-def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(
-    tmp_path: Path, version: int, taken: bool
-) -> None:
+BEFORE_REVISIONS = (
+    "ALTER TABLE images DROP COLUMN copy_failed",
+    "DROP INDEX IF EXISTS images_by_lease",
+    "ALTER TABLE images DROP COLUMN lease_until",
+    "ALTER TABLE images DROP COLUMN lease_holder",
+    f"DROP TABLE {PARTS[0].version_table}",
+    "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
+    "INSERT INTO schema_version VALUES (1)",
+)
+
+
+def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.sqlite"
-    catalog = SqlCatalog(url)
-    image_id = active_image(catalog)
-    catalog.close()
+    with contextlib.closing(SqlCatalog(url)) as catalog:
+        image_id = active_image(catalog)
     with contextlib.closing(Database(url)) as database:
-        for statement in (
-            "ALTER TABLE images DROP COLUMN copy_failed",
-            "DROP INDEX IF EXISTS images_by_lease",
-            "ALTER TABLE images DROP COLUMN lease_until",
-            "ALTER TABLE images DROP COLUMN lease_holder",
-            f"DROP TABLE {PARTS[0].version_table}",
-            "CREATE TABLE schema_version (version INTEGER PRIMARY KEY)",
-            f"INSERT INTO schema_version VALUES ({version})",
-        ):
-            database.change(lambda connection, statement=statement: connection.exec_driver_sql(statement))  # type: ignore[misc]  # run at once
-    if not taken:
+        for statement in BEFORE_REVISIONS:
+            database.change(partial(sa.Connection.exec_driver_sql, statement=statement))
         with pytest.raises(errors.CatalogUnavailable, match="version 1"):
             SqlCatalog(url)
-        return
-    catalog = SqlCatalog(url)
-    assert catalog.get(image_id, OWNER).status == "active"
-    catalog.close()
-    SqlCatalog(url).close()
+        database.change(partial(sa.Connection.exec_driver_sql, statement="UPDATE schema_version SET version = 2"))
+    for _ in range(2):
+        with contextlib.closing(SqlCatalog(url)) as catalog:
+            assert catalog.get(image_id, OWNER).status == "active"

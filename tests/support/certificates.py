@@ -19,13 +19,11 @@ def write_certificate(directory: Path, *, passphrase: bytes | None = None) -> tu
     now = datetime.datetime.now(datetime.timezone.utc)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(
-        now + datetime.timedelta(hours=1)
-    )
+    hour = datetime.timedelta(hours=1)
+    builder = builder.not_valid_before(now - hour).not_valid_after(now + hour)
     certificate = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
-    encryption = (
-        serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
-    )
+    plain = serialization.NoEncryption()
+    encryption = plain if passphrase is None else serialization.BestAvailableEncryption(passphrase)
     files = directory / "certificate.pem", directory / "key.pem"
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))

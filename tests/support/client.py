@@ -35,8 +35,11 @@ class Answer:
 class Client:
     """Requests of one project to the service at `url`."""
 
-    def __init__(self, url: str, *, project: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, project: str | None = None, token: str | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.url = url
+        self.tls = tls
         self.project = project
         self.token = token
         parts = urllib.parse.urlsplit(url)
@@ -61,7 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request on a connection of its own. An iterable body without Content-Length is sent chunked."""
-        return send(method, f"{self.url}{path}", body=body, headers=self._headers(headers))
+        return send(method, f"{self.url}{path}", body=body, headers=self._headers(headers), trust=self.tls)
 
     def get(self, path: str, **headers: str) -> Answer:
         """GET; `headers` with underscores for dashes."""
@@ -97,7 +100,7 @@ class Client:
     @contextlib.contextmanager
     def open_download(self, image_id: str) -> Iterator[http.client.HTTPResponse]:
         """A download that the test reads by itself."""
-        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        connection = self._connection()
         try:
             connection.request("GET", f"/v2/images/{image_id}/file", headers=self._headers(None))
             response = connection.getresponse()
@@ -131,6 +134,11 @@ class Client:
         lines += [f"{name}: {value}" for name, value in self._headers(headers).items()]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         return connection
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        return http.client.HTTPSConnection(*self.address, timeout=TIMEOUT, context=self.tls)
 
     def _headers(self, headers: Mapping[str, str] | None) -> dict[str, str]:
         own = {"X-Project-Id": self.project, "X-Auth-Token": self.token}

@@ -1,6 +1,6 @@
 """Real databases for tests: SQLite files, and PostgreSQL and MariaDB servers of the tests' own.
 
-A server has a directory of its own below the temporary directory, listens on a unix socket there and nowhere else, is
+A server has a directory of its own, in memory if there is enough, listens on a unix socket there and nowhere else, is
 stopped by its process id, and its data is removed. What makes a change durable is turned down, since no test cuts the
 power. What a server presets is as unlike our sessions as it can be (isolation, SQL mode, character set, time zone): our
 sessions say themselves what they need. Both servers refuse to run as root, so they run as another user then.
@@ -40,7 +40,7 @@ class DatabaseServer(ABC):
     DROP: str
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="imgstore-db-"))
+        self.root = Path(tempfile.mkdtemp(prefix="imgstore-db-", dir=in_memory()))
         self._user = _user(self.USERS)
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
@@ -72,6 +72,15 @@ class DatabaseServer(ABC):
         if process is not None:
             process.send_signal(self.SIGNAL)
             process.wait(PATIENCE)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Inside, the server is gone."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     @contextlib.contextmanager
     def database(self) -> Iterator[sa.URL]:
@@ -159,27 +168,35 @@ class MariaDB(DatabaseServer):
     PROGRAM = "mariadbd"
     SIGNAL = signal.SIGKILL
     SOCKET = "socket"
+    HASTE = (
+        "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--innodb-doublewrite=OFF",
+        "--innodb-log-file-size=8M",
+    )  # fmt: skip
     DROP = "DROP DATABASE {name}"
 
     def _prepare(self) -> None:
         options = ("--no-defaults", f"--datadir={self.root}/data", "--skip-test-db", "--skip-name-resolve")
-        self._run("mariadb-install-db", *options, "--auth-root-authentication-method=normal")
+        self._run("mariadb-install-db", *options, "--auth-root-authentication-method=normal", *self.HASTE)
 
     def _command(self) -> list[str]:
         settings = {
             "datadir": self.root / "data", "socket": self.root / self.SOCKET, "pid-file": self.root / "pid",
-            "max-connections": CONNECTIONS, "innodb-flush-log-at-trx-commit": 2, "innodb-flush-method": "nosync",
-            "innodb-doublewrite": "OFF", "innodb-buffer-pool-size": "64M", "sql-mode": "",
-            "character-set-server": "latin1",
-            "transaction-isolation": "SERIALIZABLE", "default-time-zone": "-03:30",
+            "max-connections": CONNECTIONS, "innodb-buffer-pool-size": "64M", "sql-mode": "",
+            "character-set-server": "latin1", "transaction-isolation": "SERIALIZABLE", "default-time-zone": "-03:30",
         }  # fmt: skip
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [_program("mariadbd"), "--no-defaults", "--skip-networking", "--skip-log-bin", *options]
+        return [_program("mariadbd"), "--no-defaults", "--skip-networking", "--skip-log-bin", *self.HASTE, *options]
 
     def url(self, database: str = "") -> sa.URL:
         """See DatabaseServer."""
         query = {"unix_socket": str(self.root / self.SOCKET)}
         return sa.URL.create("mysql+pymysql", "root", database=database or None, query=query)
+
+
+def in_memory() -> str | None:
+    """Where files cost no fsync; None, for the temporary directory, if there is not enough memory."""
+    shared = "/dev/shm"
+    return shared if os.path.isdir(shared) and shutil.disk_usage(shared).free > 2 << 30 else None
 
 
 SERVERS: dict[str, type[DatabaseServer]] = {"postgresql": PostgreSQL, "mariadb": MariaDB}

@@ -1,7 +1,4 @@
-"""Third-party packages made for a test: real metadata on `sys.path`, seen by a Python of its own.
-
-A process of its own because stevedore and Python keep what they have found, and because a start that fails ends one.
-"""
+"""Third-party packages made for a test: real metadata on `sys.path`, for this process or one of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from imgstore import config, errors
+from tests.support.in_process import on_path
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,14 +26,8 @@ FAR_FROM_TMP = "import sys; sys.executable = '/far' + sys.executable\n"
 
 _START = """
 import json
-from imgstore import config, errors
-try:
-    stores = config.build_stores(config.load(sys.argv[1:]))
-    stores.check()
-    answer = {"built": {store.identifier: type(store.driver).__name__ for store in stores}}
-except errors.ConfigurationError as error:
-    answer = {"refused": str(error), "section": error.section, "option": error.option}
-print(json.dumps({**answer, "modules": sorted(sys.modules)}))
+from tests.support.packages import begin
+print(json.dumps({**vars(begin(sys.argv[1])), "modules": sorted(sys.modules)}))
 """
 
 
@@ -64,20 +58,28 @@ def install(
     (info / "entry_points.txt").write_text("\n".join(["[imgstore.drivers]", *entry_points, ""]))
 
 
-def start(config: Path, *sites: Path) -> Start:
-    """Loads `config` and builds and checks its stores, with the folders `sites` on the path."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, [*sites, ROOT])),
-        "HOME": str(config.parent / "home"),
-    }
+def begin(config_file: str) -> Start:
+    """Loads a configuration, builds its stores and checks them."""
+    try:
+        stores = config.build_stores(config.load([config_file]))
+        stores.check()
+    except errors.ConfigurationError as error:
+        return Start(refused=str(error), section=error.section, option=error.option)
+    return Start({store.identifier: type(store.driver).__name__ for store in stores})
+
+
+def start(config_file: Path, *sites: Path) -> Start:
+    """The same with the folders `sites` on the path."""
+    with on_path(*sites):
+        return begin(str(config_file))
+
+
+def start_process(config_file: Path, *sites: Path) -> Start:
+    """The same in a process of its own, which tells its modules, too."""
+    paths = os.pathsep.join(map(str, [*sites, ROOT]))
+    environment = {**os.environ, "PYTHONPATH": paths, "HOME": str(config_file.parent / "home")}
     environment.pop("XDG_CACHE_HOME", None)
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FAR_FROM_TMP + _START, str(config)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-W", "error", "-c", FAR_FROM_TMP + _START, str(config_file)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return Start(**json.loads(run.stdout))

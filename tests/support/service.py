@@ -6,6 +6,8 @@ Both have a `client`, and tell what an image, the catalog and the stores look li
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import re
 import signal
@@ -13,16 +15,20 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from imgstore.service import __main__ as program
 from imgstore.service.assembly import Service
 from imgstore.service.auth.noauth import claimed
 from imgstore.service.health import HealthSettings
 from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
+from imgstore.transfers.observer import Observer
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
@@ -52,6 +58,23 @@ def signals_are_heard() -> Iterator[None]:
 
 def _ignored(number: signal.Signals) -> bool:
     return signal.getsignal(number) is signal.SIG_IGN
+
+
+def refusal(*arguments: str) -> str:
+    """The one line with which the service refuses to start, asked in this process; it logs nothing besides."""
+    told, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(told), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        with contextlib.redirect_stderr(told), mock.patch.object(program, "keep_no_file"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of what keystonemiddleware imports
+            assert program.main(arguments) == 2
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+    (line,) = told.getvalue().splitlines()
+    return line
 
 
 class CatalogView:
@@ -108,6 +131,10 @@ class ServiceProcess(Running):
         """The process under way."""
         assert self._process is not None, "the service is not running"
         return self._process
+
+    def refusal(self) -> str:
+        """The one line with which it refuses to start."""
+        return refusal(*self.command()[3:])
 
     def another(self) -> ServiceProcess:
         """One more process on the same stores and the same database, to be started."""
@@ -195,10 +222,12 @@ class LocalService:
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
         project_quota: int | None = None,
+        observers: Sequence[Observer] = (),
         body_timeout: float = PATIENCE,
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
         health: HealthSettings = UNWATCHED,
+        endpoint: str | None = None,
         recovery_interval: float = UNRECOVERED,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
@@ -207,9 +236,11 @@ class LocalService:
             opened(f"sqlite:///{self.catalog.database}", PARTS, busy_timeout=busy_timeout),
             settings=settings,
             taps=taps,
+            observers=observers,
             project_quota=project_quota,
             authenticate=authenticate,
             health=health,
+            endpoint=endpoint,
             recovery_interval=recovery_interval,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)

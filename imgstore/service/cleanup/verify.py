@@ -1,8 +1,8 @@
-"""Compares the catalog with the stores, both ways, and with what the quota counts, while the service runs.
+"""Compares the catalog with the stores, both ways, and with the quota, while the service runs. It changes nothing.
 
-What differs in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
-quota are compared as of one moment. Objects of uploads under way with what they hold, and those that are still to be
-removed, are no differences. What this module refuses to do: put anything right.
+A difference in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
+quota are compared as of one moment. Uploads under way with their holds, and objects that are still to be removed, are
+no differences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from imgstore import errors
 from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import MIB
-from imgstore.sql import Account, Database, Finding, Place, SqlCatalog, Standing, Weight, compare
+from imgstore.sql import AuditedAccount, CatalogLocation, Charge, Database, LedgerAccount, SqlCatalog, Standing, compare
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import new_hash
 
@@ -29,7 +29,7 @@ _CURE = "'imgstore usage --recompute --fix' puts it right"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it should be. Empty where a part does not apply; `detail` is for people."""
+    """Something that is not as it should be. A part that does not apply is empty; `detail` is for people."""
 
     problem: str
     store: str = ""
@@ -39,8 +39,8 @@ class Difference:
 
 
 class Verification:
-    """Finds differences. `database` has catalog and ledger; `digests`: objects are read whole and compared with what
-    was computed at their upload."""
+    """Finds differences. `database` has catalog and ledger; `digests`: reads each object whole and compares its digest
+    with the one of its upload."""
 
     def __init__(self, database: Database, stores: StoreSet, *, digests: bool = False) -> None:
         self._database = database
@@ -50,16 +50,16 @@ class Verification:
 
     def of_catalog(self) -> Iterator[Difference]:
         """What the catalog alone shows. Raises CatalogUnavailable."""
-        for image_id in self._catalog.places.images_without():
+        for image_id in self._catalog.locations.images_without():
             yield Difference(NO_DATA, image=image_id, detail="the image is active and has no location")
         enabled = {store.identifier for store in self._stores}
-        for store in sorted(self._catalog.places.stores() - enabled):
-            number = len(self._catalog.places.in_store(store))
+        for store in sorted(self._catalog.locations.stores() - enabled):
+            number = len(self._catalog.locations.in_store(store))
             yield Difference(NO_STORE, store, detail=f"{number} images have data there, and it is not enabled")
 
     def of_usage(self) -> Iterator[Difference]:
-        """What the quota counts and the catalog does not, or the other way round; the images only where each account
-        is right by chance. Raises CatalogUnavailable."""
+        """What the quota counts and the catalog does not, or the other way round; single images only where the sum of
+        each account is right all the same. Raises CatalogUnavailable."""
         audit = compare(self._database)
         for finding in audit.wrong:
             yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
@@ -67,8 +67,8 @@ class Verification:
             yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
 
     def of_store(self, store: Store) -> Iterator[Difference]:
-        """What the catalog and one store make of each other. Raises StoreError, CatalogUnavailable."""
-        places = {place.key: place for place in self._catalog.places.in_store(store.identifier)}
+        """What differs between the catalog and one store. Raises StoreError, CatalogUnavailable."""
+        places = {place.key: place for place in self._catalog.locations.in_store(store.identifier)}
         if isinstance(store.driver, ListsObjects):
             with store.blamed():
                 sizes = {info.key: info.size for info in store.driver.objects()}
@@ -83,7 +83,9 @@ class Verification:
             if standings[key] in _WHY_UNKNOWN and _size(store, key) is not None:
                 yield Difference(UNKNOWN, store.identifier, key, detail=_WHY_UNKNOWN[standings[key]])
 
-    def _known(self, store: Store, places: Mapping[str, Place], sizes: Mapping[str, int]) -> Iterator[Difference]:
+    def _known(
+        self, store: Store, places: Mapping[str, CatalogLocation], sizes: Mapping[str, int]
+    ) -> Iterator[Difference]:
         suspects = [key for key, place in places.items() if key not in sizes or place.size not in (None, sizes[key])]
         for key in suspects:
             yield from self._again(store, places[key])
@@ -91,7 +93,7 @@ class Verification:
             for key in places.keys() - set(suspects):
                 yield from self._read(store, places[key])
 
-    def _again(self, store: Store, place: Place) -> Iterator[Difference]:
+    def _again(self, store: Store, place: CatalogLocation) -> Iterator[Difference]:
         size = _size(store, place.key)
         if size is None:
             found = Difference(MISSING, store.identifier, place.key, place.image_id, "the object is not in the store")
@@ -103,7 +105,7 @@ class Verification:
         if self._is_still(store, place):
             yield found
 
-    def _read(self, store: Store, place: Place) -> Iterator[Difference]:
+    def _read(self, store: Store, place: CatalogLocation) -> Iterator[Difference]:
         if not place.hash_algo or not place.hash_value:
             return
         try:
@@ -118,7 +120,7 @@ class Verification:
             detail = f"its {place.hash_algo} is {value}"
             yield Difference(DIGEST, store.identifier, place.key, place.image_id, detail)
 
-    def _is_still(self, store: Store, place: Place) -> bool:
+    def _is_still(self, store: Store, place: CatalogLocation) -> bool:
         return self._catalog.recovery.standings(store.identifier, [place.key])[place.key] is Standing.LIVE
 
 
@@ -138,13 +140,13 @@ def _digest(store: Store, key: str, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def _miscounted(finding: Finding) -> str:
+def _miscounted(finding: AuditedAccount) -> str:
     counted, true = _figures(finding.counted, finding.account), _figures(finding.true, finding.account)
     wrong = [f"{counted[name]} {name} are counted, not {true[name]}" for name in true if counted[name] != true[name]]
     owner = f"project {finding.account.owner}: " if finding.account.owner else ""
     return f"{owner}{', '.join(wrong)}: {_CURE}"
 
 
-def _figures(weight: Weight, account: Account) -> Mapping[str, int]:
+def _figures(charge: Charge, account: LedgerAccount) -> Mapping[str, int]:
     things = "objects" if account.store else "images"
-    return {"bytes in use": weight.used, "bytes held": weight.held, things: weight.images, "uploads": weight.uploads}
+    return {"bytes in use": charge.used, "bytes held": charge.held, things: charge.images, "uploads": charge.uploads}

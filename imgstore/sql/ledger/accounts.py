@@ -1,6 +1,7 @@
-"""Changing accounts: one UPDATE on each row, in a fixed order, with the limit in its condition where there is one.
+"""Changes accounts: one UPDATE for each row, in a fixed order, with the limit in its condition.
 
-No row is read before it is changed, so nothing comes between looking and changing, at any isolation, on any database.
+No row is read before it is changed. So nothing comes between the check and the change, at any isolation, on any
+database.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from imgstore import errors, quota
 from imgstore.limits import Allowance, Limits
 from imgstore.sql.failures import Contention
-from imgstore.sql.ledger.charges import NOTHING, Account, Weight, accounts_of
+from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount, accounts_of
 from imgstore.sql.ledger.schema import ACCOUNTS
 
-Changes: TypeAlias = Mapping[Account, Weight]
+Changes: TypeAlias = Mapping[LedgerAccount, Charge]
 
 LARGEST = 2**60
 """Bytes of one object, and of a limit, that fit into a column with room to add."""
@@ -26,34 +27,39 @@ LARGEST = 2**60
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of the accounts that one entry counts for. `spare`: bytes that must be left in each of them."""
+    """The limits of the accounts that one entry counts for. `headroom`: bytes that must stay free in each of them."""
 
-    allowances: Mapping[Account, Allowance]
-    spare: int = 0
+    allowances: Mapping[LedgerAccount, Allowance]
+    headroom: int = 0
 
-    def with_spare(self, spare: int) -> Bounds:
-        """The same, with bytes to be left."""
-        return Bounds(self.allowances, spare)
+    def with_headroom(self, headroom: int) -> Bounds:
+        """The same limits with another headroom."""
+        return Bounds(self.allowances, headroom)
 
 
 NO_BOUNDS = Bounds({})
+_NO_LIMIT = Allowance()
 
 
 def bounds_of(limits: Limits, owner: str, store: str = "") -> Bounds:
-    """The limits of an entry, asked for before the transaction."""
-    found: dict[Account, Allowance] = {}
-    for account in accounts_of(owner, store):
-        if not account.owner:
-            found[account] = limits.store(store)
-        else:
-            found[account] = limits.project_in_store(owner, store) if account.store else limits.project(owner)
-    return Bounds(found)
+    """The limits of an entry. Asked for before the transaction, because `limits` may ask another service."""
+    return Bounds({account: limit_of(limits, account) for account in accounts_of(owner, store)})
+
+
+def limit_of(limits: Limits, account: LedgerAccount) -> Allowance:
+    """The limit of an account."""
+    if not account.owner:
+        return limits.store(account.store)
+    if account.store:
+        return limits.project_in_store(account.owner, account.store)
+    return limits.project(account.owner)
 
 
 class Refused(Exception):
-    """A limit does not allow a change: of which account, what it has, what was wanted. `of_bytes`: the size's limit."""
+    """A limit forbids a change. `present` is what the account has, `wanted` the change; `of_bytes`: the limit is one of
+    bytes, not of a number."""
 
-    def __init__(self, account: Account, allowance: Allowance, present: Weight, wanted: Weight) -> None:
+    def __init__(self, account: LedgerAccount, allowance: Allowance, present: Charge, wanted: Charge) -> None:
         super().__init__(account)
         self.account = account
         self.allowance = allowance
@@ -65,52 +71,49 @@ class Refused(Exception):
         """The error for the client, with limit and figures."""
         if not self.of_bytes:
             return self._error_of_number()
-        limit, taken, wanted = self.allowance.size or 0, self.present.taken, self.wanted.taken
-        if self.account.owner and self.account.store:
-            return quota.store_quota_refusal(self.account.store, limit, taken, wanted)
-        refusal = quota.quota_refusal if self.account.owner else quota.capacity_refusal
-        return self._named(refusal(limit, taken, wanted))
+        figures = (self.allowance.size or 0, self.present.taken, self.wanted.taken)
+        if not self.account.owner:
+            full = quota.capacity_refusal(*figures)
+            if isinstance(full, errors.StoreError):
+                full.store = self.account.store
+            return full
+        if self.account.store:
+            return quota.store_quota_refusal(self.account.store, *figures)
+        return quota.quota_refusal(*figures)
 
     def _error_of_number(self) -> errors.ImgstoreError:
         if _passes(self.present.images + self.wanted.images, self.allowance.images):
             return quota.images_refusal(self.allowance.images or 0, self.present.images)
         return quota.uploads_refusal(self.allowance.uploads or 0, self.present.uploads)
 
-    def _named(self, error: errors.ImgstoreError) -> errors.ImgstoreError:
-        if isinstance(error, errors.StoreError):
-            error.store = self.account.store
-        return error
-
 
 def change(connection: sa.Connection, changes: Changes, bounds: Bounds = NO_BOUNDS) -> None:
-    """Changes the accounts, in the order of locks. Raises Refused where `bounds` do not allow it."""
+    """Changes the accounts, in the order of locks. Raises Refused if `bounds` forbid it."""
     for account in sorted(changes, key=lambda each: each.rank):
         if changes[account] != NOTHING or account in bounds.allowances:
-            _change(connection, account, changes[account], bounds.allowances.get(account), bounds.spare)
+            _change(connection, account, changes[account], bounds.allowances.get(account, _NO_LIMIT), bounds.headroom)
 
 
-def present(connection: sa.Connection, account: Account, *, lock: bool = False) -> Weight | None:
-    """What an account has; None if there is none yet."""
+def present(connection: sa.Connection, account: LedgerAccount, *, lock: bool = False) -> Charge | None:
+    """What an account has; None if the account does not exist yet."""
     query = sa.select(ACCOUNTS).where(*same(account))
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
-    return None if row is None else weight_of(row)
+    return None if row is None else charge_of(row)
 
 
-def weight_of(row: sa.Row[tuple[Any, ...]]) -> Weight:
-    """What a row of the table has."""
-    return Weight(row.used_bytes, row.held_bytes, row.images, row.uploads)
+def charge_of(row: sa.Row[tuple[Any, ...]]) -> Charge:
+    """What the account in a row has."""
+    return Charge(row.used_bytes, row.held_bytes, row.images, row.uploads)
 
 
-def open_account(connection: sa.Connection, account: Account) -> None:
-    """Makes the row where it is missing; a no-op if somebody else does at the same time."""
-    values = {
-        "owner": account.owner,
-        "store": account.store,
-        "used_bytes": 0,
-        "held_bytes": 0,
-        "images": 0,
-        "uploads": 0,
-    }
+def columns_of(has: Charge) -> dict[str, int]:
+    """The columns of an account that has so much."""
+    return {"used_bytes": has.used, "held_bytes": has.held, "images": has.images, "uploads": has.uploads}
+
+
+def open_account(connection: sa.Connection, account: LedgerAccount) -> None:
+    """Makes the account's row, unless it exists or somebody else makes it at the same time."""
+    values = {"owner": account.owner, "store": account.store, **columns_of(NOTHING)}
     kind = connection.dialect.name
     if kind == "mysql":
         connection.execute(mysql.insert(ACCOUNTS).values(**values).prefix_with("IGNORE"))
@@ -121,33 +124,25 @@ def open_account(connection: sa.Connection, account: Account) -> None:
 
 
 def _change(
-    connection: sa.Connection, account: Account, wanted: Weight, allowance: Allowance | None, spare: int
+    connection: sa.Connection, account: LedgerAccount, wanted: Charge, allowance: Allowance, headroom: int
 ) -> None:
-    statement = (
-        sa.update(ACCOUNTS)
-        .where(*same(account), *_conditions(wanted, allowance or Allowance(), spare))
-        .values(
-            used_bytes=ACCOUNTS.c.used_bytes + wanted.used,
-            held_bytes=ACCOUNTS.c.held_bytes + wanted.held,
-            images=ACCOUNTS.c.images + wanted.images,
-            uploads=ACCOUNTS.c.uploads + wanted.uploads,
-        )
-    )
+    fitting = sa.update(ACCOUNTS).where(*same(account), *_conditions(wanted, allowance, headroom))
+    statement = fitting.values({name: ACCOUNTS.c[name] + more for name, more in columns_of(wanted).items()})
     if connection.execute(statement).rowcount == 1:
         return
     found = present(connection, account)
     if found is None:
         open_account(connection, account)
-        _change(connection, account, wanted, allowance, spare)
+        _change(connection, account, wanted, allowance, headroom)
         return
-    _refuse(account, allowance or Allowance(), found, wanted, spare)
+    _refuse(account, allowance, found, wanted, headroom)
 
 
-def _conditions(wanted: Weight, allowance: Allowance, spare: int) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: Charge, allowance: Allowance, headroom: int) -> list[sa.ColumnElement[bool]]:
     conditions = []
     if allowance.size is not None:
         taken = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes
-        conditions.append(taken <= min(allowance.size, LARGEST) - spare - wanted.taken)
+        conditions.append(taken <= min(allowance.size, LARGEST) - headroom - wanted.taken)
     if allowance.images is not None and wanted.images > 0:
         conditions.append(ACCOUNTS.c.images <= allowance.images - wanted.images)
     if allowance.uploads is not None and wanted.uploads > 0:
@@ -155,21 +150,21 @@ def _conditions(wanted: Weight, allowance: Allowance, spare: int) -> list[sa.Col
     return conditions
 
 
-def _refuse(account: Account, allowance: Allowance, found: Weight, wanted: Weight, spare: int) -> None:
+def _refuse(account: LedgerAccount, allowance: Allowance, found: Charge, wanted: Charge, headroom: int) -> None:
     after = found + wanted
     numbers = (
         _passes(after.images, allowance.images) and wanted.images > 0,
         _passes(after.uploads, allowance.uploads) and wanted.uploads > 0,
     )
-    if _passes(after.taken + spare, allowance.size) or any(numbers):
+    if _passes(after.taken + headroom, allowance.size) or any(numbers):
         raise Refused(account, allowance, found, wanted)
-    raise Contention("The quota changed at the same moment.")  # room was made between the two statements
+    raise Contention("The quota changed at the same moment.")  # by somebody between the two statements
 
 
 def _passes(value: int, limit: int | None) -> bool:
     return limit is not None and value > limit
 
 
-def same(account: Account) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition of an account's row."""
+def same(account: LedgerAccount) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition that selects an account's row."""
     return ACCOUNTS.c.owner == account.owner, ACCOUNTS.c.store == account.store

@@ -1,4 +1,4 @@
-"""The ledger as the catalog's books, where the two share a database (see `imgstore.sql.quota_hooks`)."""
+"""The ledger as the catalog's `QuotaHooks`, where the two share a database."""
 
 from __future__ import annotations
 
@@ -10,54 +10,51 @@ import sqlalchemy as sa
 from imgstore.model import Attempt, Location
 from imgstore.sql.ledger import entries
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds, Refused
-from imgstore.sql.ledger.entries import Entry, Place
+from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.schema import USED
+from imgstore.sql.quota_hooks import QuotaHooks
 
 
-class LedgerBooks:
-    """Implements `Books` on a ledger."""
+class LedgerHooks(QuotaHooks):
+    """Keeps a ledger in step with the catalog."""
 
     def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     def bounds(self, owner: str) -> object:
-        """See Books."""
         return self._ledger.bounds(owner)
 
-    def image_added(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        """See Books."""
+    def image_created(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
         with _refusals():
             entries.add_image(connection, image_id, owner, _bounds(bounds))
 
-    def image_given(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
-        """See Books."""
+    def owner_changed(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
         with _refusals():
-            entries.give_image(connection, image_id, owner, _bounds(bounds))
+            entries.change_owner(connection, image_id, owner, _bounds(bounds))
 
-    def image_removed(self, connection: sa.Connection, image_id: str) -> None:
-        """See Books."""
+    def image_deleted(self, connection: sa.Connection, image_id: str) -> None:
         entries.remove_image(connection, image_id)
 
-    def stored(self, connection: sa.Connection, attempt: Attempt, locations: Sequence[Location], size: int) -> None:
-        """See Books. An object that was never held counts all the same: the catalog has it. In the order of the stores,
-        as all locks are taken."""
-        for place in sorted((Place(location.store, location.key) for location in locations), key=lambda at: at.store):
-            if not entries.settle(connection, place, size):
-                entry = Entry(place, attempt.owner, attempt.image_id, attempt.number, USED, size)
+    def objects_stored(
+        self, connection: sa.Connection, attempt: Attempt, locations: Sequence[Location], size: int
+    ) -> None:
+        """Sorted by store: every transaction takes its locks in that order. An object that was never held counts all
+        the same, because the catalog has it."""
+        for location in sorted(locations, key=lambda each: each.store):
+            object_id = ObjectId(location.store, location.key)
+            if not entries.settle(connection, object_id, size):
+                entry = LedgerEntry(object_id, attempt.owner, attempt.image_id, attempt.number, USED, size)
                 entries.adopt(connection, entry)
 
-    def let_go(self, connection: sa.Connection, store: str, key: str) -> None:
-        """See Books."""
-        entries.let_go(connection, Place(store, key))
+    def object_unused(self, connection: sa.Connection, store: str, key: str) -> None:
+        entries.mark_removing(connection, ObjectId(store, key))
 
-    def removed(self, connection: sa.Connection, store: str, key: str) -> None:
-        """See Books."""
-        entries.forget(connection, Place(store, key))
+    def object_removed(self, connection: sa.Connection, store: str, key: str) -> None:
+        entries.forget(connection, ObjectId(store, key))
 
-    def settled(self, attempt: Attempt, store: str) -> None:
-        """See Books."""
-        self._ledger.ended(Place(store, attempt.key))
+    def settlement_committed(self, attempt: Attempt, store: str) -> None:
+        self._ledger.ended(ObjectId(store, attempt.key))
 
 
 def _bounds(value: object) -> Bounds:

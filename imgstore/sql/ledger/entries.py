@@ -1,17 +1,19 @@
-"""The steps of the ledger, each in the caller's transaction: an entry is locked, changed, and the accounts follow.
+"""The steps of the ledger. Each locks an entry in the caller's transaction, changes it, and changes the accounts.
 
-A step that was taken already is a no-op, so a retry and recovery may take it again.
+A step that was taken before does nothing, so a retry and recovery may take it again.
 
-    reserve   -> held            settle   held -> used           let_go   held, used -> removing
-    extend    held grows         release  held -> (gone)         forget   any -> (gone)
+    reserve   -> held            settle   held -> used           mark_removing   held, used -> removing
+    extend    held grows         release  held -> (gone)         forget          any -> (gone)
     shrink    held shrinks       adopt    any -> used
 
-Held is also what has joined a held entry of the same attempt; where that one is released another is held in its place.
+An attempt that writes to several stores has one entry `held` and the others `joined`, so that it counts as one upload.
+Every step treats a joined entry as a held one. If `release` takes the held entry away, it makes a joined one held.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -20,23 +22,23 @@ from imgstore import errors
 from imgstore.sql.clock import Now
 from imgstore.sql.ledger import accounts
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds
-from imgstore.sql.ledger.charges import Account, Share, Weight, accounts_of, difference
-from imgstore.sql.ledger.schema import ENTRIES, GOING, HELD, HOLDING, IMAGE, JOINED, USED
+from imgstore.sql.ledger.charges import Charge, EntryState, LedgerAccount, accounts_of, charge, difference
+from imgstore.sql.ledger.schema import ENTRIES, HELD, HOLDING, IMAGE, JOINED, REMOVING, USED
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An object: store and key. An image's own entry has no store, and the image's identifier for a key."""
+class ObjectId:
+    """Names an object by store and key. The entry of an image has no store, and the image's identifier for a key."""
 
     store: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A row of the ledger. `size` in bytes; `attempt`: the number of the attempt that wrote, or writes, the object."""
 
-    place: Place
+    object_id: ObjectId
     owner: str
     image_id: str
     attempt: int
@@ -44,45 +46,13 @@ class Entry:
     size: int
 
     @property
-    def share(self) -> Share:
-        """What it counts as."""
-        return Share(self.state, self.size)
+    def counted(self) -> EntryState:
+        """What decides how much the entry counts."""
+        return EntryState(self.state, self.size)
 
 
-class Gone(Exception):
-    """The hold is not there any more: its attempt counted as dead, and it was taken away."""
-
-
-def image_place(image_id: str) -> Place:
-    """The place of an image's own entry."""
-    return Place("", image_id)
-
-
-def reserve(connection: sa.Connection, entry: Entry, bounds: Bounds, *, holder: str, lease: int) -> None:
-    """Sets `entry.size` bytes aside; an upload more, if its attempt holds nothing yet. Raises Refused,
-    CatalogUnavailable if the place is taken."""
-    if _is_held(connection, entry.image_id, entry.attempt):
-        entry = replace(entry, state=JOINED)
-    held = {"holder": holder, "expires_at": Now() + 1000 * lease}
-    _insert(connection, entry, **held)
-    _follow(connection, entry, None, entry.share, bounds)
-
-
-def extend(connection: sa.Connection, place: Place, total: int, slack: int, bounds: Bounds, *, owner: str) -> int:
-    """Makes a hold `total` bytes, and `slack` bytes more, unless it is larger; returns what it is then.
-
-    Raises Gone, Refused, OwnerChanged (the bounds are not those of the owner).
-    """
-    entry = _held(connection, place)
-    if entry is None:
-        raise Gone
-    if entry.owner != owner:
-        raise OwnerChanged(entry.owner)
-    size = max(entry.size, total + slack)
-    _update(connection, place, bytes=size, reported=total, tight=False)
-    if size > entry.size:
-        _follow(connection, entry, entry.share, Share(entry.state, size), bounds)
-    return size
+class HoldGone(Exception):
+    """Somebody took the hold away: its attempt counted as dead."""
 
 
 class OwnerChanged(Exception):
@@ -93,153 +63,198 @@ class OwnerChanged(Exception):
         self.owner = owner
 
 
-def shrink(connection: sa.Connection, place: Place, total: int) -> int:
-    """Gives back what a hold has beyond `total` bytes; returns what it is then. Raises Gone."""
-    entry = _held(connection, place)
-    if entry is None:
-        raise Gone
-    size = min(entry.size, total)
-    _update(connection, place, bytes=size, reported=size, tight=False)
-    _follow(connection, entry, entry.share, Share(entry.state, size))
+def image_object_id(image_id: str) -> ObjectId:
+    """Names the entry of an image."""
+    return ObjectId("", image_id)
+
+
+def reserve(connection: sa.Connection, entry: LedgerEntry, bounds: Bounds, *, holder: str, lease: int) -> None:
+    """Sets `entry.size` bytes aside; counts an upload, unless the attempt holds something already.
+
+    Raises Refused, and CatalogUnavailable if the object has an entry already.
+    """
+    if _is_held(connection, entry.image_id, entry.attempt):
+        entry = replace(entry, state=JOINED)
+    _insert(connection, entry, holder=holder, expires_at=Now() + 1000 * lease)
+    _count(connection, entry, None, entry.counted, bounds)
+
+
+def extend(
+    connection: sa.Connection, object_id: ObjectId, total: int, spare: int, bounds: Bounds, *, owner: str
+) -> int:
+    """Makes a hold `total + spare` bytes, unless it is larger; returns its size.
+
+    Raises HoldGone, Refused, OwnerChanged (`bounds` are those of another owner).
+    """
+    entry = _held(connection, object_id)
+    if entry.owner != owner:
+        raise OwnerChanged(entry.owner)
+    size = max(entry.size, total + spare)
+    _update(connection, object_id, bytes=size, reported=total, tight=False)
+    if size > entry.size:
+        _count(connection, entry, entry.counted, EntryState(entry.state, size), bounds)
     return size
 
 
-def settle(connection: sa.Connection, place: Place, size: int) -> bool:
-    """A hold becomes a usage of `size` bytes. False if there is none (any more)."""
-    entry = _held(connection, place)
-    if entry is not None:
-        _become(connection, entry, Share(USED, size))
-    return entry is not None
+def shrink(connection: sa.Connection, object_id: ObjectId, total: int) -> int:
+    """Gives back what a hold has beyond `total` bytes; returns its size. Raises HoldGone."""
+    entry = _held(connection, object_id)
+    size = min(entry.size, total)
+    _update(connection, object_id, bytes=size, reported=size, tight=False)
+    _count(connection, entry, entry.counted, EntryState(entry.state, size))
+    return size
 
 
-def release(connection: sa.Connection, place: Place) -> bool:
-    """A hold ends without a trace; its upload may go on in other stores. False if there is none (any more)."""
-    there = connection.scalar(sa.select(ENTRIES.c.image_id).where(*_is(place)))
-    found = {} if there is None else {entry.place: entry for entry in of_image(connection, there)}  # the order of locks
-    entry = found.pop(place, None)
+def settle(connection: sa.Connection, object_id: ObjectId, size: int) -> bool:
+    """Makes a hold a usage of `size` bytes. False if there is no hold (any more)."""
+    entry = find(connection, object_id)
+    if entry is None or entry.state not in HOLDING:
+        return False
+    _become(connection, entry, EntryState(USED, size))
+    return True
+
+
+def release(connection: sa.Connection, object_id: ObjectId) -> bool:
+    """Removes a hold; its upload may go on in other stores. False if there is no hold (any more)."""
+    image_id = connection.scalar(sa.select(ENTRIES.c.image_id).where(*_is(object_id)))
+    found = {} if image_id is None else {entry.object_id: entry for entry in of_image(connection, image_id)}
+    entry = found.pop(object_id, None)
     if entry is None or entry.state not in HOLDING:
         return False
     _become(connection, entry, None)
     joined = [other for other in found.values() if other.state == JOINED and other.attempt == entry.attempt]
     if entry.state == HELD and joined:
-        _update(connection, joined[0].place, state=HELD)
-        _follow(connection, joined[0], joined[0].share, Share(HELD, joined[0].size))
+        _update(connection, joined[0].object_id, state=HELD)
+        _count(connection, joined[0], joined[0].counted, EntryState(HELD, joined[0].size))
     return True
 
 
-def adopt(connection: sa.Connection, entry: Entry) -> None:
-    """The entry is as given from now on, whatever there was: what the catalog has is the truth. No limit is asked."""
-    present = find(connection, entry.place)
-    if present is None:
-        _insert(connection, entry)
-        _follow(connection, entry, None, entry.share)
-    elif present != entry:
+def adopt(connection: sa.Connection, entry: LedgerEntry) -> None:
+    """Replaces the entry, if any, by this one. Asks no limit: what the catalog has is the truth."""
+    present = find(connection, entry.object_id)
+    if present == entry:
+        return
+    if present is not None:
         _become(connection, present, None)
-        adopt(connection, entry)
+    _insert(connection, entry)
+    _count(connection, entry, None, entry.counted)
 
 
-def let_go(connection: sa.Connection, place: Place) -> None:
-    """No image has the object any more, which may still be in its store: it counts for the store alone."""
-    entry = find(connection, place)
+def mark_removing(connection: sa.Connection, object_id: ObjectId) -> None:
+    """No image has the object any more, but it may still be in its store: it counts for the store alone."""
+    entry = find(connection, object_id)
     if entry is not None and entry.state in (*HOLDING, USED):
-        _become(connection, entry, Share(GOING, entry.size))
+        _become(connection, entry, EntryState(REMOVING, entry.size))
 
 
-def forget(connection: sa.Connection, place: Place) -> None:
+def forget(connection: sa.Connection, object_id: ObjectId) -> None:
     """The object, or the image, is gone."""
-    entry = find(connection, place)
+    entry = find(connection, object_id)
     if entry is not None:
         _become(connection, entry, None)
 
 
 def add_image(connection: sa.Connection, image_id: str, owner: str, bounds: Bounds) -> None:
-    """An image more. Raises Refused."""
-    entry = Entry(image_place(image_id), owner, image_id, 0, IMAGE, 0)
-    if find(connection, entry.place) is None:
+    """Counts an image. Raises Refused."""
+    entry = LedgerEntry(image_object_id(image_id), owner, image_id, 0, IMAGE, 0)
+    if find(connection, entry.object_id) is None:
         _insert(connection, entry)
-        _follow(connection, entry, None, entry.share, bounds)
+        _count(connection, entry, None, entry.counted, bounds)
 
 
 def remove_image(connection: sa.Connection, image_id: str) -> None:
-    """The image is deleted: its objects are let go of; what an attempt is still writing is that attempt's matter."""
+    """The image is deleted and its objects are to be removed. An attempt under way ends its own holds."""
     for entry in of_image(connection, image_id):
         if entry.state == IMAGE:
             _become(connection, entry, None)
         elif entry.state == USED:
-            _become(connection, entry, Share(GOING, entry.size))
+            _become(connection, entry, EntryState(REMOVING, entry.size))
 
 
-def give_image(connection: sa.Connection, image_id: str, owner: str, bounds: Bounds) -> None:
-    """The image, with all that counts for it, is another project's. Raises Refused."""
-    changes: defaultdict[Account, Weight] = defaultdict(Weight)
+def change_owner(connection: sa.Connection, image_id: str, owner: str, bounds: Bounds) -> None:
+    """Moves all entries of the image to another project. Raises Refused."""
+    changes: defaultdict[LedgerAccount, Charge] = defaultdict(Charge)
     for entry in of_image(connection, image_id):
-        for mine, sign in ((entry.owner, -1), (owner, 1)):
-            for account in accounts_of(mine, entry.place.store):
-                part = difference(None, entry.share, account)
-                changes[account] += part if sign > 0 else -part
-        _update(connection, entry.place, owner=owner)
+        for account in accounts_of(entry.owner, entry.object_id.store):
+            changes[account] += -charge(entry.counted, account)
+        for account in accounts_of(owner, entry.object_id.store):
+            changes[account] += charge(entry.counted, account)
+        _update(connection, entry.object_id, owner=owner)
     allowances = {account: limit for account, limit in bounds.allowances.items() if account.owner == owner}
     accounts.change(connection, changes, Bounds(allowances))
 
 
-def find(connection: sa.Connection, place: Place) -> Entry | None:
-    """The entry of a place, locked."""
-    row = connection.execute(sa.select(ENTRIES).where(*_is(place)).with_for_update()).one_or_none()
+def find(connection: sa.Connection, object_id: ObjectId) -> LedgerEntry | None:
+    """The entry of an object, locked."""
+    row = connection.execute(sa.select(ENTRIES).where(*_is(object_id)).with_for_update()).one_or_none()
     return None if row is None else entry_of(row)
 
 
-def of_image(connection: sa.Connection, image_id: str) -> list[Entry]:
-    """The entries of an image, locked; in the order of their stores, as the accounts are."""
+def of_image(connection: sa.Connection, image_id: str) -> list[LedgerEntry]:
+    """The entries of an image, locked in the order of their stores, as accounts are."""
     query = sa.select(ENTRIES).where(ENTRIES.c.image_id == image_id).order_by(ENTRIES.c.store, ENTRIES.c.key)
     return [entry_of(row) for row in connection.execute(query.with_for_update())]
 
 
-def entry_of(row: sa.Row[tuple[object, ...]]) -> Entry:
-    """The entry that a row is."""
-    return Entry(Place(row.store, row.key), row.owner, row.image_id, row.attempt, row.state, row.bytes)
+def entry_of(row: sa.Row[tuple[object, ...]]) -> LedgerEntry:
+    """The entry in a row."""
+    return LedgerEntry(ObjectId(row.store, row.key), row.owner, row.image_id, row.attempt, row.state, row.bytes)
 
 
-def _held(connection: sa.Connection, place: Place) -> Entry | None:
-    entry = find(connection, place)
-    return entry if entry is not None and entry.state in HOLDING else None
+def counting_for(account: LedgerAccount) -> list[sa.ColumnElement[bool]]:
+    """The condition of the entries that count for an account."""
+    columns = ((ENTRIES.c.owner, account.owner), (ENTRIES.c.store, account.store))
+    return [column == value for column, value in columns if value]
+
+
+def _held(connection: sa.Connection, object_id: ObjectId) -> LedgerEntry:
+    entry = find(connection, object_id)
+    if entry is None or entry.state not in HOLDING:
+        raise HoldGone
+    return entry
 
 
 def _is_held(connection: sa.Connection, image_id: str, attempt: int) -> bool:
-    """Whether an attempt holds something. Not locked: an attempt's own thread reserves for it, and nobody else."""
+    """Whether an attempt holds something. It needs no lock: only the attempt's own thread reserves for it."""
     held = sa.select(ENTRIES.c.key).where(ENTRIES.c.image_id == image_id, ENTRIES.c.state == HELD)
     return connection.execute(held.where(ENTRIES.c.attempt == attempt)).first() is not None
 
 
-def _become(connection: sa.Connection, entry: Entry, share: Share | None) -> None:
-    if share is None:
-        connection.execute(sa.delete(ENTRIES).where(*_is(entry.place)))
+def _become(connection: sa.Connection, entry: LedgerEntry, after: EntryState | None) -> None:
+    if after is None:
+        connection.execute(sa.delete(ENTRIES).where(*_is(entry.object_id)))
     else:
-        ended = {"holder": None, "expires_at": None, "tight": False}
-        _update(connection, entry.place, state=share.state, bytes=share.size, reported=share.size, **ended)
-    _follow(connection, entry, entry.share, share)
+        values = {"state": after.state, "bytes": after.size, "reported": after.size}
+        _update(connection, entry.object_id, holder=None, expires_at=None, tight=False, **values)
+    _count(connection, entry, entry.counted, after)
 
 
-def _follow(
-    connection: sa.Connection, entry: Entry, before: Share | None, after: Share | None, bounds: Bounds = NO_BOUNDS
+def _count(
+    connection: sa.Connection,
+    entry: LedgerEntry,
+    before: EntryState | None,
+    after: EntryState | None,
+    bounds: Bounds = NO_BOUNDS,
 ) -> None:
-    changes = {account: difference(before, after, account) for account in accounts_of(entry.owner, entry.place.store)}
+    counting = accounts_of(entry.owner, entry.object_id.store)
+    changes: Mapping[LedgerAccount, Charge] = {account: difference(before, after, account) for account in counting}
     accounts.change(connection, changes, bounds)
 
 
-def _insert(connection: sa.Connection, entry: Entry, **more: object) -> None:
+def _insert(connection: sa.Connection, entry: LedgerEntry, **more: object) -> None:
     values = {
-        "store": entry.place.store, "key": entry.place.key, "owner": entry.owner, "image_id": entry.image_id,
+        "store": entry.object_id.store, "key": entry.object_id.key, "owner": entry.owner, "image_id": entry.image_id,
         "attempt": entry.attempt, "state": entry.state, "bytes": entry.size, "reported": entry.size, "tight": False,
     }  # fmt: skip
     try:
         connection.execute(sa.insert(ENTRIES).values(**values, **more))
     except sa.exc.IntegrityError as error:
-        raise errors.CatalogUnavailable("An entry of the quota is in the way: try again.", retry_after=1) from error
+        raise errors.CatalogUnavailable("The quota counts this object already: try again.", retry_after=1) from error
 
 
-def _update(connection: sa.Connection, place: Place, **values: object) -> None:
-    connection.execute(sa.update(ENTRIES).where(*_is(place)).values(**values))
+def _update(connection: sa.Connection, object_id: ObjectId, **values: object) -> None:
+    connection.execute(sa.update(ENTRIES).where(*_is(object_id)).values(**values))
 
 
-def _is(place: Place) -> tuple[sa.ColumnElement[bool], ...]:
-    return ENTRIES.c.store == place.store, ENTRIES.c.key == place.key
+def _is(object_id: ObjectId) -> tuple[sa.ColumnElement[bool], ...]:
+    return ENTRIES.c.store == object_id.store, ENTRIES.c.key == object_id.key

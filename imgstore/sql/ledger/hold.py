@@ -1,12 +1,14 @@
-"""A hold on the ledger: what one session has set aside, and how it asks for more without asking for every chunk.
+"""A hold on the ledger: the quota that one session has set aside.
 
-Where the size is known the hold has it from the begin. Where it is not the hold grows in slabs: what is needed now, and
-some more, so that the next chunks cost nothing. A slab is taken only where three times as much is left for others after
-it, and it shrinks as the limit comes near, down to nothing: there each chunk is asked for, and the limit is met to the
-byte. Slack that was taken while there was room is given back when somebody else would be refused because of it
-(`keeper`), so nobody is refused while what others have not written yet would do.
+If the size is known, the hold has all of it from the beginning. If not, the hold grows in slabs: each time it takes
+what it needs now and some spare bytes, so that the next chunks cost no transaction. It takes spare bytes only if three
+times as many stay free afterwards. So slabs shrink as the limit comes near; at the end each chunk is asked for, and the
+limit is met to the byte.
 
-The thread that owns the session extends and ends; the keeper's thread shrinks. What this module refuses to do: SQL.
+Spare bytes that were taken earlier may be missing now. Then whoever is short of them asks for them, and `HoldKeeper`
+returns them: nobody is refused because of bytes that another session has set aside and not written.
+
+The session's own thread extends and ends the hold; the keeper's thread returns spare bytes.
 """
 
 from __future__ import annotations
@@ -19,42 +21,39 @@ from typing import Protocol
 from imgstore import errors
 from imgstore.model import MIB
 from imgstore.sql.ledger.accounts import Refused
-from imgstore.sql.ledger.entries import Gone, Place
+from imgstore.sql.ledger.entries import HoldGone, ObjectId
 
 SMALLEST_SLAB, LARGEST_SLAB = MIB // 16, 64 * MIB
-SHARE_OF_TOTAL = 4
+LARGEST_FRACTION = 4
 """A slab is at most a quarter of what has been written."""
 PAUSE = 16
-"""Extensions without slack after the smallest slab was refused, until one is tried again."""
+"""After the smallest slab was refused: so many extensions go without spare bytes before the next try."""
 
 
-class Teller(Protocol):
-    """What a hold asks of its ledger; each is a transaction."""
+class HoldTransactions(Protocol):
+    """What a hold asks of its ledger. Each method but `reclaim` is one transaction."""
 
-    def extend(self, hold: SqlHold, total: int, slack: int) -> int:
-        """Makes the hold `total + slack` bytes, leaving room for others if there is slack; returns its size.
-
-        Raises Refused, Gone.
-        """
+    def extend(self, hold: SqlHold, total: int, spare: int) -> int:
+        """Makes the hold `total + spare` bytes if `3 * spare` stay free; returns its size. Raises Refused, HoldGone."""
 
     def shrink(self, hold: SqlHold, total: int) -> int:
-        """Makes the hold `total` bytes. Raises Gone."""
+        """Makes the hold `total` bytes. Raises HoldGone."""
 
     def end(self, hold: SqlHold, actual: int | None) -> None:
-        """The hold is settled for `actual` bytes, or released (None). Does not fail."""
+        """Settles the hold for `actual` bytes, or releases it (None). Does not fail."""
 
-    def patience(self, hold: SqlHold) -> Callable[[Refused], None]:
-        """Waits for slack of others, or raises the error that a refusal is."""
+    def reclaim(self, object_id: ObjectId) -> Callable[[Refused], None]:
+        """A function that waits for spare bytes of others, or raises the error of the refusal."""
 
 
 class SqlHold:
-    """See Hold of `imgstore.quota`. `size`: what is held already; `known`: it is the size, there is nothing to give."""
+    """See Hold of `imgstore.quota`. `size`: what is held already; `known`: that is the size, so nothing is spare."""
 
-    def __init__(self, teller: Teller, place: Place, owner: str, size: int, *, known: bool) -> None:
-        self.place = place
+    def __init__(self, ledger: HoldTransactions, object_id: ObjectId, owner: str, size: int, *, known: bool) -> None:
+        self.object_id = object_id
         self.owner = owner
         self.known = known
-        self._teller = teller
+        self._ledger = ledger
         self._size = size
         self._total = 0
         self._slab = SMALLEST_SLAB
@@ -68,21 +67,21 @@ class SqlHold:
             if not self._open or total <= self._size:
                 self._total = max(self._total, total)
                 return
-        wait = self._teller.patience(self)
+        wait = self._ledger.reclaim(self.object_id)
         while True:
             try:
                 self._extend(total)
                 return
             except Refused as refused:
                 wait(refused)
-            except Gone as gone:
+            except HoldGone as gone:
                 raise errors.ImageGone("The upload took too long without a sign of life: it was ended.") from gone
 
-    def give_slack(self) -> None:
-        """Gives back what was set aside and not written, or says that there is nothing; for the keeper."""
-        with self._lock, contextlib.suppress(Gone):
+    def return_spare(self) -> None:
+        """Returns what was set aside and not written; for the keeper."""
+        with self._lock, contextlib.suppress(HoldGone):
             if self._open:
-                self._size = self._teller.shrink(self, self._total)
+                self._size = self._ledger.shrink(self, self._total)
                 self._slab, self._pause = 0, PAUSE
 
     def settle(self, actual: int) -> None:
@@ -94,7 +93,7 @@ class SqlHold:
         self._end(None)
 
     def forget(self) -> None:
-        """The hold was ended in a transaction of the catalog."""
+        """A transaction of the catalog has ended the hold."""
         with self._lock:
             self._open = False
 
@@ -102,22 +101,22 @@ class SqlHold:
         with self._lock:
             if self._open:
                 self._open = False
-                self._teller.end(self, actual)
+                self._ledger.end(self, actual)
 
     def _extend(self, total: int) -> None:
-        """With a slab, or a smaller one, or none. Raises Refused if even that is too much."""
+        """Takes a slab, or a smaller one, or none. Raises Refused if even that is too much."""
         with self._lock:
             while slab := self._next_slab(total):
                 with contextlib.suppress(Refused):
-                    self._grown(total, slab)
+                    self._grow(total, slab)
                     self._slab = min(2 * slab, LARGEST_SLAB)
                     return
                 self._slab = slab // 8 if slab // 8 >= SMALLEST_SLAB else 0
                 self._pause = PAUSE
-            self._grown(total, 0)
+            self._grow(total, 0)
 
-    def _grown(self, total: int, slack: int) -> None:
-        self._size = self._teller.extend(self, total, slack)
+    def _grow(self, total: int, spare: int) -> None:
+        self._size = self._ledger.extend(self, total, spare)
         self._total = total
 
     def _next_slab(self, total: int) -> int:
@@ -125,4 +124,4 @@ class SqlHold:
             self._pause -= 1
             if self._pause < 0:
                 self._slab = SMALLEST_SLAB
-        return min(self._slab, max(total // SHARE_OF_TOTAL, SMALLEST_SLAB)) if self._slab else 0
+        return min(self._slab, max(total // LARGEST_FRACTION, SMALLEST_SLAB)) if self._slab else 0

@@ -1,8 +1,8 @@
-"""Asking others for slack: what their uploads of unknown size have set aside and not written.
+"""Asks other uploads for their spare bytes: what those of unknown size have set aside and not written.
 
-A refusal is final only where the limit would be passed even if nobody had slack. Otherwise the holds that have some are
-marked, their processes give it back at their next look, and whoever was refused tries again. A process that is dead or
-stopped gives nothing back: after `patience` the refusal stands, and its holds end when they expire.
+A refusal is final if the limit would be passed even without any spare bytes. Otherwise whoever was refused marks the
+holds that have some, their processes return them within one tick, and the refused upload tries again. A process that is
+dead or stopped returns nothing: after `patience` seconds the refusal stands. Its holds end when they expire.
 """
 
 from __future__ import annotations
@@ -15,53 +15,46 @@ import sqlalchemy as sa
 
 from imgstore.sql.database import Database
 from imgstore.sql.ledger.accounts import Refused, same
-from imgstore.sql.ledger.charges import Account
-from imgstore.sql.ledger.entries import Place
+from imgstore.sql.ledger.entries import ObjectId, counting_for
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING
 
 
-class Patience:
-    """How one who was refused waits. `tick` is that of the keepers, `wake` that of this process's own; in seconds."""
+class Reclaim:
+    """Waits on behalf of one refused upload. `tick` (seconds) is the keepers'; `wake` wakes this process's keeper."""
 
     def __init__(
-        self, database: Database, place: Place, *, tick: float, patience: float, wake: Callable[[], None]
+        self, database: Database, object_id: ObjectId, *, tick: float, patience: float, wake: Callable[[], None]
     ) -> None:
         self._database = database
-        self._place = place
+        self._object_id = object_id
         self._tick = tick
         self._wake = wake
         self._deadline = time.monotonic() + patience
 
     def __call__(self, refused: Refused) -> None:
-        """Returns when it is worth trying again; else raises the error that the refusal is."""
+        """Returns when it is worth trying again; else raises the error of the refusal."""
         late = time.monotonic() > self._deadline
-        if late or not refused.of_bytes or not self._database.change(lambda found: _ask(found, refused, self._place)):
+        if late or not refused.of_bytes or not self._ask(refused):
             raise refused.error() from refused
         self._wake()
         time.sleep(random.uniform(self._tick / 5, self._tick))  # noqa: S311 - so that two do not move in step
 
+    def _ask(self, refused: Refused) -> bool:
+        return self._database.change(lambda connection: _mark_spare(connection, refused, self._object_id))
 
-def _ask(connection: sa.Connection, refused: Refused, asking: Place) -> bool:
-    """Marks the holds that have slack. False where all of it would not be enough, as of one moment."""
+
+def _mark_spare(connection: sa.Connection, refused: Refused, asking: ObjectId) -> bool:
+    """Marks the holds that have spare bytes. False if all of them together, as of one moment, would not be enough."""
     others = (
         ENTRIES.c.state.in_(HOLDING),
         ENTRIES.c.bytes > ENTRIES.c.reported,
         sa.not_(sa.and_(ENTRIES.c.store == asking.store, ENTRIES.c.key == asking.key)),
-        *_counting_for(refused.account),
+        *counting_for(refused.account),
     )
-    slack = sa.select(sa.func.coalesce(sa.func.sum(ENTRIES.c.bytes - ENTRIES.c.reported), 0)).where(*others)
-    taken = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes - slack.scalar_subquery()
+    spare = sa.select(sa.func.coalesce(sa.func.sum(ENTRIES.c.bytes - ENTRIES.c.reported), 0)).where(*others)
+    taken = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes - spare.scalar_subquery()
     least = connection.scalar(sa.select(taken).where(*same(refused.account)))
     if int(least or 0) + refused.wanted.taken > (refused.allowance.size or 0):
         return False
     connection.execute(sa.update(ENTRIES).where(*others).values(tight=True))
     return True
-
-
-def _counting_for(account: Account) -> list[sa.ColumnElement[bool]]:
-    conditions = []
-    if account.owner:
-        conditions.append(ENTRIES.c.owner == account.owner)
-    if account.store:
-        conditions.append(ENTRIES.c.store == account.store)
-    return conditions

@@ -1,32 +1,32 @@
 """The tables of the quota ledger, and what they mean. `imgstore/sql/migrations/ledger` makes them.
 
-`quota_entries` is the ledger: one row for each thing that counts, from before its first byte until it is gone. What the
-accounts say can be added up from it at any time.
+`quota_entries` is the ledger. It has one row for each thing that counts, from before the first byte until the thing is
+gone. The accounts are the sums of the entries, and can be computed again at any time.
 
     state     is                                      counts for
     image     an image, whether it has data or not    its owner's number of images
     held      an object that an attempt is writing    owner, owner in store, store: held bytes, an upload, an object
-    joined    one more object of the same attempt     the same, but for its owner no upload
+    joined    another object of the same attempt      the same, but no upload of its owner
     used      an object that an image has             owner, owner in store, store: used bytes, an object
     removing  an object that no image has any more    the store: used bytes, an object
 
-An object's entry has the object's place (store, key), which no other attempt ever has; so each step can be taken twice
-without harm, by whoever finds that it was not taken: an entry is held once, settled once, given back once. An image's
-own entry has the empty store and the image's identifier.
+An entry is known by its object's store and key, and no two attempts write under one key. So a step that comes twice,
+from whoever finds that it was not taken, changes nothing the second time. The entry of an image has the empty store,
+and the image's identifier for a key.
 
-An upload to several stores is one upload of its project, so one of its entries is `held` and the others have `joined`
-it. If that one is released, since its store is left out, another takes its place in the same transaction. In a store it
-is one upload in any case, as it has one object there.
+An upload to several stores is one upload of its project: one of its entries is `held`, the others have `joined` it. If
+the held one is released, because its store is left out, a joined one becomes held in the same transaction. In each
+store the upload counts as one anyway, because it has one object there.
 
-`bytes` of a held or joined entry is what is set aside, `reported` what the attempt had written, or was about to, when
-the two were last made equal: the difference is slack that can be given back. `tight` asks for it. `holder` is the
-process, which keeps `expires_at` (milliseconds by the database's clock) in the future; an attempt whose hold has
-expired is dead or cut off, and who takes the hold away asks the catalog first (see `SqlLedger.expired`).
+`bytes` of a held or joined entry is what is set aside; `reported` is what the attempt had written, or was about to, at
+the last extension. The difference is spare and can be returned; `tight` asks for it. `holder` is the process. It keeps
+`expires_at` (milliseconds by the database's clock) in the future. If a hold has expired, its process is dead or cut
+off; whoever takes the hold away asks the catalog first (see `SqlLedger.expired`).
 
-`quota_accounts` has a row for each limit that there may be: (owner, ""), (owner, store) and ("", store). It is what
-all processes go through: a reservation is an UPDATE on each of the three rows, in this order, with the limit in its
-condition, so two at once wait for each other and neither passes the limit. The order of locks is, everywhere: the row
-of the image, entries, accounts of projects, accounts of projects in stores, accounts of stores.
+`quota_accounts` has a row for each limit that there may be: (owner, ""), (owner, store) and ("", store). A reservation
+is an UPDATE on each of the three rows, in this order, with the limit in its condition. So two reservations at once wait
+for each other, and neither passes the limit. Everything takes its locks in this order: the row of the image, entries,
+accounts of projects, accounts of projects in stores, accounts of stores.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ import sqlalchemy as sa
 
 from imgstore.sql.types import TABLE, text
 
-IMAGE, HELD, JOINED, USED, GOING = "image", "held", "joined", "used", "removing"
+IMAGE, HELD, JOINED, USED, REMOVING = "image", "held", "joined", "used", "removing"
 HOLDING = (HELD, JOINED)
-"""Something is being written, and room set aside for it."""
+"""The states of a hold: an object is being written, and bytes are set aside for it."""
 
 METADATA = sa.MetaData()
 

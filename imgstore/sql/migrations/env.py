@@ -1,4 +1,4 @@
-"""Run by alembic: brings the tables of one part to a revision, in the transaction that `upgrading` has begun."""
+"""Alembic runs this: it brings the tables of one part to a revision, in the transaction that `upgrade` began."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Bytes between the event loop and the thread that owns a session, bounded in both directions (law 6).
+"""Pipes of bytes between the event loop and the thread that owns a session, with bounded memory in both directions.
 
-The thread waits on a condition, the event loop on an event, and neither runs ahead of the other: an upload's bytes are
-received when there is room for them, a download's are read when those before them were sent. `fail` and `stop` reach a
-side that waits at once; a driver that is in the middle of a call is never disturbed.
+The thread waits on a condition, the event loop on an event. Neither runs ahead: an upload's bytes are received when
+there is room for them, a download's bytes are read when the earlier ones were sent. `fail` and `stop` wake a side that
+waits; they never interrupt a driver's call.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from imgstore.model import Chunk
 T = TypeVar("T")
 
 MESSAGE_COST = 256
-"""Bytes that a message is charged besides its own, so that many small ones cannot pass the bound."""
+"""Bytes that each message is charged besides its length, so that many small messages stay within the bound."""
 
 
 class Stopped(Exception):
-    """The event loop gave the session up; nobody waits for its outcome."""
+    """The event loop gave up the session; nobody waits for its outcome."""
 
 
 class _Pipe(Generic[T]):
-    """`begun` holds what the thread gave when its session began. One side may wait at a time on each end."""
+    """At most one task and one thread wait on a pipe. The thread reports its session's begin to the event loop."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -41,12 +41,12 @@ class _Pipe(Generic[T]):
         self._error: BaseException | None = None
 
     def begin(self, begun: T) -> None:
-        """From the thread: the session has begun."""
+        """Called by the thread when its session has begun."""
         with self._change():
             self._begun.append(begun)
 
     async def begun(self) -> T:
-        """What `begin` was given, as soon as it was; or what `fail` was given before."""
+        """Waits for `begin` and returns its argument. Raises the error of a `fail` that came first."""
         await self._until(lambda: bool(self._begun) or self._error is not None)
         if not self._begun:
             self._raise()
@@ -58,12 +58,12 @@ class _Pipe(Generic[T]):
             self._ended = True
 
     def fail(self, error: BaseException) -> None:
-        """The other side is to raise `error`; the first one counts."""
+        """Makes the other side raise `error`; only the first error counts."""
         with self._change():
             self._error = self._error or error
 
     def stop(self) -> None:
-        """The thread is to end its session as soon as it is out of the driver."""
+        """Makes the thread end its session as soon as the driver's current call has returned."""
         self.fail(Stopped())
 
     @contextlib.contextmanager
@@ -71,7 +71,10 @@ class _Pipe(Generic[T]):
         with self._changed:
             yield
             self._changed.notify_all()
-        with contextlib.suppress(RuntimeError):  # the event loop was closed: nobody is left to be told
+        self._tell_loop()
+
+    def _tell_loop(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._news.set)
 
     async def _until(self, ready: Callable[[], bool]) -> None:
@@ -87,44 +90,46 @@ class _Pipe(Generic[T]):
             raise self._error
 
 
-class UploadPipe(_Pipe["int | None"]):
-    """From the event loop to the thread. Holds less than `window` bytes and one message, the one that the session
-    is writing included; each message is charged MESSAGE_COST more than its length."""
+class UploadPipe(_Pipe[int]):
+    """From the event loop to the thread. Holds less than `window` bytes and one message, including the one that the
+    session is writing; each message is charged its length and MESSAGE_COST."""
 
     async def room(self) -> None:
         """Returns when the next message may be received."""
-        await self._until(lambda: self._held < self._window)
+        if self._held >= self._window:
+            await self._until(lambda: self._held < self._window)
 
     def put(self, chunk: bytes) -> None:
-        """The next bytes, when there was `room`."""
+        """The next bytes, once there is `room`."""
         with self._changed:
-            self._held += _charge(chunk)
+            self._held += len(chunk) + MESSAGE_COST
             self._chunks.append(chunk)
             self._changed.notify_all()
 
     def pour_into(self, write: Callable[[Chunk], None]) -> None:
-        """Writes everything up to the `end`. Raises what `fail` was given, at once but never in the middle of a
-        write."""
+        """Writes everything up to the `end`. Raises the error of `fail` at once, but never during a write."""
         while (chunk := self._take()) is not None:
             write(chunk)
-            charge = _charge(chunk)
+            charge = len(chunk) + MESSAGE_COST
             del chunk
-            with self._change():
+            with self._changed:
                 self._held -= charge
+            self._tell_loop()
 
     def _take(self) -> bytes | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._chunks or self._ended or self._error)
+            while not (self._chunks or self._ended or self._error):
+                self._changed.wait()
             self._raise()
             return self._chunks.popleft() if self._chunks else None
 
 
 class DownloadPipe(_Pipe[T]):
-    """From the thread to the event loop. Holds at most `window` chunks, the one that is being sent included, and one
+    """From the thread to the event loop. Holds at most `window` chunks, including the one that is being sent, and one
     more that the thread has read."""
 
     def put(self, chunk: bytes) -> None:
-        """Waits for a place, then leaves the chunk there. Raises what `stop` gave."""
+        """Waits until the pipe has room for `chunk`. Raises Stopped after `stop`."""
         with self._change():
             self._changed.wait_for(lambda: self._held < self._window or self._error)
             self._raise()
@@ -132,7 +137,7 @@ class DownloadPipe(_Pipe[T]):
             self._chunks.append(chunk)
 
     async def pour_into(self, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Sends everything up to the `end`. Raises what `fail` was given, after the bytes before it."""
+        """Sends everything up to the `end`. Raises the error of `fail` after the bytes that came before it."""
         while True:
             await self._until(lambda: bool(self._chunks) or self._ended or self._error is not None)
             if not self._chunks:
@@ -141,7 +146,3 @@ class DownloadPipe(_Pipe[T]):
             with self._changed:
                 self._held -= 1
                 self._changed.notify_all()
-
-
-def _charge(chunk: bytes) -> int:
-    return len(chunk) + MESSAGE_COST

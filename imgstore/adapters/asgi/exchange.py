@@ -1,6 +1,6 @@
-"""One request and its answer in the messages of ASGI 3, so that the application itself speaks of bytes and errors only.
+"""One request and its answer as ASGI 3 messages, so that the application deals with bytes and errors only.
 
-Nothing is received before the application asks (law 5). What this module refuses to do: decide an answer, or block.
+Refuse early: nothing is received before the application asks.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
-from imgstore.adapters._asgi_thread import dismiss
-from imgstore.adapters._resource import announce_body
+from imgstore.adapters.asgi.pipes import UploadPipe
+from imgstore.adapters.asgi.thread import dismiss
+from imgstore.adapters.resource import announce_body
 from imgstore.http import Response, body_failure
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -21,12 +22,12 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 256 << 20
-"""How long, and for how much, the body of a refused request is read on: a server that closes a connection with unread
-bytes resets it, and the client may lose the answer. The same bounds as the reference service's server has."""
+"""How long, and how much, is still read of a refused request's body: closing a connection with
+unread bytes resets it, and the client may lose the answer. The reference service's server has the same bounds."""
 
 
 class Exchange:
-    """`started`: the answer has begun, so that there cannot be another one."""
+    """`started`: the answer has begun, so another one cannot be sent."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -40,27 +41,32 @@ class Exchange:
         self._body_ended = False
         self._left = False
 
-    async def read(self, *, timeout: float | None) -> bytes:
-        """The body's next bytes; b"" only after its end.
-
-        Raises BodyBroken if the client disconnects, BodyStalled if nothing comes for `timeout` seconds (None: waits
-        without a limit).
-        """
-        while not self._body_ended:
-            chunk = self._taken(await self._next_message(timeout))
-            if self._left:
-                raise body_failure(ConnectionResetError())
-            if chunk:
-                return chunk
-        return b""
+    async def receive_into(self, pipe: UploadPipe, *, timeout: float | None) -> None:
+        """Moves the body into `pipe`, as far as its session wants it. Any failure ends the session, which raises it:
+        BodyBroken if the client disconnects, BodyStalled if nothing comes for `timeout` seconds (None: no limit)."""
+        try:
+            left = await pipe.begun()
+            while left > 0 and not self._body_ended:
+                await pipe.room()
+                if chunk := self._taken(await self._next_message(timeout)):
+                    pipe.put(chunk[:left])
+                    left -= len(chunk)
+                elif self._left:
+                    raise body_failure(ConnectionResetError())
+            pipe.end()
+        except asyncio.CancelledError:
+            pipe.stop()
+            raise
+        except Exception as error:  # noqa: BLE001 - raised by the session's thread
+            pipe.fail(error)
 
     async def client_left(self) -> None:
-        """Returns when the client has disconnected; drops what it sends until then."""
+        """Returns when the client has disconnected; ignores what it sends until then."""
         while not self._left:
             self._taken(await self._receive())
 
     async def answer(self, response: Response) -> None:
-        """Sends a short answer, which may come before the body's end: then it reads on for a while."""
+        """Sends a short answer. If the body has not ended, it is read on for a while."""
         lingering = self._must_linger(response)
         with self.forgiven_if_left():
             await self.start(response)
@@ -84,7 +90,7 @@ class Exchange:
 
     @contextlib.contextmanager
     def forgiven_if_left(self) -> Iterator[None]:
-        """Around what sends: some servers raise OSError for a client that has left, which is nobody's failure."""
+        """Around what sends: some servers raise OSError for a client that has left, which is not a failure."""
         try:
             yield
         except OSError:
@@ -92,7 +98,7 @@ class Exchange:
                 raise
 
     def _taken(self, message: Message) -> bytes:
-        """The bytes of the body in `message`, after taking note of what it says besides."""
+        """The body's bytes in `message`; also notes whether the body has ended or the client has left."""
         self._left = message["type"] == "http.disconnect"
         self._body_ended = not (self._left or message.get("more_body", False))
         return bytes(message.get("body", b""))
@@ -131,7 +137,7 @@ class Exchange:
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
-    """The request's headers with their names in lower case; what is given twice is joined as RFC 9110, 5.2 has it."""
+    """The request's headers with names in lower case; repeated headers are joined with commas (RFC 9110, 5.2)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -1,8 +1,7 @@
-"""Work on a thread of its own, which the event loop awaits to its very end.
+"""Work on a thread of its own, which the event loop awaits to its end.
 
-A session belongs to one thread, and whoever began it must see its end: so a cancellation, however often it comes, asks
-the work to stop and is raised only when the thread is gone. What this module refuses to do: end a thread by force, or
-let the event loop wait for a lock that is held for longer than a few statements.
+Undone: whoever began a session must see its end. So a cancellation, however often it comes, asks the work to stop, and
+is raised only when the thread has ended. No thread is ended by force.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """`work` on a new thread, in the context variables of the caller. `stop` is called from the event loop and makes
+    """Runs `work` on a new thread, with the caller's context variables. `stop` is called by the event loop and makes
     `work` end soon."""
 
     def __init__(self, work: Callable[[], T], *, name: str, stop: Callable[[], None] = lambda: None) -> None:
@@ -29,18 +28,18 @@ class Worker(Generic[T]):
         self._thread.start()
 
     async def end(self) -> T:
-        """What `work` returned or raised, when its thread is gone: not before, and no cancellation before either."""
+        """What `work` returned or raised, once its thread has ended. A cancellation, too, is raised only then."""
         over = asyncio.wrap_future(self._outcome)
         try:
             await outlast(over, stop=self._stop)
         finally:
-            self._thread.join()  # it has nothing left to do
+            self._thread.join()  # it returns at once
         return over.result()
 
     def _run(self) -> None:
         try:
             result = self._work()
-        except StopIteration as error:  # no future takes it, and the event loop would wait for ever
+        except StopIteration as error:  # a future refuses it, and the event loop would wait for ever
             self._outcome.set_exception(RuntimeError(f"StopIteration on a thread: {error}"))
         except BaseException as error:  # noqa: BLE001 - raised where the end is awaited
             self._outcome.set_exception(error)
@@ -49,8 +48,8 @@ class Worker(Generic[T]):
 
 
 async def outlast(*futures: asyncio.Future[Any], stop: Callable[[], None]) -> None:
-    """Returns when all are done, whatever became of them. Cancelled meanwhile, it calls `stop`, goes on waiting, and
-    raises the cancellation at the end."""
+    """Returns when all are done, whatever their outcome. When it is cancelled, it calls `stop`, waits on, and raises
+    the cancellation at the end."""
     cancelled: asyncio.CancelledError | None = None
     while pending := [future for future in futures if not future.done()]:
         try:
@@ -60,13 +59,13 @@ async def outlast(*futures: asyncio.Future[Any], stop: Callable[[], None]) -> No
             stop()
     for future in futures:
         if not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not complain where nobody else looks
+            future.exception()  # retrieved, so that asyncio does not log it where nobody else does
     if cancelled is not None:
         raise cancelled
 
 
 async def dismiss(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels the tasks and waits for their ends."""
+    """Cancels the tasks and waits until they have ended."""
 
     def cancel() -> None:
         for task in tasks:

@@ -1,18 +1,18 @@
 """`/v2/images/{image_id}/file` as an ASGI 3 application on asyncio, to be mounted in any host.
 
-A thread of its own owns each session from its begin to its end; the event loop passes bytes to it or from it and never
-waits for a store. Nothing is received before everything that can be refused was refused (law 5): a server that answers
-`Expect: 100-continue` at the first receive then answers a doomed request without its body. A client that disconnects
-in the middle of its upload is BodyBroken, one that sends nothing for `body_timeout` BodyStalled (law 11).
+One thread owns a session from begin to end. The event loop passes bytes to it or from it, and never waits for a store.
+Refuse early: nothing is received before all checks passed, so a server that answers `Expect: 100-continue` at the first
+receive refuses a doomed request without its body. Right blame: a client that disconnects during its upload is
+BodyBroken; a client that sends nothing for `body_timeout` is BodyStalled.
 
-A cancellation (of the task, at the server's stop) ends the session after the store's call under way has returned,
-never before, and is raised when everything is undone and the thread is gone (law 3). A download that fails in the
-middle raises, and the server must cut the connection (law 9), as the common ones do.
+Undone: a cancellation (of the task, or when the server stops) ends the session after the store's current call has
+returned, never before, and is raised when everything is undone and the thread has ended. Never short: a download that
+fails in the middle raises, and the server must cut the connection, as the common servers do.
 
-Memory (law 6), besides what the session says of itself and what the server buffers:
-- an upload: less than `window` bytes and one of the server's messages, those in the store's hands included;
+Bounded memory, besides what the session says of itself and what the server buffers:
+- an upload: less than `window` bytes and one of the server's messages, including those that the store is writing;
 - a download: `read_ahead` + 1 chunks of 1 MiB;
-- in all, at most `threads` times the larger one.
+- in total, at most `threads` times the larger of the two.
 """
 
 from __future__ import annotations
@@ -23,20 +23,17 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from imgstore import errors
-from imgstore.adapters._asgi_exchange import Exchange, Message, Receive, Scope, Send
-from imgstore.adapters._asgi_pipes import DownloadPipe, UploadPipe
-from imgstore.adapters._asgi_thread import Worker, dismiss
-from imgstore.adapters._resource import image_id_below, require_resource
+from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
+from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
+from imgstore.adapters.asgi.thread import Worker, dismiss
+from imgstore.adapters.resource import image_id_below, require_resource
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
-__all__ = ["ImageDataApp", "Message", "Receive", "Scope", "Send", "image_id_of_path"]
-
 
 def image_id_of_path(scope: Scope) -> str | None:
-    """The image's identifier if the request is for `/v2/images/{image_id}/file`, wherever below the host's root the
-    application is mounted; None if it is for something else. `path` may begin with `root_path`, as the specification
-    has it, or come after it, as some frameworks have it."""
+    """The image's identifier if the request is for `/v2/images/{image_id}/file`, else None. The application may be
+    mounted anywhere. `path` may include `root_path` (as the specification says) or not (as in some frameworks)."""
     root, path = scope.get("root_path", ""), scope["path"]
     whole = path == root or path.startswith(root.rstrip("/") + "/")
     return image_id_below(root, path[len(root) :] if whole else path)
@@ -46,10 +43,10 @@ class ImageDataApp:
     """The ASGI application; one for a whole event loop.
 
     `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library); a
-    plain function is called on a thread, a coroutine function in the event loop. `image_id` gives the image's
-    identifier of a request, None for a path that is none of this resource's; it must not block. `window` and
-    `read_ahead` are bytes and chunks, see above. `threads` requests are served at a time, more wait. `body_timeout`:
-    seconds without a byte of the body after which the answer is 408; None, where the server sees to that.
+    plain function is called on a thread, a coroutine function in the event loop. `image_id` returns the identifier of
+    the image, or None for any other path; it must not block. `window` (bytes) and `read_ahead` (chunks) bound the
+    memory, see above. `threads` requests are served at a time; more wait. `body_timeout`: seconds without a byte of the
+    body before the answer is 408; None: the server has a limit of its own.
     """
 
     def __init__(
@@ -84,13 +81,13 @@ class ImageDataApp:
             raise errors.UsageError(f"Image data is served over HTTP, not over {scope['type']}.")
 
     async def settle(self) -> None:
-        """Returns when no request is under way: for the host's shutdown, before it closes the stores. A server may
-        have cancelled the requests by then without waiting for them."""
+        """Returns when no request is under way: call it at shutdown, before the stores are closed. A server may have
+        cancelled requests without waiting for them."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """What a server expects of an application that is not mounted in another one."""
+        """The lifespan protocol, for an application that is not mounted in another one."""
         event = ""
         while event != "lifespan.shutdown":
             event = (await receive())["type"]
@@ -136,37 +133,19 @@ class ImageDataApp:
 
         def take() -> Response:
             with self._data.begin_upload(image_id, exchange.headers, context=context) as session:
-                pipe.begin(session.body_length)
+                pipe.begin(session.readable)
                 pipe.pour_into(session.write)
                 return session.finish()
 
         worker = Worker(take, name=f"upload-{image_id}", stop=pipe.stop)
-        pump = asyncio.ensure_future(self._pump(exchange, pipe))
+        receiving = asyncio.ensure_future(exchange.receive_into(pipe, timeout=self._body_timeout))
         try:
             return await worker.end()
         finally:
-            await dismiss(pump)
-
-    async def _pump(self, exchange: Exchange, pipe: UploadPipe) -> None:
-        """Whatever happens here ends the session, which then raises it."""
-        try:
-            left = await pipe.begun()
-            while left is None or left > 0:
-                await pipe.room()
-                chunk = await exchange.read(timeout=self._body_timeout)
-                if not chunk:
-                    break
-                pipe.put(chunk if left is None else chunk[:left])
-                left = None if left is None else left - len(chunk)
-            pipe.end()
-        except asyncio.CancelledError:
-            pipe.stop()
-            raise
-        except Exception as error:  # noqa: BLE001 - raised by the session's thread
-            pipe.fail(error)
+            await dismiss(receiving)
 
     async def _download(self, exchange: Exchange, image_id: str, context: object) -> None:
-        """Delivers until the client leaves, which is no failure of anybody's."""
+        """Delivers until the client leaves, which is not a failure."""
         delivery = asyncio.ensure_future(self._deliver(exchange, image_id, context))
         leaving = asyncio.ensure_future(exchange.client_left())
         try:

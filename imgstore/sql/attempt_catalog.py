@@ -1,0 +1,131 @@
+"""How attempts begin and end in the catalog: what uploads and copies need of a host.
+
+Each change is one short transaction with one compare-and-set (`attempts`), so only the owner of an image acts. The
+leases of the attempts of this process are renewed by one thread (`leases`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import sqlalchemy as sa
+
+from imgstore import errors
+from imgstore.catalog import image_gone
+from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
+from imgstore.sql import attempts, leases
+from imgstore.sql.database import Database
+from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.queries import permitted
+from imgstore.sql.quota_hooks import QuotaHooks
+from imgstore.sql.records import Caller, ImageRecord, caller_of
+from imgstore.sql.schema import IMAGES
+
+LOG = logging.getLogger(__name__)
+
+
+class SqlAttemptCatalog:
+    """Implements `ImageCatalog` and `CopyCatalog`. `SqlCatalog` adds the images themselves."""
+
+    def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks) -> None:
+        self._database = database
+        self._hooks = quota_hooks
+        self.lease = lease
+        self._keeper = leases.LeaseKeeper(self._renew, lease=lease)
+        self._unreleased: dict[str, list[Attempt]] = {}
+
+    def close(self) -> None:
+        """Ends the thread that renews leases, and closes the connections."""
+        self._keeper.stop()
+        self._database.close()
+
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
+        """See ImageCatalog. If COMMIT fails, the attempt is released, so that the image does not stay `saving`."""
+        begin = partial(attempts.begin, stores=stores, lease=self.lease)
+        return self._begin(request.image_id, caller_of(request.context), "upload_image", begin)[0]
+
+    def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
+        """See CopyCatalog, and `begin`."""
+        begin = partial(attempts.begin_copy, stores=stores, lease=self.lease)
+        attempt, image = self._begin(image_id, caller_of(context), "copy_image", begin)
+        return attempt, image.as_stored()
+
+    def activate(self, attempt: Attempt, result: UploadResult) -> None:
+        """See AttemptCatalog."""
+
+        def work(connection: sa.Connection) -> None:
+            attempts.activate(connection, attempt, result)
+            self._hooks.objects_stored(connection, attempt, result.locations, result.size)
+
+        self._end(attempt, result.locations, work)
+
+    def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
+        """See CopyCatalog."""
+
+        def work(connection: sa.Connection) -> None:
+            attempts.add_locations(connection, attempt, locations)
+            size = connection.scalar(sa.select(IMAGES.c.size).where(IMAGES.c.id == attempt.image_id))
+            self._hooks.objects_stored(connection, attempt, locations, size or 0)
+
+        self._end(attempt, locations, work)
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        """See AttemptCatalog. Not `certain`: knows what the last renewal of the leases found."""
+        lost = self._keeper.is_lost(attempt)
+        if lost or (certain and not self._database.read(lambda connection: attempts.owns(connection, attempt))):
+            raise image_gone(attempt.image_id)
+
+    def release(self, attempt: Attempt) -> bool:
+        """See AttemptCatalog. True also for an image deleted meanwhile: the attempt never became active.
+
+        If the release fails, the next `begin` of the image in this process ends the attempt, so that a retry succeeds;
+        or recovery ends it, because its lease is renewed no more.
+        """
+        self._keeper.drop(attempt)
+        try:
+            return self._database.change(lambda connection: attempts.release(connection, attempt))
+        except (errors.CatalogUnavailable, OutcomeUnknown):
+            self._unreleased.setdefault(attempt.image_id, []).append(attempt)
+            raise
+
+    def abandon_uploads(self) -> int:
+        """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
+        may have left becomes `removals`. Only for a host that knows that no upload is under way."""
+        return self._database.change(lambda connection: attempts.abandon_all(connection, self._hooks))
+
+    def _begin(
+        self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
+    ) -> tuple[Attempt, ImageRecord]:
+        begun: list[tuple[Attempt, ImageRecord]] = []
+
+        def work(connection: sa.Connection) -> None:
+            for unreleased in self._unreleased.get(image_id, ()):
+                attempts.abandon(connection, self._hooks, unreleased)
+            image = permitted(connection, image_id, caller, action)
+            begun[:] = [(begin(connection, image), image)]
+
+        try:
+            self._database.change(work)
+        except OutcomeUnknown as error:
+            self._release_uncertain(begun[0][0])
+            raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
+        self._unreleased.pop(image_id, None)
+        self._keeper.add(begun[0][0])
+        return begun[0]
+
+    def _end(self, attempt: Attempt, locations: Sequence[Location], work: Callable[[sa.Connection], None]) -> None:
+        self._database.change(work)
+        self._keeper.drop(attempt)
+        for location in locations:
+            self._hooks.settlement_committed(attempt, location.store)
+
+    def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
+        return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
+
+    def _release_uncertain(self, attempt: Attempt) -> None:
+        try:
+            self.release(attempt)
+        except (errors.CatalogUnavailable, OutcomeUnknown) as error:
+            LOG.error("Image %s stays in saving until the next attempt: %s", attempt.image_id, error)
