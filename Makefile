@@ -1,4 +1,5 @@
-# make run: the service on its embedded default, below ./var. make test: everything that is checked.
+# make run: the service on its embedded default, below ./var.
+# make check: linters, types, and the tests without servers. make test: all that a developer runs. make test-long: the rest.
 # Another Python: make run PYTHON=python3.12. Nothing is written outside this directory.
 
 PYTHON ?= python3
@@ -14,17 +15,34 @@ BIN := $(VENV)/bin
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
+# What takes long comes first, and tests that share a server share a process (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+PURE := "not server and not long"
+
 .DELETE_ON_ERROR:
-.PHONY: run test test-keystone test-s3 lint bench bench-s3 bench-swift bench-ledger sample clean
+.PHONY: run check test test-long test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
 
-test: lint $(VENV)/swift.stamp $(VENV)/moto.stamp
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+# The linters run beside the tests.
+test: $(VENV)/swift.stamp $(VENV)/moto.stamp
+check test: $(VENV)/test.stamp
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint run-$@
 
-test-keystone: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp
-	IMGSTORE_KEYSTONE=$(VENV)/keystone timeout 20m $(BIN)/python -m pytest $(wildcard tests/*/test_keystone*.py)
+run-check:
+	$(PYTEST) -m $(PURE) $(ARGS)
+
+run-test:
+	$(PYTEST) $(ARGS)
+
+# Crash loops, load, gibibytes, OpenStack's own clients, a real Keystone.
+test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+	$(PYTEST) -m long $(ARGS)
+
+# Of the tests that `make check` runs; CONTRIBUTING.md has the figure.
+coverage: $(VENV)/test.stamp
+	$(PYTEST) -m $(PURE) --cov $(ARGS)
 
 # make test-s3 ENDPOINT=https://s3.example.org BUCKET=... REGION=..., keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 test-s3: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp

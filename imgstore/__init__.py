@@ -1,7 +1,7 @@
 """imgstore: the storage layer of an image service.
 
 Bytes come in by push (`UploadService.begin`, `session.write`, `session.finish`) and end as a durable, verified,
-quota-counted object in a store, or as nothing at all. The package's `doc/` has the laws and the map of the modules.
+quota-counted object in a store, or as nothing at all. `doc/design.md` has the laws and the map of the modules.
 """
 
 from imgstore.errors import ImgstoreError

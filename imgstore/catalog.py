@@ -1,9 +1,9 @@
 """The host's table of images, as the library sees it: three small protocols, and an implementation in memory.
 
-Uploads need `ImageCatalog`: begin, activate, release, each one compare-and-set in the host's table, and confirm, so
-that only the owner of an image acts (law 8). Downloads need `ImageSource`, copies to other stores `CopyCatalog`. The
-core never touches any other column of an image. The functions are for hosts, so that all catalogs refuse in the same
-words. `MemoryCatalog` is exact for the threads of one process; it is for tests and as the model of a catalog.
+Uploads need `ImageCatalog`, downloads `ImageSource`, copies to other stores `CopyCatalog`. Each change is one
+compare-and-set in the host's table (law "only the owner acts"). The library touches no other column of an image. The
+functions make the refusals, so that all catalogs refuse in the same words. `MemoryCatalog` is exact for the threads of
+one process: for tests, and as a model.
 """
 
 from __future__ import annotations
@@ -18,78 +18,76 @@ from imgstore.model import Attempt, Location, StoredImage, UploadRequest, Upload
 
 
 class AttemptCatalog(Protocol):
-    """How an attempt ends. Anything raised that is not an ImgstoreError is taken as "outcome unknown"."""
+    """How an attempt ends. An exception that is not an ImgstoreError means that the outcome is unknown."""
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
-        """saving -> active with size, digests and all locations at once, if `attempt` still owns the image. A store of
-        the attempt that is not among the locations was left out; what it may have kept is to be removed.
+        """saving -> active, with size, digests and all locations at once, if `attempt` still owns the image. A store of
+        the attempt without a location was left out: record its leftovers for removal.
 
-        Raises ImageGone if it does not, CatalogUnavailable if the change was certainly not made.
+        Raises ImageGone if the attempt lost the image, CatalogUnavailable if it is certain that nothing was changed.
         """
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-        """Raises ImageGone if `attempt` does not own its image any more: deleted, or counted as dead and taken over.
+        """Raises ImageGone if `attempt` lost its image, because it was deleted or another attempt took it over.
 
-        Asked before the object is committed. Not `certain`: asked while bytes flow, 64 KiB or more each time, and
-        raises only if that is known without a query. Raises CatalogUnavailable.
+        The session asks before it commits. It also asks while bytes arrive, at most once for each 64 KiB, with
+        `certain` False: then the answer must not cost a query. Raises CatalogUnavailable.
         """
 
     def release(self, attempt: Attempt) -> bool:
-        """saving -> queued if `attempt` still owns the image. True if it did: then it is certain that the attempt
-        never became active and that its data may be removed."""
+        """saving -> queued if `attempt` still owns the image. True if it did: then it is certain that the attempt never
+        became active, and its data may be removed."""
 
 
 class ImageCatalog(AttemptCatalog, Protocol):
-    """What an upload needs of the host."""
+    """The catalog as an upload needs it."""
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
-        """queued -> saving, and a new attempt's number. `stores` are the identifiers of the stores that the bytes will
-        go to; remember them all with the attempt, so that what it leaves if its process dies can be found.
+        """queued -> saving, with a new attempt. `stores` are the identifiers of the stores to write to: record them
+        with the attempt, so that its leftovers can be found if its process dies.
 
-        Raises ImageNotFound (not there, not visible), Forbidden, InvalidRequest (disk or container format not set),
-        ImageConflict (not queued) - checked in this order - or CatalogUnavailable.
+        Raises, checked in this order: ImageNotFound (does not exist, not visible), Forbidden, InvalidRequest (disk or
+        container format not set), ImageConflict (not queued); or CatalogUnavailable.
         """
 
 
 class CopyCatalog(Protocol):
-    """What copying an active image to other stores needs of the host. A copy is an attempt like an upload, with a
-    number from the same count; the image stays as it is meanwhile, and may be deleted."""
+    """The catalog as copies of active images to other stores need it. A copy is an attempt like an upload, with a
+    number from the same count. Meanwhile the image keeps its status, and may be deleted."""
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
-        """A new attempt for an active image that has none under way, and the image. `stores` are to be remembered with
-        it as by `ImageCatalog.begin`. One that has the image already is refused.
-
-        Raises ImageNotFound, Forbidden, ImageConflict, CatalogUnavailable.
-        """
+        """A new attempt, and its image: active, with no attempt under way, and in none of `stores`, which are recorded
+        as by `ImageCatalog.begin`. Raises ImageNotFound, Forbidden, ImageConflict, CatalogUnavailable."""
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
-        """Ends the attempt, and gives the image the locations at once, if it is still active and `attempt` still its
-        own, and it is in none of their stores. As in `AttemptCatalog.activate`, a store may have been left out.
+        """Ends the attempt and adds all locations at once, if the image is still active, still belongs to `attempt`,
+        and is in none of their stores. As in `AttemptCatalog.activate`, a store may have been left out.
 
-        Raises ImageGone if it is not, CatalogUnavailable if the change was certainly not made.
+        Raises ImageGone otherwise, CatalogUnavailable if it is certain that nothing was changed.
         """
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-        """See AttemptCatalog."""
+        """As `AttemptCatalog.confirm`."""
 
     def release(self, attempt: Attempt) -> bool:
-        """Ends the attempt if it has not ended; the image stays as it is. See AttemptCatalog."""
+        """As `AttemptCatalog.release`, but the image keeps its status."""
 
 
 class ImageSource(Protocol):
-    """What a download needs of the host."""
+    """The catalog as a download needs it."""
 
     def find(self, image_id: str, context: object = None) -> StoredImage:
-        """The image as `context` may see it. Raises ImageNotFound, Forbidden (deactivated, too), CatalogUnavailable."""
+        """The image, if `context` may see it. Raises ImageNotFound, Forbidden (also for a deactivated image),
+        CatalogUnavailable."""
 
 
 def no_such_image(image_id: str) -> errors.ImageNotFound:
-    """The error for an image that is not there or not visible."""
+    """The error for an image that does not exist or is not visible."""
     return errors.ImageNotFound(f"No image with ID {image_id} is found.")
 
 
 def image_gone(image_id: str) -> errors.ImageGone:
-    """The error for an attempt that does not own its image any more."""
+    """The error for an attempt that lost its image."""
     return errors.ImageGone(f"Image {image_id} was deleted or taken over during the upload.")
 
 
@@ -103,8 +101,8 @@ def require_queued(image_id: str, status: str) -> None:
 
 
 def copy_gone(image_id: str) -> errors.ImageGone:
-    """The error for a copy whose image is not what it was any more."""
-    return errors.ImageGone(f"Image {image_id} was deleted, or is active no more, during the copy.")
+    """The error for a copy that lost its image."""
+    return errors.ImageGone(f"Image {image_id} was deleted or deactivated during the copy.")
 
 
 def require_copyable(image: StoredImage, stores: Sequence[str], *, busy: bool) -> None:
@@ -112,7 +110,7 @@ def require_copyable(image: StoredImage, stores: Sequence[str], *, busy: bool) -
     if image.status != "active":
         raise errors.ImageConflict(f"Image {image.image_id} is {image.status}: only active images are copied.")
     if busy:
-        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again when that has ended.")
+        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again afterwards.")
     for location in image.locations:
         if location.store in stores:
             raise errors.ImageConflict(f"Image {image.image_id} is in store '{location.store}' already.")
@@ -136,8 +134,7 @@ class _Row:
 
 
 class MemoryCatalog:
-    """A catalog of one process: create, then upload, then copy; `context` is the caller's project, None sees
-    everything."""
+    """A catalog for one process. `context` is the project of the caller; None sees every image."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
@@ -157,17 +154,15 @@ class MemoryCatalog:
             self._rows[image_id] = _Row(owner, disk_format, container_format, StoredImage(image_id, "queued"))
 
     def delete(self, image_id: str) -> StoredImage:
-        """Removes the image, also under an upload; returns what it was, so that its data can be removed."""
+        """Removes the image, even during an upload; returns it, so that its data can be removed."""
         with self._lock:
             return self._visible(image_id, None, pop=True).image
 
     def find(self, image_id: str, context: object = None) -> StoredImage:
-        """See ImageSource."""
         with self._lock:
             return self._visible(image_id, context).image
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
-        """See ImageCatalog."""
         with self._lock:
             row = self._visible(request.image_id, request.context)
             require_formats(row.disk_format, row.container_format)
@@ -175,7 +170,6 @@ class MemoryCatalog:
             return self._granted(replace(row, image=replace(row.image, status="saving")), stores)
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
-        """See ImageCatalog."""
         with self._lock:
             row = self._owned(attempt)
             if row is None:
@@ -192,14 +186,12 @@ class MemoryCatalog:
             self._rows[attempt.image_id] = replace(row, image=active, uploading=None)
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
-        """See CopyCatalog."""
         with self._lock:
             row = self._visible(image_id, context)
             require_copyable(row.image, stores, busy=row.uploading is not None)
             return self._granted(row, stores), row.image
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
-        """See CopyCatalog."""
         with self._lock:
             row = self._owned(attempt)
             if row is None:
@@ -208,13 +200,11 @@ class MemoryCatalog:
             self._rows[attempt.image_id] = replace(row, image=image, uploading=None)
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-        """See AttemptCatalog. A dictionary is asked, so that it is always certain."""
         with self._lock:
             if self._owned(attempt) is None:
                 raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt) -> bool:
-        """See AttemptCatalog."""
         with self._lock:
             row = self._owned(attempt)
             if row is None:
@@ -235,7 +225,7 @@ class MemoryCatalog:
         return None if row is None or row.uploading != attempt.number else row
 
     def _next_number(self, image_id: str) -> int:
-        """Counted apart from the rows: an image that is deleted and created again must not repeat a number (law 8)."""
+        """Counted apart from the rows: an image that is deleted and created again must not repeat a number."""
         number = self._spent[image_id] = self._spent.get(image_id, 0) + 1
         return number
 

@@ -1,16 +1,15 @@
-"""The error tree: every failure of the library ends as one of these (law 11).
+"""The error tree: every failure of the library ends as one of these (law "right blame").
 
-Each class says whose fault it is (`blame`), which HTTP status it means, a stable `code` for programs, and whether the
-same request may succeed later (`retryable`). The text of an error may be shown to the client of the image service: it
-says what was wrong, which limit, what to do, and holds no path, no credential. What only the operator may read (a path,
-an errno) goes into `detail`, which is logged and never sent.
+Each class says whose fault the failure is (`blame`), which HTTP status it means, and whether the same request may
+succeed later (`retryable`); programs go by its stable `code`. Clients may see the message: it says what was wrong,
+names the limit and the cure, and holds no path and no credential. A path or an errno goes into `detail`, for the log.
 
     ImgstoreError
-    ├── RequestError                     the client sent what cannot be taken
+    ├── RequestError                     the client's fault
     │   ├── InvalidRequest          400
     │   ├── UnknownStore            400
     │   ├── SizeMismatch            400  the body is shorter or longer than declared
-    │   ├── BodyBroken              400  the connection ended or the framing broke in the middle of the body
+    │   ├── BodyBroken              400  the connection or the framing broke in the middle of the body
     │   ├── BodyStalled             408
     │   ├── Unauthenticated         401
     │   ├── Forbidden               403
@@ -20,9 +19,9 @@ an errno) goes into `detail`, which is logged and never sent.
     │   ├── ImageTooLarge           413
     │   ├── QuotaExceeded           413
     │   ├── UnsupportedMediaType    415
-    │   ├── ContentRefused          415  a tap refused what it saw
+    │   ├── ContentRefused          415  a tap refused the content
     │   └── RangeNotSatisfiable     416
-    ├── StoreError                       the storage failed; `store` is filled in by the core
+    ├── StoreError                       the storage failed; the core fills in `store`
     │   ├── InvalidKey              400
     │   ├── ObjectNotFound          404
     │   ├── ObjectExists            409
@@ -30,12 +29,12 @@ an errno) goes into `detail`, which is logged and never sent.
     │   ├── StoreReadOnly           410
     │   ├── StoreFull               413
     │   └── StoreUnavailable        503
-    │       ├── ObjectChanged       503  not the object that the read was pinned to
+    │       ├── ObjectChanged       503  the read was pinned to another object
     │       ├── ObjectTruncated     503  fewer bytes than promised
-    │       └── IntegrityError      503  the store holds something else than what was sent
+    │       └── IntegrityError      503  the store holds other bytes than those sent
     ├── CatalogUnavailable          503  the host's table of images cannot be reached
     ├── ConfigurationError               stops the start; names section, option and cure
-    └── UsageError                       the host called the library out of order: a bug of the host
+    └── UsageError                       the host called the library out of order: a defect of the host
 """
 
 from __future__ import annotations
@@ -56,15 +55,36 @@ class Blame(enum.Enum):
     HOST = "host"
 
 
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    503: "Service Unavailable",
+}
+
+
 class ImgstoreError(Exception):
-    """Base of all errors of the library. `message` (str) may be shown to clients; `detail` (str) is for the log;
-    `retry_after` (seconds) is sent as Retry-After where it is set."""
+    """Base of all errors of the library. Clients may see `message`; `detail` is for the log. The answer has a
+    Retry-After of `retry_after` seconds unless that is None. A subclass names its `status` and `code` in its header."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal Server Error"
     blame: ClassVar[Blame] = Blame.HOST
     retryable: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init_subclass__()
+        cls.code = code or cls.code
+        if status is not None:
+            cls.status, cls.title = status, _TITLES.get(status, cls.title)
 
     def __init__(self, message: str, *, detail: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -73,141 +93,87 @@ class ImgstoreError(Exception):
         self.retry_after = retry_after
 
 
-class RequestError(ImgstoreError):
-    """The client sent something that cannot be taken."""
+class RequestError(ImgstoreError, status=400, code="bad-request"):
+    """The request cannot be accepted as it is: the client's fault."""
 
-    status = 400
-    code = "bad-request"
-    title = "Bad Request"
     blame = Blame.CLIENT
 
 
 class InvalidRequest(RequestError):
-    """A header, a parameter or the image's metadata is not what it must be."""
+    """A header, a parameter or the metadata of the image is invalid."""
 
 
-class UnknownStore(RequestError):
-    """No enabled store has the identifier that was asked for."""
-
-    code = "unknown-store"
+class UnknownStore(RequestError, code="unknown-store"):
+    """No enabled store has the requested identifier."""
 
 
-class SizeMismatch(RequestError):
+class SizeMismatch(RequestError, code="size-mismatch"):
     """The body is shorter or longer than its declared size."""
 
-    code = "size-mismatch"
 
-
-class BodyBroken(RequestError):
+class BodyBroken(RequestError, code="body-broken"):
     """The body ended early or its framing broke."""
 
-    code = "body-broken"
     retryable = True
 
 
-class BodyStalled(RequestError):
+class BodyStalled(RequestError, status=408, code="body-stalled"):
     """The client sent nothing for longer than the server waits."""
 
-    status = 408
-    code = "body-stalled"
-    title = "Request Timeout"
     retryable = True
 
 
-class Unauthenticated(RequestError):
+class Unauthenticated(RequestError, status=401, code="unauthenticated"):
     """No valid token; raised by hosts. `challenge` is the value of WWW-Authenticate."""
-
-    status = 401
-    code = "unauthenticated"
-    title = "Unauthorized"
 
     def __init__(self, message: str, *, challenge: str = "Keystone", detail: str | None = None) -> None:
         super().__init__(message, detail=detail)
         self.challenge = challenge
 
 
-class Forbidden(RequestError):
-    """The caller sees the image but may not do this with it."""
-
-    status = 403
-    code = "forbidden"
-    title = "Forbidden"
+class Forbidden(RequestError, status=403, code="forbidden"):
+    """The caller may see the image, but may not do this with it."""
 
 
-class ImageNotFound(RequestError):
-    """No such image, or none that the caller may see."""
-
-    status = 404
-    code = "image-not-found"
-    title = "Not Found"
+class ImageNotFound(RequestError, status=404, code="image-not-found"):
+    """The image does not exist, or the caller may not see it."""
 
 
-class ImageConflict(RequestError):
-    """The image's status does not allow the request."""
-
-    status = 409
-    code = "image-conflict"
-    title = "Conflict"
+class ImageConflict(RequestError, status=409, code="image-conflict"):
+    """The status of the image does not allow the request."""
 
 
-class ImageGone(RequestError):
-    """The image was deleted, or another attempt took it over, during the upload."""
-
-    status = 410
-    code = "image-gone"
-    title = "Gone"
+class ImageGone(RequestError, status=410, code="image-gone"):
+    """During the upload the image was deleted, or another attempt took it over."""
 
 
-class ImageTooLarge(RequestError):
-    """More bytes than the largest image that the service takes."""
-
-    status = 413
-    code = "image-too-large"
-    title = "Content Too Large"
+class ImageTooLarge(RequestError, status=413, code="image-too-large"):
+    """The image has more bytes than the service allows."""
 
 
-class QuotaExceeded(RequestError):
-    """More bytes, images or uploads at a time than the owner's quota leaves."""
-
-    status = 413
-    code = "quota-exceeded"
-    title = "Content Too Large"
+class QuotaExceeded(RequestError, status=413, code="quota-exceeded"):
+    """The quota of the owner has no room for the bytes, for one more image, or for one more upload at a time."""
 
 
-class UnsupportedMediaType(RequestError):
+class UnsupportedMediaType(RequestError, status=415, code="unsupported-media-type"):
     """The body is not announced as plain application/octet-stream."""
 
-    status = 415
-    code = "unsupported-media-type"
-    title = "Unsupported Media Type"
+
+class ContentRefused(RequestError, status=415, code="content-refused"):
+    """A tap refused the content: it is not of the declared format, or it is not safe."""
 
 
-class ContentRefused(RequestError):
-    """A tap refused the content: not the format it is said to be, or not safe."""
-
-    status = 415
-    code = "content-refused"
-    title = "Unsupported Media Type"
-
-
-class RangeNotSatisfiable(RequestError):
-    """No byte of the requested range exists. `size` is the object's size in bytes."""
-
-    status = 416
-    code = "range-not-satisfiable"
-    title = "Range Not Satisfiable"
+class RangeNotSatisfiable(RequestError, status=416, code="range-not-satisfiable"):
+    """No byte of the requested range exists. `size` is the size of the object in bytes."""
 
     def __init__(self, message: str, *, size: int | None = None, detail: str | None = None) -> None:
         super().__init__(message, detail=detail)
         self.size = size
 
 
-class StoreError(ImgstoreError):
+class StoreError(ImgstoreError, status=503, code="store-error"):
     """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`."""
 
-    status = 503
-    code = "store-error"
-    title = "Service Unavailable"
     blame = Blame.STORE
     store: str | None = None
 
@@ -215,98 +181,63 @@ class StoreError(ImgstoreError):
         return self.message if self.store is None else f"Store '{self.store}': {self.message}"
 
 
-class InvalidKey(StoreError):
-    """Not a key that a store may be asked for (see `imgstore.driver.base.check_key`)."""
-
-    status = 400
-    code = "invalid-key"
-    title = "Bad Request"
+class InvalidKey(StoreError, status=400, code="invalid-key"):
+    """Not a valid key: a key has 1 to 200 characters of `A-Za-z0-9._-` and no leading dot."""
 
 
-class ObjectNotFound(StoreError):
-    """No object under that key."""
-
-    status = 404
-    code = "object-not-found"
-    title = "Not Found"
+class ObjectNotFound(StoreError, status=404, code="object-not-found"):
+    """The store has no object under that key."""
 
 
-class ObjectExists(StoreError):
-    """An object is already there under that key; it was left as it was."""
-
-    status = 409
-    code = "object-exists"
-    title = "Conflict"
+class ObjectExists(StoreError, status=409, code="object-exists"):
+    """The store already has an object under that key, and keeps it unchanged."""
 
 
-class DataGone(StoreError):
-    """An active image whose data is missing from every store that should have it."""
-
-    status = 410
-    code = "data-gone"
-    title = "Gone"
+class DataGone(StoreError, status=410, code="data-gone"):
+    """The image is active, but its data is missing from every store that should have it."""
 
 
-class StoreReadOnly(StoreError):
-    """Adding images to this store is disabled, by its nature or by configuration."""
-
-    status = 410
-    code = "store-read-only"
-    title = "Gone"
+class StoreReadOnly(StoreError, status=410, code="store-read-only"):
+    """The store takes no new images, by its nature or by configuration."""
 
 
-class StoreFull(StoreError):
+class StoreFull(StoreError, status=413, code="store-full"):
     """The storage, its capacity or its own quota has no room for more."""
 
-    status = 413
-    code = "store-full"
-    title = "Content Too Large"
 
-
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError, code="store-unavailable"):
     """The storage cannot be reached, refuses, or fails; the same request may succeed later."""
 
-    code = "store-unavailable"
     retryable = True
 
     def __init__(self, message: str, *, detail: str | None = None, retry_after: int | None = 10) -> None:
         super().__init__(message, detail=detail, retry_after=retry_after)
 
 
-class ObjectChanged(StoreUnavailable):
-    """The object is not the one that the read was pinned to."""
-
-    code = "object-changed"
+class ObjectChanged(StoreUnavailable, code="object-changed"):
+    """The store holds another object by now than the read was pinned to."""
 
 
-class ObjectTruncated(StoreUnavailable):
+class ObjectTruncated(StoreUnavailable, code="object-truncated"):
     """The store delivered fewer bytes than it promised."""
 
-    code = "object-truncated"
+
+class IntegrityError(StoreUnavailable, code="integrity-error"):
+    """The store holds other bytes than those sent to it."""
 
 
-class IntegrityError(StoreUnavailable):
-    """The store holds something else than what was sent to it."""
+class CatalogUnavailable(ImgstoreError, status=503, code="catalog-unavailable"):
+    """The catalog or the quota ledger of the host cannot be reached. It is certain that nothing was changed."""
 
-    code = "integrity-error"
-
-
-class CatalogUnavailable(ImgstoreError):
-    """The host's catalog (or quota ledger) cannot be reached; the change was certainly not made."""
-
-    status = 503
-    code = "catalog-unavailable"
-    title = "Service Unavailable"
     retryable = True
 
     def __init__(self, message: str, *, detail: str | None = None, retry_after: int | None = 10) -> None:
         super().__init__(message, detail=detail, retry_after=retry_after)
 
 
-class ConfigurationError(ImgstoreError):
-    """The configuration cannot work. One line: `[section] option: problem. cure`."""
+class ConfigurationError(ImgstoreError, code="configuration-error"):
+    """The configuration cannot work. The message is one line: `[section] option: problem. cure`."""
 
-    code = "configuration-error"
     blame = Blame.CONFIGURATION
 
     def __init__(self, problem: str, *, section: str, option: str | None = None, cure: str = "") -> None:
@@ -318,22 +249,21 @@ class ConfigurationError(ImgstoreError):
         self._cure = cure
 
     def in_section(self, section: str) -> ConfigurationError:
-        """The same with `section` filled in, unless it names one: a driver does not know its store's identifier."""
+        """The same error, its `section` filled in unless it has one: a driver does not know its store's identifier."""
         named = self.section or section
         return ConfigurationError(self._problem, section=named, option=self.option, cure=self._cure)
 
 
-class UsageError(ImgstoreError):
-    """The library was called out of order, for example a write after commit."""
-
-    code = "usage-error"
+class UsageError(ImgstoreError, code="usage-error"):
+    """The host called the library out of order, for example `write` after `commit`."""
 
 
 def from_os_error(error: OSError, action: str) -> StoreError:
-    """The library's error for a failed system call: `action` says what was being done, without a path.
+    """The library's error for a failed system call during `action`, which names no path.
 
-    ENOSPC, EDQUOT and EFBIG are StoreFull (413); everything else (EACCES, EROFS, EIO, a vanished directory, a refused
-    connection ...) is StoreUnavailable (503). Text without an errno is some client library's and is not quoted.
+    ENOSPC, EDQUOT and EFBIG become StoreFull (413). Everything else becomes StoreUnavailable (503): EACCES, EROFS, EIO,
+    a directory that vanished, a refused connection. An error without an errno comes from a client library; its text is
+    not quoted.
     """
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     detail = kind_and_place(error) if error.errno is None else str(error)
@@ -343,7 +273,8 @@ def from_os_error(error: OSError, action: str) -> StoreError:
 
 
 def kind_and_place(error: BaseException) -> str:
-    """What may be logged of a foreign exception: class and line of code. Its text may hold a credential (law 7)."""
+    """A foreign exception for the log: class and line of code, without its text, which may hold a credential (law "no
+    secrets")."""
     frames = traceback.extract_tb(error.__traceback__)
     place = [f" at {os.path.basename(last.filename)}:{last.lineno} in {last.name}" for last in frames[-1:]]
     return type(error).__name__ + "".join(place)

@@ -1,7 +1,7 @@
 """The values that pass between host, core and drivers: frozen, without behaviour, standard library only.
 
-Sizes are in bytes, times in seconds since the epoch. `None` means unknown, `0` means empty (law 2). No value here ever
-holds a credential (law 7).
+Sizes are in bytes, times in seconds since the epoch. `None` means unknown, `0` means empty (law "exact"). No value
+holds a credential (law "no secrets").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object as a store knows it. `etag` changes whenever the bytes under the key may have changed."""
+    """An object as its store describes it. If the bytes under the key may have changed, `etag` has changed too."""
 
     key: str
     size: int
@@ -27,7 +27,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an image's data is: store identifier, key, and a URL for people and other services."""
+    """Where the data of an image is: store identifier, key, and a URL for people and other services."""
 
     store: str
     key: str
@@ -36,8 +36,8 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What an upload that died left in a store: `name` is meaningful to the driver that lists it only; `key` is what it
-    was written for, where the driver can tell."""
+    """A leftover: an interrupted upload left it in a store. Only the driver that lists it understands `name`. `key` is
+    the key of that upload, if the driver can tell."""
 
     name: str
     reason: str
@@ -48,7 +48,7 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Room in a store, bytes; `None` where the store does not tell."""
+    """Total and free bytes of a store; `None` where the store does not tell."""
 
     total: int | None
     free: int | None
@@ -56,8 +56,8 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """What a host asks for. `stores` are identifiers; none means the default store. `context` is the host's own
-    (caller, policy): the core hands it to the catalog untouched."""
+    """One upload that a host asks for. `stores` are identifiers; none means the default store. `context` belongs to the
+    host (caller, policy): the core passes it to the catalog unchanged."""
 
     image_id: str
     stores: Sequence[str] = ()
@@ -67,8 +67,8 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at giving an image its data, or a copy of it, as the catalog granted it: number 1, 2, ... never used
-    twice (law 8). `stores` are the identifiers of the stores that it writes to."""
+    """One attempt to upload or to copy an image, as the catalog granted it. Its number, 1, 2, ..., is used only once
+    (law "only the owner acts"). `stores` are the identifiers of the stores to write to."""
 
     image_id: str
     number: int
@@ -79,14 +79,14 @@ class Attempt:
 
     @property
     def key(self) -> str:
-        """The key under which this attempt writes, in each of its stores, and no other ever does."""
+        """The key of this attempt in each of its stores. No other attempt ever uses it."""
         return self.image_id if self.number == 1 else f"{self.image_id}.{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """A finished upload. `locations`: one a store that has the data, at least one, in the order in which the stores
-    were asked for. `checksum` is the md5 in hex or None where it is turned off; `findings` are the taps'."""
+    """A finished upload. `locations`: one for each store that has the data, in the order of the request. `checksum`:
+    the md5 in hex, None if it is turned off. `findings`: the results of the taps."""
 
     image_id: str
     locations: Sequence[Location]
@@ -100,7 +100,7 @@ class UploadResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image as a download sees it. `locations` in the catalog's order of preference; empty: no data yet."""
+    """An image as a download sees it. `locations` are in the catalog's order of preference; none: no data yet."""
 
     image_id: str
     status: str

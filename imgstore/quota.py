@@ -1,9 +1,9 @@
-"""Quota is a hold, not a check (law 4): room is set aside before bytes arrive, so concurrent uploads cannot pass it.
+"""The law "held": quota is set aside before bytes arrive, so that concurrent uploads cannot exceed it together.
 
-`Quota` and `Hold` are what a host supplies; `MemoryQuota` is exact for all threads of one process, `UNLIMITED` never
-refuses, and `imgstore.sql.SqlLedger` is exact for all processes that share a database. An `Account` is one limit with
-its usage and its holds, also used for the capacity of a store. The functions make the refusals, so that all quotas
-refuse in the same words. What this module refuses to do: know who an owner is, or remember anything after the process.
+A host supplies `Quota` and `Hold`. `MemoryQuota` is exact for all threads of one process, `imgstore.sql.SqlLedger` for
+all processes that share a database, and `UNLIMITED` never refuses. An `Account` is one limit with its usage and its
+holds; the capacity of a store is one, too. The functions make the refusals, so that all quotas refuse in the same
+words.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from imgstore.model import Attempt, Location
 
 
 class Hold(Protocol):
-    """Room set aside for one object of one attempt. One of `settle` and `release` ends it; both are no-ops afterwards,
-    and where the catalog's own transaction has ended it already."""
+    """Bytes set aside for one object of one attempt. `settle` or `release` ends it. On an ended hold both do nothing; a
+    transaction of the catalog may have ended it."""
 
     def extend_to(self, total: int) -> None:
-        """Makes the hold at least `total` bytes. Raises QuotaExceeded (or StoreFull) and then holds what it held;
-        ImageGone if the hold was taken away, since the attempt counted as dead."""
+        """Makes the hold at least `total` bytes. Raises QuotaExceeded or StoreFull, and keeps what it held; ImageGone
+        if recovery has ended the hold, since the attempt counted as dead."""
 
     def settle(self, actual: int) -> None:
-        """Turns the hold into a usage of `actual` bytes, which is not more than was held. Does not fail: what cannot
-        be written now is written later, or found by recovery."""
+        """Turns the hold into a usage of `actual` bytes, at most what was held. Never fails: if the change cannot be
+        written now, it is written later or recovery makes it."""
 
     def release(self) -> None:
-        """Gives the room back."""
+        """Gives the bytes back."""
 
 
 class Quota(Protocol):
-    """Where all sessions of all processes take their room from."""
+    """The limits of all owners, with what is used and held: one for all sessions of all processes."""
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        """Sets `size` bytes aside for the object that `attempt` writes to `store`, at the expense of its owner; None:
-        unknown, the hold grows as bytes arrive. Raises QuotaExceeded, StoreFull."""
+        """Sets `size` bytes of the owner's quota aside for the object of `attempt` in `store`. None: unknown, the hold
+        grows as bytes arrive. Raises QuotaExceeded, StoreFull."""
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
-        """Lowers the usage of `owner` by the `size` bytes of an object that was deleted."""
+        """Lowers the usage of `owner`: the object at `location`, of `size` bytes, was deleted."""
 
 
 Refusal = Callable[[int, int, int], errors.ImgstoreError]
 
 
 def quota_refusal(limit: int, taken: int, wanted: int) -> errors.ImgstoreError:
-    """The error for `wanted` bytes more where `taken` of `limit` bytes are in use or held."""
+    """The error for `wanted` more bytes if `taken` of `limit` bytes are in use or held."""
     return errors.QuotaExceeded(
         f"The quota is {limit} bytes, {taken} are in use or being uploaded, and {wanted} more were asked for."
     )
 
 
 def store_quota_refusal(store: str, limit: int, taken: int, wanted: int) -> errors.ImgstoreError:
-    """The same for what a project may take in one store."""
+    """The same for the quota of a project in one store."""
     return errors.QuotaExceeded(
         f"The quota in store '{store}' is {limit} bytes, {taken} are in use or being uploaded, and {wanted} more were "
         "asked for."
@@ -62,12 +62,12 @@ def store_quota_refusal(store: str, limit: int, taken: int, wanted: int) -> erro
 
 
 def images_refusal(limit: int, taken: int) -> errors.ImgstoreError:
-    """The error for one image more where `taken` of `limit` are there."""
+    """The error for one more image if there are `taken` of `limit` images."""
     return errors.QuotaExceeded(f"The quota is {limit} images, {taken} are there, and one more was asked for.")
 
 
 def uploads_refusal(limit: int, taken: int) -> errors.ImgstoreError:
-    """The error for one upload more where `taken` of `limit` are under way."""
+    """The error for one more upload if `taken` of `limit` uploads are under way."""
     return errors.QuotaExceeded(
         f"The quota is {limit} uploads at a time, {taken} are under way, and one more was asked for.", retry_after=10
     )
@@ -81,7 +81,7 @@ def capacity_refusal(limit: int, taken: int, wanted: int) -> errors.ImgstoreErro
 
 
 class Account:
-    """One limit in bytes (None: no limit), what is used of it, and what is held. Exact under threads."""
+    """One limit in bytes (None: no limit) with its usage and its holds. Exact under threads."""
 
     def __init__(self, limit: int | None, *, used: int = 0, refusal: Refusal = quota_refusal) -> None:
         self.limit = limit
@@ -103,14 +103,14 @@ class Account:
             return self._held
 
     def reserve(self, size: int | None) -> AccountHold:
-        """Sets `size` bytes aside (None: none yet). Raises what `refusal` makes, and then nothing is held."""
+        """Sets `size` bytes aside (None: none yet). Raises the error of `refusal`, and then holds nothing."""
         hold = AccountHold(self)
         hold.extend_to(size or 0)
         return hold
 
     def give_back(self, size: int) -> None:
-        """Lowers the usage by `size` bytes: of an object whose hold is not settled yet, too, since it can be seen and
-        deleted in between. Never below what the holds will make up for."""
+        """Lowers the usage by `size` bytes. An object can be deleted before its hold is settled: then the usage is
+        negative for a moment, at most by the bytes held."""
         with self._lock:
             self._used = max(-self._held, self._used - size)
 
@@ -136,25 +136,22 @@ class AccountHold:
         self._open = True
 
     def extend_to(self, total: int) -> None:
-        """See Hold."""
         if self._open and total > self._held:
             self._account._take(total - self._held)
             self._held = total
 
     def settle(self, actual: int) -> None:
-        """See Hold."""
         if self._open:
             self._open = False
             self._account._end(self._held, actual)
 
     def release(self) -> None:
-        """See Hold."""
         self.settle(0)
 
 
 class MemoryQuota:
-    """Quota for the threads of one process. `limit_of` gives an owner's limit in bytes, None for no limit; it and
-    `used_by` (bytes in use at the start, from the catalog) are asked once an owner."""
+    """Quota for the threads of one process. `limit_of` returns the limit of an owner in bytes, None for no limit;
+    `used_by` the bytes in use at the start, from the catalog. Both are called once for each owner."""
 
     def __init__(
         self, limit_of: Callable[[str], int | None], *, used_by: Callable[[str], int] = lambda owner: 0
@@ -174,26 +171,40 @@ class MemoryQuota:
             return account
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        """See Quota."""
         return self.account(attempt.owner).reserve(size)
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
-        """See Quota. Where the owner's account is not open yet `used_by` will not count the deleted image anyway."""
+        """An account that is not open yet needs nothing: `used_by` will not count the deleted image."""
         with self._lock:
             account = self._accounts.get(owner)
         if account is not None:
             account.give_back(size)
 
 
-class _Unlimited:
-    """No limit, and nothing to remember of anybody."""
+class _NoHold:
+    """Holds nothing, since there is no limit."""
 
+    def extend_to(self, total: int) -> None:
+        """Has nothing to ask."""
+
+    def settle(self, actual: int) -> None:
+        """Has nothing to count."""
+
+    def release(self) -> None:
+        """Has nothing to give back."""
+
+
+NO_HOLD: Hold = _NoHold()
+"""The hold of a quota without a limit."""
+
+
+class _Unlimited:
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
-        """See Quota."""
-        return AccountHold(Account(None))
+        """Sets nothing aside."""
+        return NO_HOLD
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
-        """See Quota."""
+        """Nothing was counted."""
 
 
 UNLIMITED: Quota = _Unlimited()

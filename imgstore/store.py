@@ -1,24 +1,23 @@
-"""A store is a driver under an identifier; a store set is what one service has enabled, one of them the default.
-
-Pure values: who builds them (`imgstore.config.registry` from entry points, a test by hand) does not matter here.
-"""
+"""A store is a driver under an identifier. A store set is the enabled stores of a service, one of them the default."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.translate import OnFailure
+from imgstore.driver.translate import OnFailure, blamed_on
+from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
 
 
 @dataclass(frozen=True)
 class Store:
-    """One store. `weight`: the higher is read first. `read_only`: nothing is added, reading and deleting work.
-    `project_quota`: bytes that each project may take in it, None for no limit; for whoever keeps the quota."""
+    """One store. Downloads prefer the higher `weight`. `read_only` forbids adding, but not reading and deleting.
+    `project_quota`: bytes that each project may take in it, None for no limit; the quota of the host enforces it."""
 
     identifier: str
     driver: StoreDriver
@@ -28,39 +27,40 @@ class Store:
     project_quota: int | None = None
 
     def location(self, key: str) -> Location:
-        """Where the object `key` of this store is."""
-        return Location(store=self.identifier, key=key, url=self.driver.url(key))
+        """The location of the object `key` in this store."""
+        with self.blamed():
+            return Location(store=self.identifier, key=key, url=self.driver.url(key))
 
     def for_context(self, context: object, *, url: str | None = None) -> Store:
-        """The store as this caller reaches it (`StoreDriver.for_context`)."""
+        """This store with the driver for one caller (`StoreDriver.for_context`)."""
         with self.blamed():
             driver = self.driver.for_context(context, url=url)
         return self if driver is self.driver else replace(self, driver=driver)
 
     def refuse_if_read_only(self) -> None:
-        """Raises StoreReadOnly where configuration or the driver's nature forbids adding."""
+        """Raises StoreReadOnly if the configuration or the driver forbids adding."""
         if self.read_only or self.driver.READ_ONLY:
             raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
 
     def blamed(self) -> OnFailure:
-        """Inside, a StoreError of the driver gets this store's identifier, a ConfigurationError its section."""
-        return OnFailure(self._blame)
+        """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
+        return OnFailure(partial(blamed_on, self.identifier))
 
-    def _blame(self, error: BaseException) -> None:
-        if isinstance(error, errors.StoreError):
-            named(error, self.identifier)
-        if isinstance(error, errors.ConfigurationError):
-            raise error.in_section(self.identifier) from error
+    def open_writer(self, key: str, *, size: int | None, limit: int | None) -> ObjectWriter:
+        """A writer of the driver; its errors name this store."""
+        with self.blamed():
+            return self.driver.open_writer(key, size=size, limit=limit, store=self.identifier)
 
 
 def named(error: errors.StoreError, identifier: str) -> errors.StoreError:
-    """`error`, with the store's identifier filled in unless it has one."""
-    error.store = error.store or identifier
+    """`error`, its `store` filled in unless it has one."""
+    blamed_on(identifier, error)
     return error
 
 
 class StoreSet:
-    """The enabled stores, in the order of the configuration. Raises ConfigurationError for what cannot work."""
+    """The enabled stores, in the order of the configuration. Raises ConfigurationError for duplicates, or if the
+    default store is not among them."""
 
     def __init__(self, stores: Sequence[Store], *, default: str) -> None:
         self._stores: dict[str, Store] = {}
@@ -89,7 +89,7 @@ class StoreSet:
         return len(self._stores)
 
     def resolve(self, identifier: str | None) -> Store:
-        """The store of that identifier, the default one for None. Raises UnknownStore."""
+        """The store with that identifier, or the default store for None. Raises UnknownStore."""
         name = self.default if identifier is None else identifier
         try:
             return self._stores[name]
@@ -97,13 +97,13 @@ class StoreSet:
             raise errors.UnknownStore(f"Store for identifier '{name[:64]}' not found.") from None
 
     def check(self) -> None:
-        """Proves every store at start. Raises StoreError or ConfigurationError that names the store's section."""
+        """Checks every store, as at the start. Raises StoreError or ConfigurationError, which names the store."""
         for store in self:
             with store.blamed():
                 store.driver.check()
 
     def close(self) -> None:
-        """Closes every driver, also when one of them fails; that failure is raised at the end."""
+        """Closes every driver. If one of them fails, the others are closed before its error is raised."""
         with ExitStack() as closing:
             for store in self:
                 closing.callback(store.driver.close)

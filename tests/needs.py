@@ -1,8 +1,8 @@
 """What some tests need of the machine: a program or a file that Python cannot bring along.
 
 `pytestmark = needs("qemu-img", why="real images are made with it")`. Where the program is missing the tests are left
-out, and the summary says so with the cure; in continuous integration (CI=true) they fail. The
-hooks are in `tests/conftest.py`.
+out, and the summary says so with the cure; in continuous integration (CI=true) they fail. The hooks
+are in `tests/hooks.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,53 +25,26 @@ CURES = {
 }
 SERVER_DIRECTORIES = ("/usr/sbin", "/usr/local/sbin")
 POSTGRESQL = Path("/usr/lib/postgresql")
-
-
 REAL_ISO = Path("/usr/lib/grub-rescue/grub-rescue-cdrom.iso")
 
 
 @dataclass(frozen=True)
 class Need:
-    """A program, and why some tests need it."""
+    """A program or a file, why some tests need it, and how it is found."""
 
     program: str
     why: str
+    find: Callable[[str], object] = shutil.which
 
     @property
     def met(self) -> bool:
-        """Whether the program is on the PATH."""
-        return shutil.which(self.program) is not None
-
-    @property
-    def cure(self) -> str:
-        """What to do where it is missing."""
-        return CURES.get(self.program, f"install {self.program}")
+        """Whether it is there."""
+        return bool(self.find(self.program))
 
     def left_out(self, count: int) -> str:
         """The line of the summary for `count` tests."""
-        return f"{count} tests left out: {self.program} is missing ({self.why}); cure: {self.cure}"
-
-
-@dataclass(frozen=True)
-class FileNeed(Need):
-    """A file that a Debian package (`program`) brings."""
-
-    path: Path
-
-    @property
-    def met(self) -> bool:
-        """Whether the file is there."""
-        return self.path.is_file()
-
-
-@dataclass(frozen=True)
-class ServerNeed(Need):
-    """A server, which Debian keeps where the PATH of an ordinary user does not lead."""
-
-    @property
-    def met(self) -> bool:
-        """Whether the server is installed."""
-        return find_server(self.program) is not None
+        cure = CURES.get(self.program, f"install {self.program}")
+        return f"{count} tests left out: {self.program} is missing ({self.why}); cure: {cure}"
 
 
 def find_server(program: str) -> Path | None:
@@ -91,10 +65,14 @@ def needs(program: str, *, why: str) -> pytest.MarkDecorator:
 
 
 def needs_server(program: str, *, why: str) -> pytest.MarkDecorator:
-    """Marks what starts a server of its own."""
-    return pytest.mark.needs(ServerNeed(program, why))
+    """Marks what starts a server, which Debian keeps where the PATH of an ordinary user does not lead."""
+    return pytest.mark.needs(Need(program, why, find_server))
 
 
 def needs_real_iso() -> pytest.MarkDecorator:
     """Marks what needs REAL_ISO: a bootable, hybrid ISO with a partition table, as installers have it."""
-    return pytest.mark.needs(FileNeed("grub-rescue-pc", "its rescue CD is a real, bootable ISO", REAL_ISO))
+    return pytest.mark.needs(Need("grub-rescue-pc", "its rescue CD is a real, bootable ISO", _find_iso))
+
+
+def _find_iso(package: str) -> bool:
+    return REAL_ISO.is_file()

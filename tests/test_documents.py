@@ -1,4 +1,5 @@
-"""The documents are true: the map of the house has the floors of the layer rule, the embedding guide's host works."""
+"""The documents are true: their links and paths lead somewhere, the map has the floors of the layer rule, the embedding
+guide's host works."""
 
 from __future__ import annotations
 
@@ -8,9 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from imgstore.distribution import NAME
 from tests.test_layers import FLOORS
 
-DOC = Path(__file__).parent.parent / "doc"
+ROOT = Path(__file__).parent.parent
+DOC = ROOT / "doc"
+DOCUMENTS = [*ROOT.glob("*.md"), *DOC.rglob("*.md")]
 IMAGE = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e"
 USE = f"""
 from host import get, image_data, put
@@ -41,6 +47,18 @@ with UploadService(stores, catalog=catalog, quota=quota).begin(UploadRequest("im
 copy(copy_service(stores, catalog, quota), "image", ["b"], "p").join()
 print([location.store for location in catalog.find("image").locations], quota.account("p").used)
 
+from host_observers import audited
+
+catalog.create("watched", owner="p")
+catalog.create("left", owner="p")
+uploads, downloads = audited(stores, catalog, print)
+with uploads.begin(UploadRequest("watched", ["a"])) as session:
+    session.write(b"hello")
+    session.finish()
+uploads.begin(UploadRequest("left", ["a"])).abort()
+with downloads.open(catalog.find("watched"), start=4) as download:
+    b"".join(download)
+
 from host_quota import shared_quota
 from imgstore.errors import QuotaExceeded
 from imgstore.sql import LedgerAccount
@@ -60,41 +78,71 @@ ledger.close()
 """
 
 
-def test_the_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
+def test_links_lead_to_files_and_headings() -> None:
+    for document in DOCUMENTS:
+        for path, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text()):
+            target = document.parent / path if path else document
+            assert target.exists(), f"{document.name}: {path}"
+            assert not heading or heading in _headings(target), f"{document.name}: {path}#{heading}"
+
+
+def test_paths_in_the_design_exist() -> None:
+    for document in [DOC / "design.md", *(DOC / "decisions").iterdir()]:
+        for path in re.findall(r"`((?:imgstore|tests|doc)/[^`*]*)`", document.read_text()):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_index_of_decisions_names_every_page() -> None:
+    pages = {page.name for page in (DOC / "decisions").glob("0*.md")}
+    assert pages == set(re.findall(r"\((0[^)]*)\)", (DOC / "decisions" / "index.md").read_text()))
+
+
+def test_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
     rows = re.findall(r"^\| \d+ \| ([^|]*`[^|]*) \|", (DOC / "design.md").read_text(), re.MULTILINE)
-    assert [set(re.findall(r"`(\w+)`", modules)) for modules in rows] == list(FLOORS)
+    assert [set(re.findall(r"`([\w.]+)`", rooms)) for rooms in rows] == list(FLOORS)
 
 
-def test_the_host_of_the_embedding_guide_works_as_it_stands(tmp_path: Path) -> None:
-    blocks = re.findall(
-        r"^```python\n# (\S+)\n(.*?)^```$", (DOC / "embedding.md").read_text(), re.MULTILINE | re.DOTALL
+def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
+    """`imgstore` is another project on the index."""
+    files = [*DOCUMENTS, *(ROOT / "etc").iterdir(), *(ROOT / "imgstore").rglob("*.py")]
+    text = "\n".join(file.read_text() for file in files)
+    requirements = re.findall(r"pip install (?:-\S+ )*['\"]?(imgstore[\w-]*)|(imgstore[\w-]*)\[[a-z0-9,]+\]", text)
+    assert {"".join(either) for either in requirements} == {NAME}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the files of the embedding guide."""
+    directory = tmp_path_factory.mktemp("host")
+    guide = (DOC / "embedding.md").read_text()
+    for name, text in re.findall(r"^```python\n# (\S+)\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL):
+        (directory / name).write_text(text)
+    return directory
+
+
+def _run(host: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *command], cwd=host, env=environment, capture_output=True, text=True, check=False
     )
-    for name, text in [*blocks, ("use.py", USE)]:
-        (tmp_path / name).write_text(text)
+
+
+def _headings(document: Path) -> set[str]:
+    """The anchors of a document, as renderers make them."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
+    (host / "use.py").write_text(USE)
     stores = "[imgstore]\nenabled_stores = a:filesystem, b:filesystem\ndefault_store = a\nproject_quota = 10\n"
-    (tmp_path / "imgstore.conf").write_text(stores + "".join(f"[{s}]\ndatadir = {tmp_path}/{s}\n" for s in "ab"))
-    command, environment = [sys.executable, "-W", "error", "use.py"], os.environ | {"PYTHONPATH": str(DOC.parent)}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert run.stdout == "413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n5\n", run.stderr
+    (host / "imgstore.conf").write_text(stores + "".join(f"[{store}]\ndatadir = {host}/{store}\n" for store in "ab"))
+    run = _run(host, "-W", "error", "use.py")
+    audit = "upload watched: 5 bytes, a\nupload left: given up\ndownload watched: 1 bytes, a\n"
+    assert run.stdout == f"413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n{audit}5\n", run.stderr
 
 
-def test_the_host_of_the_embedding_guide_satisfies_the_protocols(tmp_path: Path) -> None:
-    blocks = re.findall(
-        r"^```python\n# (\S+)\n(.*?)^```$", (DOC / "embedding.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    for name, text in blocks:
-        (tmp_path / name).write_text(text)
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--cache-dir",
-        str(tmp_path / "cache"),
-        "host.py",
-        "host_copies.py",
-        "host_quota.py",
-    ]
-    environment = os.environ | {"MYPYPATH": str(DOC.parent)}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:
+    files = sorted(file.name for file in host.glob("host*.py"))
+    run = _run(host, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "guide"), *files)
     assert run.returncode == 0, run.stdout

@@ -28,12 +28,12 @@ FLOORS = (
     {"service"},
     {"cli"},
 )
-WORDS = {"errors", "model", "limits", "quota", "catalog", "undo"}
+WORDS = {"errors", "model", "limits", "quota", "catalog", "undo", "distribution"}
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
-WHOLE = {"sql", "cli"}
+WHOLE = {"adapters", "sql", "cli"}
 """Rooms whose folders are not looked at one by one."""
 
 HOMES = {

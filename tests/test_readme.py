@@ -25,9 +25,3 @@ def test_the_example_of_embedding_runs_as_it_stands(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert "sha512 309ecc489c12d6eb4cc40f50c902f2b4d0ed77ee511a7c7a9bcd3ca86d4cd86f" in run.stdout
     assert (tmp_path / "images" / "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e").read_bytes() == b"hello world"
-
-
-def test_every_link_leads_to_a_file() -> None:
-    for document in [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"

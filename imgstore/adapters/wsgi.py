@@ -1,14 +1,14 @@
 """`/v2/images/{image_id}/file` as a WSGI application (PEP 3333), to be mounted in any host.
 
-Nothing is read of `wsgi.input` before everything that can be refused was refused (law 5): a server that answers
-`Expect: 100-continue` at the first read then answers a doomed request without its body. What fails while the input is
-read is the client's connection (law 11): 408 for a timeout, else 400. What fails otherwise and is not one of the
-library's errors passes to the server, after everything was undone.
+Refuse early: `wsgi.input` is not read before all checks passed, so a server that answers `Expect: 100-continue` at the
+first read refuses a doomed request without its body. Right blame: a failure of the read is the client's (408 for a
+timeout, else 400). Any other exception that is not one of the library's errors reaches the server after everything was
+undone. A chunk passes from `wsgi.input` to the upload session, and through nothing between them.
 
-What the server must do: raise, not end short, when a chunked body is cut or malformed, and close the connection where
-the body was left unread - PEP 3333 lets an application do neither. A chunked body is taken only from a server that sets
-`wsgi.input_terminated`; of the others some deliver no byte of it and some its framing, and the application cannot tell.
-Memory (law 6): one chunk of `chunk_size` bytes and what the upload session says of itself.
+The server must raise when a chunked body is cut or malformed, and close the connection when a body was left unread: an
+application cannot (PEP 3333). A chunked body is accepted only if the server sets `wsgi.input_terminated`: some other
+servers deliver no byte of it, some deliver its framing, and the application cannot tell.
+Bounded memory: one chunk of `chunk_size` bytes and what the upload session says of itself.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.adapters._resource import announce_body, image_id_below, require_resource
-from imgstore.http import ImageData, LengthRequired, Response, body_failure, error_response
+from imgstore.adapters.resource import announce_body, image_id_below, require_resource
+from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
 from imgstore.model import MIB
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ INPUT_ERRORS: tuple[type[BaseException], ...] = (OSError, ValueError, EOFError)
 
 
 def image_id_of_path(environ: WSGIEnvironment) -> str | None:
-    """The image's identifier if the request is for `/v2/images/{image_id}/file`, wherever below the host's root the
-    application is mounted (SCRIPT_NAME may end anywhere in that path); None if it is for something else."""
+    """The image's identifier if the request is for `/v2/images/{image_id}/file`, else None. The application may be
+    mounted anywhere: SCRIPT_NAME may end anywhere in that path."""
     return image_id_below(environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""))
 
 
@@ -37,10 +37,9 @@ class ImageDataApp:
     """The WSGI application; one for all threads.
 
     `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library).
-    `image_id` gives the image's identifier of a request, None for a path that is none of this resource's.
-    `input_errors` are what the server's `wsgi.input` raises for a broken body; `chunk_size` bytes are read at a time.
-    `input_terminated`: the server is known to end `wsgi.input` with a chunked body although it does not set
-    `wsgi.input_terminated`.
+    `image_id` returns the identifier of the image, or None for any other path. `input_errors` are what the server's
+    `wsgi.input` raises for a broken body; `chunk_size` bytes are read at a time. `input_terminated`: the server ends
+    `wsgi.input` at the end of a chunked body although it does not set `wsgi.input_terminated`.
     """
 
     def __init__(
@@ -82,22 +81,24 @@ class ImageDataApp:
         with self._data.begin_upload(image_id, headers, context=context) as exchange:
             if exchange.body_length is None and not (self._input_terminated or environ.get("wsgi.input_terminated")):
                 raise LengthRequired("This server does not decode chunked bodies: send Content-Length.")
-            while chunk := self._read(environ, exchange.next_read(self._chunk_size)):
-                exchange.write(chunk)
+            self._read_into(exchange, environ["wsgi.input"].read)
             return exchange.finish()
 
-    def _read(self, environ: WSGIEnvironment, size: int) -> bytes:
-        if size == 0:
-            return b""
-        try:
-            chunk: bytes = environ["wsgi.input"].read(size)
-        except self._input_errors as error:
-            raise body_failure(error) from error
-        return chunk
+    def _read_into(self, exchange: UploadExchange, read: Callable[[int], bytes]) -> None:
+        write, left = exchange.write, exchange.readable
+        while left:
+            try:
+                chunk = read(min(self._chunk_size, left))
+            except self._input_errors as error:
+                raise body_failure(error) from error
+            if not chunk:
+                return
+            write(chunk)
+            left -= len(chunk)
 
 
 def request_headers(environ: WSGIEnvironment) -> dict[str, str]:
-    """The request's headers with their names in lower case."""
+    """The request's headers, with names in lower case."""
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         headers.pop(name.replace("_", "-").lower(), None)

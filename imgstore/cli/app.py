@@ -1,8 +1,8 @@
 """The application: which commands there are, how they are found, run and explained.
 
-Built on cliff, which gives tables, formats and completion. Ours, because cliff's reads badly or costs time: the help in
-groups, errors of one line, commands by their whole names only, no interactive mode (no command: the help), and a
-command's module is imported when it is the one that is asked for.
+cliff gives tables, formats and completion. The rest is ours, because cliff's reads badly or costs time: help in
+groups, errors of one line, commands by their whole names only, no interactive mode. Only the module of the command that
+runs is imported.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import argparse
 import difflib
 import logging
 import sys
-from importlib import metadata
+from importlib.metadata import EntryPoint
 
 from cliff.commandmanager import CommandManager
 
+from imgstore import distribution
 from imgstore.cli.base import Application, Command
 from imgstore.cli.failures import GOOD, BadUsage
 from imgstore.cli.parser import Parser
@@ -24,35 +25,35 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "put": ("put:Put", "store a file, or standard input"),
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
-        "copy": ("copy:Copy", "copy an object to another store, and compare"),
+        "copy": ("copy:Copy", "copy an object, and compare the copy"),
         "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
     },
     "stores": {
-        "stores": ("stores:Stores", "list the stores, their health and their room"),
-        "check": ("check:Check", "prove that stores work: write, read back, remove"),
-        "purge": ("purge:Purge", "remove what uploads left that died"),
+        "stores": ("stores:Stores", "list the stores with their health and free space"),
+        "check": ("check:Check", "test stores: write an object, read it back, remove it"),
+        "purge": ("purge:Purge", "remove what interrupted uploads left behind"),
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
-        "usage": ("usage:Usage", "show what projects and stores have of their quotas"),
-        "db": ("db:Db", "upgrade the tables of the service's database, or show their revision"),
-        "sample-config": ("sample:SampleConfig", "print a configuration with every option"),
+        "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),
+        "db": ("db:Db", "upgrade the service's database, or show its revision"),
+        "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),
     },
     "more": {
-        "help": ("helping:Help", "explain a command"),
-        "complete": ("completion:Complete", "print what makes a shell complete the commands"),
+        "help": ("help:Help", "explain a command"),
+        "complete": ("completion:Complete", "print the completion script for bash"),
     },
 }
 """Module and class of each command below `imgstore.cli.commands`, and the line of the help."""
 
-DESCRIPTION = "Images at their stores, straight: no catalog knows of what is done here."
-OBJECTS = "An object is written STORE:KEY, or KEY alone in the default store. FILE - is standard input or output."
+DESCRIPTION = "Works on the objects in the stores directly. No catalog is told."
+OBJECTS = "STORE:KEY names an object; KEY alone, one in the default store. FILE - is standard input or output."
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 class ImgstoreApp(Application):
-    """The command line; `run` is the whole of it. Raises what the command raises."""
+    """The command line. `run` raises what the command raises."""
 
     NAME = "imgstore"
 
@@ -60,7 +61,7 @@ class ImgstoreApp(Application):
         manager = CommandManager()
         super().__init__(DESCRIPTION, None, manager)
         manager.commands = {
-            name: metadata.EntryPoint(name, f"imgstore.cli.commands.{where}", "imgstore.cli")
+            name: EntryPoint(name, f"imgstore.cli.commands.{where}", "imgstore.cli")
             for commands in GROUPS.values()
             for name, (where, _) in commands.items()
         }
@@ -79,7 +80,7 @@ class ImgstoreApp(Application):
         """The exit status. Raises Failure, ImgstoreError, Interrupted, OSError."""
         self.options = self.parser.parse_args(argv)
         if self.options.version:
-            self.stdout.write(f"imgstore {metadata.version('imgstore')}\n")
+            self.stdout.write(f"imgstore {distribution.version()}\n")
             return GOOD
         if not self.options.command:
             self.print_help()
@@ -94,23 +95,27 @@ class ImgstoreApp(Application):
             close = difflib.get_close_matches(name, self.command_manager.commands, n=1)
             question = f"Did you mean '{close[0]}'? " if close else ""
             raise BadUsage(f"there is no command '{name[:64]}'. {question}See 'imgstore --help'.")
+        if name != "help":  # it asks for no plug-in, and this import is slow
+            from imgstore.config.entrypoints import keep_no_file
+
+            keep_no_file()
         command = found.load()(self, None)
         assert isinstance(command, Command)  # noqa: S101 - GROUPS has no other
         return command
 
     def print_help(self) -> None:
-        """What bare `imgstore` says: the commands in groups."""
-        usage, _, options = self.parser.format_help().partition("everywhere:\n")
+        """Prints the commands in groups."""
+        usage, _, options = self.parser.format_help().partition("common options:\n")
         self.stdout.write(f"{usage.strip()}\n")
         for title, commands in GROUPS.items():
             self.stdout.write(f"\n{title}:\n")
             for name, (_, line) in commands.items():
                 self.stdout.write(f"  {name:<14} {line}\n")
         self.stdout.write(f"\noptions, before or after the command:\n{options}")
-        self.stdout.write(f"\n{OBJECTS}\n'imgstore help COMMAND' has the rest, with examples.\n")
+        self.stdout.write(f"\n{OBJECTS}\n'imgstore help COMMAND' explains a command, with examples.\n")
 
     def print_command_help(self, name: str) -> None:
-        """The page of one command. Raises BadUsage."""
+        """Prints the page of one command. Raises BadUsage."""
         self.stdout.write(self.command(name).get_parser(f"{self.NAME} {name}").format_help())
 
     def _run(self, command: Command, name: str, arguments: list[str]) -> int:
@@ -124,13 +129,13 @@ class ImgstoreApp(Application):
         return command.run(self.options)
 
     def configure_logging(self) -> None:
-        """The library's log on standard error."""
+        """Sends the library's log to standard error."""
         level = logging.ERROR if self.options.quiet else LEVELS[min(self.options.verbose, 2)]
         logging.basicConfig(level=level, handlers=[_Lines()], force=True)
 
 
 class _Lines(logging.Handler):
-    """One line each on whatever standard error is at the moment: above the bar, if there is one."""
+    """One line for each record, on the standard error of the moment: above the bar, if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno >= logging.ERROR else f"{record.levelname.lower()}: "
@@ -138,6 +143,6 @@ class _Lines(logging.Handler):
 
 
 def _asks_for_help(arguments: list[str]) -> bool:
-    """Also where a required argument is missing, which argparse would find out first."""
+    """Asked before argparse, which would complain of a missing argument first."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return bool({"-h", "--help"}.intersection(before))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from cliff.app import App
 from cliff.command import Command as CliffCommand
+from cliff.display import DisplayCommandBase
 from cliff.formatters.base import ListFormatter, SingleFormatter
 from cliff.formatters.table import TableFormatter
 from cliff.lister import Lister
@@ -27,35 +28,39 @@ class Application(App):
     """What a command sees of the application."""
 
     def print_help(self) -> None:
-        """What bare `imgstore` says."""
+        """Prints what `imgstore` without a command prints."""
         raise NotImplementedError
 
     def print_command_help(self, name: str) -> None:
-        """The page of one command. Raises BadUsage."""
+        """Prints the page of one command. Raises BadUsage."""
         raise NotImplementedError
 
 
 class Command(CliffCommand):
     """A command. Its docstring is its help: the first line for the list of commands, the rest for its own page.
 
-    `EXAMPLES` are lines of a shell; `status` is what the process ends with if nothing is raised.
+    `EXAMPLES` are lines of a shell; `status` is the exit status if nothing is raised. A command with `LOGS = False`
+    sets its logging up itself.
     """
 
     EXAMPLES: ClassVar[str] = ""
     LOGS: ClassVar[bool] = True
-    """Whether the log goes where the command line's does; no where the command sees to it."""
     app: Application
 
     def __init__(self, app: Application, app_args: argparse.Namespace | None, cmd_name: str | None = None) -> None:
-        super().__init__(app, app_args)  # without the name, which is what it looks for plug-ins by
+        super().__init__(app, app_args)  # without the name: cliff would look for plug-ins by it
         self.status = GOOD
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """The parser, with what every command takes."""
+        """The parser, with the options of every command and those of `add_arguments`."""
         epilog = f"examples:\n{textwrap.indent(textwrap.dedent(self.EXAMPLES).strip(), '  ')}"
         parser = Parser(prog_name, description=self.get_description(), epilog=epilog)
         parser.add_global_options()
+        self.add_arguments(parser)
         return parser
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Adds the command's own arguments."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """The exit status."""
@@ -63,8 +68,20 @@ class Command(CliffCommand):
         return self.status
 
 
-class _Tables(Command):
+class _Tables(DisplayCommandBase[Any]):
     """The half that what prints a table has in common."""
+
+    status: int
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        assert isinstance(parser, Parser)  # noqa: S101 - Command.get_parser made it
+        parser.tidy_output_options()
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        super().run(parsed_args)
+        return self.status
 
     def _refuse_unknown_columns(self, parsed_args: argparse.Namespace, names: Sequence[str]) -> None:
         """Before anything is done: cliff finds it out afterwards."""
@@ -73,47 +90,26 @@ class _Tables(Command):
                 raise BadUsage(f"there is no column '{column[:64]}'; there are: {', '.join(names)}.")
 
 
-class ListCommand(Lister, _Tables):
+class ListCommand(_Tables, Lister, Command):
     """Prints a table of several rows."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        return _finished(super().get_parser(prog_name))
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        """See Command."""
-        super().run(parsed_args)
-        return self.status
 
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Sequence[Any]]
     ) -> int:
-        """See cliff: a table without a row would be an empty line."""
         rows = list(data)
         if not rows and isinstance(self.formatter, TableFormatter) and not parsed_args.print_empty:
-            return GOOD
+            return GOOD  # cliff would print an empty line
         return super().produce_output(parsed_args, column_names, rows)
 
 
-class ShowCommand(ShowOne, _Tables):
+class ShowCommand(_Tables, ShowOne, Command):
     """Prints the fields of one thing. In CSV, which cliff has for lists only, it is a list of one."""
 
     @property
     def formatter_namespace(self) -> str:
-        """See cliff."""
         return "cliff.formatter.list"
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        return _finished(super().get_parser(prog_name))
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        """See Command."""
-        super().run(parsed_args)
-        return self.status
-
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]) -> int:
-        """See cliff."""
         formatter: object = self.formatter
         if isinstance(formatter, SingleFormatter):
             return super().produce_output(parsed_args, column_names, data)
@@ -124,7 +120,6 @@ class ShowCommand(ShowOne, _Tables):
         return GOOD
 
 
-def _finished(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    assert isinstance(parser, Parser)  # noqa: S101 - Command.get_parser made it
-    parser.tidy_output_options()
-    return parser
+def add_stores(parser: argparse.ArgumentParser) -> None:
+    """The argument that names stores."""
+    parser.add_argument("stores", metavar="STORE", nargs="*", help="which stores; default: all")

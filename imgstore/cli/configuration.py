@@ -1,10 +1,9 @@
-"""Which configuration, which stores, which object: what the user wrote, made into the library's values.
+"""Which configuration, which stores, which object: from the user's words to the library's values.
 
 The configuration is what `--config-file` names, else what IMGSTORE_CONFIG names, else the first that exists of
-./imgstore.conf, ~/.config/imgstore/imgstore.conf and /etc/imgstore/imgstore.conf. Sections of the service are its own
-matter and are not looked into.
+./imgstore.conf, ~/.config/imgstore/imgstore.conf and /etc/imgstore/imgstore.conf. The service's sections are ignored.
 
-An object is written STORE:KEY, or KEY alone in the default store; a place for a new one may also be STORE: alone.
+STORE:KEY names an object; KEY alone, one in the default store. A new object may also be named STORE: alone.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ OTHERS: Mapping[str, Sequence[object]] = dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class Target:
-    """An object, there or yet to be."""
+class ObjectName:
+    """A store and a key in it, whether or not an object is there."""
 
     store: Store
     key: str
@@ -43,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Configured:
-    """What a command works with. `drivers`: the driver's name by store identifier."""
+    """The stores and what is configured for them. `drivers`: the driver's name by store identifier."""
 
     stores: StoreSet
     drivers: Mapping[str, str]
@@ -63,18 +62,18 @@ class Configured:
         names = dict.fromkeys(name.removesuffix(":") for name in identifiers)
         return [self.store(name) for name in names] or list(self.stores)
 
-    def object(self, text: str) -> Target:
+    def object(self, text: str) -> ObjectName:
         """The object that `text` names. Raises BadUsage."""
         before, colon, after = text.partition(":")
-        return Target(self.store(before if colon else None), _checked(after if colon else before))
+        return ObjectName(self.store(before if colon else None), _checked(after if colon else before))
 
-    def place(self, text: str, *, name: Callable[[], str]) -> Target:
-        """The object to be that `text` names; its key is what `name` gives if `text` has none. Raises BadUsage."""
+    def new_object(self, text: str, *, name: Callable[[], str]) -> ObjectName:
+        """The new object that `text` names; `name` gives the key if `text` has none. Raises BadUsage."""
         if any(text == store.identifier for store in self.stores):
-            raise BadUsage(f"'{text}' is a store: write '{text}:', or STORE:{text} if it is to be the key.")
+            raise BadUsage(f"'{text}' is a store: write '{text}:' for the store, or STORE:{text} for a key.")
         if text and not text.endswith(":"):
             return self.object(text)
-        return Target(self.store(text[:-1] or None), _checked(name()))
+        return ObjectName(self.store(text[:-1] or None), _checked(name()))
 
 
 @contextlib.contextmanager
@@ -83,7 +82,7 @@ def configured(options: Namespace) -> Iterator[Configured]:
     files = configuration_files(options.config_file)
     if not files:
         raise BadUsage(
-            f"there is no configuration: none of {', '.join(map(str, _usual_files()))} exists. "
+            f"no configuration was found: none of {', '.join(map(str, _usual_files()))} exists. "
             f"Name one with --config-file or {VARIABLE}, or begin with: imgstore sample-config"
         )
     conf = config.load(files, extra=OTHERS)  # type: ignore[arg-type]  # the sequences are empty
@@ -93,7 +92,7 @@ def configured(options: Namespace) -> Iterator[Configured]:
 
 
 def configuration_files(given: Sequence[str] | None) -> list[str]:
-    """The files that are to be read; empty if nothing names one and none is where it is looked for. Raises BadUsage."""
+    """The files to read; empty if none is named and none is found. Raises BadUsage."""
     if given:
         return list(given)
     if named := os.environ.get(VARIABLE):
@@ -102,17 +101,17 @@ def configuration_files(given: Sequence[str] | None) -> list[str]:
     if found is None:
         return []
     if not trusted(found.stat().st_uid, os.geteuid()):
-        raise BadUsage(f"{found} belongs to another user. If it is to be used, name it with --config-file.")
+        raise BadUsage(f"{found} belongs to another user. Name it with --config-file to use it.")
     return [str(found)]
 
 
 def trusted(owner: int, user: int) -> bool:
-    """Whether a file of `owner` that nobody named may say where the images of `user` go."""
+    """Whether a file that nobody named and that belongs to `owner` may decide where the images of `user` go."""
     return owner in (0, user)
 
 
 def shown(text: str | None) -> str:
-    """What the user wrote, short and in quotes, without a control character."""
+    """The user's words, shortened, in quotes, without control characters."""
     short = text or ""
     return repr(short if len(short) <= 64 else f"{short[:64]}...")
 

@@ -1,6 +1,6 @@
-"""What the commands that look at the service's database have in common: its configuration, and where the database is.
+"""The service's database, for the commands that look at it.
 
-The service's modules are imported when such a command runs: they need the extra `service`.
+The service's modules need the extra `service`, so they are imported only when such a command runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgstore import errors
+from imgstore import distribution, errors
 from imgstore.cli.configuration import configuration_files
 from imgstore.cli.failures import BadUsage, Failure
 from imgstore.undo import describe
@@ -27,50 +27,50 @@ DATA_DIR = Path("var")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    """The option that says where the database is if the configuration does not."""
+    """The option that says where the database is, if the configuration does not."""
     parser.add_argument(
-        "--data-dir", metavar="DIR", type=Path, default=DATA_DIR, help="where the service has its data (default: ./var)"
+        "--data-dir", metavar="DIR", type=Path, default=DATA_DIR, help="the service's data directory (default: ./var)"
     )
 
 
 def service_configuration(options: argparse.Namespace) -> tuple[cfg.ConfigOpts, Address]:
-    """What the service reads, found as 'imgstore serve' finds it, and its database. Raises BadUsage,
+    """The service's configuration, found as 'imgstore serve' finds it, and its database. Raises BadUsage,
     ConfigurationError."""
-    with needing_the_service():
+    with needing_service():
         from imgstore.service.options import database, load
-        from imgstore.service.standalone import embedded_configuration
-    files = configuration_files(options.config_file) or [str(embedded_configuration(options.data_dir))]
+        from imgstore.service.standalone import standalone_configuration
+    files = configuration_files(options.config_file) or [str(standalone_configuration(options.data_dir))]
     conf = load(files)
     return conf, database(conf, options.data_dir)
 
 
 def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
-    """The same for commands that do without the service's database where nothing names it."""
+    """The same option for commands that also work without a database."""
     parser.add_argument(
         "--data-dir", metavar="DIR", type=Path,
-        help="where the service has its data, if the configuration does not say where its database is",
+        help="the service's data directory, if the configuration names no database",
     )  # fmt: skip
 
 
 @contextlib.contextmanager
 def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
-    """The service's database, closed at the end; None where neither the configuration nor the command line names it, or
-    it is a file which does not exist yet. Raises BadUsage, ConfigurationError, Failure."""
+    """The service's database, closed at the end. None if neither configuration nor command line names one, or if it is
+    a file that does not exist. Raises BadUsage, ConfigurationError, Failure."""
     address = _named_database(options)
     if address is None or (address.file is not None and not address.file.exists()):
         if address is not None:
-            LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
+            LOG.warning("There is no database at %s; only the stores are searched.", address.file)
         yield None
         return
     from imgstore.sql import PARTS, opened
 
-    with of_database(address), contextlib.closing(opened(address, PARTS)) as database:
+    with database_failures(address), contextlib.closing(opened(address, PARTS)) as database:
         yield database
 
 
 @contextlib.contextmanager
 def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
-    """The catalog, with its hooks, in the service's database; None, and raises, as there."""
+    """The catalog in the service's database, with its quota; None, and raises, as `service_database`."""
     with service_database(options) as database:
         if database is None:
             yield None
@@ -83,7 +83,7 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
 
 def _named_database(options: argparse.Namespace) -> Address | None:
     try:
-        with needing_the_service():
+        with needing_service():
             from imgstore.service.options import SECTION, database, load
     except BadUsage:
         if options.data_dir is not None:
@@ -96,19 +96,20 @@ def _named_database(options: argparse.Namespace) -> Address | None:
 
 
 @contextlib.contextmanager
-def needing_the_service() -> Iterator[None]:
+def needing_service() -> Iterator[None]:
     """Around imports of the service. Raises BadUsage."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("imgstore"):
             raise
-        raise BadUsage(f"the service needs '{error.name}': pip install 'imgstore[service]'") from error
+        cure = distribution.install_extra("service")
+        raise BadUsage(f"the service needs the module '{error.name}', which is missing. {cure}") from error
 
 
 @contextlib.contextmanager
-def of_database(address: Address) -> Iterator[None]:
-    """Around the use of a database: a failure is told with where it is, its password left out. Raises Failure."""
+def database_failures(address: Address) -> Iterator[None]:
+    """Around the use of a database: its address, without the password, is put before the failure. Raises Failure."""
     try:
         yield
     except errors.CatalogUnavailable as error:

@@ -1,15 +1,15 @@
 """How a command ends: exit statuses for scripts, and one line for people.
 
-    0  good
-    1  failed: none of the others
-    2  the command line, the configuration or a FILE named on it cannot be used
+    0  success
+    1  any other failure
+    2  the command line, the configuration or a FILE cannot be used
     3  no object under that key
     4  something is already there
     5  the store is unavailable, full or read-only
-    129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM; nothing was left behind
-    141  whoever read the output went away
+    129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+    141  the reader of the output went away
 
-What this module refuses to do: print, or end the process.
+A command that a signal ended has left nothing behind.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def status_of(error: Exception) -> int:
 
 
 def line_of(error: Exception) -> str:
-    """`error` as one line. Of what nobody expected the class is told, and how to see more."""
+    """`error` as one line. An unexpected error is told by its class alone (no secrets)."""
     if isinstance(error, Failure):
         text = str(error)
     elif isinstance(error, errors.ImgstoreError):

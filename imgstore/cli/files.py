@@ -1,10 +1,8 @@
 """FILE on the command line: what is read, and what is written whole or not at all.
 
-A new file is written without a name beside its place, and linked there when it is complete and on the disk, so that not
-even SIGKILL leaves a part of it; where the filesystem has no files without a name, under a hidden one. An existing file
-is not replaced unless that was asked for. Memory: one chunk of at most CHUNK bytes.
-
-What this module refuses to do: replace a device, a pipe or a directory.
+A new file has no name while it is written, and is linked to its name when it is complete and on the disk. So not even
+SIGKILL leaves a part of it. On a filesystem without unnamed files it has a hidden name instead. An existing file is
+replaced only on demand; a device, a pipe or a directory never. Memory: one chunk of at most CHUNK bytes.
 """
 
 from __future__ import annotations
@@ -32,8 +30,8 @@ _NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-class Source:
-    """Bytes to be stored: FILE, or standard input for `-`. `size` is known for a regular file only."""
+class InputFile:
+    """Bytes to store: FILE, or standard input for `-`. `size` is known for a regular file only."""
 
     def __init__(self, path: str) -> None:
         self.name = "standard input" if path == STANDARD else path
@@ -73,15 +71,15 @@ class Source:
             raise Failure(f"cannot read {self.name}: {error.strerror}") from error
 
 
-class Output:
-    """Standard output, for an image's bytes. Raises BadUsage if a person would see them."""
+class StandardOutput:
+    """Standard output, for an image's bytes. Raises BadUsage if it is a terminal."""
 
     def __init__(self) -> None:
         if os.isatty(1):
-            raise BadUsage("an image is not for a terminal: send standard output elsewhere, or name a FILE.")
+            raise BadUsage("an image cannot be shown on a terminal: redirect standard output, or name a FILE.")
 
     def write(self, data: bytes) -> None:
-        """All of it. Raises BrokenPipeError where nobody reads any more, Failure."""
+        """Writes all of it. Raises Failure, BrokenPipeError if the reader has gone."""
         view = memoryview(data)
         while view:
             try:
@@ -119,7 +117,7 @@ class NewFile:
                 view = view[os.write(self._fd, view) :]
 
     def commit(self) -> None:
-        """The file is on the disk and has its name. Raises Failure."""
+        """Brings the file to the disk and gives it its name. Raises Failure."""
         with self._failures():
             os.fsync(self._fd)
             if self._replace:
@@ -143,15 +141,15 @@ class NewFile:
         if not os.path.lexists(self._path):
             return
         if not os.path.isfile(self._path):
-            raise BadUsage(f"{self._path} is not a regular file: write '-' and send standard output there.")
+            raise BadUsage(f"{self._path} is not a regular file: write '-' and redirect standard output there.")
         if not self._replace:
             raise self._taken()
 
     def _taken(self) -> Failure:
-        return Failure(f"{self._path} is already there (--force replaces it).", status=EXISTS)
+        return Failure(f"{self._path} exists already (--force replaces it).", status=EXISTS)
 
     def _staged(self) -> int:
-        """The file to write to; `_hidden` is its name if it has one."""
+        """Opens the file to write to; `_hidden` is its name, if it has one."""
         flags = os.O_WRONLY | os.O_CLOEXEC
         try:
             return os.open(".", flags | os.O_TMPFILE, 0o666, dir_fd=self._directory)
@@ -165,7 +163,7 @@ class NewFile:
         return self._hidden or f".imgstore-get-{secrets.token_hex(8)}"
 
     def _give(self, name: str) -> None:
-        """The staged file has `name` afterwards. Raises FileExistsError."""
+        """Gives the staged file its name. Raises FileExistsError."""
         if name == self._hidden:
             return
         into = self._directory
@@ -190,7 +188,7 @@ class NewFile:
             self._hidden = None
 
     def _rename_if_free(self) -> None:
-        """For filesystems without links: the one that is created in between would be replaced."""
+        """For filesystems without links. A file that appears between the two steps is replaced."""
         self._refuse_taken()
         os.rename(str(self._hidden), self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         self._hidden = None
@@ -206,7 +204,7 @@ class NewFile:
 
 @contextlib.contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Inside, a file that cannot be opened is the user's mistake."""
+    """Inside, an OSError is the user's mistake."""
     try:
         yield
     except OSError as error:

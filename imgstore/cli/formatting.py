@@ -1,7 +1,4 @@
-"""Sizes, times and durations: for people in tables and bars, exact for programs (`-f json`).
-
-What this module refuses to do: know a store.
-"""
+"""Sizes, times and durations: rounded for people in tables and bars, exact for programs (`-f json`)."""
 
 from __future__ import annotations
 
@@ -40,24 +37,24 @@ def duration(text: str) -> float:
     return float(int(match[1]) * factor)
 
 
-class Size(FormattableColumn["int | None"]):
-    """Bytes; None where nobody knows."""
+class SizeCell(FormattableColumn["int | None"]):
+    """A size in bytes; None: unknown."""
 
     def human_readable(self) -> str:
         """For tables."""
         return "" if self._value is None else human(self._value)
 
 
-class SizeInColumn(Size):
-    """The same below others: to the right."""
+class AlignedSizeCell(SizeCell):
+    """A size in a column of sizes: aligned to the right."""
 
     def human_readable(self) -> str:
         """For tables; wide enough for every size."""
         return f"{super().human_readable():>10}"
 
 
-class Time(FormattableColumn["float | None"]):
-    """Seconds since the epoch; None where nobody knows."""
+class TimeCell(FormattableColumn["float | None"]):
+    """Seconds since the epoch; None: unknown."""
 
     def human_readable(self) -> str:
         """Local time, for tables."""

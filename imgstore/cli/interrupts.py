@@ -1,12 +1,9 @@
-"""Signals: a command that moves bytes ends at a safe point, with everything undone, and not in the middle of a step.
+"""Signals: a command that moves bytes ends at a safe point, with everything undone.
 
-SIGINT, SIGTERM and SIGHUP raise `Interrupted`. Outside of `deferred` they do at once. Inside, they do where the command
-says that nothing is half done: at `check`, and while it is `waiting` for input or output, which may take for ever. So a
-commit is whole or does not happen, and no undo is cut short. A second signal does not wait for a safe point; during the
-undo that the first one caused signals are ignored. A signal that is ignored when the process starts (nohup, a
-background job of a script) stays so.
-
-What this module refuses to do: end the process, or wait.
+SIGINT, SIGTERM and SIGHUP raise `Interrupted`: outside of `deferred` at once; inside, only where nothing is half done,
+which is at `check` and while the command is `waiting` for input or output. So a commit is whole or does not happen, and
+no undo is cut short. A second signal does not wait for a safe point. Signals during the undo are ignored. A signal that
+the process ignores from its start (nohup, a background job of a script) stays ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ import signal
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOPPING = b"imgstore: stopping when nothing is half done; once more to stop at once\n"
+STOPPING = b"imgstore: stopping at the next safe point; a second signal stops at once\n"
 
 
 class Interrupted(BaseException):
@@ -45,8 +42,8 @@ class Interrupts:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, a signal raises at `check` and in `waiting` only. At the end of it a late signal changes nothing:
-        what was begun has succeeded, and says so."""
+        """Inside, a signal raises at `check` and in `waiting` only. One that comes after the last `check` changes
+        nothing: the command has succeeded, and says so."""
         before, self._deferred = self._deferred, True
         try:
             yield

@@ -1,6 +1,6 @@
-"""The entry point: exit statuses, one line for an error, quiet when whoever read the output has gone.
+"""The entry point: exit statuses, one line for an error, silence when the reader of the output has gone.
 
-What is imported here every `imgstore --version` pays for.
+Every `imgstore --version` pays for what is imported here.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from imgstore import distribution
 from imgstore.cli.failures import BROKEN_PIPE, FAILED, SIGNALLED, USAGE, line_of, status_of
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
-from imgstore.config.entrypoints import keep_no_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,25 +28,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _abandon_output()
         return BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the process ends: it is told, with its traceback where that is asked for
-        return _told(error, debug="--debug" in argv)
+    except Exception as error:  # noqa: BLE001 - the process ends: it is reported, with a traceback where one is asked for
+        return _reported(error, debug="--debug" in argv)
 
 
 def _run(argv: list[str]) -> int:
-    keep_no_file()
+    if {"-q", "--quiet"}.isdisjoint(argv) and (conflict := distribution.conflict()):
+        _say(f"warning: {conflict}")
     try:
         from imgstore.cli.app import ImgstoreApp
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "cliff":
             raise
-        _say("the command line needs more packages: pip install 'imgstore[cli]'")
+        _say(f"the command line needs the module 'cliff', which is missing. {distribution.install_extra('cli')}")
         return USAGE
     status = ImgstoreApp().run(argv)
     sys.stdout.flush()
     return status
 
 
-def _told(error: Exception, *, debug: bool) -> int:
+def _reported(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     if isinstance(error, OSError):
@@ -62,14 +63,14 @@ def _say(line: str) -> None:
 
 
 def _abandon_output() -> None:
-    """What is still in the buffer goes nowhere, rather than failing again when Python ends."""
+    """Discards what is in the buffer, which would fail again when Python ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
 
 
 def _open_what_is_closed() -> None:
-    """No file that is opened later becomes standard output by accident."""
+    """Opens standard streams that are closed, so that no file that is opened later becomes standard output."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(fd)

@@ -1,6 +1,6 @@
-"""Argument parsing: the options that every command has, before or after its name, and errors of one line.
+"""Argument parsing: the options of every command, before or after its name, and errors of one line.
 
-What this module refuses to do: guess. An option is written in full.
+An option must be written in full.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CLIFFS_FINER_OPTIONS = {
     "--noindent", "--max-width", "--fit-width", "--print-empty", "--quote", "--prefix", "--variable",
     "--sort-ascending", "--sort-descending",
 }  # fmt: skip
-"""They work, and are not in the help."""
+"""These work, and the help leaves them out."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,23 +34,22 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """See argparse."""
         raise BadUsage(f"{message} (see '{self.prog} --help')")
 
     def format_help(self) -> str:
-        """See argparse. The options are below, so that the usage is one line."""
+        """The usage is one line; the options are listed below it."""
         self.usage = " ".join([self.prog, "[OPTION]...", *map(_usage, self._get_positional_actions())])
         return super().format_help()
 
     def add_global_options(self) -> argparse._ArgumentGroup:
-        """What may stand before a command's name, and after it."""
-        group = self.add_argument_group("everywhere")
+        """The options that may stand before or after a command's name."""
+        group = self.add_argument_group("common options")
         group.add_argument(
-            "--config-file", action="append", metavar="FILE", help="configuration; may be repeated, later ones win"
+            "--config-file", action="append", metavar="FILE", help="configuration file; may be repeated, later ones win"
         )
         group.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no warnings")
-        group.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: even more")
-        group.add_argument("--debug", action="store_true", help="show a traceback where something fails")
+        group.add_argument("-v", "--verbose", action="count", default=0, help="show more of the log; twice: all of it")
+        group.add_argument("--debug", action="store_true", help="show a traceback when something fails")
         group.add_argument("-h", "--help", action="store_true", help="show this help")
         return group
 
@@ -60,9 +59,9 @@ class Parser(argparse.ArgumentParser):
             if action.dest == "formatter":
                 action.metavar, action.help = "FORMAT", f"{', '.join(action.choices or ())} (default: table)"
             if action.dest == "columns":
-                action.help = "only this one; may be repeated"
+                action.help = "show only this column; may be repeated"
             if action.dest == "sort_columns":
-                action.metavar, action.help = "COLUMN", "sort by this one; may be repeated"
+                action.metavar, action.help = "COLUMN", "sort by this column; may be repeated"
             if CLIFFS_FINER_OPTIONS.intersection(action.option_strings):
                 action.help = argparse.SUPPRESS
         for group in self._action_groups:

@@ -1,5 +1,6 @@
-"""Whether there is a progress bar: on a terminal, on standard error; not in a pipe, with --quiet, or where the terminal
-is dumb. What draws it (`bar`) is not imported where there is none.
+"""Whether there is a progress bar: on standard error, if that is a terminal; none with --quiet or on a dumb terminal.
+
+`progress_bar`, which draws it, is imported only where there is one.
 """
 
 from __future__ import annotations

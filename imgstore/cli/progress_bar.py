@@ -1,6 +1,6 @@
 """The progress bar as it is drawn: label, bar, amount, rate, and the time that is left.
 
-Rate and time go by the average since the start: a store takes bytes in gusts. Drawn by rich, ten times a second, on a
+Rate and time use the average since the start, because a store takes bytes in gusts. rich draws ten times a second, on a
 thread of its own.
 """
 

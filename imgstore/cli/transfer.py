@@ -1,7 +1,7 @@
 """Bytes between files and stores: streamed, digested on the way, whole or not at all.
 
-Memory: one chunk of 1 MiB, the digests' window, and what the drivers say of themselves; the size does not matter.
-Signals are deferred to between two chunks (`interrupts`), so that a writer is aborted and never abandoned.
+Memory: one chunk of 1 MiB, the digests' window, and the drivers' own bound. A signal takes effect between two chunks
+(`interrupts`), so that every writer is committed or aborted.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from imgstore.catalog import MemoryCatalog
-from imgstore.cli.configuration import Configured, Target
+from imgstore.cli.configuration import Configured, ObjectName
 from imgstore.cli.failures import Failure
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import Advance, progress
-from imgstore.driver.base import refuse_too_large
 from imgstore.driver.capabilities import CopiesObjects
+from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Location, StoredImage
 from imgstore.transfers.digests import Digests
 from imgstore.transfers.download import Download, DownloadService
@@ -26,7 +26,7 @@ from imgstore.undo import Undo
 
 @dataclass(frozen=True)
 class Written:
-    """An object that is there. `digests` in hex by algorithm."""
+    """An object that was written or read. `digests` in hex by algorithm."""
 
     location: Location
     size: int
@@ -39,7 +39,7 @@ def algorithms(settings: UploadSettings) -> list[str]:
 
 
 def write_object(
-    target: Target, chunks: Iterable[bytes], *, size: int | None, settings: UploadSettings, advance: Advance
+    target: ObjectName, chunks: Iterable[bytes], *, size: int | None, settings: UploadSettings, advance: Advance
 ) -> Written:
     """A new object of `chunks`, or nothing. `size` in bytes, None: unknown.
 
@@ -64,7 +64,7 @@ def write_object(
     return Written(store.location(target.key), info.size, {name: found[name] for name in algorithms(settings)})
 
 
-def read_object(configured: Configured, target: Target) -> Download:
+def read_object(configured: Configured, target: ObjectName) -> Download:
     """The bytes of an object, pinned to it and resumed where the store breaks. Raises ObjectNotFound, StoreError."""
     with target.store.blamed():
         info = target.store.driver.stat(target.key)
@@ -72,8 +72,8 @@ def read_object(configured: Configured, target: Target) -> Download:
     return DownloadService(configured.stores, source=MemoryCatalog()).open(image)
 
 
-def digest_object(configured: Configured, target: Target, *, names: list[str], label: str, quiet: bool) -> Written:
-    """An object read whole, for its digests. Raises what `read_object` does, Interrupted."""
+def digest_object(configured: Configured, target: ObjectName, *, names: list[str], label: str, quiet: bool) -> Written:
+    """Reads an object whole, for its digests. Raises Interrupted, and what `read_object` raises."""
     with (
         INTERRUPTS.deferred(),
         contextlib.closing(Digests(names)) as digests,
@@ -90,9 +90,8 @@ def digest_object(configured: Configured, target: Target, *, names: list[str], l
     return Written(download.image.locations[0], done, {name: found[name] for name in names})
 
 
-def copy_object(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
-    """A copy that was read back and has the digest of what was read; or nothing. Inside one store the store makes it,
-    if it can.
+def copy_object(configured: Configured, source: ObjectName, target: ObjectName, *, quiet: bool) -> Written:
+    """A copy, read back, with the digest of its source; or nothing. Inside one store, the store copies if it can.
 
     Raises StoreError, ImageTooLarge, Interrupted, Failure if the store does not give back what it got.
     """
@@ -104,18 +103,18 @@ def copy_object(configured: Configured, source: Target, target: Target, *, quiet
             algorithm = configured.settings.hash_algo
             again = digest_object(configured, target, names=[algorithm], label="comparing", quiet=quiet)
             if again.digests[algorithm] != written.digests[algorithm]:
-                raise Failure(f"the copy {target} has another {algorithm} than {source}; it was removed.")
+                raise Failure(f"the copy {target} has another {algorithm} than {source} and was removed.")
     return written
 
 
-def _streamed(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
+def _streamed(configured: Configured, source: ObjectName, target: ObjectName, *, quiet: bool) -> Written:
     with read_object(configured, source) as download, progress("copying", download.length, quiet=quiet) as advance:
         size, settings = download.length, configured.settings
         return write_object(target, download, size=size, settings=settings, advance=advance)
 
 
-def _copied_inside(configured: Configured, source: Target, target: Target, *, quiet: bool) -> Written:
-    """The source is read for its digests, and is not written from here."""
+def _copied_inside(configured: Configured, source: ObjectName, target: ObjectName, *, quiet: bool) -> Written:
+    """The source is read for its digests only."""
     store, driver, settings = target.store, target.store.driver, configured.settings
     assert isinstance(driver, CopiesObjects)  # noqa: S101 - `copy_object` asked
     store.refuse_if_read_only()
@@ -127,8 +126,8 @@ def _copied_inside(configured: Configured, source: Target, target: Target, *, qu
 
 
 @contextlib.contextmanager
-def removed_on_failure(target: Target) -> Iterator[None]:
-    """Around what may find that a new object is not good: it is removed then. That failing, too, is logged."""
+def removed_on_failure(target: ObjectName) -> Iterator[None]:
+    """Around the test of a new object: a failure inside removes it. A failure to remove it is logged."""
     undo = Undo()
     undo.push(f"the object {target}", lambda: target.store.driver.delete(target.key))
     try:

@@ -1,16 +1,9 @@
 """Configuration: from ini files, or a host's own ConfigOpts, to the library's objects."""
 
-from imgstore.config.load import (
-    build_stores,
-    build_taps,
-    capacities,
-    driver_names,
-    list_opts,
-    load,
-    project_quota,
-    quota_limits,
-    upload_settings,
-)
+from imgstore.config.load import load
+from imgstore.config.sample import list_opts
+from imgstore.config.settings import build_taps, capacities, project_quota, quota_limits, upload_settings
+from imgstore.config.stores import build_stores, driver_names
 
 __all__ = [
     "build_stores",

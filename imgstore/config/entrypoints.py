@@ -1,14 +1,13 @@
-"""What is installed under an entry-point group, read from the packages' metadata. The only module that knows stevedore.
+"""What is installed under an entry-point group, by the packages' metadata. The only module that knows stevedore.
 
-stevedore keeps what it once found in a file of the user's (`~/.cache/python-entrypoints`). imgstore does without:
-nobody asked for the file, nobody removes it, and it is believed after a package was installed over itself within two
-minutes. To read the metadata takes about ten milliseconds.
-
-What this module refuses to do: import what is named, or change what stevedore does in a process of somebody else.
+stevedore keeps what it found in a file in the user's home (`~/.cache/python-entrypoints`). imgstore does without:
+nobody asked for the file, nobody removes it, and for two minutes it hides that a package was installed over itself. To
+read the metadata takes some ten milliseconds.
 """
 
 from __future__ import annotations
 
+import functools
 from importlib import metadata
 from typing import Any
 
@@ -22,7 +21,7 @@ def entry_points(group: str) -> list[metadata.EntryPoint]:
 
 
 def keep_no_file() -> None:
-    """For a process that is imgstore's own: what asks stevedore there (cliff, keystoneauth1) leaves no file either."""
+    """For a process of imgstore's own: stevedore then leaves no file for others either (cliff, keystoneauth1)."""
     ExtensionManager.list_entry_points = _read  # type: ignore[method-assign, assignment] # stevedore has no switch for it
 
 
@@ -31,5 +30,11 @@ def _read(manager: ExtensionManager[Any]) -> list[metadata.EntryPoint]:
 
 
 class _Drivers(NamedExtensionManager[object]):
-    def list_entry_points(self) -> list[metadata.EntryPoint]:
+    """Reads the metadata once; stevedore asks for it when the manager is made."""
+
+    @functools.cached_property
+    def _found(self) -> list[metadata.EntryPoint]:
         return _read(self)
+
+    def list_entry_points(self) -> list[metadata.EntryPoint]:
+        return self._found

@@ -1,7 +1,4 @@
-"""Which extra of a distribution to install when a driver's import fails, from the metadata alone.
-
-What this module refuses to do: guess. Where the metadata does not say, the answer is None.
-"""
+"""Which extra of a distribution to install when a driver's import fails. The metadata says it, or nobody does."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def missing_extra(point: metadata.EntryPoint, error: ImportError) -> str | None:
-    """What pip would install, such as `imgstore[s3]`, so that `error` goes away; None if no extra would help.
+    """The requirement that cures `error`, such as `imgstore-backends[s3]`; None if no extra does.
 
-    The entry point's own extras count first (`s3 = package.module:Class [s3]`), then the extra of its distribution that
-    requires the missing module, then the extra that is named as the driver is.
+    The entry point's own extras come first (`s3 = package.module:Class [s3]`), then the extra of its distribution that
+    requires the missing module, then the extra that has the driver's name.
     """
     if error.name is None or _inside(point.module, error.name):
         return None

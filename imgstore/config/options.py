@@ -1,7 +1,4 @@
-"""The options of the configuration, as an operator reads them: the section [imgstore] and what every store has.
-
-What this module refuses to do: know a driver, read a value.
-"""
+"""The options of the configuration, as an operator reads them: the section [imgstore] and what every store has."""
 
 from __future__ import annotations
 
@@ -30,106 +27,103 @@ class HashName(types.String):
         return name
 
 
+def _exceptions(option: str, kind: types.ConfigType, form: str) -> cfg.Opt:
+    return cfg.Opt(
+        f"{option}_exceptions",
+        type=types.Dict(kind),
+        default={},
+        help=f"Projects with another {option}, each as {form}",
+    )
+
+
 OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.ListOpt(
         "enabled_stores",
         default=[],
         help="The stores of this service, each as 'identifier:driver', separated by commas: "
-        "'fast:filesystem, archive:filesystem'. The identifier (letters, digits, '-', '_' and '.') is what clients put "
-        "into X-Image-Meta-Store and what the images' locations remember: do not rename a store that has images. The "
-        "store's options are in the section named as the identifier. Required.",
+        "'fast:filesystem, archive:filesystem'. Clients put the identifier (letters, digits, '-', '_' and '.') into "
+        "X-Image-Meta-Store, and the locations of images contain it: do not rename a store that has images. The "
+        "section with the identifier as its name has the store's options. Required.",
     ),
     cfg.StrOpt(
         "default_store",
-        help="Identifier of the store for images that name none. May be left out where only one store is enabled.",
+        help="Identifier of the store for images that name none. Optional if only one store is enabled.",
     ),
     size_opt(
         "max_image_size",
         default=TIB,
-        help="The largest image that is taken. An upload that declares more is refused before a byte is read, one of "
-        "unknown length at the byte that exceeds.",
+        help="Size of the largest image that is accepted. An upload that declares more is refused before its first "
+        "byte is read; an upload of unknown length, at the first byte too many.",
     ),
     size_opt(
         "project_quota",
-        help="Bytes that the images of one project may take in all stores together, uploads under way included; no "
-        "limit if unset. Each copy of an image counts. Applies where the host has no quotas of its own.",
+        help="Bytes that the images and uploads of one project may take in all stores together; no limit if unset. "
+        "Each copy of an image counts. Ignored if the host has quotas of its own.",
     ),
-    cfg.Opt(
-        "project_quota_exceptions",
-        type=types.Dict(Size()),
-        default={},
-        help="Projects with another project_quota, each as 'project:size', separated by commas: "
-        "'5d2c6f6e37b3:10TiB, 0c9f1b11a4de:0'.",
+    _exceptions(
+        "project_quota",
+        Size(),
+        "'project:size', separated by commas: '5d2c6f6e37b3:10TiB, 0c9f1b11a4de:0'.",
     ),
     cfg.IntOpt(
         "project_images",
         min=0,
-        help="How many images one project may have, those without data included; no limit if unset.",
+        help="Number of images that one project may have, with or without data; no limit if unset.",
     ),
-    cfg.Opt(
-        "project_images_exceptions",
-        type=types.Dict(types.Integer(min=0)),
-        default={},
-        help="Projects with another project_images, each as 'project:number', separated by commas.",
-    ),
+    _exceptions("project_images", types.Integer(min=0), "'project:number', separated by commas."),
     cfg.IntOpt(
         "project_uploads",
         min=0,
-        help="How many uploads of one project may be under way at a time; no limit if unset.",
+        help="Number of uploads that one project may have under way at a time; no limit if unset.",
     ),
-    cfg.Opt(
-        "project_uploads_exceptions",
-        type=types.Dict(types.Integer(min=0)),
-        default={},
-        help="Projects with another project_uploads, each as 'project:number', separated by commas.",
-    ),
+    _exceptions("project_uploads", types.Integer(min=0), "'project:number', separated by commas."),
     cfg.StrOpt(
         "several_stores",
         default=begin.OFF,
         choices=[
             (begin.OFF, "an upload goes to one store"),
-            (begin.ALL, "it may name several, and succeeds if all of them take it"),
-            (begin.ANY, "it may name several, and succeeds if at least one takes it; the others are left out"),
+            (begin.ALL, "it may name several stores, and succeeds if all of them take the image"),
+            (begin.ANY, "it may name several stores, and succeeds if one of them takes the image"),
         ],
-        help="Whether one upload may go to several stores, named with commas in X-Image-Meta-Store: 'fast,archive'. "
-        "The image is read once and written to each; the quota counts each copy. A slow store slows the upload.",
+        help="Whether one upload may go to several stores. X-Image-Meta-Store then has a list: 'fast,archive'. The "
+        "image is read once and written to each store; the quota counts each copy. The slowest store sets the pace.",
     ),
     cfg.Opt(
         "hash_algorithm",
         type=HashName(),
         default="sha512",
-        help="Algorithm of os_hash_value, computed while the image is taken: sha512, sha256, sha384, blake2b, sha3_256 "
-        "and so on. Images keep what they were stored with.",
+        help="Algorithm of os_hash_value: sha512, sha256, sha384, blake2b, sha3_256 and so on. The digest is computed "
+        "during the upload. Existing images keep theirs.",
     ),
     cfg.BoolOpt(
         "checksum",
         default=True,
-        help="Whether the md5 checksum is computed too, for clients that know no other. Without it uploads cost less "
+        help="Whether the md5 checksum is computed too, for clients that know no other. If false, uploads cost less "
         "processor time, and images have no 'checksum'.",
     ),
     cfg.BoolOpt(
         "inspection",
         default=True,
-        help="Whether content is refused that is not what the image's disk_format says, or that is not safe to use "
-        "(such as a qcow2 with a backing file). Needs oslo.utils: pip install 'imgstore[inspection]'.",
+        help="Whether images are inspected: content that does not match disk_format is refused, and unsafe content "
+        "such as a qcow2 with a backing file. Needs oslo.utils, which the extra 'inspection' installs.",
     ),
 )
 
 STORE_OPTIONS: tuple[cfg.Opt, ...] = (
-    cfg.StrOpt("description", default="", help="What people are told about this store when they list the stores."),
+    cfg.StrOpt("description", default="", help="Description of this store in the list of stores."),
     cfg.IntOpt(
         "weight",
         default=0,
-        help="Where an image is in several stores, it is read from the one with the highest weight first.",
+        help="An image in several stores is read from the store with the highest weight first.",
     ),
     cfg.BoolOpt(
         "read_only",
         default=False,
-        help="Whether adding images to this store is disabled. Reading and deleting work as ever.",
+        help="Whether adding images to this store is disabled. Reading and deleting still work.",
     ),
     size_opt(
         "project_quota",
-        help="Bytes that the images of one project may take in this store, uploads under way included; no limit if "
-        "unset. Applies where the host has no quotas of its own.",
+        help="Bytes that the images and uploads of one project may take in this store; no limit if unset. Ignored if "
+        "the host has quotas of its own.",
     ),
 )

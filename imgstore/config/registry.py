@@ -1,10 +1,8 @@
 """Drivers by name, from the entry-point group `imgstore.drivers`.
 
-Only the driver that is named is imported, so that a broken one harms nobody who does not use it. stevedore is asked for
-the list and for nothing else: it lets two drivers of one name pass where they are not adjacent in its list, and hands
-out a class for an instance that is falsy. One line of ConfigurationError says what cannot work, and the cure (law 11).
-
-What this module refuses to do: choose between two drivers of one name, make an instance, know an option's value.
+Only the named driver is imported, so that a broken one harms nobody who does not use it. stevedore gives the list and
+nothing else: it lets two drivers of one name pass if they are not adjacent in its list, and returns a class for an
+instance that is falsy. A driver that cannot work is refused in one line, with the cure (right blame).
 """
 
 from __future__ import annotations
@@ -16,12 +14,13 @@ from typing import Any
 
 from oslo_config import cfg
 
-from imgstore import errors
+from imgstore import distribution, errors
 from imgstore.config.entrypoints import entry_points
 from imgstore.config.extras import missing_extra
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.options import strays
 
-GROUP = "imgstore.drivers"
+GROUP = distribution.DRIVERS
 
 
 def driver_names() -> list[str]:
@@ -76,43 +75,36 @@ def _load(point: EntryPoint) -> Any:
 def _import_failure(point: EntryPoint, error: ImportError) -> errors.ConfigurationError:
     extra = missing_extra(point, error)
     if extra is not None:
-        return _bad(f"driver '{point.name}' needs the module '{error.name}', which is missing.", _install(extra))
+        return _bad(
+            f"driver '{point.name}' needs the module '{error.name}', which is missing.", distribution.install(extra)
+        )
     return _bad(
         f"driver '{point.name}' ({point.value}) cannot be imported: {error}.",
-        "Install what is missing, or reinstall the driver's package.",
+        f"Install what is missing, or reinstall the driver's package. {distribution.conflict()}".rstrip(),
     )
-
-
-def _install(requirement: str) -> str:
-    return f"Install it: pip install '{requirement}'."
 
 
 def _refuse_other_things(name: str, found: object) -> None:
     if not isinstance(found, type) or not issubclass(found, StoreDriver):
-        raise _author(name, "is not a subclass of imgstore.driver.StoreDriver.")
+        raise author_error(name, "is not a subclass of imgstore.driver.StoreDriver.")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
-        raise _author(name, f"does not implement {missing}.")
+        raise author_error(name, f"does not implement {missing}.")
 
 
 def _refuse_bad_options(name: str, found: type[StoreDriver]) -> None:
     """OPTIONS are exactly the keyword parameters of `__init__`, so that no value is lost on the way."""
     if not all(isinstance(option, cfg.Opt) for option in found.OPTIONS):
-        raise _author(name, "has OPTIONS that are not options of oslo.config.")
-    options = [option.dest for option in found.OPTIONS]
-    parameters = inspect.signature(found).parameters.values()
-    if [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_KEYWORD]:
-        return  # `imgstore.driver.options.Options` refuses what it does not declare
-    names = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    odd = set(options).symmetric_difference(names) | {option for option in options if options.count(option) > 1}
-    odd |= {str(parameter) for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY}
+        raise author_error(name, "has OPTIONS that are not options of oslo.config.")
+    odd = strays(found)
     if odd:
-        raise _author(
+        raise author_error(
             name, f"has OPTIONS that differ from the keyword parameters of __init__: {', '.join(sorted(odd))}."
         )
 
 
-def _author(name: str, problem: str) -> errors.ConfigurationError:
+def author_error(name: str, problem: str) -> errors.ConfigurationError:
+    """A refusal that the driver's author has to mend."""
     return _bad(f"driver '{name}' {problem}", "Report it to the driver's author, or use another driver.")
 
 

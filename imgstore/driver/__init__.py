@@ -5,6 +5,6 @@ storages that take large objects in parts and that are read by ranges. `imgstore
 of what only some storages can do, `imgstore.driver.options` the options that are sizes.
 """
 
-from imgstore.driver.base import READ_SIZE, ObjectReader, ObjectWriter, StoreDriver, WriterState, check_key
+from imgstore.driver.base import READ_SIZE, ObjectReader, ObjectWriter, StoreDriver, WriterState, check_key, is_key
 
-__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key"]
+__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "is_key"]

@@ -1,12 +1,11 @@
 """The SPI: what a store driver implements, and the rules that every driver keeps because they are written here.
 
 A driver subclasses `StoreDriver`, `ObjectWriter` and `ObjectReader` and implements the hooks with an underscore. The
-methods without one are final: they validate keys and ranges, count and compare every byte (law 2), keep the state of a
-writer (law 1), refuse a read that ends short (law 9), and turn whatever a driver raises into the library's errors
-(law 11).
+methods without one are final: they validate keys and ranges, count and compare every byte, keep the state of a
+writer, refuse a read that ends short, and turn whatever a driver raises into the library's errors.
 
 One driver instance serves one store and is called from many threads; a writer or reader belongs to one thread at a
-time. What this module refuses to do: name a kind of storage, know an image, know HTTP.
+time.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from imgstore import errors
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
 from imgstore.driver.translate import refuse_overrides, storage_failures
-from imgstore.driver.writer import ObjectWriter, WriterState
+from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -29,7 +28,7 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "refuse_too_large"]
+__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "is_key"]
 
 LOG = logging.getLogger(__name__)
 
@@ -47,10 +46,9 @@ def check_key(key: str) -> str:
     return key
 
 
-def refuse_too_large(size: int | None, limit: int | None) -> None:
-    """Raises ImageTooLarge where a declared size is over the limit (bytes; None: not known, no limit)."""
-    if size is not None and limit is not None and size > limit:
-        raise errors.ImageTooLarge(f"The image has {size} bytes, the limit is {limit} bytes.")
+def is_key(name: str) -> bool:
+    """Whether any store may be asked for `name`."""
+    return _KEY.fullmatch(name) is not None
 
 
 class StoreDriver(ABC):
@@ -113,8 +111,11 @@ class StoreDriver(ABC):
         return
 
     @final
-    def open_writer(self, key: str, *, size: int | None = None, limit: int | None = None) -> ObjectWriter:
-        """Begins an object of `size` bytes (None: unknown) and at most `limit` bytes (None: no limit).
+    def open_writer(
+        self, key: str, *, size: int | None = None, limit: int | None = None, store: str = ""
+    ) -> ObjectWriter:
+        """Begins an object of `size` bytes (None: unknown) and at most `limit` bytes (None: no limit). `store`: the
+        identifier that the writer's errors are to name.
 
         Raises InvalidKey, StoreReadOnly, ImageTooLarge, StoreFull, ObjectExists, StoreUnavailable.
         """
@@ -129,7 +130,7 @@ class StoreDriver(ABC):
                 undo.callback(room.release)
             writer = self._open_writer(key, size)
             undo.pop_all()
-        writer._arm(key, size, limit, room)
+        writer._arm(key, Admission(size=size, limit=limit), capacity=room, store=store)
         return writer
 
     @final

@@ -21,7 +21,7 @@ class ListsObjects(Protocol):
 
 @runtime_checkable
 class FindsLeftovers(Protocol):
-    """The store can find what uploads left that died (law 3)."""
+    """The store can find what uploads left that died."""
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """What no living upload owns and nobody touched for `older_than` seconds."""
@@ -37,7 +37,7 @@ class RemovesTraces(Protocol):
     def remove_traces(self, key: str) -> None:
         """Removes whatever any upload under `key` left, or has there now, that is not a committed object: temporary
         files, unfinished multipart uploads, segments that no object is made of. Age and locks do not matter: the
-        caller vouches that nobody will use the key again (law 8). A no-op where nothing is; it may be repeated.
+        caller vouches that nobody will use the key again. A no-op where nothing is; it may be repeated.
 
         Leaves alone the object under `key` with all that it is made of, and everything of other keys, those that
         begin with `key` among them. An upload under `key` that is still writing ends without an object, or with a

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from oslo_config import cfg, types
 
@@ -63,13 +64,24 @@ def size_opt(name: str, *, default: int | None = None, min: int = 0, max: int | 
 def option(kind: type[cfg.Opt], *, default: Any = None, help: str, **more: Any) -> Any:  # noqa: A002 - as above
     """A field of `Options`: an option of that kind, under the field's name. `more` is what `kind` takes besides: type,
     choices, min, max, required, secret."""
-    make = functools.partial(kind, default=default, help=help, **more)
+    shown = list(default) if isinstance(default, tuple) else default  # of a list, which no dataclass has as a default
+    make = functools.partial(kind, default=shown, help=help, **more)
     return dataclasses.field(default=default, metadata={"option": make}, repr=not more.get("secret", False))
 
 
 def size_option(*, default: int | None = None, min: int = 0, max: int | None = None, help: str) -> Any:  # noqa: A002 - as above
     """A field of `Options` that is a size in bytes."""
     return option(cfg.Opt, default=default, help=help, type=Size(min=min, max=max))
+
+
+class Declared(tuple[cfg.Opt, ...]):
+    """The options of a driver whose `__init__` takes `**options` and hands them to an `Options`."""
+
+
+class HasOptions(Protocol):
+    """A driver."""
+
+    OPTIONS: ClassVar[Sequence[cfg.Opt]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +93,9 @@ class Options:
         refuse_impossible(self.options(), vars(self))
 
     @classmethod
-    def options(cls) -> tuple[cfg.Opt, ...]:
+    def options(cls) -> Declared:
         """The options, in the order of their declaration."""
-        return tuple(field.metadata["option"](field.name) for field in dataclasses.fields(cls))
+        return Declared(field.metadata["option"](field.name) for field in dataclasses.fields(cls))
 
 
 def bad(option: str, problem: str, cure: str) -> errors.ConfigurationError:
@@ -114,3 +126,15 @@ def _refuse_choice(option: cfg.Opt, value: object) -> None:
     choices = getattr(option.type, "choices", None)
     if choices and value not in choices:
         raise bad(option.dest, f"{value!r} is not one of the choices.", f"Use one of {', '.join(choices)}.")
+
+
+def strays(driver: type[HasOptions]) -> set[str]:
+    """Options of a driver that are not keyword parameters of its `__init__`, and the other way round: values that would
+    be lost on the way. Those of an `Options` cannot be."""
+    parameters = list(inspect.signature(driver).parameters.values())
+    if isinstance(driver.OPTIONS, Declared) and [each.kind for each in parameters] == [inspect.Parameter.VAR_KEYWORD]:
+        return set()
+    options = [option.dest for option in driver.OPTIONS]
+    names = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    twice = {option for option in options if options.count(option) > 1}
+    return names.symmetric_difference(options) | twice | {str(each) for each in parameters if each.name not in names}

@@ -1,12 +1,10 @@
 """A reader for storages that are asked for ranges over a network: broken bodies are resumed where they broke, at the
-same object, and large reads are fetched ahead in parallel (law 9).
+same object, and large reads are fetched ahead in parallel.
 
 The driver opens the first body, which is how it learns what the object is, and hands over `fetch` for later ranges. A
 body that ends early or fails with StoreUnavailable is fetched again from where it broke, up to RESUMES times without a
-byte in between and after a jittered pause; an object that changed or went away is not. Memory (law 6): what one body
+byte in between and after a jittered pause; an object that changed or went away is not. Memory: what one body
 buffers; with `concurrency` above 1, `(concurrency + 1) * block_size` bytes besides.
-
-What this module refuses to do: know a storage, deliver bytes of two objects as one.
 """
 
 from __future__ import annotations

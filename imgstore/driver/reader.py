@@ -1,4 +1,4 @@
-"""The reader's half of the SPI: a read delivers exactly the bytes it promised, or raises (law 9).
+"""The reader's half of the SPI: a read delivers exactly the bytes it promised, or raises.
 
 A driver's subclass implements `_read` and `_close`; counting and comparing is done here once for all drivers.
 """
@@ -22,7 +22,7 @@ _READER_FINAL = frozenset({"read", "close", "start", "stop", "position", "_arm",
 
 
 class ObjectReader(ABC):
-    """The bytes `start` to `stop` of one object: exactly those, or an error (law 9).
+    """The bytes `start` to `stop` of one object: exactly those, or an error.
 
     A driver's subclass sets `info` (the whole object) before it is handed out, and implements `_read` and `_close`.
     """

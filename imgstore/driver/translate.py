@@ -42,24 +42,18 @@ def storage_failures(action: str) -> OnFailure:
     Used by the final methods of drivers, writers and readers, and by drivers in those that are not final: `check`,
     `close` and what a capability has.
     """
-    return OnFailure(partial(_storage_failed, action))
+    return OnFailure(partial(storage_failed, action))
 
 
 def host_failures(action: str) -> OnFailure:
     """Around the host's catalog or quota, which was `action`: what is not one of the library's errors means that it
     cannot be reached."""
-    return OnFailure(partial(_host_failed, action))
+    return OnFailure(partial(host_failed, action))
 
 
-def refuse_overrides(cls: type, owner: type, final_names: frozenset[str]) -> None:
-    """The final methods of `owner` hold the laws; a driver that replaced one, by a mixin too, would be outside them."""
-    for base in cls.__mro__[: cls.__mro__.index(owner)]:
-        for name in final_names & vars(base).keys():
-            raise TypeError(f"{base.__name__}.{name} is final: implement _{name} instead")
-
-
-def _storage_failed(action: str, error: BaseException) -> None:
-    if not _is_foreign(error):
+def storage_failed(action: str, error: BaseException) -> None:
+    """Raises a StoreError for what a driver's code raised; returns where `error` is the library's or an interrupt."""
+    if not is_foreign(error):
         return
     if isinstance(error, OSError):
         raise errors.from_os_error(error, action) from error
@@ -67,12 +61,29 @@ def _storage_failed(action: str, error: BaseException) -> None:
     raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
 
 
-def _host_failed(action: str, error: BaseException) -> None:
-    if _is_foreign(error):
+def host_failed(action: str, error: BaseException) -> None:
+    """The same for what a host's code raised, as CatalogUnavailable."""
+    if is_foreign(error):
         detail = errors.kind_and_place(error)
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
 
 
-def _is_foreign(error: BaseException) -> bool:
+def is_foreign(error: BaseException) -> bool:
     """Whether it is neither one of the library's errors nor an interrupt."""
     return isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError)
+
+
+def blamed_on(store: str, error: BaseException) -> None:
+    """Gives a StoreError the store's identifier unless it has one. Raises a ConfigurationError again, with the store's
+    section."""
+    if isinstance(error, errors.StoreError):
+        error.store = error.store or store or None
+    if isinstance(error, errors.ConfigurationError) and store:
+        raise error.in_section(store) from error
+
+
+def refuse_overrides(cls: type, owner: type, final_names: frozenset[str]) -> None:
+    """The final methods of `owner` hold the laws; a driver that replaced one, by a mixin too, would be outside them."""
+    for base in cls.__mro__[: cls.__mro__.index(owner)]:
+        for name in final_names & vars(base).keys():
+            raise TypeError(f"{base.__name__}.{name} is final: implement _{name} instead")

@@ -1,8 +1,8 @@
-"""The writer's half of the SPI: the rules of every object being written, kept here once for all drivers.
+"""The writer's half of the SPI: the laws of every object being written, kept here once for all drivers.
 
-Law 1: invisible until commit, and what is not committed is aborted. Law 2: the declared size, the limit and the store's
-capacity are compared before the storage sees the byte that would exceed. A driver's subclass implements `_write`,
-`_commit` and `_abort`, and carries no flags and no counters.
+Atomic: an object is invisible until commit, and what is not committed is aborted. Exact: `admission` is asked before
+the storage sees the byte that would exceed. A driver's subclass implements `_write`, `_commit` and `_abort`, and
+carries no flags and no counters.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import enum
 import logging
 from abc import ABC, abstractmethod
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from imgstore import errors
-from imgstore.driver.translate import OnFailure, refuse_overrides, storage_failures
+from imgstore.driver.translate import Failed, OnFailure, blamed_on, refuse_overrides, storage_failed
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -24,9 +25,68 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_WRITER_FINAL = frozenset(
-    {"admit", "expect_complete", "write", "commit", "abort", "total", "state", "_arm", "__enter__", "__exit__"}
-)
+_WRITER_FINAL = frozenset({"write", "commit", "abort", "total", "state", "admission", "_arm", "__enter__", "__exit__"})
+
+
+class Extends(Protocol):
+    """What has to agree to more bytes: a hold."""
+
+    def extend_to(self, total: int) -> None:
+        """Makes the hold at least `total` bytes. Raises what refuses them."""
+
+
+class Admission:
+    """How many bytes an object may have: declared size, limit, capacity and quota, one law in one object.
+
+    It is asked once for each chunk, before anything sees the byte that would exceed: by a session for all that it
+    writes to, else by the writer itself. A declared size is held whole from the beginning, so that holds are asked for
+    more only where the size is unknown. Belongs to one thread.
+
+    `size`: the declared bytes (None: unknown), `limit`: the most that are allowed (None: no limit). `admitted`: bytes
+    that were asked for and may be written.
+    """
+
+    __slots__ = ("_holds", "admitted", "limit", "size")
+
+    def __init__(self, *, size: int | None, limit: int | None) -> None:
+        self.size = size
+        self.limit = limit
+        self.admitted = 0
+        self._holds: list[tuple[Extends, Failed]] = []
+
+    def hold(self, hold: Extends, failed: Failed) -> None:
+        """From now on `hold` has to agree as well. `failed` says what its exceptions mean."""
+        self._holds.append((hold, failed))
+
+    def admit(self, total: int) -> None:
+        """Asks for `total` bytes in all. Raises SizeMismatch, ImageTooLarge, and what a hold raises: StoreFull,
+        QuotaExceeded, CatalogUnavailable."""
+        if self.size is not None and total > self.size:
+            raise errors.SizeMismatch(f"The body is longer than the {self.size} bytes that were declared.")
+        if self.limit is not None and total > self.limit:
+            raise errors.ImageTooLarge(f"The image is larger than the limit of {self.limit} bytes.")
+        if self.size is None:
+            self._extend_holds(total)
+        self.admitted = total
+
+    def _extend_holds(self, total: int) -> None:
+        for hold, failed in self._holds:
+            try:
+                hold.extend_to(total)
+            except BaseException as error:
+                failed(error)
+                raise
+
+    def expect_complete(self, total: int) -> None:
+        """Raises SizeMismatch where `total` bytes are fewer than declared."""
+        if self.size is not None and total < self.size:
+            raise errors.SizeMismatch(f"The body has {total} bytes but {self.size} were declared.")
+
+
+def refuse_too_large(size: int | None, limit: int | None) -> None:
+    """Raises ImageTooLarge where a declared size is over the limit (bytes; None: not known, no limit)."""
+    if size is not None and limit is not None and size > limit:
+        raise errors.ImageTooLarge(f"The image has {size} bytes, the limit is {limit} bytes.")
 
 
 def octets(chunk: Chunk) -> bytes | memoryview:
@@ -35,21 +95,6 @@ def octets(chunk: Chunk) -> bytes | memoryview:
         return chunk if isinstance(chunk, bytes) else memoryview(chunk).cast("B")
     except TypeError as error:
         raise errors.UsageError("A chunk is bytes, a bytearray or a contiguous memoryview.") from error
-
-
-def refuse_excess(total: int, *, size: int | None, limit: int | None) -> None:
-    """Raises SizeMismatch or ImageTooLarge for `total` bytes where `size` were declared and `limit` are allowed (None:
-    not known, no limit)."""
-    if size is not None and total > size:
-        raise errors.SizeMismatch(f"The body is longer than the {size} bytes that were declared.")
-    if limit is not None and total > limit:
-        raise errors.ImageTooLarge(f"The image is larger than the limit of {limit} bytes.")
-
-
-def refuse_short(total: int, *, size: int | None) -> None:
-    """Raises SizeMismatch where fewer than the declared bytes came."""
-    if size is not None and total < size:
-        raise errors.SizeMismatch(f"The body has {total} bytes but {size} were declared.")
 
 
 class WriterState(enum.Enum):
@@ -72,10 +117,10 @@ class ObjectWriter(ABC):
 
     __state = WriterState.NEW
     __key = ""
-    __size: int | None = None
-    __limit: int | None = None
-    __room: Hold | None = None
+    __store = ""
+    __capacity: Hold | None = None
     __total = 0
+    __admission: Admission
 
     @abstractmethod
     def _write(self, chunk: bytes | memoryview) -> None:
@@ -102,18 +147,10 @@ class ObjectWriter(ABC):
         return self.__state
 
     @final
-    def admit(self, total: int) -> None:
-        """Says now what writing up to `total` bytes will say, for callers that gather small chunks."""
-        self.__expect_open("write")
-        with OnFailure(self.__abort_quietly):
-            self.__admit(total)
-
-    @final
-    def expect_complete(self) -> None:
-        """Says now what `commit` will say of a body shorter than declared. Raises SizeMismatch."""
-        self.__expect_open("commit")
-        with OnFailure(self.__abort_quietly):
-            self.__refuse_short()
+    @property
+    def admission(self) -> Admission:
+        """How many bytes the object may have, for whoever asks before the writer does."""
+        return self.__admission
 
     @final
     def write(self, chunk: Chunk) -> None:
@@ -123,12 +160,17 @@ class ObjectWriter(ABC):
         declared size, the limit or the capacity; UsageError after commit or abort. Any failure aborts the writer.
         """
         self.__expect_open("write")
-        with OnFailure(self.__abort_quietly), storage_failures("writing"):
-            data = octets(chunk)
-            self.__admit(self.__total + len(data))
+        try:
+            data = chunk if isinstance(chunk, bytes) else octets(chunk)
+            total = self.__total + len(data)
+            if total > self.__admission.admitted:
+                self.__admission.admit(total)
             if data:
                 self._write(data)
-                self.__total += len(data)
+                self.__total = total
+        except BaseException as error:
+            self.__failed("writing", error)
+            raise
 
     @final
     def commit(self) -> ObjectInfo:
@@ -138,28 +180,33 @@ class ObjectWriter(ABC):
         store says it holds something else; then nothing is left.
         """
         self.__expect_open("commit")
-        with OnFailure(self.__abort_quietly), storage_failures("committing"):
-            self.__refuse_short()
+        try:
+            self.__admission.expect_complete(self.__total)
             info = self._commit()
             if info.size != self.__total or info.key != self.__key:
                 raise errors.IntegrityError(f"The store says {info.size} bytes, {self.__total} were sent.")
             self.__state = WriterState.COMMITTED
-            if self.__room is not None:
-                self.__room.settle(self.__total)
+            if self.__capacity is not None:
+                self.__capacity.settle(self.__total)
+        except BaseException as error:
+            self.__failed("committing", error)
+            raise
         return info
 
     @final
     def abort(self) -> None:
-        """Removes every trace of the object; a no-op after commit or abort."""
+        """Removes every trace of the object; a no-op after commit or abort. Raises StoreError."""
         if self.__state is not WriterState.OPEN:
             return
         self.__state = WriterState.ABORTED
         try:
-            with storage_failures("aborting"):
-                self._abort()
+            self._abort()
+        except BaseException as error:
+            self.__translate("aborting", error)
+            raise
         finally:
-            if self.__room is not None:
-                self.__room.release()
+            if self.__capacity is not None:
+                self.__capacity.release()
 
     @final
     def __enter__(self) -> Self:
@@ -170,28 +217,32 @@ class ObjectWriter(ABC):
         if error is None:
             self.abort()
         else:
-            self.__abort_quietly(error)
+            self.__abort_quietly()
 
     @final
-    def _arm(self, key: str, size: int | None, limit: int | None, room: Hold | None) -> None:
+    def _arm(self, key: str, admission: Admission, *, capacity: Hold | None, store: str) -> None:
         """Called by `StoreDriver.open_writer` alone, so that no driver can forget to pass a limit on."""
-        self.__key, self.__size, self.__limit, self.__room = key, size, limit, room
+        self.__key, self.__admission, self.__capacity, self.__store = key, admission, capacity, store
+        if capacity is not None:
+            admission.hold(capacity, partial(self.__translate, "reserving room"))
         self.__state = WriterState.OPEN
-
-    def __admit(self, total: int) -> None:
-        refuse_excess(total, size=self.__size, limit=self.__limit)
-        if self.__room is not None:
-            self.__room.extend_to(total)
-
-    def __refuse_short(self) -> None:
-        refuse_short(self.__total, size=self.__size)
 
     def __expect_open(self, action: str) -> None:
         if self.__state is not WriterState.OPEN:
             raise errors.UsageError(f"Cannot {action}: this writer is {self.__state.value}.")
 
-    def __abort_quietly(self, _: BaseException) -> None:
-        """Aborts because something else failed: a failure of the abort is logged and never hides that cause (law 3)."""
+    def __failed(self, action: str, error: BaseException) -> None:
+        self.__abort_quietly()
+        self.__translate(action, error)
+
+    def __translate(self, action: str, error: BaseException) -> None:
+        """Raises what a driver's exception means; every error names the store."""
+        with OnFailure(partial(blamed_on, self.__store)):
+            storage_failed(action, error)
+        blamed_on(self.__store, error)
+
+    def __abort_quietly(self) -> None:
+        """Aborts because something else failed: a failure of the abort is logged and never hides that cause."""
         try:
             self.abort()
         except errors.ImgstoreError as error:

@@ -1,10 +1,8 @@
 """The memory driver: objects in a dictionary of this process. The reference in tests, and a store to try things with.
 
 A writer keeps its chunks in a list of its own and puts the whole object into the storage at commit, in one step under
-the storage's lock and only if the key is free: so nothing is ever visible, or left behind, before commit (laws 1, 3).
-Memory (law 6): the bytes of every object and of every upload under way - by its nature, so give it a `capacity`.
-
-What this driver refuses to do: outlive its process.
+the storage's lock and only if the key is free: so nothing is ever visible, or left behind, before commit.
+Memory: the bytes of every object and of every upload under way - by its nature, so give it a `capacity`.
 """
 
 from __future__ import annotations

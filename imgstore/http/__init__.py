@@ -1,7 +1,7 @@
 """Upload and download of image data in terms of HTTP, without any framework: headers in, statuses and headers out.
 
-An adapter (`imgstore.adapters`) owns the socket: it hands over the request's headers and pushes the body's bytes, and
-sends the `Response` that comes back. Every status, header and message is decided here, so that all adapters agree.
+An adapter (`imgstore.adapters`) owns the socket: it hands over the request's headers, pushes the body's bytes and sends
+the returned `Response`. Every status, header and message is decided here, so all adapters behave alike.
 """
 
 from imgstore.http.data import ImageData, UploadExchange

@@ -1,13 +1,15 @@
 """Upload and download of one image's data as exchanges of HTTP messages.
 
-Whatever can be refused by the request's headers alone is refused before the adapter reads a byte (law 5); from then on
-the bytes are pushed into an `UploadExchange`. Errors are raised, and `error_response` makes answers of them; so a host
-may log, count or rewrite them in between. What is not one of the library's errors passes through, after everything
-begun was undone: it is a defect, and for the server to report.
+Refuse early: all checks of the request's headers come before the adapter reads a byte. Then the adapter pushes the
+bytes into an `UploadExchange`. Errors are raised, and `error_response` turns them into answers, so a host may log or
+rewrite them in between. Any exception but the library's errors is a defect: it reaches the server after everything was
+undone.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -24,14 +26,13 @@ from imgstore.transfers.upload import UploadService
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_READABLE = frozenset({"active", "deactivated"})  # deactivated: only for those to whom the catalog shows it
+_READABLE = frozenset({"active", "deactivated"})  # the catalog shows a deactivated image to administrators only
 
 
 class ImageData:
     """The resource `/v2/images/{image_id}/file`. One for the whole host, used by all its threads.
 
-    `headers` are the request's, with their names in lower case; `context` is the host's own, and its catalog gets it
-    untouched.
+    `headers` are the request's, with names in lower case. `context` is the host's own and is handed to its catalog.
     """
 
     def __init__(self, uploads: UploadService, downloads: DownloadService) -> None:
@@ -39,10 +40,10 @@ class ImageData:
         self._downloads = downloads
 
     def begin_upload(self, image_id: str, headers: Headers, *, context: object = None) -> UploadExchange:
-        """Checks a PUT in the order of the Image API and makes ready for its first byte.
+        """Checks a PUT in the order of the Image API and begins the upload, before the first byte.
 
-        Raises UnsupportedMediaType, InvalidRequest, SizeMismatch, UnknownStore, ImageNotFound, and then what
-        `UploadService.begin` says of image, size, quota and store. Then nothing has changed.
+        Raises UnsupportedMediaType, InvalidRequest, SizeMismatch, UnknownStore, ImageNotFound, then what
+        `UploadService.begin` raises for image, size, quota and store. After an error nothing has changed.
         """
         wanted = requests.read_upload(headers)
         stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
@@ -56,9 +57,9 @@ class ImageData:
     ) -> Response:
         """The answer to a GET, or with `head` to a HEAD; `query` is the query string without its question mark.
 
-        The body raises StoreUnavailable (or another StoreError) if it cannot be delivered whole: then the connection
-        is to be cut. Raises InvalidRequest, UnknownStore, ImageNotFound, Forbidden, RangeNotSatisfiable, DataGone,
-        StoreUnavailable, CatalogUnavailable.
+        Never short: the body raises StoreUnavailable (or another StoreError) if it cannot be delivered whole, and the
+        caller must cut the connection. Raises InvalidRequest, UnknownStore, ImageNotFound, Forbidden,
+        RangeNotSatisfiable, DataGone, StoreUnavailable, CatalogUnavailable.
         """
         prefer = requests.read_prefer(query)
         self._downloads.check_prefer(prefer)
@@ -74,7 +75,7 @@ class ImageData:
         return self._with_body(image, ranges.requested(headers, _size(image), etag=etag), prefer, context)
 
     def _headers_only(self, image: StoredImage, prefer: list[str], context: object) -> Response:
-        """Opens no byte of the image, which proves all the same that a GET would find it."""
+        """Opens the image without reading a byte, so HEAD fails where GET would."""
         size = _size(image)
         self._downloads.open(image, start=0, stop=0, prefer=prefer, context=context).close()
         return Response(200, "OK", _whole_headers(image, size))
@@ -89,35 +90,26 @@ class ImageData:
 
 
 class UploadExchange:
-    """One PUT under way: push the body, then `finish`. As a context manager it aborts unless it was finished."""
+    """One PUT under way: `write` the body, then `finish`. Leaving the context manager without `finish` aborts.
+
+    `body_length`: bytes of the body (Content-Length); None: its framing says where it ends. `readable`: how many bytes
+    to read of the client at most: up to the end of the body, and up to the first byte that would be refused.
+    `write` is `UploadSession.write` itself, so that a chunk takes no detour.
+    """
 
     def __init__(self, session: UploadSession, *, body_length: int | None) -> None:
+        room, end = session.room, sys.maxsize if body_length is None else body_length
+        self.body_length = body_length
+        self.readable: int = end if room is None else min(end, room + 1)
+        self.write: Callable[[Chunk], None] = session.write
         self._session = session
-        self._body_length = body_length
-
-    @property
-    def body_length(self) -> int | None:
-        """Bytes of the body that belong to the image; None: all, up to where the body's framing ends."""
-        return self._body_length
-
-    def next_read(self, most: int) -> int:
-        """How many bytes to ask the client for next: up to `most`, never beyond the body's end (then 0), and no further
-        than the first byte that would be refused."""
-        left = None if self._body_length is None else self._body_length - self._session.total
-        room = self._session.room
-        bounds = (most, left, None if room is None else room + 1)
-        return min(bound for bound in bounds if bound is not None)
-
-    def write(self, chunk: Chunk) -> None:
-        """The next bytes of the body. Raises what `UploadSession.write` raises, and then everything is undone."""
-        self._session.write(chunk)
 
     def finish(self) -> Response:
-        """The answer, after the last byte. Raises BodyBroken if there were fewer than Content-Length says, and what
+        """The answer, after the last byte. Raises BodyBroken for a body shorter than Content-Length, and what
         `UploadSession.finish` raises; then everything is undone."""
-        if self._body_length is not None and self._session.total < self._body_length:
+        if self.body_length is not None and self._session.total < self.body_length:
             self.abort()
-            raise errors.BodyBroken(f"The body ended after {self._session.total} of {self._body_length} bytes.")
+            raise errors.BodyBroken(f"The request body ended after {self._session.total} of {self.body_length} bytes.")
         self._session.finish()
         return Response(204, "No Content")
 
@@ -138,9 +130,9 @@ def _require_image_id(image_id: str) -> None:
 
 
 def _size(image: StoredImage) -> int:
-    """An active image without data is data lost, never an image without content."""
+    """An active image without data has lost it; it is not an empty image."""
     if image.size is None or not image.locations:
-        raise errors.DataGone("The image is active but the catalog knows no data of it.")
+        raise errors.DataGone("The image is active, but the catalog has no data for it.")
     return image.size
 
 
@@ -158,6 +150,6 @@ def _common_headers(image: StoredImage, length: int) -> tuple[tuple[str, str], .
 
 
 def _whole_headers(image: StoredImage, size: int) -> tuple[tuple[str, str], ...]:
-    """With Content-MD5, which is the digest of the body, so that a part of the image cannot carry it."""
+    """With Content-MD5: it is the digest of the body, so only an answer with the whole image has it."""
     md5 = () if image.checksum is None else (("Content-MD5", image.checksum),)
     return (*_common_headers(image, size), *md5)

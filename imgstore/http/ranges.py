@@ -1,7 +1,7 @@
-"""Which bytes of an image a request wants, and whether it wants any: Range, If-Range, If-None-Match (RFC 9110).
+"""Which bytes of an image a request asks for, if any: Range, If-Range, If-None-Match (RFC 9110).
 
-Two deviations that the Image API brings along: a header that cannot be parsed is refused with 416 instead of being
-ignored, and old clients send their range as Content-Range. Several ranges in one request are refused.
+Two deviations come from the Image API: a malformed header is refused with 416 instead of being ignored, and old clients
+send their range as Content-Range. Multiple ranges in one request are refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def entity_tag(hash_value: str | None) -> str | None:
 
 
 def not_modified(headers: Headers, etag: str | None) -> bool:
-    """Whether If-None-Match names what the client would get (weak comparison); `*` names anything."""
+    """Whether If-None-Match names the image's ETag (weak comparison) or is `*`."""
     wanted = header(headers, "if-none-match")
     if wanted is None:
         return False
@@ -45,9 +45,9 @@ def not_modified(headers: Headers, etag: str | None) -> bool:
 
 
 def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
-    """The range that is asked for, out of `size` bytes; None for the whole image.
+    """The requested range of an image of `size` bytes; None: the whole image.
 
-    Raises InvalidRequest for several ranges, RangeNotSatisfiable for one that has no byte or cannot be parsed.
+    Raises InvalidRequest for multiple ranges, RangeNotSatisfiable for a malformed range or one without any byte.
     """
     if not _if_range_holds(headers, etag):
         return None
@@ -59,17 +59,17 @@ def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
 
 
 def _if_range_holds(headers: Headers, etag: str | None) -> bool:
-    """Strong comparison; a date never holds, since no answer carries Last-Modified."""
+    """Strong comparison; a date never matches, since no answer has Last-Modified."""
     condition = header(headers, "if-range")
     return condition is None or condition == etag
 
 
 def _from_range(value: str, size: int) -> Span:
     if "," in value:
-        raise errors.InvalidRequest("Several ranges in one request are not supported: ask for one at a time.")
+        raise errors.InvalidRequest("Multiple ranges are not supported: request one range at a time.")
     match = _RANGE.fullmatch(value)
     if match is None:
-        raise _refusal(f"The range {shown(value)} is not understood.", size)
+        raise _refusal(f"Range {shown(value)} is malformed.", size)
     first, last = match.groups()
     if first:
         return _span(int(first), int(last) + 1 if last else size, size, value)
@@ -79,16 +79,16 @@ def _from_range(value: str, size: int) -> Span:
 def _from_content_range(value: str, size: int) -> Span:
     match = _CONTENT_RANGE.fullmatch(value)
     if match is None:
-        raise _refusal(f"The Content-Range {shown(value)} is not understood.", size)
+        raise _refusal(f"Content-Range {shown(value)} is malformed.", size)
     first, last, total = match.groups()
     if int(last) >= size or (total != "*" and int(total) != size):
-        raise _refusal(f"The Content-Range {shown(value)} does not fit the image's {size} bytes.", size)
+        raise _refusal(f"Content-Range {shown(value)} does not match the image's size of {size} bytes.", size)
     return _span(int(first), int(last) + 1, size, value)
 
 
 def _span(start: int, stop: int, size: int, value: str) -> Span:
     if stop <= start or start >= size:
-        raise _refusal(f"The range {shown(value)} has no byte of the image's {size} bytes.", size)
+        raise _refusal(f"Range {shown(value)} selects none of the image's {size} bytes.", size)
     return Span(start, min(stop, size), size)
 
 

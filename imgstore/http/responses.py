@@ -1,7 +1,7 @@
 """Answers: the value that an adapter sends, and the answer to a request that failed.
 
-An error's body follows the client's Accept: JSON for programs, a small escaped page for browsers, text for everyone
-else. It holds the error's message, which is meant for clients; the error's detail goes to the log and nowhere else.
+The body of an error depends on the client's Accept: JSON for programs, a small escaped page for browsers, text for all
+others. It contains the error's message, which is meant for clients. No secrets: the error's detail is only logged.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGN
 
 @dataclass(frozen=True)
 class Response:
-    """What to send. `closing`: the request's body may be unread, so the connection cannot serve another request; a
-    server that notices this by itself need not be told. Whoever got the response calls `close`, sent or not."""
+    """What to send. `closing`: the request's body may be unread, so the connection cannot serve another request; some
+    servers notice this without being told. The receiver must call `close`, whether the response was sent or not."""
 
     status: int
     reason: str
@@ -36,14 +36,14 @@ class Response:
     closing: bool = False
 
     def close(self) -> None:
-        """Returns what the body holds; a no-op the second time."""
+        """Releases what the body holds open; a no-op the second time."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
 
 
 class NoSuchPath(errors.RequestError):
-    """The path names no resource."""
+    """No resource exists at the path."""
 
     status = 404
     code = "not-found"
@@ -51,7 +51,7 @@ class NoSuchPath(errors.RequestError):
 
 
 class MethodNotAllowed(errors.RequestError):
-    """The path is right, the method is none of `allowed`."""
+    """The resource exists, but the method is not one of `allowed`."""
 
     status = 405
     code = "method-not-allowed"
@@ -63,7 +63,7 @@ class MethodNotAllowed(errors.RequestError):
 
 
 class LengthRequired(errors.RequestError):
-    """The body's length is not announced, and the server does not say where the body ends."""
+    """The length of the body is not announced, and the server does not tell where the body ends."""
 
     status = 411
     code = "length-required"
@@ -91,9 +91,9 @@ def error_response(error: errors.ImgstoreError, headers: Headers) -> Response:
 
 
 def negotiated(accept: str | None) -> str:
-    """The media type of an error's body for this Accept: text unless something else is preferred (RFC 9110, 12.5.1).
+    """The media type of an error's body for this Accept (RFC 9110, 12.5.1); text if nothing else is preferred.
 
-    The higher weight wins, then the range that names the type more exactly, then the one that is listed first.
+    The higher weight wins, then the more specific media range, then the one that is listed first.
     """
     ranges = list(_accepted(accept or "*/*"))
     best = max(_OFFERS, key=lambda offer: _preference(offer, ranges))
@@ -108,12 +108,12 @@ def _accepted(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _preference(offer: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
-    """Weight, exactness, place: of the range that names `offer` most exactly, since that one overrides the others."""
+    """Weight, specificity and position of the most specific media range for `offer`, which overrides the others."""
     family = offer.partition("/")[0] + "/*"
-    for exactness, name in ((2, offer), (1, family), (0, "*/*")):
-        for place, (media_range, weight) in enumerate(ranges):
+    for specificity, name in ((2, offer), (1, family), (0, "*/*")):
+        for position, (media_range, weight) in enumerate(ranges):
             if media_range == name:
-                return weight, exactness, -place
+                return weight, specificity, -position
     return 0.0, 0, 0
 
 
@@ -131,8 +131,8 @@ def _body(error: errors.ImgstoreError, media_type: str) -> str:
 
 
 def _message(error: errors.ImgstoreError) -> str:
-    """What failed inside is nobody's business outside: a 500 tells nothing."""
-    return "The server failed to handle the request." if error.status == 500 else str(error)
+    """No secrets: a 500 says nothing about its cause."""
+    return "The server failed to process the request." if error.status == 500 else str(error)
 
 
 def _headers_of(error: errors.ImgstoreError) -> Iterator[tuple[str, str]]:

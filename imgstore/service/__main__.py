@@ -1,6 +1,6 @@
-"""`python -m imgstore.service`: reads the configuration, starts, says where it listens, serves until a signal.
+"""`python -m imgstore.service`: reads the configuration, starts, prints where it listens, serves until a signal.
 
-What cannot work stops the start with one line on standard error and exit status 2.
+A mistake stops the start with one line on standard error and exit status 2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
-from imgstore.service.standalone import FileLock, embedded_configuration, file_lock
+from imgstore.service.standalone import FileLock, file_lock, standalone_configuration
 from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM, SIGINT or SIGHUP. Raises ConfigurationError, CatalogUnavailable before the start."""
-    conf = load(options.config_file or [str(embedded_configuration(options.data_dir))])
+    conf = load(options.config_file or [str(standalone_configuration(options.data_dir))])
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
     with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
         database = _database(settings.database)
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _end_dead_uploads(service: Service, lock: FileLock) -> None:
-    """Where nobody else uses the database, nobody need wait until their leases run out."""
+    """Ends them at once, without waiting for their leases, where no other process uses the database."""
     if lock.alone:
         service.end_dead_uploads()
     lock.share()
@@ -107,7 +107,7 @@ def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:
     )
     try:
         server.prepare()
-    except (OSError, UnicodeError) as error:  # the latter for what cannot be the name of a host
+    except (OSError, UnicodeError) as error:  # UnicodeError: of a name that no host can have
         raise errors.ConfigurationError(
             f"cannot listen on {settings.listen} port {settings.port} ({getattr(error, 'strerror', None) or error}).",
             section=SECTION,
@@ -143,7 +143,7 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.addFilter(_add_request_id)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each step of an upgrade, and that there was none
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each step of an upgrade
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:

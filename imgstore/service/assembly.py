@@ -15,21 +15,22 @@ from imgstore.service.api.app import json_api
 from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
 from imgstore.service.auth.noauth import caller_of, claimed
-from imgstore.service.cleanup import leftovers as remains
-from imgstore.service.cleanup.orphaned_holds import Holds
-from imgstore.service.cleanup.recovery import INTERVAL, Recovery
-from imgstore.service.cleanup.removal_queue import Removals
+from imgstore.service.cleanup.leftovers import leftovers
+from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
+from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
+from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.service.health import HealthSettings, StoreHealth
-from imgstore.service.metrics import CountedDownloads, CountedUploads, Metrics
-from imgstore.service.middleware import Front
-from imgstore.service.options import COPY_THREADS, INI_FILE, SECTION
-from imgstore.service.probes import Operation
+from imgstore.service.metrics import Metrics
+from imgstore.service.middleware import Middleware
+from imgstore.service.options import COPY_THREADS, INI_FILE, NOAUTH, SECTION
+from imgstore.service.probes import Probes
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
+from imgstore.transfers.observer import LogObserver, Observer
 from imgstore.transfers.taps import TapFactory
-from imgstore.transfers.upload import UploadSettings
+from imgstore.transfers.upload import UploadService, UploadSettings
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ LOG = logging.getLogger(__name__)
 
 class Service:
     """The service without a server. It owns `stores` and `database` and closes them. `limits`: what projects and stores
-    may take, by default `project_quota` bytes for every project (None: no limit) and what the stores have room for;
-    `authenticate` finds a request's caller; `endpoint`: the URL at which clients find it, if not the server's own;
-    `copy_threads`: copies between stores at a time; `lease`: seconds after which an upload of a process that gives no
-    sign counts as dead; `recovery_interval`: seconds between two looks for such uploads."""
+    may take, by default `project_quota` bytes for every project (None: no limit) and the capacities of the stores;
+    `authenticate` finds a request's caller; `observers` are told of transfers and stores, besides the log and the
+    metrics; `endpoint`: the URL at which clients find it, if not the server's own; `copy_threads`: copies between
+    stores at a time; `lease`: seconds after which an upload counts as dead whose process gives no sign of life;
+    `recovery_interval`: seconds between two searches for such uploads, on average."""
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Service:
         *,
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
+        observers: Sequence[Observer] = (),
         project_quota: int | None = None,
         limits: Limits | None = None,
         authenticate: Authenticate = claimed,
@@ -68,14 +71,15 @@ class Service:
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
         self.quota = SqlLedger(database, limits)
         self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.quota), lease=lease)
-        removals = Removals(stores, self.catalog)
+        removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
-        self.holds = Holds(stores, self.catalog, self.quota)
-        self.recovery = Recovery(self.catalog, removals, self.holds, interval=recovery_interval, lease=lease)
-        self.health = StoreHealth(stores, health)
+        self.holds = OrphanedHolds(stores, self.catalog, self.quota)
+        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
+        self.health = StoreHealth(stores, health, observers=observers)
         metrics = Metrics(self.health)
-        uploads = CountedUploads(
-            stores, metrics=metrics, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps
+        observers = (LogObserver(), metrics.observer, *observers)
+        uploads = UploadService(
+            stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers
         )
         copying = CopyService(
             stores,
@@ -83,27 +87,29 @@ class Service:
             downloads=DownloadService(stores, source=self.catalog),
             quota=self.quota,
             settings=settings,
+            observers=observers,
         )
-        self.copies = Copies(copying, metrics=metrics.copies, threads=copy_threads)
-        data = ImageData(uploads, CountedDownloads(stores, metrics=metrics, source=self.catalog))
-        self.app: WSGIApplication = Front(
+        self.copies = Copies(copying, threads=copy_threads)
+        data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
+        self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of),
             api=json_api(self.images, self.copies),
-            operation=Operation(self.health, metrics),
+            probes=Probes(self.health, metrics),
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
         )
 
     def end_dead_uploads(self) -> None:
-        """For a host that knows that no upload is under way, before the start. Raises CatalogUnavailable."""
+        """For a host that knows, before the start, that no upload is under way. Raises CatalogUnavailable."""
         dead = self.catalog.abandon_uploads()
         if dead:
-            LOG.warning("%s uploads died with their process: their images are queued again", dead)
+            LOG.warning("%s uploads ended with their process: their images are queued again", dead)
         self.holds.end_all()
 
     def start(self) -> None:
-        """Proves the stores and puts right what a dead process left. Raises ConfigurationError, CatalogUnavailable."""
+        """Checks the stores and removes what dead processes left behind. Raises ConfigurationError,
+        CatalogUnavailable."""
         for store in self.stores:
             _prove(store)
         self.recovery.recover(at_once=True)
@@ -113,7 +119,7 @@ class Service:
         self.recovery.start()
 
     def close(self) -> None:
-        """Ends the copies under way, and returns what catalog and stores hold."""
+        """Ends the copies under way and closes catalog and stores; waits for both."""
         self.health.stop()
         self.copies.stop()
         self.recovery.stop()
@@ -135,11 +141,11 @@ def _prove(store: Store) -> None:
 
 
 def _purge(store: Store, catalog: SqlCatalog) -> None:
-    """What uploads left that failed to undo it, or wrote on after they counted as dead."""
+    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead."""
     if store.read_only or not isinstance(store.driver, FindsLeftovers):
         return
     try:
-        for leftover in remains.leftovers(catalog, store):
+        for leftover in leftovers(catalog, store):
             LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
             with store.blamed():
                 store.driver.remove_leftover(leftover)
@@ -177,7 +183,7 @@ def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
 
 
 def _authenticate(conf: cfg.ConfigOpts) -> Authenticate:
-    if conf[SECTION].auth == "noauth":
+    if conf[SECTION].auth == NOAUTH:
         return claimed
     from imgstore.service.auth.keystone import Keystone  # needs the extra, which `options.load` has asked for
 

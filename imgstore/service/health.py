@@ -1,7 +1,7 @@
-"""Whether each store works: asked again and again by a thread of its own, so that nobody ever waits for the answer.
+"""Whether each store works: a thread for each store checks it again and again, so that nobody waits for the answer.
 
-A store that hangs holds its own thread only; after `timeout` seconds it counts as down. The threads are daemons: a
-check that hangs in the kernel must not keep the process from ending. What this module refuses to do: say it over HTTP.
+A store that hangs holds only its own thread; after `timeout` seconds it counts as down. The threads are daemons, since
+a check that hangs in the kernel must not keep the process from ending.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgstore import errors
 from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.observer import Observer, tell
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
+STALLED = "check-stalled"
 
 Clock = Callable[[], float]
 
@@ -31,9 +33,9 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What is known of one store. `reason` is the code of an error, "" for a store that works; `age` and `took` are
-    seconds since the last check ended and that it took; `free` bytes, None where the store does not tell."""
+class StoreStatus:
+    """What is known of one store. `reason` is the code of an error, "" for a store that works; `age` and `took` are the
+    seconds since the last check ended and how long it took; `free` in bytes, None where the store does not tell."""
 
     store: str
     up: bool
@@ -44,14 +46,15 @@ class Finding:
 
 
 class StoreHealth:
-    """The health of all stores of a service; they count as up until a check says otherwise."""
+    """The health of all stores of a service; a store counts as up until a check says otherwise. Observers are told of
+    each change, on a thread of the store's own. All methods may be called by any thread."""
 
     def __init__(
-        self, stores: StoreSet, settings: HealthSettings | None = None, *, clock: Clock = time.monotonic
+        self, stores: StoreSet, settings: HealthSettings | None = None, *, observers: Sequence[Observer] = ()
     ) -> None:
         self.default = stores.default
         settings = settings or HealthSettings()
-        self._watches = [Watch(store, settings, clock=clock) for store in stores]
+        self._watches = [StoreWatch(store, settings, observers=observers) for store in stores]
 
     def start(self) -> None:
         """Starts the threads."""
@@ -59,45 +62,55 @@ class StoreHealth:
             watch.thread.start()
 
     def stop(self) -> None:
-        """No check begins any more."""
+        """Ends the threads, each after its present check; waits for none."""
         for watch in self._watches:
             watch.stopped.set()
 
-    def findings(self) -> Sequence[Finding]:
-        """What is known now, in the stores' order."""
-        return [watch.finding() for watch in self._watches]
+    def statuses(self) -> Sequence[StoreStatus]:
+        """What is known now, in the stores' order. Never waits."""
+        return [watch.status() for watch in self._watches]
 
 
-class Watch:
+class StoreWatch:
     """One store under watch."""
 
-    def __init__(self, store: Store, settings: HealthSettings, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, store: Store, settings: HealthSettings, *, observers: Sequence[Observer] = (),
+        clock: Clock = time.monotonic,
+    ) -> None:  # fmt: skip
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"health of {store.identifier}", daemon=True)
         self._store = store
         self._settings = settings
+        self._observers = observers
         self._clock = clock
-        self._last = Finding(store.identifier, up=True)
+        self._last = StoreStatus(store.identifier, up=True)
         self._checked = clock()
         self._checking_since: float | None = None
+        self._told_up = True
+        self._telling = threading.Lock()
 
-    def finding(self) -> Finding:
-        """What is known now; never waits."""
+    def status(self) -> StoreStatus:
+        """What is known now. Never waits."""
         now, since, last = self._clock(), self._checking_since, self._last
         age = max(0.0, now - self._checked)
         if since is not None and now - since > self._settings.timeout:
-            return Finding(last.store, up=False, reason="check-stalled", age=age, took=now - since, free=last.free)
-        return Finding(last.store, up=last.up, reason=last.reason, age=age, took=last.took, free=last.free)
+            return StoreStatus(last.store, up=False, reason=STALLED, age=age, took=now - since, free=last.free)
+        return replace(last, age=age)
 
     def check(self) -> None:
         """Asks the store, however long it takes."""
+        stall = threading.Timer(self._settings.timeout, self._tell_stalled)
+        stall.daemon = True
         began = self._checking_since = self._clock()
+        stall.start()
         reason, free = self._ask()
-        now = self._clock()
-        if bool(reason) == self._last.up:
-            LOG.warning("Store %s is %s", self._store.identifier, f"down ({reason})" if reason else "up again")
-        self._last = Finding(self._store.identifier, up=not reason, reason=reason, took=now - began, free=free)
-        self._checked, self._checking_since = now, None
+        stall.cancel()
+        with self._telling:
+            now = self._checked = self._clock()
+            self._last = StoreStatus(self._store.identifier, up=not reason, reason=reason, took=now - began, free=free)
+            self._checking_since = None
+            self._tell(reason)
 
     def _run(self) -> None:
         while not self.stopped.wait(self._settings.interval):
@@ -115,3 +128,15 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - a driver's defect must not end the watch; it is recorded as down
             LOG.error("Check of store %s failed: %s", self._store.identifier, describe(error))
             return errors.ImgstoreError.code, None
+
+    def _tell_stalled(self) -> None:
+        with self._telling:
+            if self._checking_since is not None:
+                self._tell(STALLED)
+
+    def _tell(self, reason: str) -> None:
+        up, store = not reason, self._store.identifier
+        if up != self._told_up:
+            self._told_up = up
+            LOG.warning("Store %s is %s", store, "up again" if up else f"down ({reason})")
+            tell(self._observers, lambda observer: observer.store_changed(store, up=up, reason=reason))

@@ -1,16 +1,12 @@
-"""What Prometheus is told: requests, uploads and downloads by store and outcome, bytes as they pass, health of stores.
+"""What Prometheus is told: requests, uploads, downloads and copies by store and outcome, health of stores.
 
-Uploads and downloads are counted by services that stand before the library's own and have their interface, so that the
-core knows nothing of it. Labels have few values: identifiers of enabled stores, statuses, methods; never an image or a
-project. A chunk costs one or two additions.
+Labels have few values: identifiers of enabled stores, statuses, methods; never an image or a project. A chunk costs two
+additions for each store.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,27 +22,24 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from imgstore import errors
-from imgstore.catalog import ImageCatalog, ImageSource
-from imgstore.model import Chunk, StoredImage, UploadRequest, UploadResult
-from imgstore.quota import Quota
 from imgstore.service.health import StoreHealth
-from imgstore.store import StoreSet
-from imgstore.transfers.download import Download, DownloadService
-from imgstore.transfers.session import UploadSession
-from imgstore.transfers.taps import TapFactory
-from imgstore.transfers.upload import UploadService, UploadSettings
+from imgstore.transfers.observer import COPY, DOWNLOAD, UPLOAD, Observer, Outcome, Transfer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNKNOWN = "unknown"
-WHOLE, CUT, ABORTED, LEFT_OUT = "whole", "cut", "aborted", "left-out"
+LEFT_OUT = "left-out"
+GOOD = {UPLOAD: "204", DOWNLOAD: "whole", COPY: "done"}
+GIVEN_UP = {UPLOAD: "aborted", DOWNLOAD: "cut", COPY: "aborted"}
+"""The status of a transfer that succeeded, and of one that its owner gave up, by its kind."""
 
+_PLURALS = {UPLOAD: "uploads", DOWNLOAD: "downloads", COPY: "copies"}
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 _SHORT = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
 _LONG = (0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200)
 
 
 class Metrics:
-    """The metrics of one service."""
+    """The metrics of one service, for all its threads. Give `observer` to whatever moves images."""
 
     def __init__(self, health: StoreHealth) -> None:
         self._registry = registry = CollectorRegistry()
@@ -60,223 +53,120 @@ class Metrics:
             "imgstore_http_request_seconds", "From the request's headers to the end of its answer.", ["resource"],
             buckets=_SHORT, registry=registry,
         )  # fmt: skip
-        self.uploads = _Transfers("upload", registry)
-        self.downloads = _Transfers("download", registry)
-        self.copies = CopyMetrics(registry)
+        self.observer = PrometheusObserver(registry)
 
     def request(self, method: str, resource: str, status: str, seconds: float) -> None:
-        """A request was answered. `resource` is one of few words."""
+        """Counts one answer. `resource` is one of few words."""
         self._requests.labels(method if method in _METHODS else "other", resource, status).inc()
         self._request_seconds.labels(resource).observe(seconds)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
-class _Transfers:
-    """The metrics of one direction."""
+class PrometheusObserver(Observer):
+    """Counts uploads, downloads and copies. One that names no store counts under UNKNOWN."""
 
-    def __init__(self, name: str, registry: CollectorRegistry) -> None:
-        prefix, store = f"imgstore_{name}", ["store"]
-        self.ended = Counter(f"{prefix}s", f"{name.title()}s that ended.", ["store", "status"], registry=registry)
-        self.bytes = Counter(f"{prefix}_bytes", "Bytes of image data that passed.", store, registry=registry)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = {
+            kind: Counter(f"imgstore_{name}", f"{name.title()} that ended.", ["store", "status"], registry=registry)
+            for kind, name in _PLURALS.items()
+        }
+        self._moving = {kind: _Moving(kind, registry) for kind in (UPLOAD, DOWNLOAD)}
+        self._copies = Gauge("imgstore_copies_in_flight", "Copies that move bytes.", registry=registry)
+        self._under_way: dict[Transfer, _UnderWay] = {}
+
+    def began(self, transfer: Transfer) -> None:
+        stores = transfer.stores or (UNKNOWN,)
+        is_copy = transfer.kind == COPY
+        self._under_way[transfer] = _Copy(self._copies) if is_copy else _Bytes(self._moving[transfer.kind], stores)
+
+    def moved(self, transfer: Transfer, count: int) -> None:
+        self._under_way[transfer].moved(count)
+
+    def ended(self, transfer: Transfer, outcome: Outcome) -> None:
+        """A download counts for the store that it began with, wherever it ended."""
+        self._under_way.pop(transfer).end(transfer.seconds)
+        for store in transfer.stores:
+            has_it = transfer.kind == DOWNLOAD or store in outcome.stores
+            self._ended[transfer.kind].labels(store, GOOD[transfer.kind] if has_it else LEFT_OUT).inc()
+
+    def failed(self, transfer: Transfer, error: BaseException | None) -> None:
+        under_way = self._under_way.pop(transfer)
+        under_way.end(transfer.seconds)
+        status = GIVEN_UP[transfer.kind]
+        if isinstance(error, errors.ImgstoreError) and not (transfer.kind == DOWNLOAD and under_way.has_moved):
+            status = str(error.status)
+        for store in transfer.stores or (UNKNOWN,):
+            self._ended[transfer.kind].labels(store, status).inc()
+
+
+class _Moving:
+    """The metrics of uploads, or of downloads, under way."""
+
+    def __init__(self, kind: str, registry: CollectorRegistry) -> None:
+        store, name = ["store"], f"imgstore_{kind}"
+        self.bytes = Counter(f"{name}_bytes", "Bytes of image data that passed.", store, registry=registry)
         self.seconds = Histogram(
-            f"{prefix}_seconds", f"How long an {name} took." if name == "upload" else f"How long a {name} took.",
-            store, buckets=_LONG, registry=registry,
-        )  # fmt: skip
-        self.in_flight = Gauge(f"{prefix}s_in_flight", f"{name.title()}s under way.", store, registry=registry)
+            f"{name}_seconds", f"How long {_PLURALS[kind]} took.", store, buckets=_LONG, registry=registry
+        )
+        self.count = Gauge(f"{name}s_in_flight", f"{_PLURALS[kind].title()} under way.", store, registry=registry)
         self.bytes_in_flight = Gauge(
-            f"{prefix}_bytes_in_flight", f"Bytes that {name}s under way have moved.", store, registry=registry
+            f"{name}_bytes_in_flight", f"Bytes that {_PLURALS[kind]} under way have moved.", store, registry=registry
         )
 
 
-class _Transfer:
-    """One upload or download under way."""
+class _UnderWay:
+    """One transfer under way."""
 
-    def __init__(self, transfers: _Transfers, store: str) -> None:
-        self._transfers = transfers
-        self._store = store
-        self._began = time.monotonic()
-        self._moved = 0
-        self._bytes = transfers.bytes.labels(store)
-        self._bytes_in_flight = transfers.bytes_in_flight.labels(store)
-        self._ended = False
-        transfers.in_flight.labels(store).inc()
+    has_moved = False
 
     def moved(self, count: int) -> None:
-        self._moved += count
-        self._bytes.inc(count)
-        self._bytes_in_flight.inc(count)
+        """So many bytes more have passed."""
+        self.has_moved = True
 
-    def end(self, status: str) -> None:
-        """How it ended; the first call counts."""
-        if self._ended:
-            return
-        self._ended = True
-        self._bytes_in_flight.dec(self._moved)
-        self._transfers.in_flight.labels(self._store).dec()
-        self._transfers.ended.labels(self._store, status).inc()
-        self._transfers.seconds.labels(self._store).observe(time.monotonic() - self._began)
+    def end(self, seconds: float) -> None:
+        """It is not under way any more."""
 
 
-class CopyMetrics:
-    """The metrics of copies to other stores."""
+class _Bytes(_UnderWay):
+    """An upload or a download: it counts in each of its stores."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._ended = Counter(
-            "imgstore_copies", "Copies of images that ended, by the store that they went to.", ["store", "status"],
-            registry=registry,
-        )  # fmt: skip
-        self._in_flight = Gauge("imgstore_copies_in_flight", "Copies of images under way.", registry=registry)
-
-    def ended(self, stores: Iterable[str], status: str) -> None:
-        """How a copy ended in these stores."""
-        for store in stores:
-            self._ended.labels(store, status).inc()
-
-    def under_way(self) -> AbstractContextManager[object]:
-        """Around a copy."""
-        return self._in_flight.track_inprogress()
-
-
-class _Uploads:
-    """One upload, to one store or to several: each counts for itself."""
-
-    def __init__(self, transfers: _Transfers, stores: Sequence[str]) -> None:
-        self._by_store = {store: _Transfer(transfers, store) for store in stores}
+    def __init__(self, metrics: _Moving, stores: Sequence[str]) -> None:
+        self._total = 0
+        self._bytes = [metrics.bytes.labels(store) for store in stores]
+        self._bytes_in_flight = [metrics.bytes_in_flight.labels(store) for store in stores]
+        self._count = [metrics.count.labels(store) for store in stores]
+        self._seconds = [metrics.seconds.labels(store) for store in stores]
+        for gauge in self._count:
+            gauge.inc()
 
     def moved(self, count: int) -> None:
-        for transfer in self._by_store.values():
-            transfer.moved(count)
+        self.has_moved = True
+        self._total += count
+        for counter, gauge in zip(self._bytes, self._bytes_in_flight, strict=True):
+            counter.inc(count)
+            gauge.inc(count)
 
-    def end(self, status: str) -> None:
-        for transfer in self._by_store.values():
-            transfer.end(status)
-
-    def end_well(self, result: UploadResult) -> None:
-        """The stores that have the image, and those that were left out."""
-        for location in result.locations:
-            self._by_store[location.store].end("204")
-        self.end(LEFT_OUT)
-
-
-class CountedUploads(UploadService):
-    """Uploads, counted."""
-
-    def __init__(
-        self, stores: StoreSet, *, metrics: Metrics, catalog: ImageCatalog, quota: Quota,
-        settings: UploadSettings | None = None, taps: Sequence[TapFactory] = (),
-    ) -> None:  # fmt: skip
-        super().__init__(stores, catalog=catalog, quota=quota, settings=settings, taps=taps)
-        self._metrics = metrics
-
-    def begin(self, request: UploadRequest) -> UploadSession:
-        """See UploadService."""
-        transfer = _Uploads(self._metrics.uploads, self._labels(request.stores))
-        try:
-            return _CountedSession(super().begin(request), transfer)
-        except errors.ImgstoreError as error:
-            transfer.end(str(error.status))
-            raise
-        except BaseException:
-            transfer.end(ABORTED)
-            raise
-
-    def _labels(self, identifiers: Sequence[str]) -> list[str]:
-        try:
-            return [store.identifier for store in self.check_stores(identifiers)]
-        except (errors.UnknownStore, errors.InvalidRequest):
-            return [UNKNOWN]
+    def end(self, seconds: float) -> None:
+        for gauge in self._bytes_in_flight:
+            gauge.dec(self._total)
+        for gauge in self._count:
+            gauge.dec()
+        for histogram in self._seconds:
+            histogram.observe(seconds)
 
 
-class _CountedSession(UploadSession):
-    """A session on the parts of another one that has not begun, which it replaces."""
+class _Copy(_UnderWay):
+    """A copy between stores, whose bytes are not counted."""
 
-    def __init__(self, session: UploadSession, transfer: _Uploads) -> None:
-        super().__init__(session._parts)
-        self._transfer = transfer
-        self._outcome_is_known = False
+    def __init__(self, in_flight: Gauge) -> None:
+        self._in_flight = in_flight
+        in_flight.inc()
 
-    def write(self, chunk: Chunk) -> None:
-        """See UploadSession."""
-        before = self.total
-        with self._outcome():
-            super().write(chunk)
-        self._transfer.moved(self.total - before)
-
-    def finish(self) -> UploadResult:
-        """See UploadSession."""
-        with self._outcome():
-            result = super().finish()
-        self._transfer.end_well(result)
-        return result
-
-    def abort(self) -> None:
-        """See UploadSession. Whoever aborts from outside knows why; here it is one outcome."""
-        try:
-            super().abort()
-        finally:
-            if not self._outcome_is_known:
-                self._transfer.end(ABORTED)
-
-    @contextlib.contextmanager
-    def _outcome(self) -> Iterator[None]:
-        """A step of the core, which aborts by itself where it fails: the failure is the outcome."""
-        self._outcome_is_known = True
-        try:
-            yield
-        except errors.ImgstoreError as error:
-            self._transfer.end(str(error.status))
-            raise
-        finally:
-            self._outcome_is_known = False
-
-
-class CountedDownloads(DownloadService):
-    """Downloads, counted; HEAD is none."""
-
-    def __init__(self, stores: StoreSet, *, metrics: Metrics, source: ImageSource) -> None:
-        super().__init__(stores, source=source)
-        self._metrics = metrics
-
-    def open(
-        self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
-        context: object = None,
-    ) -> Download:  # fmt: skip
-        """See DownloadService."""
-        try:
-            download = super().open(image, start=start, stop=stop, prefer=prefer, context=context)
-        except errors.ImgstoreError as error:
-            self._metrics.downloads.ended.labels(UNKNOWN, str(error.status)).inc()
-            raise
-        if stop is not None and start == stop:
-            return download
-        return _CountedDownload(download, _Transfer(self._metrics.downloads, download.location.store))
-
-
-class _CountedDownload(Download):
-    """A download of the core, counted: everything is passed on to it."""
-
-    def __init__(self, download: Download, transfer: _Transfer) -> None:
-        self.image = download.image
-        self.start = download.start
-        self.stop = download.stop
-        self._download = download
-        self._transfer = transfer
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._download:
-            yield chunk
-            self._transfer.moved(len(chunk))
-        self._transfer.end(WHOLE)
-
-    def close(self) -> None:
-        """See Download."""
-        try:
-            self._download.close()
-        finally:
-            self._transfer.end(CUT)
+    def end(self, seconds: float) -> None:
+        self._in_flight.dec()
 
 
 class _Health(Collector):
@@ -286,13 +176,12 @@ class _Health(Collector):
         self._health = health
 
     def collect(self) -> Iterable[Metric]:
-        """See Collector."""
         up = GaugeMetricFamily("imgstore_store_up", "Whether the store works.", labels=["store"])
-        free = GaugeMetricFamily("imgstore_store_free_bytes", "Room in the store.", labels=["store"])
+        free = GaugeMetricFamily("imgstore_store_free_bytes", "Free space of the store.", labels=["store"])
         took = GaugeMetricFamily("imgstore_store_check_seconds", "How long the last check took.", labels=["store"])
-        for finding in self._health.findings():
-            up.add_metric([finding.store], float(finding.up))
-            took.add_metric([finding.store], finding.took)
-            if finding.free is not None:
-                free.add_metric([finding.store], finding.free)
+        for found in self._health.statuses():
+            up.add_metric([found.store], float(found.up))
+            took.add_metric([found.store], found.took)
+            if found.free is not None:
+                free.add_metric([found.store], found.free)
         return [up, free, took]

@@ -1,11 +1,11 @@
-"""In front of all applications: which one answers, who asks, the request's identifier, the access log, the last resort.
+"""What every request passes: authentication, the request's identifier, the access log, the answer to defects.
 
-Nobody gets further than this module without being authenticated, except to the versions and to what operators ask
-(`operation`): no other path is named here, so a new one cannot be forgotten. The body is still unread then.
+Every path needs an authenticated caller, except the versions and the probes. The exceptions are named here, so a new
+path cannot be forgotten. The body is still unread then.
 
-What neither application knows how to answer is a defect: logged with its traceback, answered with 500 and the request's
-identifier. After the answer began nothing can be taken back: the connection is aborted, so that the client notices
-(law 9). As in Glance, the identifier is the service's own; the one a client sends goes into the log beside it.
+An exception that no application handles is a defect: it is logged with its traceback, and the client gets 500 and the
+request's identifier. Once the answer has begun, the connection is aborted instead, so that the client notices (never
+short). As in Glance the identifier is the service's own; the log also has the one that the client sent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imgstore.adapters.wsgi import image_id_of_path, request_headers
 from imgstore.http import error_response
 from imgstore.service.auth.noauth import project_of, remember
 from imgstore.service.metrics import Metrics
-from imgstore.service.probes import Operation
+from imgstore.service.probes import Probes
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -42,28 +42,28 @@ NO_REQUEST = "-"
 REQUEST_ID: ContextVar[str] = ContextVar("imgstore_request_id", default=NO_REQUEST)
 
 OPEN = frozenset({"", "/", "/versions", "/versions/", "/v2", "/v2/"})
-"""The list of versions, which clients ask for before they have a token."""
+"""Paths of the list of versions: clients ask for it before they have a token."""
 
-DATA, API, OPERATION = "data", "api", "operation"
+DATA, API, PROBES = "data", "api", "operation"
 
 _CLIENTS_ID = re.compile(r"req-[0-9a-f-]{36}", re.ASCII)
 
 
-class Front:
-    """The WSGI application of the service: `data` gets what is for `/v2/images/{image_id}/file`, `operation` what is
-    for its PATHS, `api` the rest. `endpoint` is where clients find the service, if a proxy is before it."""
+class Middleware:
+    """The WSGI application of the service. `data` answers `/v2/images/{image_id}/file`, `probes` its own PATHS, `api`
+    everything else. `endpoint`: the URL at which clients find the service, where a proxy stands before it."""
 
     def __init__(
         self,
         *,
         data: Application,
         api: Application,
-        operation: Operation,
+        probes: Probes,
         authenticate: Authenticate,
         metrics: Metrics,
         endpoint: str | None = None,
     ) -> None:
-        self._applications: dict[str, Application] = {DATA: data, API: api, OPERATION: operation}
+        self._applications: dict[str, Application] = {DATA: data, API: api, PROBES: probes}
         self._authenticate = authenticate
         self._metrics = metrics
         self._endpoint = urllib.parse.urlsplit(endpoint) if endpoint else None
@@ -89,7 +89,7 @@ class Front:
             environ["wsgi.url_scheme"] = self._endpoint.scheme
             environ["HTTP_HOST"] = self._endpoint.netloc
             environ["SCRIPT_NAME"] = self._endpoint.path.rstrip("/")
-        if resource != OPERATION and environ.get("PATH_INFO", "") not in OPEN:
+        if resource != PROBES and environ.get("PATH_INFO", "") not in OPEN:
             remember(environ, self._authenticate(environ))
 
     def _count(self, environ: WSGIEnvironment, resource: str, status: str, seconds: float) -> None:
@@ -97,13 +97,13 @@ class Front:
 
 
 def _resource(environ: WSGIEnvironment) -> str:
-    if environ.get("PATH_INFO", "") in Operation.PATHS:
-        return OPERATION
+    if environ.get("PATH_INFO", "") in Probes.PATHS:
+        return PROBES
     return API if image_id_of_path(environ) is None else DATA
 
 
 class _Answer:
-    """One answer: collected from an application before the server sees it, sent, and logged when it is closed."""
+    """One answer of an application. The server sends it, and it is logged when the server closes it."""
 
     def __init__(self, environ: WSGIEnvironment, observe: Callable[[str, float], None]) -> None:
         self._environ = environ
@@ -121,11 +121,11 @@ class _Answer:
         return _refuse_write
 
     def take(self, body: Iterable[bytes]) -> None:
-        """The application's answer."""
+        """Takes the application's answer."""
         self._body = body
 
     def fail(self, error: errors.ImgstoreError) -> None:
-        """The answer instead of the application's."""
+        """Takes an error instead of the application's answer."""
         response = error_response(error, request_headers(self._environ))
         self.start(f"{response.status} {response.reason}", list(response.headers))
         self.take(() if self._environ["REQUEST_METHOD"] == "HEAD" else response.body)

@@ -1,7 +1,7 @@
-"""The options of the section [service], and the settings that come of them and of the command line.
+"""The options of the section [service], and the settings that the command line and they give.
 
-The sections [keystone_authtoken], [oslo_policy] and [oslo_limit] are read, and looked through for mistakes, where
-Keystone is used; else they are let be, so that changing `auth` or `limits` alone turns it on and off.
+The sections [keystone_authtoken], [oslo_policy] and [oslo_limit] are read, and checked for mistakes, only where
+Keystone is used, so that `auth` or `limits` alone turns it on and off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from imgstore import config, errors
+from imgstore import config, distribution, errors
 from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, parse
 
@@ -29,8 +29,8 @@ OPTIONS: Sequence[cfg.Opt] = (
     cfg.HostAddressOpt(
         "listen",
         default="127.0.0.1",
-        help="Address to listen on. With auth = noauth callers say themselves which project they are (X-Project-Id): "
-        "open this to trusted networks only.",
+        help="Address to listen on. With auth = noauth the service believes which project callers say they are "
+        "(X-Project-Id): listen on trusted networks only.",
     ),
     cfg.PortOpt("port", default=9292, help="Port to listen on; 0: a free one, which is printed."),
     cfg.IntOpt(
@@ -38,7 +38,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=128,
         min=1,
         max=65535,
-        help="Connections that may wait until they are accepted. The kernel caps it (net.core.somaxconn).",
+        help="Connections that may wait to be accepted. The kernel caps it (net.core.somaxconn).",
     ),
     cfg.StrOpt(
         "tls_certificate",
@@ -54,41 +54,41 @@ OPTIONS: Sequence[cfg.Opt] = (
         "public_endpoint",
         schemes=["http", "https"],
         help="URL at which clients find the service where a proxy stands before it, as in https://images.example.org "
-        "or https://cloud.example.org/image. It is what links and Location headers begin with. Unset: what the "
-        "request says.",
+        "or https://cloud.example.org/image. Links and Location headers begin with it. Unset: what the request "
+        "says.",
     ),
     cfg.StrOpt(
         "auth",
         default=NOAUTH,
         choices=[
-            (NOAUTH, "callers say themselves which project they are, and are believed"),
-            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs imgstore[keystone]"),
+            (NOAUTH, "callers say which project they are, without proof"),
+            (KEYSTONE, "callers have tokens of Keystone, see [keystone_authtoken]; needs the extra 'keystone'"),
         ],
-        help="How callers are known.",
+        help="How the service knows its callers.",
     ),
     cfg.StrOpt(
         "limits",
         default=INI_FILE,
         choices=[
             (INI_FILE, "from this file: project_quota, project_images and project_uploads of [imgstore]"),
-            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs imgstore[keystone]"),
+            (KEYSTONE, "the unified limits of Keystone, see [oslo_limit]; needs the extra 'keystone'"),
         ],
-        help="Where the limits of projects come from. Those of a project in a store, and a store's capacity, are from "
-        "this file in any case.",
+        help="Where the limits of projects come from. The limits of a project in one store, and the capacities of "
+        "stores, always come from this file.",
     ),
     cfg.FloatOpt(
         "limits_age",
         default=60,
         min=0,
-        help="Seconds for which a limit of Keystone is used without asking again.",
+        help="Seconds for which the service uses a limit of Keystone before it asks again.",
     ),
     cfg.StrOpt(
         "database",
         secret=True,
         help="Where the catalog is: the path of an SQLite file, created with mode 0600 where it is missing, for the "
         "processes of one machine; or the URL of a database that several machines share, "
-        "postgresql://user:password@host/name or mysql://user:password@host/name (imgstore[postgresql], "
-        "imgstore[mysql]), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
+        "postgresql://user:password@host/name or mysql://user:password@host/name (with the extra 'postgresql' "
+        "or 'mysql'), which 'imgstore db upgrade' prepares. Unset: imgstore.sqlite in the directory given by "
         "--data-dir.",
     ),
     cfg.IntOpt(
@@ -96,57 +96,56 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=60,
         min=1,
         max=86400,
-        help="Seconds after which an upload counts as dead whose process does not say that it lives. It says so every "
-        "third of them, whatever client and stores do; so this is how long an image stays in saving after its process "
-        "died, and how long a process may freeze, or be cut off from the database, before its uploads are lost.",
+        help="Seconds after which an upload counts as dead if its process gives no sign of life. A process gives one "
+        "three times in this time, whatever client and stores do. An image stays in saving for so long after its "
+        "process died; a process that freezes, or is cut off from the database, for longer loses its uploads.",
     ),
     cfg.IntOpt(
         "recovery_interval",
         default=30,
         min=1,
         max=86400,
-        help="Seconds, on the average, between two looks for uploads that died and for data of deleted images that a "
-        "store did not let go. Every process of the service looks.",
+        help="Seconds, on average, between two searches for dead uploads, and for data of deleted images that a store "
+        "could not remove. Every process of the service searches.",
     ),
     cfg.IntOpt(
         "threads",
         default=16,
         min=1,
         max=1024,
-        help="Threads that serve requests. Every upload and every download holds one from its begin to its end.",
+        help="Threads that serve requests. Every upload and every download holds one from its beginning to its end.",
     ),
     cfg.IntOpt(
         "copy_threads",
         default=COPY_THREADS,
         min=1,
         max=1024,
-        help="Copies of images to other stores at a time, each on a thread of its own beside those of the requests; "
-        "more wait.",
+        help="Copies of images to other stores at a time, on threads of their own; more copies wait.",
     ),
     cfg.FloatOpt(
         "body_timeout",
         default=60,
         min=0.1,
-        help="Seconds without a byte after which a client that stalls in the middle of a request is given up (408), as "
-        "is a connection on which no request comes.",
+        help="Seconds without a byte after which a client that stalls in the middle of a request gets 408, and a "
+        "connection without a request is closed.",
     ),
     cfg.FloatOpt(
         "grace_period",
         default=30,
         min=0,
-        help="Seconds that requests under way have to end after SIGTERM or SIGINT. Slower uploads are undone.",
+        help="Seconds that requests under way have to end after SIGTERM, SIGINT or SIGHUP. Slower uploads are undone.",
     ),
     cfg.FloatOpt(
         "health_interval",
         default=30,
         min=0.1,
-        help="Seconds between two checks of a store. /healthcheck/stores tells what the last one found.",
+        help="Seconds between two checks of a store. /healthcheck/stores tells what the last check found.",
     ),
     cfg.FloatOpt(
         "health_timeout",
         default=10,
         min=0.1,
-        help="Seconds after which a store counts as down whose check has not ended.",
+        help="Seconds after which a store counts as down if its check has not ended.",
     ),
 )
 
@@ -180,18 +179,17 @@ def _needing_keystone(option: str) -> Iterator[None]:
             f"is {KEYSTONE}, but the module '{error.name}' is missing.",
             section=SECTION,
             option=option,
-            cure="Install it: pip install 'imgstore[keystone]'.",
+            cure=distribution.install_extra("keystone"),
         ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """How the service runs. `body_timeout`, `grace_period` and `upload_lease` in seconds."""
+    """How the service runs. `body_timeout` and `grace_period` in seconds."""
 
     listen: str
     port: int
     database: Address
-    upload_lease: float
     threads: int
     body_timeout: float
     grace_period: float
@@ -208,7 +206,6 @@ def service_settings(
         listen=section.listen if listen is None else listen,
         port=section.port if port is None else port,
         database=database(conf, data_dir),
-        upload_lease=section.upload_lease,
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,

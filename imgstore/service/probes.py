@@ -1,8 +1,8 @@
-"""What operators and their tools ask: `/healthcheck`, `/healthcheck/stores`, `/metrics`. Nobody needs a token for it.
+"""The probes of operators and their tools: `/healthcheck`, `/healthcheck/stores`, `/metrics`. None needs a token.
 
-`/healthcheck` says that the process answers, and nothing of its surroundings: a liveness probe must not restart a
-service because a store is down. With `?detail`, or as `/healthcheck/stores`, it tells each store's health as it was
-last found, with 503 if the default store is down. Nothing here waits for a store, or tells a path or an error's detail.
+`/healthcheck` says that the process answers, and nothing else: a liveness probe must not restart a service because a
+store is down. `/healthcheck/stores`, or `/healthcheck?detail`, tells each store's health as the last check found it,
+with 503 if the default store is down. Nothing here waits for a store, and no answer has a path or an error's detail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.adapters.wsgi import request_headers
 from imgstore.http import MethodNotAllowed, Response, error_response
-from imgstore.service.health import Finding, StoreHealth
+from imgstore.service.health import StoreHealth, StoreStatus
 from imgstore.service.metrics import CONTENT_TYPE, Metrics
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LIVENESS, STORES, METRICS = "/healthcheck", "/healthcheck/stores", "/metrics"
 METHODS = ("GET", "HEAD")
 
 
-class Operation:
+class Probes:
     """The WSGI application for PATHS."""
 
     PATHS = frozenset({LIVENESS, STORES, METRICS})
@@ -43,7 +43,7 @@ class Operation:
 
     def _answer(self, environ: WSGIEnvironment) -> Response:
         if environ["REQUEST_METHOD"] not in METHODS:
-            raise MethodNotAllowed("This path is only read.", allowed=METHODS)
+            raise MethodNotAllowed("This path takes GET and HEAD only.", allowed=METHODS)
         path, query = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
         if path == METRICS:
             return _response(200, "OK", CONTENT_TYPE, self._metrics.text())
@@ -52,22 +52,22 @@ class Operation:
         return _response(200, "OK", "text/plain; charset=utf-8", b"OK\n")
 
     def _stores(self) -> Response:
-        findings = self._health.findings()
-        default_is_up = all(finding.up for finding in findings if finding.store == self._health.default)
-        summary = "up" if all(finding.up for finding in findings) else "degraded" if default_is_up else "down"
-        stores = [_shown(finding, default=self._health.default) for finding in findings]
+        found = self._health.statuses()
+        default_is_up = all(store.up for store in found if store.store == self._health.default)
+        summary = "up" if all(store.up for store in found) else "degraded" if default_is_up else "down"
+        stores = [_shown(store, default=self._health.default) for store in found]
         body = json.dumps({"status": summary, "stores": stores}).encode()
         status, reason = (200, "OK") if default_is_up else (503, "Service Unavailable")
         return _response(status, reason, "application/json", body)
 
 
-def _shown(finding: Finding, *, default: str) -> dict[str, object]:
-    shown: dict[str, object] = {"id": finding.store, "status": "up" if finding.up else "down"}
-    if finding.store == default:
+def _shown(found: StoreStatus, *, default: str) -> dict[str, object]:
+    shown: dict[str, object] = {"id": found.store, "status": "up" if found.up else "down"}
+    if found.store == default:
         shown["default"] = "true"
-    if finding.reason:
-        shown["reason"] = finding.reason
-    return {**shown, "checked_seconds_ago": round(finding.age, 1), "check_seconds": round(finding.took, 3)}
+    if found.reason:
+        shown["reason"] = found.reason
+    return {**shown, "checked_seconds_ago": round(found.age, 1), "check_seconds": round(found.took, 3)}
 
 
 def _response(status: int, reason: str, media_type: str, body: bytes) -> Response:

@@ -1,8 +1,8 @@
-"""What makes the service run with nothing around it: a configuration of its own, and a lock on its database.
+"""Runs the service with nothing around it: a configuration of its own, and a lock on its database.
 
-The processes that use an SQLite file share a lock on it, so that one which gets it alone knows, at its start, that no
-upload is under way, and need not wait for leases to run out. The lock is the kernel's and ends with the process,
-however that ends; a process that is frozen has it still. A database on a server has no such thing.
+The processes that use an SQLite file share a lock on it. A process that gets it alone knows at its start that no upload
+is under way, and need not wait for leases to run out. The lock is the kernel's and ends with the process, however that
+ends; a frozen process still has it. A database on a server has no such lock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imgstore.service.options import SECTION
 from imgstore.sql import Address
 
 PATIENCE, PAUSE = 15.0, 0.05
-"""Seconds that a process waits for another one which is starting, and between two tries."""
+"""Seconds for which a process waits for another one that is starting, and between two tries."""
 
 _CONFIGURATION = """\
 # Written at the first start, read at every start: change it as you like.
@@ -37,7 +37,7 @@ datadir = {directory}/slow
 """
 
 
-def embedded_configuration(directory: Path) -> Path:
+def standalone_configuration(directory: Path) -> Path:
     """The configuration file in `directory`, written where it is missing. Raises ConfigurationError."""
     path = directory.resolve() / "imgstore.conf"
     try:
@@ -51,14 +51,14 @@ def embedded_configuration(directory: Path) -> Path:
 
 class FileLock:
     """A lock on an SQLite file that all processes of the service share. `alone`: no other process has it, and none gets
-    it until `share` is called."""
+    it before `share` is called."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         self.alone = descriptor is not None and _lock(descriptor, fcntl.LOCK_EX)
 
     def share(self) -> None:
-        """Lets others have it, too. Raises ConfigurationError if somebody will not."""
+        """Shares it with other processes. Raises ConfigurationError after PATIENCE seconds if one does not share it."""
         if self._descriptor is None:
             return
         end = time.monotonic() + PATIENCE
@@ -66,7 +66,7 @@ class FileLock:
             if time.monotonic() > end:
                 raise _unusable(
                     "the database is in use by a process that does not share it.",
-                    "Stop that one (an earlier release, it may be), or give this one a database of its own.",
+                    "Stop that process (perhaps an earlier release), or give this one a database of its own.",
                 )
             time.sleep(PAUSE)
         self.alone = False
@@ -74,7 +74,7 @@ class FileLock:
 
 @contextlib.contextmanager
 def file_lock(address: Address) -> Iterator[FileLock]:
-    """Inside, the process counts among those that use the SQLite file. Raises ConfigurationError."""
+    """Inside, the process is one of those that use the SQLite file. Raises ConfigurationError."""
     database = address.file
     if database is None:
         yield FileLock(None)

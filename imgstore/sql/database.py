@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
-from imgstore import errors
+from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated
@@ -100,5 +100,6 @@ def _before_commit(action: str) -> Iterator[None]:
 def _missing(address: Address) -> errors.CatalogUnavailable:
     module, extra = addresses.MODULES[address.url.drivername]
     return errors.CatalogUnavailable(
-        f"The catalog's database needs the module '{module}': pip install 'imgstore[{extra}]'.", retry_after=None
+        f"The catalog's database needs the module '{module}', which is missing. {distribution.install_extra(extra)}",
+        retry_after=None,
     )

@@ -1,4 +1,4 @@
-"""Whatever was begun is undone (law 3): abort at every point, in every way, and a retry succeeds."""
+"""Whatever was begun is undone: abort at every point, in every way, and a retry succeeds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The bench on which the contract's tests work: two drivers on one storage, bodies, and what must hold of both.
 
 At the end of every test the bench looks at the storage with the subject's own eyes: what is physically there is exactly
-what the test committed (law 3), and nothing that was logged holds a secret (law 7).
+what the test committed, and nothing that was logged holds a secret.
 """
 
 from __future__ import annotations
@@ -152,12 +152,12 @@ class Bench:
                 assert same(b"".join(reader), data)
 
     def assert_clean(self) -> None:
-        """What is physically in the storage is what was committed, no more and no less (law 3)."""
+        """What is physically in the storage is what was committed, no more and no less."""
         found = self.subject.inventory()
         assert found == set(self.committed), "the storage holds something else than the committed objects"
 
     def assert_no_secret(self, lines: Iterable[str]) -> None:
-        """No line holds a credential (law 7). The failure does not show it either."""
+        """No line holds a credential. The failure does not show it either."""
         for line in lines:
             for number, secret in enumerate(self.subject.secrets):
                 if secret in line:

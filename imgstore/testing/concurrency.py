@@ -1,7 +1,7 @@
 """Many threads on one driver: writers of different keys, readers of one object, and a race for one key.
 
 What is demanded of a race. Real servers do not keep their conditional writes under a race, so the library never rests
-on them: every attempt at an image writes under a key of its own (law 8). Therefore two racers may both be told that
+on them: every attempt at an image writes under a key of its own. Therefore two racers may both be told that
 they won, but of every driver it is demanded that at least one wins, that the object which is there afterwards is whole
 and is that of a racer whose commit succeeded, and that no loser's failure or abort removes it. Where the storage
 creates exclusively and atomically (`link`, O_EXCL, a lock), its driver adopts `AtomicCreation` too: exactly one wins.

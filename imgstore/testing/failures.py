@@ -1,4 +1,4 @@
-"""The right blame (law 11) and no secrets (law 7): a storage that cannot be reached, and every text a driver makes."""
+"""The right blame and no secrets: a storage that cannot be reached, and every text a driver makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A read delivers exactly the bytes it promised, or raises (law 9): ranges, pins, early close, deleted objects."""
+"""A read delivers exactly the bytes it promised, or raises: ranges, pins, early close, deleted objects."""
 
 from __future__ import annotations
 

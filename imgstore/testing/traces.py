@@ -1,4 +1,4 @@
-"""What uploads under one key left can be removed by the key alone (law 3), and nothing else is taken (law 8).
+"""What uploads under one key left can be removed by the key alone, and nothing else is taken.
 
 For drivers that have `RemovesTraces`; a driver that leaves nothing behind has it easily.
 """

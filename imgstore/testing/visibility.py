@@ -1,4 +1,4 @@
-"""Nothing is visible before commit (law 1), and everything is afterwards: to this driver, and to another process."""
+"""Nothing is visible before commit, and everything is afterwards: to this driver, and to another process."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """From an attempt that the catalog granted to a session that is ready for its first byte; for uploads and for copies.
 
 First what can be refused without touching a store (`reserve`), then what is opened there (`open_session`). Each step
-registers its undo where it acquires something (law 3). The quota holds room for each copy (law 4).
-
-What this module refuses to do: ask the catalog for an attempt, or run the undo; that is its callers'.
+registers its undo where it acquires something; the callers run it. The quota holds room for each copy.
 """
 
 from __future__ import annotations
@@ -14,17 +12,18 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.base import refuse_too_large
 from imgstore.driver.translate import host_failures
+from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
 from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
+from imgstore.transfers.observer import Observation
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.taps import Tap, TapFactory
-from imgstore.transfers.target import HoldEnd, SessionWriter, StoreWriter, leave_out
+from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, leave_out
 from imgstore.undo import Undo
 
 OFF, ALL, ANY = "off", "all", "any"
@@ -79,39 +78,41 @@ def chosen(stores: StoreSet, identifiers: Sequence[str]) -> list[Store]:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """A store, and what is held for the copy there."""
+class Reserved:
+    """A store, and what is held on the quota for the copy there."""
 
     store: Store
-    hold: HoldEnd
+    quota: QuotaHold
 
 
-def reserve(plan: Plan, quota: Quota) -> list[Room]:
+def reserve(plan: Plan, quota: Quota) -> list[Reserved]:
     """Holds quota for the copy in each store; without `need_all` in those that have room, and at least in one.
 
     Raises StoreReadOnly, ImageTooLarge, QuotaExceeded, StoreFull."""
     for store in plan.stores:
         store.refuse_if_read_only()
     refuse_too_large(plan.size, plan.settings.max_image_size)
-    rooms: list[Room] = []
+    rooms: list[Reserved] = []
     spare = _Spare(plan, len(plan.stores))
     for store in plan.stores:
         with spare.may_be_left_out(store):
-            rooms.append(Room(store, _held(plan, store, quota)))
+            rooms.append(Reserved(store, _held(plan, store, quota)))
     return rooms
 
 
-def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory] = ()) -> UploadSession:
-    """Opens everything; `rooms` are those of `reserve`. Raises StoreFull, StoreUnavailable, ObjectExists, and what a
-    tap's factory raises."""
-    writer = _writer(plan, _opened(plan, rooms))
+def open_session(
+    plan: Plan, reserved: Sequence[Reserved], *, taps: Sequence[TapFactory] = (), observation: Observation | None = None
+) -> UploadSession:
+    """Opens everything; `reserved` is what `reserve` returned. Raises StoreFull, StoreUnavailable, ObjectExists, and
+    what a tap's factory raises."""
+    targets = _targets(plan, _opened(plan, reserved))
     settings = plan.settings
     digests = _digests(settings)
     plan.undo.push("the digests' threads", digests.close)
     parts = SessionParts(
         attempt=plan.attempt,
         catalog=plan.catalog,
-        writer=writer,
+        targets=targets,
         digests=digests,
         taps=_open_taps(plan, taps),
         undo=plan.undo,
@@ -120,15 +121,16 @@ def open_session(plan: Plan, rooms: Sequence[Room], *, taps: Sequence[TapFactory
         hash_algo=settings.hash_algo,
         checksum=settings.checksum,
         expected_hash=plan.expected_hash,
+        observation=observation,
     )
     return UploadSession(parts)
 
 
-def _held(plan: Plan, store: Store, quota: Quota) -> HoldEnd:
+def _held(plan: Plan, store: Store, quota: Quota) -> QuotaHold:
     with host_failures("reserving quota"):
-        end = HoldEnd(quota.reserve(plan.attempt, store.identifier, plan.size))
-    plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", end)
-    return end
+        hold = QuotaHold(quota.reserve(plan.attempt, store.identifier, plan.size))
+    plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", hold.end)
+    return hold
 
 
 class _Spare:
@@ -138,7 +140,7 @@ class _Spare:
         self._left = 0 if plan.need_all else count - 1
 
     @contextlib.contextmanager
-    def may_be_left_out(self, store: Store, hold: HoldEnd | None = None) -> Iterator[None]:
+    def may_be_left_out(self, store: Store, quota: QuotaHold | None = None) -> Iterator[None]:
         """The store is left out if it raises StoreError here and one that may fail is left."""
         try:
             yield
@@ -146,37 +148,32 @@ class _Spare:
             if not self._left:
                 raise
             self._left -= 1
-            leave_out(store, hold, error)
+            leave_out(store, quota, error)
 
 
-def _opened(plan: Plan, rooms: Sequence[Room]) -> list[StoreWriter]:
-    """A writer in each store; without `need_all` in those that open one, and at least in one."""
-    opened: list[StoreWriter] = []
-    spare = _Spare(plan, len(rooms))
-    for room in rooms:
-        with spare.may_be_left_out(room.store, room.hold):
-            opened.append(_store_writer(plan, room))
+def _opened(plan: Plan, reserved: Sequence[Reserved]) -> list[Target]:
+    """A target in each store; without `need_all` in those that open one, and at least in one."""
+    opened: list[Target] = []
+    spare = _Spare(plan, len(reserved))
+    for each in reserved:
+        with spare.may_be_left_out(each.store, each.quota):
+            opened.append(_target(plan, each))
     return opened
 
 
-def _store_writer(plan: Plan, room: Room) -> StoreWriter:
-    store, key = room.store, plan.attempt.key
-    with store.blamed():
-        location = store.location(key)
-        writer = store.driver.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    opened = StoreWriter(store, location, writer, room.hold)
-    plan.undo.push(f"object {key} being written to store {store.identifier}", opened.abort)
-    return opened
+def _target(plan: Plan, reserved: Reserved) -> Target:
+    store, key = reserved.store, plan.attempt.key
+    location = store.location(key)
+    writer = store.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
+    plan.undo.push(f"object {key} being written to store {store.identifier}", writer.abort)
+    return Target(store, location, writer, reserved.quota)
 
 
-def _writer(plan: Plan, opened: Sequence[StoreWriter]) -> SessionWriter:
+def _targets(plan: Plan, opened: Sequence[Target]) -> Targets:
     """One store needs no thread."""
     if len(opened) == 1:
-        return opened[0]
-    settings = plan.settings
-    fanout = Fanout(
-        opened, need_all=plan.need_all, size=plan.size, limit=settings.max_image_size, window=settings.stores_window
-    )
+        return OneTarget.of(opened[0])
+    fanout = Fanout(opened, need_all=plan.need_all, window=plan.settings.stores_window)
     plan.undo.push("the stores' threads", fanout.close)
     return fanout
 

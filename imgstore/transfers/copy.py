@@ -1,12 +1,10 @@
 """Copying an active image to other stores: its bytes are read once, from the best location, and written to all of them.
 
 A copy is an attempt of its own: the catalog grants its number and remembers it with its stores, so that it writes under
-a key that no other attempt ever uses (law 8), and recovery finds what it left if its process died (law 3). The image
+a key that no other attempt ever uses, and recovery finds what it left if its process died. The image
 stays active and readable meanwhile. While the bytes pass, size and digest are computed; nothing is committed that does
-not have the image's own (law 10), and the new locations are added by one compare-and-set: only if the image is still
-there. Each copy is held on the quota of the image's owner (law 4). Otherwise everything is undone.
-
-What this module refuses to do: choose the stores, start a thread, copy within one store.
+not have the image's own, and the new locations are added by one compare-and-set: only if the image is still
+there. Each copy is held on the quota of the image's owner. Otherwise everything is undone.
 """
 
 from __future__ import annotations
@@ -22,8 +20,9 @@ from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import Plan, Room, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, reserve
 from imgstore.transfers.download import DownloadService
+from imgstore.transfers.observer import COPY, Observation, Observer, observed
 from imgstore.transfers.session import library_errors
 from imgstore.undo import Undo
 
@@ -59,11 +58,13 @@ class CopyService:
         downloads: DownloadService,
         quota: Quota = UNLIMITED,
         settings: UploadSettings | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
         self._catalog = catalog
         self._downloads = downloads
         self._quota = quota
+        self._observers = tuple(observers)
         self._settings = settings or UploadSettings()
 
     def begin(self, request: CopyRequest) -> ImageCopy:
@@ -82,7 +83,8 @@ class CopyService:
         try:
             with library_errors():
                 plan, image = self._granted(request, stores, undo)
-                return ImageCopy(plan, reserve(plan, self._quota), image=image, downloads=self._downloads)
+                reserved = reserve(plan, self._quota)
+                return ImageCopy(plan, reserved, image=image, downloads=self._downloads, observers=self._observers)
         except BaseException:
             undo.run()
             raise
@@ -105,11 +107,20 @@ class CopyService:
 class ImageCopy:
     """One copy that may begin: `run` it once, on whichever thread, or `abort` it. `stop` is for other threads."""
 
-    def __init__(self, plan: Plan, rooms: Sequence[Room], *, image: StoredImage, downloads: DownloadService) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        reserved: Sequence[Reserved],
+        *,
+        image: StoredImage,
+        downloads: DownloadService,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self.image = image
         self._plan = plan
-        self._rooms = rooms
+        self._reserved = reserved
         self._downloads = downloads
+        self._observers = observers
         self._stopped = threading.Event()
 
     @property
@@ -123,11 +134,14 @@ class ImageCopy:
         Raises StoreError (of the source or of a target), IntegrityError where the bytes are not the image's, ImageGone,
         CatalogUnavailable, CopyStopped. Then everything was undone.
         """
+        observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
         try:
             with library_errors():
-                return self._copied()
-        except BaseException:
+                return self._copied(observation)
+        except BaseException as error:
             self.abort()
+            if observation is not None:
+                observation.failed(error)
             raise
 
     def stop(self) -> None:
@@ -138,8 +152,11 @@ class ImageCopy:
         """Undoes what `begin` did; a no-op after `run`."""
         self._plan.undo.run()
 
-    def _copied(self) -> UploadResult:
-        with self._downloads.open(self.image) as download, open_session(self._plan, self._rooms) as session:
+    def _copied(self, observation: Observation | None) -> UploadResult:
+        with (
+            self._downloads.open(self.image) as download,
+            open_session(self._plan, self._reserved, observation=observation) as session,
+        ):
             for chunk in download:
                 if self._stopped.is_set():
                     raise CopyStopped("The copy was stopped.")

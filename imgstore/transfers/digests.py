@@ -1,17 +1,15 @@
-"""Digests of a stream, computed while it passes (law 10), each on a thread of its own, without copying a chunk.
+"""Digests of a stream, computed while it passes, each on a thread of its own, without copying a chunk.
 
-Memory (law 6): at most `window` bytes of chunks wait for the slowest digest, or one chunk if that is larger; the
+Memory: at most `window` bytes of chunks wait for the slowest digest, or one chunk if that is larger; the
 digests share the chunks, so their number does not matter. A stream that ends within its first `inline` bytes never
 starts a thread. A chunk in an immutable buffer (`bytes`) is passed on by reference and `update` returns at once; a
 mutable one belongs to the caller, so `update` returns when every digest has read it.
-
-What this module refuses to do: compare. Who knows what a digest should be compares it.
 """
 
 from __future__ import annotations
 
-import collections
 import hashlib
+import queue
 import threading
 from collections.abc import Iterable
 from typing import Protocol
@@ -49,6 +47,11 @@ class Digests:
         self._inline = inline
         self._total = 0
         self._lanes: list[_Lane] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The algorithms."""
+        return tuple(self._hashes)
 
     def update(self, chunk: bytes | memoryview) -> None:
         """The next bytes of the stream; a mutable buffer is free again when it returns."""
@@ -96,68 +99,67 @@ class Digests:
 
 
 class _Lane:
-    """One hash object and the thread that feeds it from a queue bounded in bytes."""
+    """One hash object and the thread that feeds it from a queue bounded in bytes.
+
+    `_put` is counted by the owner alone and `_done` by the thread alone, so that a chunk costs neither a lock. The
+    owner looks again after it has said what it waits for; a wake-up too many only makes it look once more.
+    """
 
     def __init__(self, name: str, hash_: _Hash, window: int) -> None:
         self._hash = hash_
         self._window = window
-        self._queue: collections.deque[bytes | memoryview] = collections.deque()
-        self._waiting = 0
-        self._awaited = 0
+        self._chunks: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
+        self._put = 0
+        self._done = 0
+        self._awaited: int | None = None
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._closed = False
         self._failure: BaseException | None = None
-        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"imgstore-digest-{name}", daemon=True)
         self._thread.start()
 
     def put(self, chunk: bytes | memoryview) -> None:
-        with self._changed:
-            if self._waiting + len(chunk) > self._window:
-                # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
-                self._wait_until(min(self._window // 2, self._window - len(chunk)))
-            self._raise_failure()
-            self._queue.append(chunk)
-            self._waiting += len(chunk)
-            self._changed.notify_all()
+        size = len(chunk)
+        if self._put + size - self._done > self._window:
+            # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
+            self._wait_until(min(self._window // 2, self._window - size))
+        if self._failure is not None:
+            raise self._failure
+        self._put += size
+        self._chunks.put(chunk)
 
     def drain(self) -> None:
-        with self._changed:
-            self._wait_until(0)
-            self._raise_failure()
+        self._wait_until(0)
+        self._raise_failure()
 
     def end(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._queue.clear()
-            self._changed.notify_all()
+        self._closed = True
+        self._chunks.put(None)
 
     def join(self) -> None:
         self._thread.join()
 
     def _wait_until(self, waiting: int) -> None:
         """Waits until at most `waiting` bytes are not read yet; below 0 is as good as 0."""
-        self._awaited = max(0, waiting)
-        self._changed.wait_for(lambda: self._waiting <= self._awaited)
+        wanted = self._put - max(0, waiting)
+        self._awaited = wanted
+        while self._done < wanted:
+            self._woken.get()
+        self._awaited = None
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if self._closed:
-                    self._waiting = 0
-                    return
-                chunk = self._queue.popleft()
+        while (chunk := self._chunks.get()) is not None and not self._closed:
             try:
                 self._hash.update(chunk)
             except BaseException as error:  # noqa: BLE001 - raised again on the thread that owns the stream
                 self._failure = error
             size = len(chunk)
             del chunk  # the owner of a mutable buffer may resize or close it as soon as nothing waits
-            with self._changed:
-                self._waiting -= size
-                if self._waiting <= self._awaited:
-                    self._changed.notify_all()
+            self._done += size
+            awaited = self._awaited
+            if awaited is not None and self._done >= awaited:
+                self._woken.put(None)

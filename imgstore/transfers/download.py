@@ -1,10 +1,8 @@
-"""A download: exactly the bytes promised, from the first store that has them, or an error (law 9).
+"""A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
 A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, a few times with a
 jittered pause, then from the image's next location. What cannot be resumed raises, so that whoever owns the socket ends
-the connection noticeably. Memory (law 6): one chunk of READ_SIZE bytes and what the driver's reader says of itself.
-
-What this module refuses to do: know HTTP, call a short body a success, call lost data "no content".
+the connection noticeably. Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
 """
 
 from __future__ import annotations
@@ -19,9 +17,10 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
+from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -43,11 +42,13 @@ class DownloadService:
         source: ImageSource,
         resumes: int = RESUMES,
         sleep: Callable[[float], None] = time.sleep,
+        observers: Sequence[Observer] = (),
     ) -> None:
-        self._stores = stores
+        self.stores = stores
         self._source = source
-        self._resumes = resumes
-        self._sleep = sleep
+        self._observers = tuple(observers)
+        self.resumes = resumes
+        self.sleep = sleep
 
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
@@ -68,21 +69,19 @@ class DownloadService:
         end = image.size if stop is None else stop
         if not 0 <= start <= end <= image.size:
             raise errors.RangeNotSatisfiable(f"The image has {image.size} bytes.", size=image.size)
-        download = Download(
-            self._stores, image, self._ordered(image.locations, prefer), start, end, resumes=self._resumes,
-            sleep=self._sleep, context=context,
-        )  # fmt: skip
-        download.begin()
+        locations = self._ordered(image.locations, prefer)
+        download = Download(self, image, locations, start=start, stop=end, context=context)
+        download.begin(self._observers if start < end else ())
         return download
 
     def check_prefer(self, prefer: Sequence[str]) -> None:
         """Raises UnknownStore for a store that is not enabled."""
         for name in prefer:
-            self._stores.resolve(name)
+            self.stores.resolve(name)
 
     def _ordered(self, locations: Sequence[Location], prefer: Sequence[str]) -> list[Location]:
         self.check_prefer(prefer)
-        weights = {store.identifier: store.weight for store in self._stores}
+        weights = {store.identifier: store.weight for store in self.stores}
 
         def rank(location: Location) -> tuple[int, int]:
             place = prefer.index(location.store) if location.store in prefer else len(prefer)
@@ -95,22 +94,27 @@ class Download:
     """One download under way: iterate over it once. Leaving it closes what it holds."""
 
     def __init__(
-        self, stores: StoreSet, image: StoredImage, locations: list[Location], start: int, stop: int, *, resumes: int,
-        sleep: Callable[[float], None], context: object,
-    ) -> None:  # fmt: skip
+        self,
+        service: DownloadService,
+        image: StoredImage,
+        locations: list[Location],
+        *,
+        start: int,
+        stop: int,
+        context: object,
+    ) -> None:
         self.image = image
         self.start = start
         self.stop = stop
-        self._stores = stores
+        self._service = service
         self._context = context
         self._locations = locations
-        self._resumes = resumes
-        self._sleep = sleep
         self._position = start
         self._reader: ObjectReader | None = None
         self._location = locations[0]
         self._tries_left = 0
         self._last_failure: errors.StoreError | None = None
+        self._observation: Observation | None = None
 
     @property
     def length(self) -> int:
@@ -122,28 +126,42 @@ class Download:
         """Where it reads now."""
         return self._location
 
-    def begin(self) -> None:
+    def begin(self, observers: Sequence[Observer] = ()) -> None:
         """Opens the first location that answers, so that a refusal comes before the first byte."""
-        self._reader = self._open_next()
+        stores = [self._location.store]
+        self._observation = observed(observers, DOWNLOAD, self.image.image_id, stores, self.length)
+        with OnFailure(self._failed):
+            self._reader = self._open_next()
 
     def __iter__(self) -> Iterator[bytes]:
-        while self._position < self.stop:
-            chunk = self._next_chunk()
-            self._position += len(chunk)
-            self._tries_left = self._resumes
-            yield chunk
+        with OnFailure(self._failed):
+            while self._position < self.stop:
+                chunk = self._next_chunk()
+                self._position += len(chunk)
+                self._tries_left = self._service.resumes
+                yield chunk
+                if self._observation is not None:
+                    self._observation.moved(len(chunk))
+        if self._observation is not None:
+            self._observation.ended(Outcome([self._location.store], self.length))
 
     def close(self) -> None:
         """Returns connections and descriptors; a no-op the second time."""
         if self._reader is not None:
             reader, self._reader = self._reader, None
             self._close_quietly(reader)
+        self._failed(None)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def _failed(self, error: BaseException | None) -> None:
+        """Tells the observers, unless the download has ended: whoever closes it before has given it up."""
+        if self._observation is not None:
+            self._observation.failed(error)
 
     def _next_chunk(self) -> bytes:
         reader = self._reader
@@ -162,7 +180,8 @@ class Download:
         self._close_quietly(broken)
         while etag is not None and self._tries_left > 0:
             self._tries_left -= 1
-            self._sleep(FIRST_PAUSE * 2 ** (self._resumes - self._tries_left) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+            self._service.sleep(FIRST_PAUSE * 2 ** (self._service.resumes - self._tries_left) * jitter)
             try:
                 return self._open_at(self._location, etag)
             except errors.StoreError as error:
@@ -172,7 +191,7 @@ class Download:
     def _open_next(self) -> ObjectReader:
         while self._locations:
             self._location = self._locations.pop(0)
-            self._tries_left = self._resumes
+            self._tries_left = self._service.resumes
             try:
                 return self._open_at(self._location, None)
             except (errors.StoreError, errors.UnknownStore) as error:
@@ -180,7 +199,7 @@ class Download:
         raise self._refusal()
 
     def _open_at(self, location: Location, etag: str | None) -> ObjectReader:
-        store = self._stores.resolve(location.store).for_context(self._context, url=location.url)
+        store = self._service.stores.resolve(location.store).for_context(self._context, url=location.url)
         with store.blamed():
             reader = self._open_range(store, location.key, etag)
             if reader.info.size != self.image.size:

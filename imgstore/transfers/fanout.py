@@ -1,16 +1,14 @@
 """One stream to several stores at once, behind the interface of one: as fast as the slowest store alone takes it.
 
 Each store's writer has a thread of its own, fed from a queue. A chunk in an immutable buffer is handed over by
-reference; a mutable one belongs to the caller, so `write` returns when every store has taken it. Size and limit are
-compared on the caller's thread, at the byte that exceeds (law 2); a store's capacity by its writer, before the store
-sees the byte. Memory (law 6): at most `window` bytes of chunks wait for the slowest store, or one chunk if that is
-larger, whatever the number of stores; and what each driver's writer says of itself.
+reference; a mutable one belongs to the caller, so `write` returns when every store has taken it. Size, limit, capacity
+and quota are asked on the caller's thread (`Admission`), before any store sees the byte. Memory: at most `window` bytes
+of chunks wait for the slowest store, or one chunk if that is larger, whatever the number of stores; and what each
+driver's writer says of itself.
 
 The first store that fails fails the upload. Without `need_all` it is left out instead: aborted by its writer, its hold
 released, logged; the others go on, and the last one that fails fails the upload. `commit` and `close` return when no
-thread is running any more, so that whoever undoes what was written undoes all of it (law 3).
-
-What this module refuses to do: try again, wait less for a store that is slow, keep or remove a committed object.
+thread is running, so that whoever undoes what was written undoes all of it.
 """
 
 from __future__ import annotations
@@ -21,9 +19,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from imgstore import errors
-from imgstore.driver.writer import refuse_excess, refuse_short
 from imgstore.model import MIB
-from imgstore.transfers.target import StoreWriter, leave_out
+from imgstore.transfers.target import Target, leave_out
 
 DEFAULT_WINDOW = 8 * MIB
 
@@ -32,61 +29,52 @@ STORES_FAULTS = (errors.StoreError, errors.ConfigurationError)
 
 COMMIT = 1  # a commit waits in the queue as one byte would
 
-Task = Callable[[], None]
+Task = Callable[[], object]
 
 
 class Fanout:
-    """Several stores' writers as one (see `SessionWriter`). One thread owns it. `size` and `limit` in bytes (None: not
-    known, no limit)."""
+    """Several targets as one (see `Targets`). One thread owns it."""
 
-    def __init__(
-        self, writers: Sequence[StoreWriter], *, need_all: bool, size: int | None = None, limit: int | None = None,
-        window: int = DEFAULT_WINDOW,
-    ) -> None:  # fmt: skip
+    def __init__(self, targets: Sequence[Target], *, need_all: bool, window: int = DEFAULT_WINDOW) -> None:
         self._need_all = need_all
-        self._size = size
-        self._limit = limit
         self._window = window
-        self._total = 0
         self._awaited = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._lanes = [_Lane(writer, self._lock, self._tell_owner) for writer in writers]
+        self._lanes = [_Lane(target, self._lock, self._tell_owner) for target in targets]
         self._everyone = tuple(self._lanes)
 
     @property
-    def writers(self) -> Sequence[StoreWriter]:
-        """See SessionWriter."""
-        return [lane.writer for lane in self._lanes]
+    def all(self) -> Sequence[Target]:
+        """See Targets."""
+        return [lane.target for lane in self._lanes]
 
     def admit(self, total: int) -> None:
-        """See SessionWriter."""
-        refuse_excess(total, size=self._size, limit=self._limit)
+        """See Targets. A store that has no room for more is left out like one that failed."""
         self._notice_failures()
         for lane in self._lanes:
             try:
-                lane.writer.extend(total)
+                lane.target.writer.admission.admit(total)
             except errors.StoreFull as error:
                 self._give_up(lane, error)
 
     def write(self, data: bytes | memoryview) -> None:
-        """See SessionWriter. Waits while the window is full. Raises what a store raised, mostly of an earlier chunk."""
+        """See Targets. Waits while the window is full. Raises what a store raised, mostly of an earlier chunk."""
         if max(lane.waiting for lane in self._lanes) + len(data) > self._window:
             # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
             self._wait_until(max(0, min(self._window // 2, self._window - len(data))))
-        self._put_everywhere(lambda writer: partial(writer.write, data), len(data))
-        self._total += len(data)
+        self._put_everywhere(lambda target: partial(target.writer.write, data), len(data))
         if not isinstance(data, bytes):
             self._wait_until(0)
 
-    def expect_complete(self) -> None:
-        """See SessionWriter."""
-        refuse_short(self._total, size=self._size)
+    def expect_complete(self, total: int) -> None:
+        """See Targets."""
+        self._lanes[0].target.writer.admission.expect_complete(total)
 
     def commit(self) -> None:
-        """See SessionWriter. No store commits before each of them has every byte or is left out."""
+        """See Targets. No store commits before each of them has every byte or is left out."""
         self._wait_until(0)
-        self._put_everywhere(lambda writer: writer.commit, COMMIT)
+        self._put_everywhere(lambda target: target.writer.commit, COMMIT)
         try:
             self._wait_until(0)
         finally:
@@ -100,12 +88,12 @@ class Fanout:
         for lane in self._everyone:
             lane.join()
 
-    def _put_everywhere(self, task_for: Callable[[StoreWriter], Task], size: int) -> None:
+    def _put_everywhere(self, task_for: Callable[[Target], Task], size: int) -> None:
         for lane in self._lanes:
             lane.start()
         with self._lock:
             for lane in self._lanes:
-                lane.put(task_for(lane.writer), size)
+                lane.put(task_for(lane.target), size)
 
     def _wait_until(self, waiting: int) -> None:
         """Waits until at most `waiting` bytes are not written yet, in every store; a failure ends the wait at once."""
@@ -131,26 +119,26 @@ class Fanout:
         return len(self._lanes) < len(before)
 
     def _give_up(self, lane: _Lane, error: errors.StoreFull) -> None:
-        """The store has no room for more: it is left out like one that failed, after what it is writing now."""
+        """The store is left out after what it is writing now."""
         if self._need_all or len(self._lanes) == 1:
             raise error
         lane.start()
         with self._lock:
-            lane.put(partial(_abort_for, lane.writer, error), COMMIT)
+            lane.put(partial(_abort_for, lane.target, error), COMMIT)
 
     def _leave_out(self, lane: _Lane, failure: BaseException) -> None:
         if self._need_all or len(self._lanes) == 1 or not isinstance(failure, STORES_FAULTS):
             raise failure
         self._lanes = [other for other in self._lanes if other is not lane]
-        leave_out(lane.writer.store, lane.writer.hold, failure)
+        leave_out(lane.target.store, lane.target.quota, failure)
 
 
 class _Lane:
-    """One store's writer and the thread that drives it, task by task. `lock` is held by whoever calls `put` and `end`;
+    """One target and the thread that drives its writer, task by task. `lock` is held by whoever calls `put` and `end`;
     `told` is called with it when there is something for the owner to see."""
 
-    def __init__(self, writer: StoreWriter, lock: threading.Lock, told: Task) -> None:
-        self.writer = writer
+    def __init__(self, target: Target, lock: threading.Lock, told: Callable[[], None]) -> None:
+        self.target = target
         self.waiting = 0
         self.failure: BaseException | None = None
         self._tasks: collections.deque[tuple[Task, int]] = collections.deque()
@@ -162,7 +150,7 @@ class _Lane:
     def start(self) -> None:
         """Starts the thread, once. Raises RuntimeError where the system has none to give."""
         if self._thread is None:
-            name = f"imgstore-store-{self.writer.store.identifier}"
+            name = f"imgstore-store-{self.target.store.identifier}"
             thread = threading.Thread(target=self._run, name=name, daemon=True)
             thread.start()
             self._thread = thread
@@ -209,9 +197,9 @@ class _Lane:
             return failure is None
 
 
-def _abort_for(writer: StoreWriter, error: errors.StoreFull) -> None:
+def _abort_for(target: Target, error: errors.StoreFull) -> None:
     try:
-        writer.abort()
+        target.writer.abort()
     except errors.StoreError as failure:
         raise error from failure
     raise error

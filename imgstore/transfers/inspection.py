@@ -6,7 +6,7 @@ itself (backing and data files, foreign extents, parents), content of two format
 `raw` is never refused. In a container other than `bare` the content is looked at too, but only what is recognised and
 not safe is refused. The findings are `content_format` and, where it is known, `virtual_size` (bytes).
 
-Memory (law 6): two pieces of PIECE bytes and what an inspector captures (headers and descriptors, at most about 1 MiB),
+Memory: two pieces of PIECE bytes and what an inspector captures (headers and descriptors, at most about 1 MiB),
 whatever the image's size. The verdict depends on the bytes alone, never on how they were cut into chunks.
 
 What this module refuses to do: trust an inspector. Whatever one raises on hostile bytes means "not that format".

@@ -1,7 +1,6 @@
 """What is of no use any more in a store, and how it goes: leftovers of uploads, and the data under a key.
 
-For hosts that recover what their dead processes left, and for the command line. What this module refuses to do: decide
-which uploads are dead; that is for whoever knows the catalog.
+For hosts that recover what their dead processes left, and for the command line.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from imgstore import errors
 from imgstore.undo import describe
@@ -50,7 +49,7 @@ class Outcome:
     digests: Sequence[str] = ()
 
 
-class Observer(Protocol):
+class Observer:
     """What is told. Each transfer begins once, and ends or fails once; subclass it to implement a part only."""
 
     def began(self, transfer: Transfer) -> None:
@@ -98,6 +97,13 @@ class Observation:
             self._over = True
             cause = error if isinstance(error, errors.ImgstoreError) else None
             tell(self._observers, lambda observer: observer.failed(self._transfer, cause))
+
+
+def observed(
+    observers: Sequence[Observer], kind: str, image_id: str, stores: Sequence[str], size: int | None
+) -> Observation | None:
+    """A transfer that begins; None where nobody wants to know."""
+    return Observation(observers, Transfer(kind, image_id, stores, size)) if observers else None
 
 
 def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> None:

@@ -1,13 +1,10 @@
 """An upload under way: bytes are pushed in, and end as an active image or as nothing at all.
 
-`write` passes every byte to the taps, the digests and what it writes to - one store, or several as one - in this order,
-after size, limit, capacity and quota have been compared (law 2, law 4). `finish` asks the catalog whether the attempt
-still owns its image (law 8), commits, makes the image active, and settles the quota; leaving the session otherwise
-undoes everything, newest first (laws 1 and 3). Memory (law 6), besides the caller's own chunk: GATHER bytes of small
-chunks, the larger of the digests' and the stores' windows (both hold the end of the same stream), and what each
-driver's writer says of itself.
-
-What this module refuses to do: read, begin anything, know HTTP.
+`write` passes every byte to the taps, the digests and the targets - one store, or several as one - in this order, after
+size, limit, capacity and quota have been asked. `finish` asks the catalog whether the attempt still owns its image,
+commits, makes the image active, and settles the quota; leaving the session otherwise undoes everything, newest first.
+Memory, besides the caller's own chunk: GATHER bytes of small chunks, the larger of the digests' and the stores' windows
+(both hold the end of the same stream), and what each driver's writer says of itself.
 """
 
 from __future__ import annotations
@@ -22,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.driver.translate import OnFailure, host_failed, host_failures, is_foreign
 from imgstore.driver.writer import octets
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
+from imgstore.transfers.observer import Observation, Outcome
 from imgstore.transfers.taps import Tap
-from imgstore.transfers.target import SessionWriter, StoreWriter
+from imgstore.transfers.target import Target, Targets
 from imgstore.undo import Undo, describe
 
 if TYPE_CHECKING:
@@ -40,17 +38,18 @@ GATHER = 64 * 1024
 
 
 def library_errors() -> OnFailure:
-    """Around everything: a failing tap or digest, too, ends as one of the library's errors (law 11). An object in the
-    way of an attempt (a catalog restored from a backup repeats its numbers) is not the client's fault, and the next
+    """Around everything: a failing tap or digest, too, ends as one of the library's errors."""
+    return OnFailure(upload_failed)
+
+
+def upload_failed(error: BaseException) -> None:
+    """Raises what a failure of an upload is in the library's words; returns where it is that already. An object that
+    has the attempt's key (a catalog restored from a backup repeats its numbers) is not the client's fault, and the next
     attempt has another key."""
-    return OnFailure(_upload_failed)
-
-
-def _upload_failed(error: BaseException) -> None:
     if isinstance(error, errors.ObjectExists):
-        in_the_way = errors.StoreUnavailable("An object is in the way of this attempt: try again.", retry_after=1)
-        raise named(in_the_way, error.store or "") from error
-    if isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError):
+        taken = errors.StoreUnavailable("The store has another object under the key of this upload.", retry_after=1)
+        raise named(taken, error.store or "") from error
+    if is_foreign(error):
         raise errors.ImgstoreError("The upload failed inside the service.", detail=describe(error)) from error
 
 
@@ -61,7 +60,7 @@ class SessionParts:
 
     attempt: Attempt
     catalog: AttemptCatalog
-    writer: SessionWriter
+    targets: Targets
     digests: Digests
     taps: Sequence[Tap]
     undo: Undo
@@ -70,6 +69,7 @@ class SessionParts:
     hash_algo: str
     checksum: bool
     expected_hash: str | None = None
+    observation: Observation | None = None
 
 
 class UploadSession:
@@ -78,10 +78,12 @@ class UploadSession:
     def __init__(self, parts: SessionParts) -> None:
         self.attempt = parts.attempt
         self._parts = parts
-        self._catalog = parts.catalog
-        self._writer = parts.writer
+        self._targets = parts.targets
+        self._admit, self._write = parts.targets.admit, parts.targets.write
         self._digests = parts.digests
-        self._undo = parts.undo
+        self._observation = parts.observation
+        limits = [limit for limit in (parts.size, parts.max_image_size) if limit is not None]
+        self._most = min(limits) if limits else None
         self._small: list[bytes] = []
         self._small_bytes = 0
         self._total = 0
@@ -97,8 +99,7 @@ class UploadSession:
     def room(self) -> int | None:
         """Bytes that may still come before the declared size or the largest image would be exceeded; None: no such
         limit. Whoever reads at most one byte more learns of a refusal at the byte that exceeds."""
-        limits = [limit for limit in (self._parts.size, self._parts.max_image_size) if limit is not None]
-        return min(limits) - self._total if limits else None
+        return None if self._most is None else self._most - self._total
 
     def write(self, chunk: Chunk) -> None:
         """The next bytes of the image. `bytes` are kept by reference, other buffers are free again on return.
@@ -107,11 +108,19 @@ class UploadSession:
         image was deleted or taken over); each ends the session with everything undone.
         """
         self._expect_open()
-        with OnFailure(self._undo_all), OnFailure(self._look_for_image):
-            data = octets(chunk)
+        try:
+            data = chunk if isinstance(chunk, bytes) else octets(chunk)
             self._total += len(data)
-            self._writer.admit(self._total)
-            self._gather(data)
+            self._admit(self._total)
+            if len(data) < GATHER or self._small:
+                self._gather(data)
+            else:
+                self._pass_on(data)
+        except BaseException:
+            with OnFailure(self._undo), library_errors(), OnFailure(self._look_for_image):
+                raise
+        if self._observation is not None:
+            self._observation.moved(len(data))
 
     def finish(self) -> UploadResult:
         """After the last byte: what was written is committed and the image becomes active, or everything is undone.
@@ -119,31 +128,17 @@ class UploadSession:
         Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
         """
         self._expect_open()
-        with OnFailure(self._undo_all):
-            with OnFailure(self._look_for_image):
-                self._flush()
-                self._writer.expect_complete()
-            findings = self._finish_taps()
-            digests = self._digests.hexdigests()
-            self._refuse_other_bytes(digests)
-            self._confirm(certain=True)
-            self._undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-            with OnFailure(self._look_for_image):
-                self._writer.commit()
-            result = self._result(digests, findings)
-            self._activate(result)
-            for writer in self._writer.writers:
-                writer.hold.hold.settle(self._total)
-            self._undo.forget()
-            self._open = False
+        with OnFailure(self._undo), library_errors():
+            result = self._finished()
         self._close_helpers()
+        if self._observation is not None:
+            stores = [location.store for location in result.locations]
+            self._observation.ended(Outcome(stores, self._total, self._digests.names))
         return result
 
     def abort(self) -> None:
         """Undoes everything; a no-op after `finish` or after a failure."""
-        if self._open:
-            self._open = False
-            self._undo.run()
+        self._undo(None)
 
     def __enter__(self) -> Self:
         return self
@@ -155,15 +150,37 @@ class UploadSession:
         if not self._open:
             raise errors.UsageError("This upload has ended.")
 
-    def _undo_all(self, error: BaseException) -> None:
-        try:
-            _upload_failed(error)
-        finally:
-            self.abort()
+    def _finished(self) -> UploadResult:
+        with OnFailure(self._look_for_image):
+            self._flush()
+            self._targets.expect_complete(self._total)
+        findings = self._finish_taps()
+        digests = self._digests.hexdigests()
+        self._refuse_other_bytes(digests)
+        self._confirm(certain=True)
+        self._parts.undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
+        with OnFailure(self._look_for_image):
+            self._targets.commit()
+        result = self._result(digests, findings)
+        self._activate(result)
+        for target in self._targets.all:
+            target.quota.hold.settle(self._total)
+        self._parts.undo.forget()
+        self._open = False
+        return result
+
+    def _undo(self, error: BaseException | None) -> None:
+        if self._open:
+            self._open = False
+            try:
+                self._parts.undo.run()
+            finally:
+                if self._observation is not None:
+                    self._observation.failed(error)
 
     def _look_for_image(self, error: BaseException) -> None:
         """A store is not to blame for what it refuses an attempt that lost its image: recovery has removed what it
-        wrote (law 11). A catalog that does not answer now leaves the store's error as it is."""
+        wrote. A catalog that does not answer now leaves the store's error as it is."""
         if isinstance(error, errors.StoreError):
             with contextlib.suppress(errors.CatalogUnavailable):
                 self._confirm(certain=True)
@@ -193,14 +210,17 @@ class UploadSession:
         for tap in self._parts.taps:
             tap.write(data)
         self._digests.start(data)
-        self._writer.write(data)
+        self._write(data)
         self._digests.settle(data)
 
     def _confirm(self, *, certain: bool) -> None:
         """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
         still freeze between here and the commit: the catalog then refuses to make the image active."""
-        with host_failures("confirming the upload"):
-            self._catalog.confirm(self.attempt, certain=certain)
+        try:
+            self._parts.catalog.confirm(self.attempt, certain=certain)
+        except BaseException as error:
+            host_failed("confirming the upload", error)
+            raise
 
     def _finish_taps(self) -> dict[str, str | int]:
         findings: dict[str, str | int] = {}
@@ -216,7 +236,7 @@ class UploadSession:
         virtual_size = findings.get("virtual_size")
         return UploadResult(
             image_id=self.attempt.image_id,
-            locations=tuple(writer.location for writer in self._writer.writers),
+            locations=tuple(target.location for target in self._targets.all),
             size=self._total,
             hash_algo=self._parts.hash_algo,
             hash_value=digests[self._parts.hash_algo],
@@ -229,7 +249,7 @@ class UploadSession:
         with host_failures("making the image active"):
             self._uncertain = True
             try:
-                self._catalog.activate(self.attempt, result)
+                self._parts.catalog.activate(self.attempt, result)
             except errors.ImgstoreError:
                 self._uncertain = False
                 raise
@@ -237,23 +257,23 @@ class UploadSession:
     def _remove_objects(self) -> None:
         """Removes committed objects only where it is certain that the image did not become active: the catalog was not
         asked, refused, or gives the image back. Otherwise (its answer got lost) orphans are better than an active image
-        without data. Until an object is certainly gone it counts (law 4)."""
-        committed = [writer for writer in self._writer.writers if writer.committed]
-        for writer in committed:
-            writer.hold.kept_bytes = self._total
+        without data. Until an object is certainly gone it counts."""
+        committed = [target for target in self._targets.all if target.committed]
+        for target in committed:
+            target.quota.kept_bytes = self._total
         if not committed or (self._uncertain and not self._given_back(committed)):
             return
         removing = Undo()
-        for writer in committed:
-            removing.push(f"object {self.attempt.key} in store {writer.store.identifier}", partial(_remove, writer))
+        for target in committed:
+            removing.push(f"object {self.attempt.key} in store {target.store.identifier}", partial(_remove, target))
         removing.run()
 
-    def _given_back(self, committed: Sequence[StoreWriter]) -> bool:
-        if self._catalog.release(self.attempt):
+    def _given_back(self, committed: Sequence[Target]) -> bool:
+        if self._parts.catalog.release(self.attempt):
             return True
         LOG.error(
             "Object %s is kept in %s: whether its image is active is uncertain",
-            self.attempt.key, ", ".join(writer.store.identifier for writer in committed),
+            self.attempt.key, ", ".join(target.store.identifier for target in committed),
         )  # fmt: skip
         return False
 
@@ -265,6 +285,6 @@ class UploadSession:
         closing.run()
 
 
-def _remove(writer: StoreWriter) -> None:
-    writer.remove()
-    writer.hold.kept_bytes = None
+def _remove(target: Target) -> None:
+    target.remove()
+    target.quota.kept_bytes = None

@@ -1,113 +1,62 @@
 """One store's part in an upload: the writer there, the hold on the quota for its copy, and where the object will be.
 
-A session writes to a `SessionWriter`, which is one store's (`StoreWriter`) or several stores' (`transfers.fanout`).
-Failures are blamed on the store that they come from (law 11), and each copy has a hold of its own (law 4).
-
-What this module refuses to do: decide whether an object that was committed is kept; that is the session's.
+Failures name the store that they come from, and each copy has a hold of its own. A session writes to one target
+(`OneTarget`) or to several at once (`imgstore.transfers.fanout`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from imgstore import errors
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import host_failed
 from imgstore.driver.writer import ObjectWriter, WriterState
-from imgstore.model import Location
-from imgstore.quota import Hold
+from imgstore.model import Location, ObjectInfo
+from imgstore.quota import NO_HOLD, Hold
 from imgstore.store import Store
 from imgstore.undo import Undo, describe
 
 LOG = logging.getLogger(__name__)
 
 
-class HoldEnd:
-    """How the hold ends when the upload fails: released, unless the object had to be kept (`kept_bytes`)."""
+class QuotaHold:
+    """A hold of the host's quota, and how it ends when the upload fails: released, unless the object had to be kept
+    (`kept_bytes`)."""
 
     def __init__(self, hold: Hold) -> None:
         self.hold = hold
         self.kept_bytes: int | None = None
 
-    def __call__(self) -> None:
+    def end(self) -> None:
+        """The upload failed."""
         if self.kept_bytes is None:
             self.hold.release()
         else:
             self.hold.settle(self.kept_bytes)
 
 
-class SessionWriter(Protocol):
-    """What a session writes to. Any failure leaves it to be aborted by the session's undo."""
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A store that an upload writes to. `location` is where the object will be."""
 
-    @property
-    def writers(self) -> Sequence[StoreWriter]:
-        """The stores that are written to, in the order of the request; those that were left out are not among them."""
+    store: Store
+    location: Location
+    writer: ObjectWriter
+    quota: QuotaHold
 
-    def admit(self, total: int) -> None:
-        """Says now what writing up to `total` bytes will say, and holds quota for them. Raises SizeMismatch,
-        ImageTooLarge, QuotaExceeded, StoreFull."""
-
-    def write(self, data: bytes | memoryview) -> None:
-        """The next bytes, never empty. A memoryview is not touched after the call returns."""
-
-    def expect_complete(self) -> None:
-        """Says now what `commit` will say of a body shorter than declared. Raises SizeMismatch."""
-
-    def commit(self) -> None:
-        """Makes the objects visible. Raises StoreError; then some may be committed (`StoreWriter.committed`)."""
-
-
-class StoreWriter:
-    """The writer of one store. `location` is where the object will be, `hold` what is set aside for it."""
-
-    def __init__(self, store: Store, location: Location, writer: ObjectWriter, hold: HoldEnd) -> None:
-        self.store = store
-        self.location = location
-        self.hold = hold
-        self._writer = writer
-
-    @property
-    def writers(self) -> Sequence[StoreWriter]:
-        """See SessionWriter."""
-        return (self,)
+    def __post_init__(self) -> None:
+        if self.quota.hold is not NO_HOLD:
+            self.writer.admission.hold(self.quota.hold, partial(host_failed, "extending the hold on the quota"))
 
     @property
     def committed(self) -> bool:
         """Whether the object is there."""
-        return self._writer.state is WriterState.COMMITTED
-
-    def admit(self, total: int) -> None:
-        """See SessionWriter."""
-        with self.store.blamed():
-            self._writer.admit(total)
-        self.extend(total)
-
-    def extend(self, total: int) -> None:
-        """Makes the hold on the quota at least `total` bytes. Raises QuotaExceeded, CatalogUnavailable."""
-        with host_failures("extending the hold on the quota"):
-            self.hold.hold.extend_to(total)
-
-    def write(self, data: bytes | memoryview) -> None:
-        """See SessionWriter."""
-        with self.store.blamed():
-            self._writer.write(data)
-
-    def expect_complete(self) -> None:
-        """See SessionWriter."""
-        with self.store.blamed():
-            self._writer.expect_complete()
-
-    def commit(self) -> None:
-        """See SessionWriter."""
-        with self.store.blamed():
-            self._writer.commit()
-
-    def abort(self) -> None:
-        """Removes what was written, unless it was committed. Raises StoreError."""
-        with self.store.blamed():
-            self._writer.abort()
+        return self.writer.state is WriterState.COMMITTED
 
     def remove(self) -> None:
         """Removes the object that was committed; a no-op if it is gone. Raises StoreError."""
@@ -115,12 +64,53 @@ class StoreWriter:
             self.store.driver.delete(self.location.key)
 
 
-def leave_out(store: Store, hold: HoldEnd | None, failure: BaseException) -> None:
+class Targets(Protocol):
+    """What a session writes to. Any failure leaves it to be aborted by the session's undo."""
+
+    @property
+    def all(self) -> Sequence[Target]:
+        """In the order of the request; those that were left out are not among them."""
+
+    @property
+    def admit(self) -> Callable[[int], None]:
+        """Asks whether so many bytes in all may be written (`Admission.admit`)."""
+
+    @property
+    def write(self) -> Callable[[bytes | memoryview], None]:
+        """Takes the next bytes, never empty. A memoryview is not touched after the call returns."""
+
+    @property
+    def expect_complete(self) -> Callable[[int], None]:
+        """Raises SizeMismatch where so many bytes are fewer than declared."""
+
+    @property
+    def commit(self) -> Callable[[], object]:
+        """Makes the objects visible. Raises StoreError; then some may be committed."""
+
+
+@dataclass(frozen=True)
+class OneTarget:
+    """Targets of one store, which need no thread: its writer's methods."""
+
+    all: Sequence[Target]
+    admit: Callable[[int], None]
+    write: Callable[[bytes | memoryview], None]
+    expect_complete: Callable[[int], None]
+    commit: Callable[[], ObjectInfo]
+
+    @classmethod
+    def of(cls, target: Target) -> OneTarget:
+        """The targets of an upload to this store alone."""
+        writer = target.writer
+        return cls((target,), writer.admission.admit, writer.write, writer.admission.expect_complete, writer.commit)
+
+
+def leave_out(store: Store, quota: QuotaHold | None, failure: BaseException) -> None:
     """An upload goes on without a store that failed: its hold, if there is one, is released. What the store cannot let
     go of was logged by its writer, and is the catalog's to remember."""
     LOG.warning("Store %s is left out of an upload: %s", store.identifier, describe(failure))
-    if hold is None:
+    if quota is None:
         return
     releasing = Undo()
-    releasing.push(f"the hold for the copy in store {store.identifier}", hold)
+    releasing.push(f"the hold for the copy in store {store.identifier}", quota.end)
     releasing.run()

@@ -1,9 +1,7 @@
-"""Beginning an upload: whatever can be refused is refused before the first byte is read (law 5).
+"""Beginning an upload: whatever can be refused is refused before the first byte is read, and leaves nothing changed.
 
-A refusal leaves nothing changed (law 3). The session that is handed out owns everything from then on
-(`imgstore.transfers.session`); an upload to several stores is one session, read once, with a copy in each.
-
-What this module refuses to do: read, know HTTP, know a kind of storage.
+The session that is handed out owns everything from then on (`imgstore.transfers.session`); an upload to several stores
+is one session, read once, with a copy in each.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.observer import UPLOAD, Observer, observed
 from imgstore.transfers.session import UploadSession, library_errors
 from imgstore.transfers.taps import TapFactory
 from imgstore.undo import Undo
@@ -35,12 +34,14 @@ class UploadService:
         quota: Quota = UNLIMITED,
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._stores = stores
         self._catalog = catalog
         self._quota = quota
         self._settings = settings or UploadSettings()
         self._taps = tuple(taps)
+        self._observers = tuple(observers)
 
     @property
     def takes_several_stores(self) -> bool:
@@ -62,19 +63,29 @@ class UploadService:
         InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or QuotaExceeded where the size is known; what the
         store says (StoreFull, StoreUnavailable). Then nothing has changed.
         """
-        if request.size is not None and request.size < 0:
-            raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
-        stores = self.check_stores(request.stores)
+        observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
         undo = Undo()
         try:
             with library_errors():
-                plan = self._granted(request, stores, undo)
-                return open_session(plan, reserve(plan, self._quota), taps=self._taps)
-        except BaseException:
+                plan = self._granted(request, undo)
+                reserved = reserve(plan, self._quota)
+                return open_session(plan, reserved, taps=self._taps, observation=observation)
+        except BaseException as error:
             undo.run()
+            if observation is not None:
+                observation.failed(error)
             raise
 
-    def _granted(self, request: UploadRequest, stores: Sequence[Store], undo: Undo) -> Plan:
+    def _names(self, identifiers: Sequence[str]) -> list[str]:
+        try:
+            return [store.identifier for store in self.check_stores(identifiers)]
+        except (errors.UnknownStore, errors.InvalidRequest):
+            return []
+
+    def _granted(self, request: UploadRequest, undo: Undo) -> Plan:
+        if request.size is not None and request.size < 0:
+            raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
+        stores = self.check_stores(request.stores)
         with host_failures("beginning the upload"):
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
         undo.push(f"status saving of image {attempt.image_id}", lambda: self._catalog.release(attempt))

@@ -1,4 +1,4 @@
-"""A catalog that is locked or full while requests end: 503 and never 500, and no image that stays `saving` (law 3)."""
+"""A catalog that is locked or full while requests end: 503 and never 500, and no image that stays `saving` (undone)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def full_at_commit(local: LocalService) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("broken", [locked, full_at_commit])
-def test_law_3_image_whose_release_failed_takes_the_retry(
+def test_undone_an_image_whose_release_failed_takes_the_retry(
     local: LocalService, broken: Callable[[LocalService], contextlib.AbstractContextManager[None]]
 ) -> None:
     image_id = local.client.create()
@@ -62,7 +62,7 @@ def test_law_3_image_whose_release_failed_takes_the_retry(
     assert local.catalog.uploads() == 0
 
 
-def test_law_3_image_whose_activation_failed_takes_the_retry(local: LocalService) -> None:
+def test_undone_an_image_whose_activation_failed_takes_the_retry(local: LocalService) -> None:
     image_id = local.client.create()
     with local.client.begin_upload(image_id, length=8) as upload, full_at_commit(local):
         upload.send(b"8 octets")
@@ -75,7 +75,7 @@ def test_law_3_image_whose_activation_failed_takes_the_retry(local: LocalService
 @pytest.mark.parametrize(
     "change", [lambda local, _: local.client.post("/v2/images", {}), lambda local, image: local.client.delete(image)]
 )
-def test_law_11_failed_commit_is_503(local: LocalService, change: Callable[[LocalService, str], Answer]) -> None:
+def test_right_blame_a_failed_commit_is_503(local: LocalService, change: Callable[[LocalService, str], Answer]) -> None:
     image_id = local.client.create()
     with full_at_commit(local):
         answer = change(local, image_id)

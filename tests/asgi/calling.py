@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from imgstore.adapters.asgi import ImageDataApp, Message, Scope
-from tests.http.house import House
+from tests.http.house import House, path
 
 OCTETS = "application/octet-stream"
 SETTLED = 1000
@@ -81,11 +81,6 @@ def scope(method: str, path: str, *, query: bytes = b"", root: str = "", **heade
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-
-
-def path(image_id: str) -> str:
-    """The path of an image's data."""
-    return f"/v2/images/{image_id}/file"
 
 
 def put(image_id: str, **headers: str) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 
-from imgstore.adapters.asgi import ImageDataApp
+from imgstore.adapters.asgi import Receive, Scope, Send
 from tests.support.client import Client
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PARSERS = ("h11", "httptools")
 LISTENING = "Listening on"
@@ -19,7 +21,7 @@ LISTENING = "Listening on"
 class Serving:
     """A server under way. `stop` gives requests `grace` seconds, then cancels them."""
 
-    def __init__(self, app: ImageDataApp, *, parser: str = "h11", root_path: str = "", grace: int = 60) -> None:
+    def __init__(self, app: App, *, parser: str = "h11", root_path: str = "", grace: int = 60) -> None:
         self._listener = listener()
         config = uvicorn.Config(
             app, http=parser, loop="asyncio", ws="none", root_path=root_path, log_config=None, access_log=False,
@@ -38,7 +40,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(app: ImageDataApp, *, parser: str = "h11", root_path: str = "", grace: int = 60) -> Iterator[Serving]:
+def serving(app: App, *, parser: str = "h11", root_path: str = "", grace: int = 60) -> Iterator[Serving]:
     """Inside, it serves."""
     server = Serving(app, parser=parser, root_path=root_path, grace=grace)
     try:

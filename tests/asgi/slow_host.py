@@ -9,7 +9,8 @@ import uvicorn
 
 from imgstore.adapters.asgi import ImageDataApp
 from imgstore.catalog import MemoryCatalog
-from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
+from imgstore.driver import ObjectWriter
+from imgstore.drivers.memory import MemoryDriver
 from imgstore.http import ImageData
 from imgstore.model import Attempt, ObjectInfo, UploadRequest
 from imgstore.store import Store, StoreSet
@@ -21,27 +22,9 @@ ROUNDS = 8
 """Digests of every chunk: some times what sending it costs."""
 
 
-class SlowDriver(StoreDriver):
-    def check(self) -> None:
-        return None
-
-    def url(self, key: str) -> str:
-        return f"slow:///{key}"
-
-    def key_from_url(self, url: str) -> str:
-        return url.rpartition("/")[2]
-
+class SlowDriver(MemoryDriver):
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         return _SlowWriter(key)
-
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        raise NotImplementedError
-
-    def _stat(self, key: str) -> ObjectInfo:
-        raise NotImplementedError
-
-    def _delete(self, key: str) -> None:
-        return None
 
 
 class _SlowWriter(ObjectWriter):

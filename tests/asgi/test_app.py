@@ -1,4 +1,4 @@
-"""The ASGI adapter, called as a server calls it: the same answers as the WSGI adapter, in the messages of ASGI."""
+"""The ASGI adapter alone, called as a server calls it; what it has in common with WSGI is in `tests/http`."""
 
 from __future__ import annotations
 
@@ -11,35 +11,52 @@ import pytest
 
 from imgstore import errors
 from imgstore.adapters.asgi import Message, Scope, image_id_of_path
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.http import ImageData
-from imgstore.model import MIB
-from imgstore.transfers.upload import UploadSettings
-from tests.asgi.calling import DISCONNECT, Peer, app, body, call, path, put, scope
-from tests.http.faulty import FaultyDriver
-from tests.http.house import House
-from tests.http.test_wsgi import REFUSED
+from tests.asgi.calling import DISCONNECT, Peer, app, body, call, put, scope
+from tests.http.house import House, path
 
 BODY = body(b"0123456789", more=False)
 
 
-@pytest.fixture
-def house() -> House:
-    """Without limits."""
-    return House()
+def test_refusal_before_the_body_closes_the_connection_of_http_1(house: House) -> None:
+    refused = put(house.image(), content_type="text/plain", content_length="10", expect="100-continue")
+    answer = call(app(house), refused, BODY)
+    assert (answer.status, answer.received, answer.headers["connection"]) == (415, 0, "close")
+    assert "connection" not in call(app(house), refused | {"http_version": "2"}, BODY).headers
 
 
-@pytest.mark.parametrize(("headers", "status"), REFUSED.values(), ids=REFUSED)
-def test_law_5_refused_before_the_first_receive(headers: dict[str, str], status: int) -> None:
-    house = House(quota=50, settings=UploadSettings(max_image_size=100))
-    image_id = house.image()
-    answer = call(app(house), put(image_id, **{"expect": "100-continue", "content_length": "10"} | headers), BODY)
-    assert (answer.status, answer.received) == (status, 0)
-    assert (answer.headers["content-type"], answer.headers["connection"]) == ("application/json", "close")
-    house.assert_refused_without_trace(image_id)
+def test_messages_without_bytes_do_not_end_the_body(house: House) -> None:
+    image_id, pieces = house.image(), [body(b"01234"), body(b""), body(b"56789"), body(b"", more=False)]
+    assert call(app(house), put(image_id, transfer_encoding="chunked"), *pieces).status == 204
+    assert house.objects() == {f"fast/{image_id}": b"0123456789"}
 
 
-def test_law_5_the_session_has_begun_before_the_first_receive(house: House) -> None:
+def test_header_given_twice_is_refused(house: House) -> None:
+    request = put(house.image(), content_length="10")
+    request["headers"] += [(b"Content-Length", b"10")]
+    assert call(app(house), request, BODY).status == 400
+
+
+def test_application_may_be_mounted_anywhere() -> None:
+    for root, whole in (
+        ("", "/v2/images/x/file"), ("/image", "/image/v2/images/x/file"), ("/image", "/v2/images/x/file"),
+        ("/v2", "/v2/images/x/file"), ("/v2", "/images/x/file"), ("/v2/images", "/v2/images/x/file"),
+        ("/v2/images/x", "/v2/images/x/file"), ("/", "/v2/images/x/file"), ("/v", "/v/v2/images/x/file"),
+    ):  # fmt: skip
+        assert image_id_of_path(scope("GET", whole, root=root)) == "x", (root, whole)
+    for root, whole in (("/image", "/other/v2/images/x/file"), ("/v", "/v2/images/x/file/x"), ("", "")):
+        assert image_id_of_path(scope("GET", whole, root=root)) is None, (root, whole)
+
+
+def test_bounds_and_protocols_that_cannot_be_are_refused(house: House) -> None:
+    for setting in ("window", "read_ahead", "threads"):
+        with pytest.raises(errors.UsageError):
+            app(house, **{setting: 0})
+    with pytest.raises(errors.UsageError, match="websocket"):
+        call(app(house), {"type": "websocket"})
+
+
+def test_refuse_early_the_session_has_begun_before_the_first_receive(house: House) -> None:
     image_id, statuses = house.image(), []
 
     class Watching(Peer):
@@ -56,60 +73,8 @@ def test_law_5_the_session_has_begun_before_the_first_receive(house: House) -> N
     assert statuses == ["saving"]
 
 
-@pytest.mark.parametrize("messages", [[BODY], [body(b"01234"), body(b""), body(b"56789"), body(b"", more=False)]])
-@pytest.mark.parametrize("headers", [{"content_length": "10"}, {"transfer_encoding": "chunked"}])
-def test_an_upload_in_any_pieces(house: House, messages: list[Message], headers: dict[str, str]) -> None:
-    image_id = house.image()
-    answer = call(app(house), put(image_id, **headers), *messages)
-    assert (answer.status, answer.body, house.objects()) == (204, b"", {f"fast/{image_id}": b"0123456789"})
-
-
-def test_an_empty_image(house: House) -> None:
-    known, chunked = house.image(), house.image()
-    assert call(app(house), put(known, content_length="0")).status == 204
-    assert call(app(house), put(chunked, transfer_encoding="chunked"), body(b"", more=False)).status == 204
-    assert house.objects() == {f"fast/{known}": b"", f"fast/{chunked}": b""}
-
-
-def test_what_comes_after_content_length_is_not_the_image(house: House) -> None:
-    image_id = house.image()
-    answer = call(app(house), put(image_id, content_length="5"), body(b"012"), body(b"3456"), BODY)
-    assert (answer.status, answer.received, house.objects()) == (204, 2, {f"fast/{image_id}": b"01234"})
-
-
-def test_law_2_a_body_shorter_than_content_length_is_refused(house: House) -> None:
-    image_id = house.image()
-    answer = call(app(house), put(image_id, content_length="11"), BODY)
-    assert (answer.status, b"10 of 11 bytes" in answer.body) == (400, True)
-    house.assert_refused_without_trace(image_id)
-
-
-@pytest.mark.parametrize("size", ["9", "11"])
-def test_law_2_a_chunked_body_must_have_the_declared_size(house: House, size: str) -> None:
-    image_id = house.image()
-    headers = {"x_openstack_image_size": size, "transfer_encoding": "chunked"}
-    assert call(app(house), put(image_id, **headers), BODY).status == 400
-    house.assert_refused_without_trace(image_id)
-
-
-@pytest.mark.parametrize("headers", [{"content_length": "10"}, {"transfer_encoding": "chunked"}])
-def test_law_11_a_client_that_disconnects_broke_its_body(house: House, headers: dict[str, str]) -> None:
-    image_id = house.image()
-    answer = call(app(house), put(image_id, **headers), body(b"01234"), DISCONNECT)
-    assert (answer.status, b"body-broken" in answer.body) == (400, True)
-    house.assert_refused_without_trace(image_id)
-
-
-def test_law_11_a_client_that_stalls_gets_408(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_SECONDS", 0)
-    image_id = house.image()
-    answer = call(app(house, body_timeout=0.01), put(image_id, content_length="10"), body(b"01234"))
-    assert (answer.status, answer.headers["connection"]) == (408, "close")
-    house.assert_refused_without_trace(image_id)
-
-
 @pytest.mark.parametrize("error", [RuntimeError("defect"), OSError("broken server"), StopIteration()])
-def test_law_3_a_server_that_fails_to_receive_is_told_when_all_is_undone(house: House, error: Exception) -> None:
+def test_undone_before_the_server_hears_that_its_receive_failed(house: House, error: Exception) -> None:
     image_id = house.image()
 
     class Failing(Peer):
@@ -135,60 +100,9 @@ def test_a_refusal_in_the_middle_reads_on_so_that_the_client_can_see_it(house: H
 
 
 def test_reading_on_has_a_limit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_BYTES", 100)
+    monkeypatch.setattr("imgstore.adapters.asgi.exchange.LINGER_BYTES", 100)
     refused = put(house.image(), content_length="1000", x_image_meta_store="nope")
     assert call(app(house), refused, *[body(b"x" * 10) for _ in range(100)]).received == 10
-
-
-def test_http_2_has_no_connection_header_and_needs_no_framing(house: House) -> None:
-    image_id = house.image()
-    good, bad = put(image_id) | {"http_version": "2"}, put(image_id, content_type="text/plain") | {"http_version": "2"}
-    assert "connection" not in call(app(house), bad, BODY).headers
-    assert call(app(house), good, BODY).status == 204
-    assert house.objects() == {f"fast/{image_id}": b"0123456789"}
-
-
-def test_http_1_without_framing_has_no_body(house: House) -> None:
-    image_id = house.image()
-    answer = call(app(house), put(image_id), BODY)
-    assert (answer.status, answer.received, house.objects()) == (204, 0, {f"fast/{image_id}": b""})
-
-
-def test_a_header_given_twice_is_not_taken_at_its_word(house: House) -> None:
-    request = put(house.image(), content_length="10")
-    request["headers"] += [(b"Content-Length", b"10")]
-    assert call(app(house), request, BODY).status == 400
-
-
-def test_a_download_and_its_headers(house: House) -> None:
-    image_id = house.active(b"0123456789")
-    whole = call(app(house), scope("GET", path(image_id)))
-    part = call(app(house), scope("GET", path(image_id), range="bytes=2-4"))
-    head = call(app(house), scope("HEAD", path(image_id)))
-    assert (whole.status, whole.body, whole.headers["content-length"]) == (200, b"0123456789", "10")
-    assert (part.status, part.body, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
-    assert (head.status, head.body, head.headers) == (200, b"", whole.headers)
-    again = call(app(house), scope("GET", path(image_id), if_none_match=whole.headers["etag"]))
-    assert (again.status, again.body) == (304, b"")
-    assert call(app(house), scope("GET", path(image_id), query=b"prefer=nope")).status == 400
-    assert call(app(house), scope("GET", path(house.image()))).status == 204
-
-
-def test_law_9_a_download_that_breaks_in_the_middle_raises_and_is_not_answered_again() -> None:
-    driver = FaultyDriver(MemoryDriver())
-    house = House(faulty=driver)
-    image_id = house.active(bytes(3 * MIB), store="faulty")
-
-    async def run() -> list[Message]:
-        peer = Peer()
-        with pytest.raises(errors.StoreUnavailable):
-            await app(house)(scope("GET", path(image_id)), peer.receive, peer.send)
-        return peer.sent
-
-    with driver.failing("read", TimeoutError(), after=2 * MIB):
-        start, *rest = asyncio.run(run())
-    assert (start["status"], {message["more_body"] for message in rest}) == (200, {True})
-    assert (sum(len(message["body"]) for message in rest), driver.readers) == (2 * MIB, 0)
 
 
 class Deaf(Peer):
@@ -216,44 +130,6 @@ def test_a_server_that_fails_to_send_to_a_client_that_left_is_forgiven(house: Ho
             asyncio.run(run(BODY))
 
 
-def test_a_refused_head_has_the_headers_of_get_and_no_body(house: House) -> None:
-    missing = path("00000000-0000-4000-8000-000000000000")
-    get, head = call(app(house), scope("GET", missing)), call(app(house), scope("HEAD", missing))
-    assert (head.status, head.headers, head.body) == (404, get.headers, b"")
-    assert get.headers["content-length"] == str(len(get.body))
-
-
-@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
-def test_other_methods_are_not_allowed(house: House, method: str) -> None:
-    answer = call(app(house), scope(method, path(house.image())))
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, PUT")
-
-
-@pytest.mark.parametrize(
-    ("root", "whole"),
-    [("", "/v2/images/x/file"), ("/image", "/image/v2/images/x/file"), ("/image", "/v2/images/x/file"),
-     ("/v2", "/v2/images/x/file"), ("/v2", "/images/x/file"), ("/v2/images", "/v2/images/x/file"),
-     ("/v2/images/x", "/v2/images/x/file"), ("/", "/v2/images/x/file"), ("/v", "/v/v2/images/x/file")],
-)  # fmt: skip
-def test_the_application_may_be_mounted_anywhere(root: str, whole: str) -> None:
-    assert image_id_of_path(scope("GET", whole, root=root)) == "x"
-
-
-@pytest.mark.parametrize(
-    ("root", "whole"),
-    [("", "/x/v2/images/x/file"), ("", "/v2/images/x"), ("", "/v2/images/x/file/"), ("", "/v2/images//file"),
-     ("", ""), ("/image", "/other/v2/images/x/file"), ("/v", "/v2/images/x/file/x")],
-)  # fmt: skip
-def test_any_other_path_is_not_found(house: House, root: str, whole: str) -> None:
-    assert call(app(house), scope("GET", whole, root=root)).status == 404
-
-
-def test_the_identifier_may_come_from_elsewhere(house: House) -> None:
-    image_id = house.active(b"x")
-    mounted = app(house, image_id=lambda request: request["path"].rpartition("/")[2])
-    assert call(mounted, scope("GET", f"/data/{image_id}")).body == b"x"
-
-
 def plain(request: Scope) -> object:
     assert threading.current_thread() is not threading.main_thread(), "it would block the event loop"
     return request["project"]
@@ -277,16 +153,6 @@ def test_the_context_is_the_hosts_own_made_by_a_function_or_a_coroutine(house: H
         assert call(app(house, context=context), request).status == status
 
 
-@pytest.mark.parametrize("method", ["PUT", "GET", "HEAD"])
-def test_authentication_comes_before_everything_else(house: House, method: str) -> None:
-    async def nobody(request: Scope) -> object:
-        raise errors.Unauthenticated("No token.", challenge='Keystone uri="http://keystone"')
-
-    request = scope(method, path("no-uuid"), content_type="text/plain", content_length="1", expect="100-continue")
-    answer = call(app(house, context=nobody), request, BODY)
-    assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Keystone uri="http://keystone"')
-
-
 def test_a_defect_of_the_host_reaches_the_server(house: House) -> None:
     def broken(request: Scope) -> object:
         return next(iter(()))
@@ -307,23 +173,6 @@ def test_context_variables_reach_the_hosts_catalog(house: House, monkeypatch: py
     request_id.set("req-1")
     assert call(app(house), put(image_id, content_length="10"), BODY).status == 204
     assert seen == ["req-1"]
-
-
-def test_a_server_that_announces_its_life_is_answered(house: House) -> None:
-    events: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    answers = call(app(house), {"type": "lifespan"}, *events).sent
-    assert answers == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
-
-
-def test_what_is_not_http_is_refused(house: House) -> None:
-    with pytest.raises(errors.UsageError, match="websocket"):
-        call(app(house), {"type": "websocket"})
-
-
-@pytest.mark.parametrize("setting", ["window", "read_ahead", "threads"])
-def test_a_bound_that_lets_nothing_pass_is_refused(house: House, setting: str) -> None:
-    with pytest.raises(errors.UsageError):
-        app(house, **{setting: 0})
 
 
 def test_requests_beyond_the_threads_wait_their_turn(house: House) -> None:

@@ -1,4 +1,4 @@
-"""How a session ends when nobody waits for it any more: after the store's call under way, and on its own thread."""
+"""How a session ends when nobody waits for it: after the store's current call, and on its own thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from imgstore.adapters.asgi import ImageDataApp, Message
 from imgstore.model import MIB
 from imgstore.transfers.session import GATHER
-from tests.asgi.calling import Peer, app, body, path, put, scope, turn
+from tests.asgi.calling import Peer, app, body, put, scope, turn
 from tests.asgi.gated import GatedDriver
-from tests.http.house import House
+from tests.http.house import House, path
 
 CHUNK = body(bytes(GATHER))
 UPLOAD = {"transfer_encoding": "chunked", "x_image_meta_store": "gated"}
@@ -72,29 +72,39 @@ async def over(task: asyncio.Task[None]) -> None:
     assert task.done()
 
 
+CALLS = {
+    "PUT": (["open", "write"], ["open", "write", "written", "abort"]),
+    "GET": (["read"], ["read", "have read", "close"]),
+}
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_law_3_an_upload_is_aborted_after_the_write_in_flight_and_never_before(ending: Ending) -> None:
-    gated = Gated()
-    image_id = gated.house.image()
+@pytest.mark.parametrize("method", CALLS)
+def test_undone_after_the_stores_current_call_and_never_before(ending: Ending, method: str) -> None:
+    gated, (before, after), is_upload = Gated(), CALLS[method], method == "PUT"
+    image_id = gated.house.image() if is_upload else gated.stored(bytes(3 * MIB))
+    gate = gated.driver.writes if is_upload else gated.driver.reads
 
     async def run() -> None:
-        peer = Peer(CHUNK, CHUNK)
-        task = gated.start(put(image_id, **UPLOAD), peer)
-        await asyncio.to_thread(gated.driver.writes.await_arrival)
+        peer = Peer(CHUNK, CHUNK) if is_upload else Peer()
+        request = put(image_id, **UPLOAD) if is_upload else scope("GET", path(image_id))
+        task = gated.start(request, peer)
+        await asyncio.to_thread(gate.await_arrival)
         await ending(peer, task)
         assert not task.done()
-        assert gated.driver.events == ["open", "write"]
-        assert gated.house.found(image_id).status == "saving"
-        gated.driver.writes.open(1)
+        assert gated.driver.events == before
+        assert gated.house.found(image_id).status == ("saving" if is_upload else "active")
+        gate.open(1)
         await over(task)
         assert task.cancelled() == (ending is not disconnected)
-        gone = [thread.name for thread in threading.enumerate() if thread.name.startswith("upload")]
-        assert gone == []
+        named = ("upload", "download")
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith(named)] == []
 
     asyncio.run(run())
-    assert gated.driver.events == ["open", "write", "written", "abort"]
+    assert gated.driver.events == after
     gated.assert_no_thread()
-    gated.house.assert_refused_without_trace(image_id)
+    if is_upload:
+        gated.house.assert_refused_without_trace(image_id)
 
 
 def test_one_thread_owns_the_session_and_it_is_not_the_event_loops() -> None:
@@ -158,27 +168,6 @@ def test_a_store_that_fails_answers_a_client_that_sends_nothing_more() -> None:
 
     assert asyncio.run(run()) == 503
     gated.house.assert_refused_without_trace(image_id)
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_download_is_closed_after_the_read_in_flight(ending: Ending) -> None:
-    gated = Gated()
-    image_id = gated.stored(bytes(3 * MIB))
-
-    async def run() -> None:
-        peer = Peer()
-        task = gated.start(scope("GET", path(image_id)), peer)
-        await asyncio.to_thread(gated.driver.reads.await_arrival)
-        await ending(peer, task)
-        assert not task.done()
-        assert gated.driver.events == ["read"]
-        gated.driver.reads.open(1)
-        await over(task)
-        assert task.cancelled() == (ending is not disconnected)
-
-    asyncio.run(run())
-    assert gated.driver.events == ["read", "have read", "close"]
-    gated.assert_no_thread()
 
 
 @pytest.mark.parametrize("ending", [cancelled_again_and_again, disconnected])

@@ -1,4 +1,4 @@
-"""The ASGI adapter over real HTTP, on uvicorn with each of its parsers."""
+"""The ASGI adapter over real HTTP, on uvicorn; what depends on its parser runs on each of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.transfers.upload import UploadSettings
 from tests.asgi.calling import app
+from tests.asgi.conftest import Running
 from tests.asgi.serving import PARSERS, serving
 from tests.http.faulty import FaultyDriver
-from tests.http.house import House
-from tests.http.test_wsgi import REFUSED
-from tests.support.client import OCTETS, Client, first_line, read_answer
+from tests.http.house import House, path
+from tests.http.test_adapters import REFUSED
+from tests.support.client import OCTETS, first_line, read_answer
 
 DATA = os.urandom(3 * MIB + 7)
 PATIENCE = 60.0
@@ -24,28 +23,7 @@ PATIENCE = 60.0
 AMBIGUOUS = {"Content-Length and chunked", "Content-Length"}
 """What uvicorn refuses by itself, or takes another way, before the application."""
 
-
-class Running:
-    """A house behind a server."""
-
-    def __init__(self, house: House, client: Client) -> None:
-        self.house, self.client = house, client
-
-
-@pytest.fixture(params=PARSERS)
-def running(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """Limits: images of 8 MiB, a quota of 12 MiB."""
-    house = House(quota=12 * MIB, settings=UploadSettings(max_image_size=8 * MIB), faulty=FaultyDriver(MemoryDriver()))
-    with serving(app(house), parser=request.param) as server:
-        yield Running(house, server.client)
-
-
-@pytest.fixture
-def faulty(running: Running) -> FaultyDriver:
-    """The store `faulty`."""
-    driver = running.house.stores.resolve("faulty").driver
-    assert isinstance(driver, FaultyDriver)
-    return driver
+each_parser = pytest.mark.parametrize("running", PARSERS, indirect=True)
 
 
 def pieces(data: bytes, size: int = 100_000) -> Iterator[bytes]:
@@ -53,59 +31,57 @@ def pieces(data: bytes, size: int = 100_000) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_an_image_comes_out_as_it_went_in(running: Running, chunked: bool) -> None:
-    image_id = running.house.image()
-    assert running.client.upload(image_id, pieces(DATA) if chunked else DATA).status == 204
-    whole = running.client.download(image_id)
-    assert (whole.status, whole.body == DATA, whole.headers["content-length"]) == (200, True, str(len(DATA)))
+@each_parser
+def test_image_comes_out_as_it_went_in(running: Running) -> None:
+    for body in (DATA, pieces(DATA)):
+        image_id = running.house.image()
+        assert running.client.upload(image_id, body).status == 204
+        whole = running.client.download(image_id)
+        assert (whole.status, whole.body == DATA, whole.headers["content-length"]) == (200, True, str(len(DATA)))
+        head = running.client.request("HEAD", path(image_id))
+        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(DATA)))
     part = running.client.download(image_id, Range="bytes=1000000-1999999")
     assert (part.status, part.body == DATA[1_000_000:2_000_000]) == (206, True)
     assert part.headers["content-range"] == f"bytes 1000000-1999999/{len(DATA)}"
-    head = running.client.request("HEAD", f"/v2/images/{image_id}/file")
-    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(DATA)))
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-def test_an_empty_image_is_an_image(running: Running, chunked: bool) -> None:
-    image_id = running.house.image()
-    assert running.client.upload(image_id, iter(()) if chunked else b"").status == 204
-    answer = running.client.download(image_id)
-    assert (answer.status, answer.body) == (200, b"")
+@each_parser
+def test_empty_image_is_an_image(running: Running) -> None:
+    for body in (b"", iter(())):
+        image_id = running.house.image()
+        assert running.client.upload(image_id, body).status == 204
+        answer = running.client.download(image_id)
+        assert (answer.status, answer.body) == (200, b"")
 
 
+@each_parser
 def test_one_connection_serves_several_requests(running: Running) -> None:
     image_id = running.house.image()
     connection = http.client.HTTPConnection(*running.client.address, timeout=PATIENCE)
     for method, body, status in [("GET", None, 204), ("PUT", DATA, 204), ("GET", None, 200), ("HEAD", None, 200)]:
-        connection.request(method, f"/v2/images/{image_id}/file", body=body, headers=OCTETS)
+        connection.request(method, path(image_id), body=body, headers=OCTETS)
         answer = connection.getresponse()
         assert (answer.status, answer.read() == (DATA if status == 200 and method == "GET" else b"")) == (status, True)
     connection.close()
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED.keys() - AMBIGUOUS - {"too large", "over quota", "no media type"}))
-def test_law_5_a_doomed_upload_is_refused_before_its_body(running: Running, name: str) -> None:
-    headers, status = REFUSED[name]
-    sent = {**OCTETS, "Content-Length": "10", "Expect": "100-continue"}
-    sent |= {header.replace("_", "-").title(): value for header, value in headers.items()}
-    image_id = running.house.image()
-    with running.client.connect("PUT", f"/v2/images/{image_id}/file", sent) as connection:
-        assert first_line(connection) == f"HTTP/1.1 {status}".encode()
-        answer = read_answer(connection)
-        assert connection.recv(1) == b""
-    assert (answer.status, answer.headers["connection"]) == (status, "close")
-    running.house.assert_refused_without_trace(image_id)
+@each_parser
+def test_refuse_early_a_doomed_upload_sends_no_body(running: Running, subtests: pytest.Subtests) -> None:
+    rows = {name: row for name, row in REFUSED.items() if name not in {*AMBIGUOUS, "over quota", "no media type"}}
+    rows |= {"too large": ({"content_length": str(8 * MIB + 1)}, 413), "absurd": ({"content_length": "9" * 12}, 413)}
+    for name, (headers, status) in rows.items():
+        sent = {**OCTETS, "Content-Length": "10", "Expect": "100-continue"}
+        sent |= {header.replace("_", "-").title(): value for header, value in headers.items()}
+        image_id = running.house.image()
+        with subtests.test(name), running.client.connect("PUT", path(image_id), sent) as connection:
+            assert first_line(connection) == f"HTTP/1.1 {status}".encode()
+            answer = read_answer(connection)
+            assert (answer.headers["connection"], connection.recv(1)) == ("close", b"")
+            assert (running.house.found(image_id).status, running.house.objects()) == ("queued", {})
 
 
-@pytest.mark.parametrize("size", [8 * MIB + 1, 1 << 40])
-def test_law_5_a_size_that_is_too_large_is_refused_before_the_body(running: Running, size: int) -> None:
-    headers = {**OCTETS, "Content-Length": str(size), "Expect": "100-continue"}
-    with running.client.connect("PUT", f"/v2/images/{running.house.image()}/file", headers) as connection:
-        assert first_line(connection) == b"HTTP/1.1 413"
-
-
-def test_a_body_that_is_asked_for_is_announced_with_100(running: Running) -> None:
+@each_parser
+def test_body_that_is_asked_for_is_announced_with_100(running: Running) -> None:
     image_id = running.house.image()
     with running.client.begin_upload(image_id, length=4) as upload:
         assert running.house.found(image_id).status == "saving"
@@ -114,12 +90,13 @@ def test_a_body_that_is_asked_for_is_announced_with_100(running: Running) -> Non
     assert running.client.download(image_id).body == b"good"
 
 
+@each_parser
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_client_that_does_not_wait_can_read_its_refusal(
+def test_client_that_does_not_wait_can_read_its_refusal(
     running: Running, chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than the buffers between the two hold; http.client sends all of it before it looks at the answer."""
-    monkeypatch.setattr("imgstore.adapters._asgi_exchange.LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr("imgstore.adapters.asgi.exchange.LINGER_SECONDS", PATIENCE)
     image_id, body = running.house.image(), bytes(32 * MIB)
     headers = {"X-Image-Meta-Store": "nope"}
     answer = running.client.upload(image_id, pieces(body, MIB) if chunked else body, headers=headers)
@@ -127,39 +104,20 @@ def test_a_client_that_does_not_wait_can_read_its_refusal(
     running.house.assert_refused_without_trace(image_id)
 
 
-def test_law_2_the_byte_that_exceeds_the_limit_ends_a_chunked_upload(running: Running) -> None:
-    good, bad = running.house.image(), running.house.image()
-    assert running.client.upload(bad, pieces(bytes(8 * MIB + 1), MIB)).status == 413
-    running.house.assert_refused_without_trace(bad)
-    assert running.client.upload(good, pieces(bytes(8 * MIB), MIB)).status == 204
-
-
-def test_a_store_that_fails_is_503_and_the_retry_succeeds(running: Running, faulty: FaultyDriver) -> None:
-    image_id = running.house.image()
-    for point in ("open for writing", "write", "commit"):
-        with faulty.failing(point, TimeoutError()):
-            answer = running.client.upload(image_id, DATA, store="faulty")
-        assert (answer.status, answer.headers["retry-after"]) == (503, "10")
-        assert (running.house.found(image_id).status, running.house.objects()) == ("queued", {})
-    assert running.client.upload(image_id, DATA, store="faulty").status == 204
-    assert running.client.download(image_id).body == DATA
-
-
-@pytest.mark.parametrize("parser", PARSERS)
+@each_parser
 @pytest.mark.parametrize("broken", [b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n"])
-def test_a_malformed_chunk_is_400_and_leaves_nothing(parser: str, broken: bytes) -> None:
+def test_malformed_chunk_is_400_and_undone(running: Running, broken: bytes) -> None:
     """The answer is uvicorn's own; the application meets a client that has left."""
-    house = House()
-    image_id = house.image()
-    with serving(app(house), parser=parser) as server:
-        headers = {**OCTETS, "Transfer-Encoding": "chunked"}
-        with server.client.connect("PUT", f"/v2/images/{image_id}/file", headers) as connection:
-            connection.sendall(b"4\r\ngood\r\n" + broken)
-            assert first_line(connection) == b"HTTP/1.1 400"
-    house.assert_refused_without_trace(image_id)
+    image_id, headers = running.house.image(), {**OCTETS, "Transfer-Encoding": "chunked"}
+    with running.client.connect("PUT", path(image_id), headers) as connection:
+        connection.sendall(b"4\r\ngood\r\n" + broken)
+        assert first_line(connection) == b"HTTP/1.1 400"
+    running.await_end()
+    running.house.assert_refused_without_trace(image_id)
 
 
-def test_law_9_a_download_that_breaks_in_the_middle_is_noticed(running: Running, faulty: FaultyDriver) -> None:
+@each_parser
+def test_never_short_the_client_notices_a_download_that_breaks(running: Running, faulty: FaultyDriver) -> None:
     image_id = running.house.active(DATA, store="faulty")
     with (
         faulty.failing("read", TimeoutError(), after=2 * MIB),
@@ -172,9 +130,8 @@ def test_law_9_a_download_that_breaks_in_the_middle_is_noticed(running: Running,
     assert faulty.all_closed(PATIENCE)
 
 
-def test_a_client_that_leaves_in_the_middle_of_a_download_returns_the_reader(
-    running: Running, faulty: FaultyDriver
-) -> None:
+@each_parser
+def test_client_that_leaves_a_download_returns_the_reader(running: Running, faulty: FaultyDriver) -> None:
     """It takes one byte of more than all buffers hold, so that the application waits for it."""
     image_id = running.house.active(bytes(8 * MIB), store="faulty")
     with running.client.open_download(image_id) as download:
@@ -184,8 +141,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_download_returns_the_reader(
 
 
 @pytest.mark.parametrize("parser", PARSERS)
-def test_the_servers_root_path_is_respected(parser: str) -> None:
-    house = House()
+def test_servers_root_path_is_respected(house: House, parser: str) -> None:
     image_id = house.active(b"x")
     with serving(app(house), parser=parser, root_path="/image") as server:
         assert server.client.download(image_id).body == b"x"

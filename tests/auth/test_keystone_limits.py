@@ -112,10 +112,7 @@ def test_minus_one_is_no_limit(keystone: Keystone, service: ServiceProcess, regi
 def test_bad_options_stop_the_start(
     keystone: Keystone, endpoint: Endpoint, tmp_path: Path, more: dict[str, object], expected: str
 ) -> None:
-    from tests.service.test_process import refusal
-
-    stopped = ServiceProcess(tmp_path, options=options(keystone, endpoint, **more))
-    line = refusal(*stopped.command()[3:], cwd=tmp_path)
+    line = ServiceProcess(tmp_path, options=options(keystone, endpoint, **more)).refusal()
     assert expected in line
     assert "hunter2" not in line
 

@@ -25,7 +25,7 @@ READING = {"get_images", "get_image", "download_image"}
 ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
-def configured(text: str = "", *, root: Path | None = None) -> policy_rules.Rules:
+def configured(text: str = "", *, root: Path | None = None) -> policy_rules.PolicyRules:
     """The rules, with an operator's file over the defaults."""
     conf = cfg.ConfigOpts()
     conf(args=[], default_config_files=[], default_config_dirs=[])
@@ -33,10 +33,10 @@ def configured(text: str = "", *, root: Path | None = None) -> policy_rules.Rule
     if root is not None:
         (root / "rules.yaml").write_text(text)
         conf.set_override("policy_file", str(root / "rules.yaml"), group=policy_rules.SECTION)
-    return policy_rules.Rules(conf)
+    return policy_rules.PolicyRules(conf)
 
 
-def person(made: policy_rules.Rules, roles: str, project: str | None = "one", **headers: str) -> Caller:
+def person(made: policy_rules.PolicyRules, roles: str, project: str | None = "one", **headers: str) -> Caller:
     """Whom the headers of keystonemiddleware describe."""
     known = {} if project is None else {"HTTP_X_PROJECT_ID": project}
     return made.caller_of({"HTTP_X_ROLES": roles, "HTTP_X_USER_ID": "user", **known, **headers})
@@ -72,12 +72,12 @@ def expected(role: str, action: str, owner: str, visibility: str) -> int:
 
 
 @pytest.mark.parametrize("role", ["admin", "member", "reader"])
-@pytest.mark.parametrize("action", sorted(policy.ACTIONS))
-def test_defaults_by_role_owner_and_visibility(role: str, action: str) -> None:
+def test_defaults_by_role_owner_and_visibility(role: str) -> None:
     caller = person(configured(), role)
     images = [(owner, seen) for owner in ("one", "two") for seen in ("private", "shared", "community", "public")]
-    found = {pair: outcome(caller, action, image(*pair)) for pair in images}
-    assert found == {pair: expected(role, action, *pair) for pair in images}
+    for action in policy.ACTIONS:
+        found = {pair: outcome(caller, action, image(*pair)) for pair in images}
+        assert found == {pair: expected(role, action, *pair) for pair in images}, action
 
 
 def test_every_action_has_a_rule_and_every_rule_is_asked() -> None:
@@ -89,21 +89,18 @@ def test_unknown_action_is_a_defect_and_lets_nobody_pass() -> None:
         policy.enforce(Caller("one", is_admin=True), "delete_imge", None)
 
 
-@pytest.mark.parametrize(
-    ("roles", "project", "headers"),
-    [
-        ("", None, {}),
-        ("admin", None, {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"}),
-        ("admin", None, {"HTTP_X_DOMAIN_ID": "default"}),
-        ("", "one", {}),
-        ("auditor", "one", {}),
-    ],
-)
-def test_no_project_or_no_known_role_may_nothing(roles: str, project: str | None, headers: dict[str, str]) -> None:
-    caller = person(configured(), roles, project, **headers)
-    assert not caller.is_admin
-    assert {outcome(caller, action, None) for action in policy.ACTIONS} == {403}
-    assert {outcome(caller, action, image("one", "public")) for action in policy.ACTIONS} == {404}
+def test_caller_without_a_project_or_a_known_role_may_do_nothing() -> None:
+    made = configured()
+    for caller in (
+        person(made, "", None),
+        person(made, "admin", None, HTTP_OPENSTACK_SYSTEM_SCOPE="all"),
+        person(made, "admin", None, HTTP_X_DOMAIN_ID="default"),
+        person(made, ""),
+        person(made, "auditor"),
+    ):
+        assert not caller.is_admin
+        assert {outcome(caller, action, None) for action in policy.ACTIONS} == {403}
+        assert {outcome(caller, action, image("one", "public")) for action in policy.ACTIONS} == {404}
 
 
 def test_file_of_the_operator_comes_over_the_defaults(tmp_path: Path) -> None:

@@ -32,12 +32,13 @@ def test_a_run_on_a_real_server_stores_prints_and_keeps_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "runs.json"
-    assert program.main(["--size", "40", "--rounds", "1", "--json", str(kept), "--only", OURS, "--only", SERVICE]) == 0
+    arguments = ["--size", "6", "--rounds", "1", "--json", str(kept)]
+    assert program.main([*arguments, "--only", f"{UP}:{OURS}", "--only", f"{UP}:{SERVICE}"]) == 0
     printed = capsys.readouterr().out
     assert "glance_store is not installed" in printed
     runs = json.loads(kept.read_text())
-    assert set(runs) == {name for name, side in SIDES.items() if side.who in (OURS, SERVICE)}
-    assert all(run[0]["size"] == 40 * MIB for run in runs.values())
+    assert set(runs) == {name for name, side in SIDES.items() if side.action == UP and side.who in (OURS, SERVICE)}
+    assert all(run[0]["size"] == 6 * MIB for run in runs.values())
     (with_digests,) = runs[Side(OURS, UP, BOTH).name]
     assert set(with_digests["digests"]) == {"sha512"}
     assert f"{Side(OURS, UP).name} / {Side(SERVICE, UP).name}, throughput" in printed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import ClassVar
 
 from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.reader import FileReader
@@ -39,6 +40,18 @@ class SilentDriver(MemoryDriver):
     objects = leftovers = space = None  # type: ignore[assignment]  # how a protocol's method is taken away
 
 
+class _OtherReaderDriver(FilesystemDriver):
+    """Reads with another class."""
+
+    READER: ClassVar[type[FileReader]]
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
+        reader = super()._open_reader(key, start, stop, etag)
+        reader.__class__ = self.READER
+        vars(reader)["datadir"] = self._settings.datadir
+        return reader
+
+
 class _BreakingReader(FileReader):
     def _read(self, size: int) -> bytes:
         if self._offset >= 2 * MIB:
@@ -46,13 +59,10 @@ class _BreakingReader(FileReader):
         return super()._read(size)
 
 
-class BreakingDriver(FilesystemDriver):
+class BreakingDriver(_OtherReaderDriver):
     """Reads nothing behind the first 2 MiB."""
 
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
-        reader = super()._open_reader(key, start, stop, etag)
-        reader.__class__ = _BreakingReader
-        return reader
+    READER = _BreakingReader
 
 
 class _LyingReader(FileReader):
@@ -60,13 +70,10 @@ class _LyingReader(FileReader):
         return super()._read(size).replace(b"\x00", b"\x01")
 
 
-class LyingDriver(FilesystemDriver):
+class LyingDriver(_OtherReaderDriver):
     """Gives back ones for zeros."""
 
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
-        reader = super()._open_reader(key, start, stop, etag)
-        reader.__class__ = _LyingReader
-        return reader
+    READER = _LyingReader
 
 
 class CopyingDriver(FilesystemDriver):
@@ -102,19 +109,13 @@ class _GatedWriter(FileWriter):
         return super()._commit()
 
 
-class GatedDriver(FilesystemDriver):
+class GatedDriver(_OtherReaderDriver):
     """Waits at the gate `read` before it reads the second MiB, at the gate `commit` before it commits."""
 
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
-        reader = super()._open_reader(key, start, stop, etag)
-        reader.__class__ = _GatedReader
-        assert isinstance(reader, _GatedReader)
-        reader.datadir = self._settings.datadir
-        return reader
+    READER = _GatedReader
 
     def _open_writer(self, key: str, size: int | None) -> FileWriter:
         writer = super()._open_writer(key, size)
         writer.__class__ = _GatedWriter
-        assert isinstance(writer, _GatedWriter)
-        writer.datadir = self._settings.datadir
+        vars(writer)["datadir"] = self._settings.datadir
         return writer

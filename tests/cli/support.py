@@ -1,4 +1,4 @@
-"""The command line as a process: in pipes, or on a terminal of a given width."""
+"""The command line in this process, in a shell, or on a terminal of a given width."""
 
 from __future__ import annotations
 
@@ -8,20 +8,34 @@ import os
 import pty
 import struct
 import subprocess
+import sys
 import sysconfig
 import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from imgstore.cli.main import main
 from tests.cli.drivers import GATE
-from tests.config.packages import install
+from tests.support.in_process import as_process, streams
+from tests.support.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
 DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying")
 PATIENCE = 60.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
+MARK, END = b"\x1e", b"\x1d"
+ONE_BY_ONE = """
+import json, os, sys
+from imgstore.cli.main import main
+for command in json.loads(sys.argv[1]):
+    status = main(command)
+    sys.stderr.flush()
+    os.write(1, b"\\x1e%d\\x1d" % status)
+"""
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,14 @@ class Shop:
         self.home = directory / "home"
         self.root.mkdir()
         self._started: list[subprocess.Popen[bytes]] = []
-        site = self.root / "site"
+        self.site = self.root / "site"
         points = [f"{name} = tests.cli.drivers:{name.title()}Driver" for name in DRIVERS]
-        install(site, "cli-test-drivers", entry_points=points)
+        install(self.site, "cli-test-drivers", entry_points=points)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "IMGSTORE_"))}
         for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
             kept.pop(name, None)
-        paths = os.pathsep.join([str(site), str(ROOT)])
+        paths = os.pathsep.join([str(self.site), str(ROOT)])
+        kept["PATH"] = f"{Path(PROGRAM).parent}:{kept['PATH']}"
         self.environ = {**kept, "HOME": str(self.home), "PYTHONPATH": paths, "PYTHONWARNINGS": "error", "TZ": "UTC"}
         self.stores: dict[str, dict[str, object]] = {"fast": {"description": "SSD"}, "slow": {}}
         self.drivers = {"fast": "filesystem", "slow": "filesystem"}
@@ -101,11 +116,17 @@ class Shop:
         return path
 
     def run(self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> Done:
-        """Runs a command in pipes, to its end."""
+        """Runs a command in this process, in a pipe, to its end."""
+        variables = {**self.environ, **(environ or {})}
+        with as_process(self.root, variables, self.site), streams(stdin) as written:
+            status = main(arguments)
+        return Done(status, written.out, written.err.decode())
+
+    def shell(self, script: str) -> Done:
+        """Runs a script of bash, in which `imgstore` is the command."""
         done = subprocess.run(
-            [PROGRAM, *arguments], input=stdin, capture_output=True, cwd=self.root,
-            env={**self.environ, **(environ or {})}, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+            ["bash", "-c", script], capture_output=True, cwd=self.root, env=self.environ, timeout=PATIENCE, check=False
+        )
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -124,33 +145,29 @@ class Shop:
             process.communicate()
 
     def on_terminal(
-        self,
-        *arguments: str,
-        width: int = 100,
-        environ: Mapping[str, str] | None = None,
-        piped: Sequence[str] = (),
-        typed: tuple[bytes, bytes] | None = None,
-    ) -> Done:
-        """Runs a command on a terminal, to its end; `out` is what the terminal got, unless `stdout` is `piped`. When
-        the first half of `typed` is shown, somebody types the second half."""
-        return self.show([PROGRAM, *arguments], width=width, environ=environ, piped=piped, typed=typed)
+        self, *commands: Sequence[str], width: int = 100, environ: Mapping[str, str] = NOTHING
+    ) -> list[Done]:
+        """Runs commands one after the other in one process on a terminal; `out` is what each shows there."""
+        shown = self.show([sys.executable, "-c", ONE_BY_ONE, json.dumps(commands)], width=width, environ=environ).out
+        ended = [part.rpartition(MARK) for part in shown.split(END)[:-1]]
+        assert len(ended) == len(commands), shown
+        return [Done(int(status), out, "") for out, _, status in ended]
 
     def show(
         self,
         command: Sequence[str],
         *,
-        width: int,
-        environ: Mapping[str, str] | None = None,
-        piped: Sequence[str] = (),
+        width: int = 100,
+        environ: Mapping[str, str] = NOTHING,
         typed: tuple[bytes, bytes] | None = None,
     ) -> Done:
-        """The same for any program."""
+        """Runs a program on a terminal, to its end; `out` is what it shows there. When the first half of `typed` is
+        shown, somebody types the second half."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        variables = {**self.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(environ or {})}
+        variables = {**self.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **environ}
         process = subprocess.Popen(
-            command, stdin=theirs, cwd=self.root, env=variables,
-            stdout=subprocess.DEVNULL if "stdout" in piped else theirs, stderr=theirs,
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.root, env=variables,
             start_new_session=True, preexec_fn=_take_the_terminal,
         )  # fmt: skip
         os.close(theirs)

@@ -1,34 +1,41 @@
-"""Every command on a terminal and in a pipe says the same; Ctrl-C, typed at the terminal, ends what waits."""
+"""Every command says the same on a terminal and in a pipe, and leaves nothing in the home of who runs it."""
 
 from __future__ import annotations
 
+import json
 import re
-
-import pytest
+import subprocess
+import sys
 
 from imgstore.cli.app import GROUPS
-from tests.cli.support import Shop
+from tests.cli.support import ONE_BY_ONE, PATIENCE, PROGRAM, Shop
 from tests.cli.test_terminal import lines_of
+from tests.support.packages import FAR_FROM_TMP
 
-WIDE = 300
 COMMANDS: dict[str, list[str]] = {
+    "db": ["db", "upgrade", "--data-dir", "."],
     "put": ["put", "image", "new-{}"],
     "get": ["get", "key", "got-{}"],
-    "ls": ["ls"],
+    "ls": ["ls", "fast"],
     "copy": ["copy", "key", "slow:copy-{}"],
     "verify": ["verify", "key"],
-    "rm": ["rm", "gone-{}"],
+    "rm": ["rm", "new-{}"],
     "stores": ["stores"],
     "check": ["check"],
     "purge": ["purge"],
     "usage": ["usage", "--data-dir", "."],
-    "db": ["db", "upgrade", "--data-dir", "."],
     "sample-config": ["sample-config"],
     "help": ["help", "put"],
     "complete": ["complete"],
 }
-SPOKEN = {"put", "ls", "copy", "verify", "stores", "check", "db", "sample-config", "help", "complete"}
-"""Those that print something where all is well."""
+SILENT = {"get", "rm", "purge", "usage"}
+"""Commands that print nothing where all is well."""
+
+
+def in_shop(shop: Shop, kind: str) -> list[list[str]]:
+    shop.file("image", b"content")
+    (shop.datadir("fast") / "key").write_bytes(b"content")
+    return [[word.format(kind) for word in command] for command in COMMANDS.values()]
 
 
 def test_every_command_is_here() -> None:
@@ -36,43 +43,40 @@ def test_every_command_is_here() -> None:
     assert COMMANDS.keys() | {"serve"} == {command for commands in GROUPS.values() for command in commands}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_says_the_same_on_a_terminal_and_in_a_pipe(shop: Shop, command: str) -> None:
-    shop.file("image", b"content")
-    shop.run("db", "upgrade", "--data-dir", ".")
-    for key in ("key", "gone-pipe", "gone-terminal"):
-        (shop.datadir("fast") / key).write_bytes(b"content")
-    piped = shop.run(*(word.format("pipe") for word in COMMANDS[command]))
-    assert (piped.status, piped.err) == (0, "")
-    for key in ("new-pipe", "gone-terminal"):
-        (shop.datadir("fast") / key).unlink(missing_ok=True)
-    (shop.datadir("fast") / "gone-terminal").write_bytes(b"content")
-    (shop.datadir("fast") / "gone-pipe").write_bytes(b"content")
-    shown = shop.on_terminal(*(word.format("terminal") for word in COMMANDS[command]), width=WIDE)
-    assert shown.status == 0
-    assert bool(piped.out) == (command in SPOKEN)
-    assert _said(piped.out) == [line for line in _said(shown.out) if "━" not in line]
+def test_a_command_says_the_same_on_a_terminal_and_in_a_pipe(shop: Shop) -> None:
+    piped = [shop.run(*command, environ={"COLUMNS": "300"}) for command in in_shop(shop, "pipe")]
+    shown = shop.on_terminal(*in_shop(shop, "terminal"), width=300)
+    for command, in_pipe, on_terminal in zip(COMMANDS, piped, shown, strict=True):
+        assert (in_pipe.status, in_pipe.err, on_terminal.status) == (0, "", 0), command
+        assert bool(in_pipe.out) == (command not in SILENT), command
+        assert said(in_pipe.out) == [line for line in said(on_terminal.out) if "━" not in line]
 
 
-def _said(output: bytes) -> list[str]:
-    """Without what differs: names, times, free room, and how wide a table is."""
+def said(output: bytes) -> list[str]:
+    """Without what differs: names, times, free space, and how wide a table is."""
     text = "\n".join(line for line in lines_of(output) if line)
     text = re.sub(r"-(pipe|terminal)\b", "", text)
     text = re.sub(r"[0-9.]+ ([KMGT]i)?B\b|\d{4}-\d\d-\d\d[T ][0-9:.]+Z?|[0-9.]+ ?(s|ms)\b", "N", text)
     return [re.sub(r" +", " ", re.sub(r"-{2,}", "-", line)).strip() for line in text.split("\n") if line]
 
 
-def test_the_service_is_stopped_by_ctrl_c_at_its_terminal(shop: Shop) -> None:
-    done = shop.on_terminal("serve", "--port", "0", "--data-dir", ".", typed=(b"Ctrl-C", b"\x03"))
-    assert done.status == 0
-    said = "\n".join(lines_of(done.out))
-    assert "imgstore listens on http://127.0.0.1:" in said
-    assert "Traceback" not in said
+def test_no_command_leaves_anything_in_the_home(shop: Shop) -> None:
+    commands = [*in_shop(shop, "home"), ["serve", "--help"]]
+    done = subprocess.run(
+        [sys.executable, "-c", FAR_FROM_TMP + ONE_BY_ONE, json.dumps(commands)],
+        capture_output=True, cwd=shop.root, env=shop.environ, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\x1e0\x1d") == len(commands)
+    assert not shop.home.exists()
 
 
-def test_a_put_that_waits_for_its_input_is_stopped_by_ctrl_c_and_leaves_nothing(shop: Shop) -> None:
-    done = shop.on_terminal("put", "-", "key", typed=(b"0 B", b"\x03"))
-    assert done.status == 130
-    assert done.out.count(b"\x1b[?25l") == done.out.count(b"\x1b[?25h") == 1
-    assert b"Traceback" not in done.out
+def test_ctrl_c_stops_the_service_and_a_put_that_waits_for_its_input(shop: Shop) -> None:
+    served = shop.show([PROGRAM, "serve", "--port", "0", "--data-dir", "."], typed=(b"Ctrl-C", b"\x03"))
+    assert served.status == 0
+    assert b"imgstore listens on http://127.0.0.1:" in served.out
+    put = shop.show([PROGRAM, "put", "-", "key"], typed=(b"0 B", b"\x03"))
+    assert put.status == 130
+    assert put.out.count(b"\x1b[?25l") == put.out.count(b"\x1b[?25h") == 1, "the cursor comes back"
+    assert b"Traceback" not in served.out + put.out
     assert shop.names() == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 
 import pytest
 
-from imgstore.cli.app import GROUPS, ImgstoreApp
-from tests.cli.support import PROGRAM, Shop
+from imgstore.cli.app import GROUPS
+from tests.cli.support import ONE_BY_ONE, Shop
+from tests.support.packages import install
 
 HEAVY = {"oslo_config", "rich", "cmd2", "yaml", "falcon", "imgstore.config", "imgstore.cli.commands.put"}
 COMMANDS = [name for commands in GROUPS.values() for name in commands]
@@ -29,23 +31,14 @@ def test_no_command_prints_the_help_and_is_no_interactive_mode(shop: Shop) -> No
 def test_each_command_has_a_page_with_an_example(shop: Shop, name: str) -> None:
     page = shop.run("help", name, environ={"COLUMNS": "100"})
     assert (page.status, page.err) == (0, "")
-    assert page.out == shop.run(name, "--help", environ={"COLUMNS": "100"}).out
+    for asked in ((name, "--help"), ("-h", name)):
+        assert page.out == shop.run(*asked, environ={"COLUMNS": "100"}).out
     text = page.out.decode()
-    assert text.startswith(f"usage: imgstore {name} ")
+    line = next(commands[name][1] for commands in GROUPS.values() if name in commands)
+    assert re.match(rf"usage: imgstore {name} .*\n\n{line[0].upper()}{re.escape(line[1:])}\.\n", text)
     assert f"  {'source <(' if name == 'complete' else ''}imgstore {name}" in text.partition("examples:")[2]
     assert len(text.splitlines()) <= 50
     assert "--noindent" not in text
-
-
-def test_the_help_of_a_command_does_not_wait_for_its_arguments(shop: Shop) -> None:
-    assert shop.run("put", "-h").out == shop.run("-h", "put").out == shop.run("help", "put").out
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_line_in_the_list_is_the_head_of_the_page(name: str) -> None:
-    line = next(commands[name][1] for commands in GROUPS.values() if name in commands)
-    first = ImgstoreApp().command(name).get_description().splitlines()[0]
-    assert first == f"{line[0].upper()}{line[1:]}."
 
 
 def test_finer_options_of_cliff_work_though_the_help_is_silent(shop: Shop) -> None:
@@ -59,16 +52,20 @@ def test_version(shop: Shop) -> None:
     assert re.fullmatch(rb"imgstore \d+\.\d+\S*\n", shop.run("--version").out)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["help"], ["nonsense"]])
-def test_what_does_not_touch_a_store_imports_no_configuration_and_no_bar(shop: Shop, arguments: list[str]) -> None:
-    code = f"""
-import sys
-from imgstore.cli.main import main
-main({arguments!r})
-print("loaded:", *{HEAVY!r} & set(sys.modules))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=shop.environ, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "loaded:"
+def test_the_package_of_the_other_project_is_told_in_one_line(shop: Shop) -> None:
+    install(shop.site, "imgstore")
+    told = shop.run("--version").err
+    assert told.startswith("imgstore: warning: Another project's package, imgstore 1.0, overwrites files of imgstore-")
+    assert told.count("\n") == 1
+    assert shop.run("-q", "--version").err == ""
+
+
+def test_what_does_not_touch_a_store_imports_no_configuration_and_no_bar(shop: Shop) -> None:
+    commands = [["--version"], ["--help"], ["help"], ["nonsense"]]
+    code = f"{ONE_BY_ONE}\nprint('loaded:', *{HEAVY!r} & set(sys.modules))"
+    command = [sys.executable, "-c", code, json.dumps(commands)]
+    done = subprocess.run(command, capture_output=True, env=shop.environ, text=True, check=False)
+    assert done.stdout.splitlines()[-1].endswith("loaded:")
 
 
 def test_bash_takes_the_completion_and_completes(shop: Shop) -> None:
@@ -79,9 +76,6 @@ _get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cur="${COMP_WORDS[COMP_CW
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _imgstore; echo "${COMPREPLY[@]}"; }
 """
     tries = "try imgstore p\ntry imgstore put --s\ntry imgstore purge --dr\n"
-    script = f"source <({PROGRAM} complete)\n{stand_in}\n{tries}"
-    done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, env=shop.environ, check=False
-    )
-    assert (done.stdout.splitlines(), done.stderr) == (["purge put", "--size", "--dry-run"], "")
+    done = shop.shell(f"source <(imgstore complete)\n{stand_in}\n{tries}")
+    assert (done.out.splitlines(), done.err) == ([b"purge put", b"--size", b"--dry-run"], "")
     assert subprocess.run(["bash", "-n"], input=made.out, check=False).returncode == 0

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from imgstore.cli.configuration import configuration_files, trusted
-from tests.cli.support import PROGRAM, Done, Shop
+from tests.cli.support import Done, Shop
 
 MIB = 1024 * 1024
-HOSTILE = [
-    "../up",
-    "..",
-    ".hidden",
-    "a/b",
-    "/etc/passwd",
-    "",
-    "a\nb",
-    "a b",
-    "a\x1b[31m",
-    "é",
-    "k" * 201,
-    "a:b:c",
-    "%2e",
-]
+HOSTILE = (
+    "../up", "..", ".hidden", "a/b", "/etc/passwd", "", "a\nb", "a b", "a\x1b[31m", "é", "k" * 201, "a:b:c", "%2e",
+)  # fmt: skip
 
 
 def refused(done: Done, status: int, *words: str) -> None:
@@ -34,61 +21,62 @@ def refused(done: Done, status: int, *words: str) -> None:
     assert done.out == b""
     assert done.err.startswith("imgstore: ")
     assert done.err.count("\n") == 1
-    assert done.err.isprintable() or done.err[:-1].isprintable()
-    for word in words:
-        assert word in done.err
+    assert done.err[:-1].isprintable()
+    assert [word for word in words if word not in done.err] == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["puit", "image"], "Did you mean 'put'?"),
-        (["p", "image"], "there is no command 'p'"),
-        (["put"], "FILE"),
-        (["put", "image", "a", "b"], "unrecognized arguments: b"),
-        (["put", "--siz", "3", "image"], "unrecognized arguments: --siz"),
-        (["put", "image", "--size", "-1"], "--size: '-1'"),
-        (["put", "image", "--size", "10G"], "KiB"),
-        (["put", "image", "--size", "9" * 5000], "--size"),
-        (["put", "image", "fst:a"], "Did you mean 'fast'? There are: fast, slow."),
-        (["put", "image", "slow"], "'slow' is a store: write 'slow:'"),
-        (["put", "-"], "standard input has no name"),
-        (["put", "missing", "key"], "cannot read missing: No such file or directory"),
-        (["put", "fast", "key"], "fast is a directory"),
-        (["put", "bad name"], "the file's name 'bad name' cannot be a key"),
-        (
-            ["put", "image", "-c", "colour"],
-            "there is no column 'colour'; there are: store, key, size, url, sha512, md5.",
-        ),
-        (["put", "image", "-f", "xml"], "invalid choice: 'xml'"),
-        (["get", "nope:key"], "no store is 'nope'"),
-        (["get", "key", "missing/file"], "cannot write missing/file: No such file or directory"),
-        (["get", "key", "pipe"], "pipe is not a regular file"),
-        (["ls", "nope"], "no store is 'nope'"),
-        (["ls", "-c", "colour"], "there is no column 'colour'"),
-        (["verify", "key", "--expect", "12"], "cannot be a sha512 in hex"),
-        (["verify", "key", "--expect", "crc32:12345678"], "no digest is called 'crc32'"),
-        (["purge", "--older-than", "1y"], "--older-than: '1y': a duration"),
-        (["rm"], "STORE"),
-        (["help", "nope"], "there is no command 'nope'"),
-    ],
-)
-def test_usage(shop: Shop, arguments: list[str], word: str) -> None:
+USAGE = [
+    (["puit", "image"], "Did you mean 'put'?"),
+    (["p", "image"], "there is no command 'p'"),
+    (["put"], "FILE"),
+    (["put", "image", "a", "b"], "unrecognized arguments: b"),
+    (["put", "--siz", "3", "image"], "unrecognized arguments: --siz"),
+    (["put", "image", "--size", "-1"], "--size: '-1'"),
+    (["put", "image", "--size", "10G"], "KiB"),
+    (["put", "image", "--size", "9" * 5000], "--size"),
+    (["put", "image", "fst:a"], "Did you mean 'fast'? There are: fast, slow."),
+    (["put", "image", "slow"], "'slow' is a store: write 'slow:'"),
+    (["put", "-"], "standard input has no name"),
+    (["put", "missing", "key"], "cannot read missing: No such file or directory"),
+    (["put", "fast", "key"], "fast is a directory"),
+    (["put", "bad name"], "the file's name 'bad name' cannot be a key"),
+    (["put", "image", "-c", "colour"], "no column 'colour'; there are: store, key, size, url, sha512, md5."),
+    (["put", "image", "-f", "xml"], "invalid choice: 'xml'"),
+    (["get", "nope:key"], "no store is 'nope'"),
+    (["get", "key", "missing/file"], "cannot write missing/file: No such file or directory"),
+    (["get", "key", "pipe"], "pipe is not a regular file"),
+    (["ls", "nope"], "no store is 'nope'"),
+    (["ls", "-c", "colour"], "there is no column 'colour'"),
+    (["verify", "key", "--expect", "12"], "cannot be a sha512 in hex"),
+    (["verify", "key", "--expect", "crc32:12345678"], "there is no digest algorithm 'crc32'"),
+    (["purge", "--older-than", "1y"], "--older-than: '1y': a duration"),
+    (["rm"], "STORE"),
+    (["help", "nope"], "there is no command 'nope'"),
+    (["verify", "--expect", "ab"], "--expect is for one object"),
+    (["verify", "fast:key", "--digests"], "--digests is for comparing everything"),
+    (["usage", "--fix"], "--fix needs --recompute"),
+    (["usage", "-c", "nosuch"], "there is no column 'nosuch'"),
+    (["db", "downgrade"], "invalid choice: 'downgrade'"),
+]
+
+
+def test_a_bad_command_line_is_2_and_changes_nothing(shop: Shop) -> None:
     shop.file("image", b"content")
     shop.file("bad name", b"content")
     os.mkfifo(shop.root / "pipe")
     (shop.datadir("fast") / "key").write_bytes(b"there")
     before = sorted(path.name for path in shop.root.iterdir())
-    refused(shop.run(*arguments), 2, word)
+    for arguments, word in USAGE:
+        refused(shop.run(*arguments), 2, word)
     assert sorted(path.name for path in shop.root.iterdir()) == before
     assert (shop.names("fast"), shop.names("slow")) == (["key"], [])
 
 
-@pytest.mark.parametrize("key", HOSTILE)
-def test_hostile_keys(shop: Shop, key: str) -> None:
-    for command in (["put", "-", f"fast:{key}"], ["get", f"fast:{key}", "-"], ["rm", f"fast:{key}"]):
-        if key or command[0] != "put":
-            refused(shop.run(*command, stdin=b"1"), 2)
+def test_hostile_keys(shop: Shop) -> None:
+    for key in HOSTILE:
+        for command in (["put", "-", f"fast:{key}"], ["get", f"fast:{key}", "-"], ["rm", f"fast:{key}"]):
+            if key or command[0] != "put":
+                refused(shop.run(*command, stdin=b"1"), 2)
     assert shop.names() == []
 
 
@@ -100,37 +88,28 @@ def test_an_unreadable_file(shop: Shop) -> None:
 
 
 def test_standard_input_that_is_closed_is_no_empty_image(shop: Shop) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f"exec {PROGRAM} put - key <&-"], capture_output=True, cwd=shop.root, env=shop.environ, check=False
-    )
-    refused(Done(done.returncode, done.stdout, done.stderr.decode()), 2, "standard input is closed")
+    refused(shop.shell("exec imgstore put - key <&-"), 2, "standard input is closed")
     assert shop.names() == []
 
 
 def test_a_missing_key_is_3_and_an_existing_one_is_4(shop: Shop) -> None:
-    for command in (
-        ["get", "key", "-"],
-        ["get", "slow:key"],
-        ["rm", "key"],
-        ["verify", "key"],
-        ["copy", "key", "slow:"],
-    ):
-        refused(shop.run(*command), 3, "No object has that key.")
+    for command in ("get key -", "get slow:key", "rm key", "verify key", "copy key slow:"):
+        refused(shop.run(*command.split()), 3, "No object has that key.")
     shop.run("put", "-", "key", stdin=b"first")
     refused(shop.run("put", "-", "key", stdin=b"second"), 4, "Store 'fast': An object with that key exists already.")
     refused(shop.run("copy", "key", "fast:"), 4)
     assert shop.run("get", "key", "-").out == b"first"
 
 
-@pytest.mark.parametrize("size", ["4", "6", "0"])
-def test_law_2_another_size_than_was_said_leaves_nothing(shop: Shop, size: str) -> None:
-    refused(shop.run("put", "--size", size, "-", "key", stdin=b"12345"), 1)
+def test_exact_another_size_than_was_said_leaves_nothing(shop: Shop) -> None:
     shop.file("image", b"12345")
-    refused(shop.run("put", "--size", size, "image"), 1)
+    for size in ("4", "6", "0"):
+        refused(shop.run("put", "--size", size, "-", "key", stdin=b"12345"), 1)
+        refused(shop.run("put", "--size", size, "image"), 1)
     assert shop.names() == []
 
 
-def test_law_2_max_image_size_holds(shop: Shop) -> None:
+def test_exact_max_image_size_holds(shop: Shop) -> None:
     shop.write(max_image_size=4)
     refused(shop.run("put", "-", "key", stdin=b"12345"), 1, "the limit of 4 bytes")
     assert shop.run("put", "-", "key", stdin=b"1234").status == 0
@@ -152,18 +131,15 @@ def test_a_read_only_or_missing_store_is_5(shop: Shop) -> None:
     refused(shop.run("ls", "slow"), 5)
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
+def test_a_bad_configuration_is_2(shop: Shop) -> None:
+    for text, word in (
         ("[imgstore]\nenabled_stores = a:filesytem\n", "Did you mean 'filesystem'?"),
         ("[imgstore]\nenabled_stores = a:filesystem\n", "[a] datadir: is not set."),
         ("[imgstore]\nenabled_stores = a:memory\n[b]\nx = 1\n", "[b]: no such section"),
         ("nonsense", "line 1"),
-    ],
-)
-def test_a_bad_configuration_is_2(shop: Shop, text: str, word: str) -> None:
-    (shop.root / "imgstore.conf").write_text(text)
-    refused(shop.run("stores"), 2, word)
+    ):
+        shop.file("imgstore.conf", text.encode())
+        refused(shop.run("stores"), 2, word)
     refused(shop.run("stores", "--config-file", "missing.conf"), 2, "missing.conf cannot be read")
 
 
@@ -218,24 +194,14 @@ def test_debug_shows_the_traceback_and_nothing_else_does(shop: Shop) -> None:
 
 def test_a_broken_pipe_is_quiet(shop: Shop) -> None:
     (shop.datadir("fast") / "key").write_bytes(bytes(8 * MIB))
-    script = f"{PROGRAM} get key - | head -c 10 | wc -c; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=shop.root, env=shop.environ, check=False)
-    assert (done.stdout.split(), done.stderr) == ([b"10", b"141"], b"")
-    for _ in range(400):
-        (shop.datadir("slow") / f"{_:0>190}").write_bytes(b"")
-    script = f"{PROGRAM} ls -f json | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=shop.root, env=shop.environ, check=False)
-    assert (done.stdout.strip(), done.stderr) == (b"141", b"")
+    for number in range(400):
+        (shop.datadir("slow") / f"{number:0>190}").write_bytes(b"")
+    for command in ("get key -", "ls -f json"):
+        done = shop.shell(f"imgstore {command} | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}")
+        assert (done.out, done.err) == (b"141\n", "")
 
 
 def test_output_that_cannot_be_written_is_a_failure(shop: Shop) -> None:
     (shop.datadir("fast") / "key").write_bytes(bytes(8 * MIB))
     for command in ("get key -", "ls", "--help"):
-        done = subprocess.run(
-            ["sh", "-c", f"exec {PROGRAM} {command} >/dev/full"],
-            capture_output=True, cwd=shop.root, env=shop.environ, check=False, text=True,
-        )  # fmt: skip
-        assert done.returncode == 1
-        assert done.stderr.startswith("imgstore: ")
-        assert "No space left on device" in done.stderr
-        assert done.stderr.count("\n") == 1
+        refused(shop.shell(f"exec imgstore {command} >/dev/full"), 1, "No space left on device")

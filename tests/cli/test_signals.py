@@ -16,9 +16,8 @@ from imgstore.cli.interrupts import STOPPING
 from tests.cli.support import PATIENCE, Shop
 
 MIB = 1024 * 1024
-GENTLE = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-PUT = pytest.mark.parametrize("store", ["fast", "named"])
-"""Staged without a name, and under a hidden one."""
+GENTLE = [(signal.SIGINT, 130, "fast"), (signal.SIGTERM, 143, "named"), (signal.SIGHUP, 129, "fast")]
+"""Signal, exit status, store; objects of `named` are staged under a hidden name, those of `fast` without one."""
 
 
 @pytest.fixture
@@ -37,6 +36,15 @@ def begin_put(shop: Shop, place: str) -> subprocess.Popen[bytes]:
     return process
 
 
+def begin_commit(shop: Shop) -> tuple[Path, subprocess.Popen[bytes]]:
+    """A put that has all of its input, and the gate at which its commit waits."""
+    gate, process = shop.gate("commit"), begin_put(shop, "gated:key")
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    return gate, process
+
+
 def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
@@ -46,10 +54,9 @@ def in_the_shop(shop: Shop) -> set[str]:
     return {path.name for path in shop.root.iterdir()} - {"fast", "slow", "named", "gated", "site", "imgstore.conf"}
 
 
-@PUT
-@pytest.mark.parametrize(("number", "status"), GENTLE)
-def test_law_3_a_put_that_is_interrupted_leaves_nothing(
-    shop: Shop, store: str, number: signal.Signals, status: int
+@pytest.mark.parametrize(("number", "status", "store"), GENTLE)
+def test_undone_a_put_that_is_interrupted_leaves_nothing(
+    shop: Shop, number: signal.Signals, status: int, store: str
 ) -> None:
     process = begin_put(shop, f"{store}:key")
     process.send_signal(number)
@@ -58,8 +65,8 @@ def test_law_3_a_put_that_is_interrupted_leaves_nothing(
     assert shop.names(store) == []
 
 
-@PUT
-def test_law_3_a_put_that_is_killed_leaves_at_most_what_purge_removes(shop: Shop, store: str) -> None:
+@pytest.mark.parametrize("store", ["fast", "named"])
+def test_undone_a_put_that_is_killed_leaves_at_most_what_purge_removes(shop: Shop, store: str) -> None:
     process = begin_put(shop, f"{store}:key")
     process.kill()
     end(process)
@@ -84,24 +91,16 @@ def test_purge_leaves_an_upload_under_way_alone(shop: Shop) -> None:
     assert (status, err, shop.names("named")) == (0, b"", ["key"])
 
 
-@pytest.mark.parametrize(("number", "status"), GENTLE)
-def test_law_3_a_get_that_is_interrupted_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_undone_a_get_that_is_ended_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
     (shop.datadir("gated") / "key").write_bytes(bytes(4 * MIB))
     gate = shop.gate("read")
     process = shop.start("get", "gated:key", "file")
     with _reached(gate, process):
         process.send_signal(number)
-    assert end(process) == (status, b"", STOPPING)
-    assert in_the_shop(shop) == set()
-
-
-def test_law_3_a_get_that_is_killed_leaves_nothing(shop: Shop) -> None:
-    (shop.datadir("gated") / "key").write_bytes(bytes(4 * MIB))
-    gate = shop.gate("read")
-    process = shop.start("get", "gated:key", "file")
-    with _reached(gate, process):
-        process.kill()
-        assert end(process)[0] == -signal.SIGKILL
+        if number is signal.SIGKILL:
+            process.wait(PATIENCE)
+    assert end(process) == (status, b"", b"" if number is signal.SIGKILL else STOPPING)
     assert in_the_shop(shop) == set()
 
 
@@ -115,10 +114,7 @@ def test_a_get_that_nobody_reads_can_be_interrupted(shop: Shop) -> None:
     assert (ended, err.replace(STOPPING, b"")) == (130, b"")
 
 
-@pytest.mark.parametrize(("number", "status"), GENTLE)
-def test_law_3_a_copy_that_is_interrupted_while_it_compares_is_removed(
-    shop: Shop, number: signal.Signals, status: int
-) -> None:
+def test_undone_a_copy_that_is_interrupted_while_it_compares_is_removed(shop: Shop) -> None:
     shop.run("put", "-", "key", stdin=bytes(4 * MIB))
     commit, read = shop.gate("commit"), shop.gate("read")
     process = shop.start("copy", "key", "gated:")
@@ -126,17 +122,13 @@ def test_law_3_a_copy_that_is_interrupted_while_it_compares_is_removed(
         assert shop.names("gated") == []
     with _reached(read, process):
         assert shop.names("gated") == ["key"]
-        process.send_signal(number)
-    assert end(process) == (status, b"", STOPPING)
+        process.send_signal(signal.SIGTERM)
+    assert end(process) == (143, b"", STOPPING)
     assert (shop.names("gated"), shop.names()) == ([], ["key"])
 
 
-def test_law_1_a_commit_is_not_cut_short_and_says_that_it_succeeded(shop: Shop) -> None:
-    gate = shop.gate("commit")
-    process = begin_put(shop, "gated:key")
-    assert process.stdin is not None
-    process.stdin.close()
-    process.stdin = None
+def test_atomic_a_commit_is_not_cut_short_and_says_that_it_succeeded(shop: Shop) -> None:
+    gate, process = begin_commit(shop)
     with _reached(gate, process):
         process.send_signal(signal.SIGTERM)
     status, out, err = end(process)
@@ -146,11 +138,7 @@ def test_law_1_a_commit_is_not_cut_short_and_says_that_it_succeeded(shop: Shop) 
 
 
 def test_a_second_signal_does_not_wait_for_a_commit(shop: Shop) -> None:
-    gate = shop.gate("commit")
-    process = begin_put(shop, "gated:key")
-    assert process.stdin is not None
-    process.stdin.close()
-    process.stdin = None
+    gate, process = begin_commit(shop)
     with _reached(gate, process):
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import urllib.request
 from pathlib import Path
 
-from tests.cli.support import PATIENCE, ROOT, Shop
+from tests.cli.support import ROOT, Shop
 
 
 def test_stores_lists_what_is_configured(shop: Shop) -> None:
     shop.add("old", capacity="1GiB", read_only="true")
     shop.add("mute", "silent")
+    with (shop.root / "imgstore.conf").open("a") as file:
+        file.write("[service]\nport = 1234\n[keystone_authtoken]\nanything = the service's own matter\n")
     rows = shop.run("stores", "-f", "json").json()
     assert [(row["store"], row["driver"], row["default"], row["read_only"], row["description"]) for row in rows] == [
         ("fast", "filesystem", True, False, "SSD"),
@@ -24,9 +24,8 @@ def test_stores_lists_what_is_configured(shop: Shop) -> None:
     assert {row["health"] for row in rows} == {"ok"}
     assert (rows[2]["total"], rows[3]["free"]) == (1 << 30, None)
     assert 0 < rows[0]["free"] <= rows[0]["total"]
-    assert re.search(
-        r"\| old +\| filesystem \| +\| yes +\| ok +\| .{10} \| +1\.0 GiB \|", shop.run("stores").out.decode()
-    )
+    table = shop.run("stores").out.decode()
+    assert re.search(r"\| old +\| filesystem \| +\| yes +\| ok +\| .{10} \| +1\.0 GiB \|", table)
 
 
 def test_stores_tells_which_store_is_ill_and_changes_nothing(shop: Shop) -> None:
@@ -53,10 +52,7 @@ def test_check_fails_if_any_store_does_and_leaves_nothing(shop: Shop) -> None:
     shop.datadir("slow").rmdir()
     shop.file("slow", b"not a directory")
     done = shop.run("check", "-f", "value", "-c", "store", "-c", "result")
-    assert (done.status, done.out.split()) == (
-        1,
-        [b"fast", b"ok", b"slow", b"failed", b"liar", b"failed", b"full", b"failed"],
-    )
+    assert (done.status, done.out) == (1, b"fast ok\nslow failed\nliar failed\nfull failed\n")
     assert (shop.names("liar"), shop.names("full")) == ([], [])
     assert shop.run("check", "fast").status == 0
     assert b"does not give back what was written" in shop.run("check", "liar", "-f", "json").out
@@ -89,23 +85,9 @@ def test_purge_says_which_named_store_cannot_find_leftovers_and_goes_on_after_a_
 
 
 def test_the_sample_is_the_one_in_etc(shop: Shop) -> None:
-    environ = {"PYTHONPATH": str(ROOT)}
-    done = shop.run("sample-config", environ=environ)
+    done = shop.shell(f"PYTHONPATH={ROOT} imgstore sample-config")
     assert (done.status, done.err) == (0, "")
     assert done.out.decode() == Path(ROOT, "etc", "imgstore.conf.sample").read_text()
-
-
-def test_serve_runs_the_service_and_ends_well(shop: Shop) -> None:
-    process = shop.start("serve", "--port", "0", "--data-dir", "data")
-    (shop.root / "data").mkdir(exist_ok=True)
-    assert process.stdout is not None
-    match = re.search(rb"http://\S+:\d+", process.stdout.readline())
-    assert match is not None
-    with urllib.request.urlopen(f"{match[0].decode()}/v2/info/stores", timeout=PATIENCE) as answer:
-        assert b'"fast"' in answer.read()
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
 
 
 def test_serve_passes_on_what_the_service_refuses(shop: Shop) -> None:
@@ -113,9 +95,3 @@ def test_serve_passes_on_what_the_service_refuses(shop: Shop) -> None:
     done = shop.run("serve", "--data-dir", "data")
     assert done.status == 2
     assert done.err.startswith("imgstore: [imgstore] enabled_stores: driver 'nope' is not installed.")
-
-
-def test_sections_of_the_service_do_not_matter_to_the_other_commands(shop: Shop) -> None:
-    path = shop.root / "imgstore.conf"
-    path.write_text(path.read_text() + "[service]\nport = 1234\n[keystone_authtoken]\nanything = 1\n")
-    assert len(shop.run("stores", "-f", "json").json()) == 2

@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from tests.cli.support import PROGRAM, ROOT, Shop
+from tests.cli.support import ROOT, Shop
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "doc" / "cli.md")
 WIDTH = 100
@@ -50,8 +50,7 @@ def _run(shop: Shop, block: str) -> str:
 
 
 def _output(shop: Shop, command: str) -> str:
-    path = f"{Path(PROGRAM).parent}:{shop.environ['PATH']}"
-    done = shop.show(["bash", "-c", command], width=WIDTH, environ={"PATH": path})
+    done = shop.show(["bash", "-c", command], width=WIDTH)
     lines = _ESCAPES.sub("", done.out.decode()).replace("\r\n", "\n").split("\n")
     # Of what was drawn in one place a terminal shows the last.
     return "".join(f"{_moved(line.split(chr(13))[-1], str(shop.root)).rstrip()}\n" for line in lines if line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,22 @@ import openstack
 from openstack.image.v2.service_info import Store
 
 from tests.support.client import Client
+from tests.support.waiting import until
 
 
 def copy(images: Any, image: Any, store: str) -> None:
     """To another store, as the library puts it, and to all stores, which all have it then."""
     before = images.get_image(image.id).properties["stores"]
     images.import_image(image, method="copy-image", store=Store.new(id=store))
-    wait_until_copied(images, image)
+    until(lambda: not importing(images, image))
     assert images.get_image(image.id).properties["stores"] == f"{before},{store}"
     images.import_image(image, method="copy-image", all_stores=True, all_stores_must_succeed=True)
-    wait_until_copied(images, image)
+    until(lambda: not importing(images, image))
 
 
-def wait_until_copied(images: Any, image: Any) -> None:
-    """As clients find out."""
-    deadline = time.monotonic() + 60
-    while images.get_image(image.id).properties["os_glance_importing_to_stores"]:
-        assert time.monotonic() < deadline
+def importing(images: Any, image: Any) -> str:
+    """The stores to which a copy is under way."""
+    return str(images.get_image(image.id).properties["os_glance_importing_to_stores"])
 
 
 def main(url: str, path: Path) -> None:

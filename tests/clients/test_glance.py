@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
-from tests.clients.conftest import PATIENCE, Programs
-from tests.support.service import ServiceProcess
+import pytest
 
+from tests.clients.conftest import Programs
+from tests.support.service import ServiceProcess
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.long
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 
 
@@ -107,10 +110,8 @@ def test_image_is_copied_to_another_store(programs: Programs, service: ServicePr
 
 def copied(glance: Glance, image_id: str) -> dict[str, str]:
     """The image, when no copy of it is under way any more."""
-    deadline = time.monotonic() + PATIENCE
-    while (shown := glance("image-show", image_id))["os_glance_importing_to_stores"] != "":
-        assert time.monotonic() < deadline
-    return shown
+    until(lambda: glance("image-show", image_id)["os_glance_importing_to_stores"] == "")
+    return glance("image-show", image_id)
 
 
 def test_service_tells_of_itself(programs: Programs) -> None:

@@ -5,11 +5,15 @@ It has no option to name a store for an upload; `glance` has (see `test_glance`)
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from tests.clients.conftest import PATIENCE, Programs
+import pytest
+
+from tests.clients.conftest import Programs
 from tests.support.service import ServiceProcess
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.long
 
 
 def test_image_goes_in_from_a_file_and_comes_out(programs: Programs, service: ServiceProcess, data: Path) -> None:
@@ -40,10 +44,7 @@ def test_image_is_copied_to_another_store(programs: Programs, service: ServicePr
     image_id = programs.json("openstack", "image", "create", "copied", "--file", str(data))["id"]
     wanted = ("--method", "copy-image", "--store", "slow")
     programs.run("openstack", "image", "import", "copied", *wanted, "--disallow-failure")
-    deadline = time.monotonic() + PATIENCE
-    while service.client.show(image_id)["os_glance_importing_to_stores"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not service.client.show(image_id)["os_glance_importing_to_stores"])
     shown = programs.json("openstack", "image", "show", "copied")
     assert (shown["properties"]["stores"], shown["properties"]["os_glance_failed_import"]) == ("fast,slow", "")
     programs.run("openstack", "image", "delete", "copied")

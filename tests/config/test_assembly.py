@@ -81,33 +81,18 @@ def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert [type(tap).__name__ for tap in config.build_taps(conf)] == ["FormatInspection"]
 
 
-@pytest.mark.parametrize(
-    ("written", "size"),
-    [
-        ("0", 0),
-        ("1073741824", 1024**3),
-        ("1KiB", 1024),
-        ("3MiB", 3 * 1024**2),
-        ("1GiB", 1024**3),
-        ("2 tib", 2 * 1024**4),
-        ("1PiB", 1024**5),
-    ],
-)
-def test_sizes_are_bytes_or_have_a_binary_suffix(tmp_path: Path, written: str, size: int) -> None:
-    conf = one_store(tmp_path, f"max_image_size = {written}\nproject_quota = {written}\n")
-    assert config.upload_settings(conf).max_image_size == size
-    assert config.project_quota(conf) == size
+def test_sizes_are_bytes_or_have_a_binary_suffix(tmp_path: Path) -> None:
+    sizes = {"0": 0, "1073741824": 1024**3, "1KiB": 1024, "3MiB": 3 * 1024**2, "2 tib": 2 * 1024**4, "1PiB": 1024**5}
+    for written, size in sizes.items():
+        conf = one_store(tmp_path, f"max_image_size = {written}\nproject_quota = {written}\n")
+        assert (config.upload_settings(conf).max_image_size, config.project_quota(conf)) == (size, size)
 
 
 def test_the_options_of_uploads_are_passed_on(tmp_path: Path) -> None:
     settings = config.upload_settings(one_store(tmp_path, "hash_algorithm = SHA256\nchecksum = off\n"))
-    assert (settings.hash_algo, settings.checksum) == ("sha256", False)
-
-
-@pytest.mark.parametrize("word", ["off", "all", "any"])
-def test_several_stores_are_off_unless_configured(tmp_path: Path, word: str) -> None:
-    assert config.upload_settings(one_store(tmp_path)).several_stores == "off"
-    assert config.upload_settings(one_store(tmp_path, f"several_stores = {word}\n")).several_stores == word
+    assert (settings.hash_algo, settings.checksum, settings.several_stores) == ("sha256", False, "off")
+    for word in ("off", "all", "any"):
+        assert config.upload_settings(one_store(tmp_path, f"several_stores = {word}\n")).several_stores == word
 
 
 def test_a_later_file_wins_over_an_earlier_one_and_the_environment_over_both(

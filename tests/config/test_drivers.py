@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.config.packages import DRIVER, Start, install, start
+from tests.support.packages import DRIVER, Start, install, start, start_process
 
 REPORT = "Report it to the driver's author, or use another driver."
 
@@ -17,10 +19,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def started(tmp_path: Path, *sites: Path, driver: str = "tape") -> Start:
+def started(tmp_path: Path, *sites: Path, driver: str = "tape", starting: Callable[..., Start] = start) -> Start:
     config = tmp_path / "imgstore.conf"
     config.write_text(f"[imgstore]\nenabled_stores = archive:{driver}\n")
-    return start(config, *sites)
+    return starting(config, *sites)
 
 
 def refusal(tmp_path: Path, *sites: Path) -> str:
@@ -41,17 +43,11 @@ def test_a_driver_of_another_package_is_used_by_its_name(tmp_path: Path, site: P
     assert started(tmp_path, site).built == {"archive": "Driver"}
 
 
-def test_only_the_driver_that_is_named_is_imported(tmp_path: Path, site: Path) -> None:
+def test_only_the_named_driver_is_imported_and_the_home_stays_empty(tmp_path: Path, site: Path) -> None:
     broken(site, "raise RuntimeError('nobody asked for me')")
-    ended = started(tmp_path, site, driver="memory")
+    ended = started(tmp_path, site, driver="memory", starting=start_process)
     assert ended.built == {"archive": "MemoryDriver"}
-    assert "acme_tape" not in ended.modules
-    assert "imgstore.drivers.filesystem" not in ended.modules
-
-
-def test_nothing_is_left_in_the_home_of_who_starts_it(tmp_path: Path, site: Path) -> None:
-    broken(site, DRIVER)
-    assert started(tmp_path, site).built == {"archive": "Driver"}
+    assert {"acme_tape", "imgstore.drivers.filesystem"}.isdisjoint(ended.modules)
     assert {path.name for path in tmp_path.iterdir()} == {"imgstore.conf", "site"}
 
 
@@ -80,108 +76,88 @@ def test_the_same_entry_point_in_two_metadata_folders_is_one_driver(tmp_path: Pa
     assert started(tmp_path, site, tmp_path / "again").built == {"archive": "Driver"}
 
 
-@pytest.mark.parametrize("between", [[], ["other = acme_tape:Other"]], ids=["adjacent", "not adjacent"])
-def test_two_drivers_of_one_name_are_refused(tmp_path: Path, site: Path, between: list[str]) -> None:
-    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+def test_two_drivers_of_one_name_are_refused_adjacent_or_not(tmp_path: Path, site: Path) -> None:
     install(tmp_path / "second", "zeta-tape", entry_points=["tape = zeta_tape:Driver"], code=DRIVER)
-    assert refusal(tmp_path, site, tmp_path / "second") == (
-        "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
-        "Uninstall the packages whose driver is not wanted."
-    )
+    for number, between in enumerate(([], ["other = acme_tape:Other"])):
+        first = tmp_path / f"first{number}"
+        install(first, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+        assert refusal(tmp_path, first, tmp_path / "second") == (
+            "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
+            "Uninstall the packages whose driver is not wanted."
+        )
 
 
-@pytest.mark.parametrize(
-    ("entry_point", "metadata"),
-    [
-        ("tape = acme_tape:Driver [robots]", ["Provides-Extra: robots"]),
-        ("tape = acme_tape:Driver", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
-        ("tape = acme_tape:Driver", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
-    ],
-    ids=["named by the entry point", "requires the module", "marker with a condition"],
-)
-def test_a_missing_extra_is_named_with_the_command(
-    tmp_path: Path, site: Path, entry_point: str, metadata: list[str]
+def test_a_missing_extra_is_named_with_the_command(tmp_path: Path) -> None:
+    """As the entry point says, or the extra that requires the module, or the extra that is named as the driver is."""
+    point = "tape = acme_tape:Driver"
+    for number, (entry_point, extra, metadata) in enumerate((
+        (f"{point} [robots]", "robots", ["Provides-Extra: robots"]),
+        (point, "robots", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
+        (point, "robots", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
+        (point, "Tape", ["Provides-Extra: disk", "Provides-Extra: Tape"]),
+    )):  # fmt: skip
+        site = tmp_path / f"site{number}"
+        install(site, "acme-tape", entry_points=[entry_point], code="import absent_robots", metadata=metadata)
+        assert refusal(tmp_path, site) == (
+            f"needs the module 'absent_robots', which is missing. Install it: pip install 'acme-tape[{extra}]'."
+        )
+
+
+def test_a_missing_module_of_ours_is_told_with_our_name_and_the_namesake(
+    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(site, "acme-tape", entry_points=[entry_point], code="import absent_robots", metadata=metadata)
-    assert refusal(tmp_path, site) == (
-        "needs the module 'absent_robots', which is missing. Install it: pip install 'acme-tape[robots]'."
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for name in [name for name in sys.modules if name.startswith("imgstore.drivers.s3")]:
+        monkeypatch.delitem(sys.modules, name)
+    line = started(tmp_path, driver="s3").refused
+    assert line.endswith("Install it: pip install 'imgstore-backends[s3]'.")
+    install(site, "imgstore")
+    told = started(tmp_path, site, driver="s3").refused
+    assert told == (
+        f"{line} Another project's package, imgstore 1.0, overwrites files of imgstore-backends. Remove it and "
+        "reinstall: pip uninstall imgstore; pip install --force-reinstall imgstore-backends."
     )
 
 
-def test_the_extra_named_as_the_driver_is_the_last_resort(tmp_path: Path, site: Path) -> None:
-    metadata = ["Provides-Extra: disk", "Provides-Extra: Tape"]
-    install(site, "acme", entry_points=["tape = acme:Driver"], code="import absent_robots", metadata=metadata)
-    assert refusal(tmp_path, site).endswith("Install it: pip install 'acme[Tape]'.")
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
+def test_an_import_that_no_extra_cures_is_told_as_it_is(tmp_path: Path) -> None:
+    for number, (code, reason) in enumerate((
         ("import absent_robots", "No module named 'absent_robots'"),
         ("from acme_tape import nothing", "cannot import name 'nothing' from "),
         ("import acme_tape.nothing", "No module named 'acme_tape.nothing'; 'acme_tape' is not a package"),
-    ],
-    ids=["nobody says what brings it", "name", "own module"],
-)
-def test_an_import_that_no_extra_cures_is_told_as_it_is(tmp_path: Path, site: Path, code: str, reason: str) -> None:
-    metadata = [] if "robots" in code else ["Provides-Extra: tape"]
-    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code, metadata=metadata)
-    text = refusal(tmp_path, site)
-    assert text.startswith(f"(acme_tape:Driver) cannot be imported: {reason}")
-    assert text.endswith("Install what is missing, or reinstall the driver's package.")
+    )):  # fmt: skip
+        metadata = [] if "robots" in code else ["Provides-Extra: tape"]
+        site = tmp_path / f"site{number}"
+        install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code, metadata=metadata)
+        text = refusal(tmp_path, site)
+        assert text.startswith(f"(acme_tape:Driver) cannot be imported: {reason}")
+        assert text.endswith("Install what is missing, or reinstall the driver's package.")
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("raise RuntimeError('no\\nrobots')", "RuntimeError: no robots"),
-        ("def", "SyntaxError: invalid syntax (acme_tape.py, line 1)"),
-        ("x = 1", "AttributeError: module 'acme_tape' has no attribute 'Driver'"),
-    ],
-    ids=["raises", "syntax", "no such name"],
-)
-def test_a_driver_that_fails_in_its_import_is_refused(tmp_path: Path, site: Path, code: str, reason: str) -> None:
-    broken(site, code)
-    assert refusal(tmp_path, site) == f"(acme_tape:Driver) failed when it was imported: {reason}. {REPORT}"
+FAILED = "(acme_tape:Driver) failed when it was imported:"
+OTHER = "is not a subclass of imgstore.driver.StoreDriver."
+DIFFER = "has OPTIONS that differ from the keyword parameters of __init__:"
+ABSTRACT = "from imgstore.driver import StoreDriver\nclass Driver(StoreDriver):\n    def check(self): pass"
+CLASH = f"{DRIVER}    OPTIONS = (cfg.IntOpt('weight'),)\n    def __init__(self, *, weight): super().__init__()"
 
 
-@pytest.mark.parametrize(
-    ("code", "problem"),
-    [
-        ("class Driver: pass", "is not a subclass of imgstore.driver.StoreDriver."),
-        ("Driver = []", "is not a subclass of imgstore.driver.StoreDriver."),
-        (
-            "from imgstore.driver import StoreDriver\nclass Driver(StoreDriver):\n    def check(self): pass",
-            "does not implement _delete, _open_reader, _open_writer, _stat, key_from_url, url.",
-        ),
-        (
-            f"{DRIVER}    OPTIONS = ()",
-            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
-        ),
-        (
-            f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass",
-            "has OPTIONS that differ from the keyword parameters of __init__: robots.",
-        ),
-        (
-            f"{DRIVER}    def __init__(self, **rest): pass",
-            "has OPTIONS that differ from the keyword parameters of __init__: **rest, capacity.",
-        ),
-        (
-            f"{DRIVER}    OPTIONS = MemoryDriver.OPTIONS * 2",
-            "has OPTIONS that differ from the keyword parameters of __init__: capacity.",
-        ),
+def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path) -> None:
+    for number, (code, problem) in enumerate((
+        ("raise RuntimeError('no\\nrobots')", f"{FAILED} RuntimeError: no robots."),
+        ("def", f"{FAILED} SyntaxError: invalid syntax (acme_tape.py, line 1)."),
+        ("x = 1", f"{FAILED} AttributeError: module 'acme_tape' has no attribute 'Driver'."),
+        ("class Driver: pass", OTHER),
+        ("Driver = []", OTHER),
+        (ABSTRACT, "does not implement _delete, _open_reader, _open_writer, _stat, key_from_url, url."),
+        (f"{DRIVER}    OPTIONS = ()", f"{DIFFER} capacity."),
+        (f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass", f"{DIFFER} robots."),
+        (f"{DRIVER}    def __init__(self, *, capacity, **rest): pass", f"{DIFFER} **rest."),
+        (f"{DRIVER}    OPTIONS = MemoryDriver.OPTIONS * 2", f"{DIFFER} capacity."),
         (f"{DRIVER}    OPTIONS = ('capacity',)", "has OPTIONS that are not options of oslo.config."),
-        (
-            f"from oslo_config import cfg\n{DRIVER}    OPTIONS = (cfg.IntOpt('weight'),)\n"
-            "    def __init__(self, *, weight): super().__init__()",
-            "has options that every store has: weight.",
-        ),
-    ],
-    ids=["class", "falsy", "abstract", "fewer", "more", "any", "twice", "strings", "clash"],
-)
-def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path, site: Path, code: str, problem: str) -> None:
-    broken(site, code)
-    assert refusal(tmp_path, site) == f"{problem} {REPORT}"
+        (f"from oslo_config import cfg\n{CLASH}", "has options that every store has: weight."),
+    )):  # fmt: skip
+        site = tmp_path / f"site{number}"
+        broken(site, code)
+        assert refusal(tmp_path, site) == f"{problem} {REPORT}"
 
 
 def test_a_falsy_instance_is_used_as_any_other(tmp_path: Path, site: Path) -> None:

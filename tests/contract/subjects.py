@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from imgstore import errors
@@ -75,7 +74,4 @@ class FilesystemSubject(Subject):
         return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)
 
     def inventory(self) -> set[str]:
-        found = subprocess.run(
-            ["find", ".", "-mindepth", "1"], cwd=self._datadir, check=True, capture_output=True, text=True
-        )
-        return {line.removeprefix("./") for line in found.stdout.splitlines()}
+        return {str(path.relative_to(self._datadir)) for path in self._datadir.rglob("*")}

@@ -187,14 +187,13 @@ def test_window_bounds_what_waits_for_a_slow_digest(monkeypatch: pytest.MonkeyPa
     digests = Digests(["sha256"], window=1000, inline=0)
     taken: list[int] = []
     sixth_waits = threading.Event()
-    real_wait_for = threading.Condition.wait_for
+    real_wait = digests_module._Lane._wait_until
 
-    def told(self: threading.Condition, predicate, timeout=None):  # type: ignore[no-untyped-def]  # as Condition's
-        if threading.current_thread().name == "feeder" and not predicate():
-            sixth_waits.set()
-        return real_wait_for(self, predicate, timeout)
+    def told(lane: digests_module._Lane, waiting: int) -> None:
+        sixth_waits.set()
+        real_wait(lane, waiting)
 
-    monkeypatch.setattr(threading.Condition, "wait_for", told)
+    monkeypatch.setattr(digests_module._Lane, "_wait_until", told)
 
     def feed() -> None:
         for number in range(10):

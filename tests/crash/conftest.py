@@ -19,6 +19,12 @@ __all__ = ["small_moto"]
 
 
 @pytest.fixture
+def storage(request: pytest.FixtureRequest) -> str:
+    """Which kind of storage the stores are on."""
+    return str(request.param)
+
+
+@pytest.fixture
 def place(storage: str, tmp_path: Path, swift_with: SwiftFactory, request: pytest.FixtureRequest) -> Place:
     """The stores of the service. One more kind of storage is one more name of `storage`, and its class here."""
     if storage == "s3":

@@ -11,13 +11,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.config.packages import install
+import pytest
+
 from tests.s3.places import Place as S3Place
+from tests.support.database_fixtures import KINDS
+from tests.support.packages import install
 from tests.support.service import STORES, Options
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import World
 
 ROOT = Path(__file__).parents[2]
+EACH_DATABASE = [
+    KINDS[0], *(pytest.param(*kind.values, marks=[*kind.marks, pytest.mark.long]) for kind in KINDS[1:])
+]  # fmt: skip
+"""For `database_kind`: SQLite in every run, the servers in the long form."""
 
 
 class Place(ABC):

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of an upload: nothing partial is ever visible, leftovers are purged, the retry succeeds.
+"""Atomic: SIGKILL at random moments of an upload leaves nothing partial visible; purge and a retry do the rest.
 
 Some moments are chosen by the clock, which also hits the inside of a system call, and some by counting the calls an
 upload makes, which hits the few calls of the commit as often as the many of the stream.
@@ -29,7 +29,6 @@ from tests.crash.nursery import KINDS, Order, content_of, service_on, upload
 from tests.filesystem.support import get, names, room_for_both
 
 ROOT = Path(__file__).parents[2]
-MOMENTS = 25
 LONGEST = 0.05
 """Seconds until a kill by the clock: one to three uploads."""
 
@@ -84,23 +83,18 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kill_at_any_call_leaves_nothing_partial(nursery: Nursery, tmp_path: Path, kind: str) -> None:
-    for number in range(MOMENTS):
-        moment = random.Random(number).random()
-        # Every other one in the last part, where the commit is.
-        moment = 1 - moment / 5 if number % 2 else moment
-        with _datadir(tmp_path, f"killed at {moment} of the second upload") as datadir:
-            begun = nursery.let_die(Order(str(datadir), kind, moment))
-            assert len(begun) >= 2
-            _expect_whole_after_purge(KINDS[kind](datadir=str(datadir)), datadir, begun)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kill_at_any_time_leaves_nothing_partial(nursery: Nursery, tmp_path: Path, kind: str) -> None:
-    for number in range(MOMENTS):
-        after = random.Random(number).uniform(0, LONGEST)
-        with _datadir(tmp_path, f"killed {after} seconds after the first byte") as datadir:
-            begun = nursery.let_die(Order(str(datadir), kind), after=after)
+@pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.long)])
+def test_a_kill_at_any_moment_leaves_nothing_partial(
+    nursery: Nursery, tmp_path: Path, kind: str, kills: int
+) -> None:  # fmt: skip
+    for number in range(kills):
+        chance = random.Random(number)
+        # By the clock, by a call of the whole upload, or by one in its last part, where the commit is.
+        after = chance.uniform(0, LONGEST) if number % 3 == 0 else None
+        moment = [None, chance.random(), 1 - chance.random() / 5][number % 3]
+        with _datadir(tmp_path, f"killed {after} s after the first byte, or at {moment} of an upload") as datadir:
+            begun = nursery.let_die(Order(str(datadir), kind, moment), after=after)
+            assert len(begun) >= (1 if moment is None else 2)
             _expect_whole_after_purge(KINDS[kind](datadir=str(datadir)), datadir, begun)
 
 

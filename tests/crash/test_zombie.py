@@ -1,4 +1,4 @@
-"""Law 8: a process that freezes in the middle of an upload, and wakes up after another attempt won, harms nothing.
+"""Only the owner acts: a process that freezes in an upload, and wakes up after another attempt won, harms nothing.
 
 The process is stopped by SIGSTOP, its lease is taken by another one, the image is uploaded again, SIGCONT follows. It
 is stopped right after it renewed its leases: a process that is frozen inside a transaction keeps the others from
@@ -23,27 +23,27 @@ from imgstore.model import UploadRequest
 from imgstore.sql import PARTS, Charge, Database, SqlCatalog, SqlLedger, upgrade
 from imgstore.sql.schema import IMAGES, LOCATIONS
 from tests.cli.support import PROGRAM
-from tests.crash.places import Gated, Place
-from tests.crash.test_service_killed import eventually
+from tests.crash.places import EACH_DATABASE, Gated, Place
 from tests.support.database_fixtures import KINDS
 from tests.support.service import ServiceProcess
+from tests.support.waiting import until
 
 MIB = 1024 * 1024
 WINNER = b"the winner's data" * 40_000
 """More than one part, and more than one segment."""
 SERVER = KINDS[1]
-PLACES = [
-    *(pytest.param(*kind.values, "named", marks=kind.marks) for kind in KINDS),
-    *(pytest.param(*SERVER.values, storage, marks=SERVER.marks) for storage in ("s3", "moto", "swift")),
+LONG = pytest.mark.long
+MID_UPLOADS = [
+    pytest.param("sqlite", "named", None),
+    pytest.param("sqlite", "s3", 4 * MIB),
+    *(pytest.param(*kind.values, "named", 4 * MIB, marks=[*kind.marks, LONG]) for kind in KINDS),
+    *(
+        pytest.param(*SERVER.values, storage, length, marks=[*SERVER.marks, LONG])
+        for storage in ("s3", "moto", "swift")
+        for length in (4 * MIB, None)
+    ),
 ]
-"""Each kind of database and each kind of storage; files have hidden names, so that what is left can be seen."""
-LEASE = {"upload_lease": 1, "recovery_interval": 1}
-
-
-@pytest.fixture
-def storage(request: pytest.FixtureRequest) -> str:
-    """Which kind of storage the stores are on."""
-    return str(request.param)
+"""Database, storage and declared length; files have hidden names, so that what is left can be seen."""
 
 
 @pytest.fixture
@@ -64,11 +64,17 @@ def live_keys(database: Database) -> set[str]:
     return database.read(lambda connection: set(connection.scalars(query)))
 
 
+def service_on(root: Path, place: Place, database_url: str) -> ServiceProcess:
+    """Whose leases end soon."""
+    options = {**place.options(), "service": {"database": database_url, "upload_lease": 1, "recovery_interval": 1}}
+    return ServiceProcess(root, options=options, environment=place.environment())
+
+
 @contextlib.contextmanager
 def frozen(service: ServiceProcess, renewed: Callable[[], object]) -> Iterator[None]:
     """Inside, the process does not run; `renewed` tells when it has last renewed its leases."""
     before = renewed()
-    eventually(lambda: renewed() != before)
+    until(lambda: renewed() != before)
     os.kill(service.process.pid, signal.SIGSTOP)
     try:
         yield
@@ -76,21 +82,19 @@ def frozen(service: ServiceProcess, renewed: Callable[[], object]) -> Iterator[N
         os.kill(service.process.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("length", [4 * MIB, None])
-@pytest.mark.parametrize(("database_kind", "storage"), PLACES, indirect=True)
-def test_law_8_zombie_in_mid_upload_cannot_harm_the_winner(
+@pytest.mark.parametrize(("database_kind", "storage", "length"), MID_UPLOADS, indirect=["database_kind", "storage"])
+def test_zombie_in_mid_upload_cannot_harm_the_winner(
     tmp_path: Path, database: Database, database_url: str, place: Place, storage: str, length: int | None
 ) -> None:
-    options = {**place.options(), "service": {"database": database_url, **LEASE}}
-    first = ServiceProcess(tmp_path, options=options, environment=place.environment())
+    first = service_on(tmp_path, place, database_url)
     with first, first.another() as second:
         image_id = first.client.create()
         with first.client.begin_upload(image_id, length=length) as zombie:
             zombie.send(bytes(MIB))
-            eventually(lambda: bool(place.names()))
+            until(lambda: bool(place.names()))
             with frozen(first, lambda: lease_of(database, image_id)):
-                eventually(lambda: second.client.show(image_id)["status"] == "queued")
-                eventually(lambda: not place.names())
+                until(lambda: second.client.show(image_id)["status"] == "queued")
+                until(lambda: not place.names())
                 assert second.client.upload(image_id, WINNER).status == 204
             with contextlib.suppress(ConnectionError):  # it may have heard already
                 zombie.send(bytes(3 * MIB))
@@ -122,13 +126,11 @@ def usage(database: Database) -> Charge:
     return SqlLedger(database).account("default")
 
 
-def test_law_8_zombie_in_the_middle_of_its_commit_cannot_harm_the_winner(
-    tmp_path: Path, database: Database, database_url: str
-) -> None:
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+def test_zombie_in_its_commit_cannot_harm_the_winner(tmp_path: Path, database: Database, database_url: str) -> None:
     """It was told that it owns the image, and freezes then: it commits, and is refused."""
     place = Gated(tmp_path)
-    options = {**place.options(), "service": {"database": database_url, **LEASE}}
-    first = ServiceProcess(tmp_path, options=options, environment=place.environment())
+    first = service_on(tmp_path, place, database_url)
     with first, first.another() as second:
         image_id = first.client.create()
         gate = first.stores["fast"] / ".gate-commit"
@@ -137,9 +139,9 @@ def test_law_8_zombie_in_the_middle_of_its_commit_cannot_harm_the_winner(
             zombie.send(b"late")
             opened = os.open(gate, os.O_WRONLY)  # returns when the zombie is about to commit
             with frozen(first, lambda: lease_of(database, image_id)):
-                eventually(lambda: second.client.show(image_id)["status"] == "queued")
+                until(lambda: second.client.show(image_id)["status"] == "queued")
                 assert second.client.upload(image_id, WINNER, store="slow").status == 204
-                eventually(lambda: live_keys(database) == {f"{image_id}.2"})
+                until(lambda: live_keys(database) == {f"{image_id}.2"})
             os.close(opened)
             assert zombie.answer().status == 410
         gate.unlink()
@@ -147,9 +149,9 @@ def test_law_8_zombie_in_the_middle_of_its_commit_cannot_harm_the_winner(
         assert place.names() == {f"{image_id}.2"}
 
 
-def test_process_that_was_frozen_for_less_than_a_lease_goes_on(
-    tmp_path: Path, database: Database, database_url: str
-) -> None:
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+@pytest.mark.usefixtures("database")
+def test_process_frozen_for_less_than_a_lease_goes_on(tmp_path: Path, database_url: str) -> None:
     options = {"service": {"database": database_url, "upload_lease": 600, "recovery_interval": 1}}
     first = ServiceProcess(tmp_path, options=options)
     with first, first.another() as second, contextlib.closing(SqlCatalog(database_url)) as catalog:
@@ -173,4 +175,4 @@ def a_round_of_recovery(catalog: SqlCatalog, service: ServiceProcess) -> None:
     catalog._keeper.drop(attempt)
     ran_out = sa.update(IMAGES).where(IMAGES.c.id == decoy).values(lease_until=0)
     catalog._database.change(lambda connection: connection.execute(ran_out))
-    eventually(lambda: service.client.show(decoy)["status"] == "queued")
+    until(lambda: service.client.show(decoy)["status"] == "queued")

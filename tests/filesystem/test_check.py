@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import stat
 from collections.abc import Callable
@@ -15,22 +14,6 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver, staging
 from tests.filesystem.support import names, put
-
-
-def test_the_options_are_exactly_the_parameters() -> None:
-    parameters = inspect.signature(FilesystemDriver.__init__).parameters
-    keywords = {name: given.default for name, given in parameters.items() if name != "self"}
-    assert set(keywords) == {option.dest for option in FilesystemDriver.OPTIONS}
-    for option in FilesystemDriver.OPTIONS:
-        default = keywords[option.dest]
-        assert option.required is (default is inspect.Parameter.empty)
-        assert option.required or option.default == default
-        assert option.help
-
-
-def test_making_a_driver_does_no_input_or_output(tmp_path: Path) -> None:
-    FilesystemDriver(datadir=str(tmp_path / "missing"))
-    assert not (tmp_path / "missing").exists()
 
 
 @pytest.mark.parametrize(

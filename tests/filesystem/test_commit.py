@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers.filesystem import FilesystemDriver, staging, write_back
+from imgstore.drivers.filesystem import FilesystemDriver, output, staging, write_back
 from imgstore.drivers.filesystem.output import BLOCK, PIECE
 from tests.filesystem.support import get, names, put
 
@@ -86,7 +86,7 @@ def test_a_removal_is_durable_before_the_answer(driver: FilesystemDriver, monkey
 def test_without_fsync_nothing_is_waited_for(
     kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_back, "WINDOW", 2)
+    monkeypatch.setattr(output, "WINDOW", 2)
     monkeypatch.setattr(write_back, "start_writing", lambda fd, offset, length: pytest.fail("write-back"))
     driver = kind(datadir=str(datadir), fsync=False)
     steps = _recorded(monkeypatch)
@@ -99,7 +99,7 @@ def test_the_disk_begins_to_write_while_bytes_arrive(
     driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     begun: list[tuple[int, int]] = []
-    monkeypatch.setattr(write_back, "WINDOW", 1000)
+    monkeypatch.setattr(output, "WINDOW", 1000)
     monkeypatch.setattr(write_back, "start_writing", lambda fd, offset, length: begun.append((offset, length)))
     with driver.open_writer("image") as writer:
         for _ in range(11):
@@ -112,7 +112,7 @@ def test_the_disk_begins_to_write_while_bytes_arrive(
 def test_write_back_changes_nothing_of_the_file(
     driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch, ask: write_back.Start
 ) -> None:
-    monkeypatch.setattr(write_back, "WINDOW", 100_000)
+    monkeypatch.setattr(output, "WINDOW", 100_000)
     monkeypatch.setattr(write_back, "start_writing", ask)
     content = random.Random(1).randbytes(1_000_000)
     with driver.open_writer("image") as writer:

@@ -15,7 +15,8 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
-from imgstore.drivers.filesystem.direct import AUTO, OFF, ON, wanted
+from imgstore.drivers.filesystem.direct import wanted
+from imgstore.drivers.filesystem.options import AUTO, OFF, ON
 from imgstore.model import MIB
 from tests.filesystem.direct import BUFFERS, CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
 from tests.filesystem.support import Direct, get

@@ -91,7 +91,7 @@ def test_after_a_refusal_no_thread_is_kept_and_nothing_waits_for_a_full_buffer(
     with driver.open_writer("image") as writer:
         writer.write(CONTENT[: START + SIZE])
         assert isinstance(writer, FileWriter)
-        until(lambda: not writer._output.direct)
+        until(lambda: writer._lane is not None and writer._lane.refused)
         writer.write(CONTENT[START + SIZE :])
         assert lanes() == []
         assert [length for _, length, direct in writes.calls[-2:] if not direct] == [PIECE, 4 * SIZE + 1001 - PIECE]

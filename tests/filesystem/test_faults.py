@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.drivers.filesystem import FilesystemDriver, output, staging, write_back
+from imgstore.drivers.filesystem import FilesystemDriver, output, staging
 from imgstore.drivers.filesystem.direct import Buffers
 from tests.filesystem.faults import OS_CALLS, Faults, When
 from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, Scenario, check, delete, purge, write
@@ -32,7 +32,7 @@ of the file being written is none of these is a test of its own."""
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    monkeypatch.setattr(write_back, "WINDOW", 3000)
+    monkeypatch.setattr(output, "WINDOW", 3000)
     monkeypatch.setattr(output, "BLOCK", 512)
     return Faults(monkeypatch)
 

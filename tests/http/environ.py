@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -11,9 +10,6 @@ from typing import Any
 from wsgiref.validate import validator
 
 from imgstore.adapters.wsgi import ImageDataApp
-from tests.http.house import House
-
-OCTETS = "application/octet-stream"
 
 
 class ScriptedInput:
@@ -48,42 +44,18 @@ class ScriptedInput:
 
 
 @dataclass
-class Answer:
-    status: str
-    headers: dict[str, str]
-    body: bytes = b""
-
-    @property
-    def code(self) -> int:
-        return int(self.status.split(" ")[0])
-
-    @property
-    def message(self) -> str:
-        """Of an error that was asked for in JSON."""
-        text: str = json.loads(self.body)["message"]
-        return text
-
-
-@dataclass
 class Started:
     """An answer that has begun: its body is still with the application."""
 
     body: Iterable[bytes]
-    answers: list[Answer] = field(default_factory=list)
-
-    @property
-    def answer(self) -> Answer:
-        (answer,) = self.answers
-        return answer
+    heads: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
 
-def environ(
-    method: str, path: str, body: ScriptedInput | None = None, *, query: str = "", root: str = "", **headers: str
-) -> dict[str, Any]:
+def environ(method: str, path: str, body: ScriptedInput, *, query: str = "", **headers: str) -> dict[str, Any]:
     """Header names as keywords: `content_type`, `x_image_meta_store`."""
     made: dict[str, Any] = {
         "REQUEST_METHOD": method,
-        "SCRIPT_NAME": root,
+        "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_NAME": "127.0.0.1",
@@ -91,7 +63,7 @@ def environ(
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": body or ScriptedInput(),
+        "wsgi.input": body,
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
@@ -106,7 +78,7 @@ def environ(
 
 def start(app: ImageDataApp, request: Mapping[str, Any]) -> Started:
     """Calls the application, with the validator of the standard library in between."""
-    answers: list[Answer] = []
+    heads: list[tuple[int, dict[str, str]]] = []
 
     def start_response(
         status: str,
@@ -116,22 +88,10 @@ def start(app: ImageDataApp, request: Mapping[str, Any]) -> Started:
     ) -> Any:
         names = [name.lower() for name, _ in headers]
         assert len(names) == len(set(names)), f"a header is given twice: {names}"
-        answers.append(Answer(status, {name.lower(): value for name, value in headers}))
+        heads.append((int(status.partition(" ")[0]), {name.lower(): value for name, value in headers}))
         return lambda data: None
 
-    return Started(validator(app)(dict(request), start_response), answers)
-
-
-def call(app: ImageDataApp, request: Mapping[str, Any]) -> Answer:
-    """The whole answer."""
-    started = start(app, request)
-    try:
-        chunks = list(started.body)
-    finally:
-        close(started.body)
-    answer = started.answer
-    answer.body = b"".join(chunks)
-    return answer
+    return Started(validator(app)(dict(request), start_response), heads)
 
 
 def close(body: Iterable[bytes]) -> None:
@@ -139,18 +99,3 @@ def close(body: Iterable[bytes]) -> None:
     closing = getattr(body, "close", None)
     if closing is not None:
         closing()
-
-
-def app(house: House, **settings: Any) -> ImageDataApp:
-    """The application on these services; the caller's project is the one that X-Project-Id names."""
-    return ImageDataApp(house.data, **{"context": lambda request: request.get("HTTP_X_PROJECT_ID")} | settings)
-
-
-def path(image_id: str) -> str:
-    """The path of an image's data."""
-    return f"/v2/images/{image_id}/file"
-
-
-def put(image_id: str, body: ScriptedInput, **headers: str) -> dict[str, Any]:
-    """A PUT with the right media type, and answers in JSON, unless the headers say otherwise."""
-    return environ("PUT", path(image_id), body, **{"content_type": OCTETS, "accept": "application/json"} | headers)

@@ -92,6 +92,9 @@ class FaultyDriver(StoreDriver):
             failure.times -= 1
         raise failure.error
 
+    def note(self, event: str) -> None:
+        """What happened besides, for those who want to know: "written", "abort", "have read", "close"."""
+
     def check(self) -> None:
         self.inner.check()
 
@@ -128,12 +131,14 @@ class _FaultyWriter(ObjectWriter):
         self._driver.strike("write", self._done)
         self._inner.write(chunk)
         self._done += len(chunk)
+        self._driver.note("written")
 
     def _commit(self) -> ObjectInfo:
         self._driver.strike("commit")
         return self._inner.commit()
 
     def _abort(self) -> None:
+        self._driver.note("abort")
         self._inner.abort()
 
 
@@ -149,8 +154,10 @@ class _FaultyReader(ObjectReader):
         self._driver.strike("read", self._done)
         data = self._inner._read(min(size, 65536))
         self._done += len(data)
+        self._driver.note("have read")
         return data
 
     def _close(self) -> None:
+        self._driver.note("close")
         self._driver.count_readers(-1)
         self._inner._close()

@@ -20,6 +20,11 @@ from tests.http.faulty import FaultyDriver
 OCTETS = {"content-type": "application/octet-stream"}
 
 
+def path(image_id: str) -> str:
+    """The path of an image's data."""
+    return f"/v2/images/{image_id}/file"
+
+
 class House:
     """`fast` is the default store, `slow` the other; further ones by name. `quota` is every owner's, in bytes."""
 

@@ -1,8 +1,7 @@
-"""One service for a module's tests; each test has a project of its own."""
+"""A project of its own for each test, and a service in this process whose stores a test can look into."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +9,10 @@ import pytest
 
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.sql import EVERYTHING, LedgerEntry, ObjectId
 from imgstore.store import Store, StoreSet
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService, ServiceProcess
-
-
-@pytest.fixture(scope="module")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A process of its own, with the filesystem stores `fast` and `slow`."""
-    with ServiceProcess(tmp_path_factory.mktemp("service")) as running:
-        yield running
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -30,34 +22,25 @@ def client(shared_service: ServiceProcess) -> Client:
 
 
 class Local(LocalService):
-    """The service in this process, on two stores in memory, with a quota of 3.5 MiB a project."""
+    """The service in this process, on three stores in memory, with a quota of 3.5 MiB a project."""
 
     def __init__(self, root: Path) -> None:
-        self.drivers = {"one": MemoryDriver(), "two": MemoryDriver(capacity=10 * MIB)}
+        self.drivers = {"one": MemoryDriver(), "two": MemoryDriver(capacity=10 * MIB), "more": MemoryDriver()}
         stores = StoreSet(
             [
                 Store("one", self.drivers["one"], description="the first", weight=7),
                 Store("two", self.drivers["two"], read_only=True),
+                Store("more", self.drivers["more"]),
             ],
             default="one",
         )
         super().__init__(root, stores, project_quota=3 * MIB + MIB // 2)
 
-    def copy_to(self, store: str, image_id: str) -> None:
-        """A second copy of the image's data, made behind the service's back."""
-        with self.drivers["one"].open_reader(image_id) as reader:
-            data = reader.read()
-        with self.drivers[store].open_writer(image_id, size=len(data)) as writer:
-            writer.write(data)
-            writer.commit()
-        with sqlite3.connect(self.catalog.database) as connection:
-            connection.execute(
-                "INSERT INTO image_locations (image_id, store, key, url, state) VALUES (?, ?, ?, '', 'live')",
-                (image_id, store, image_id),
-            ).close()
-        connection.close()
-        owner = self.service.catalog.get(image_id, EVERYTHING).owner
-        self.service.quota.adopt(LedgerEntry(ObjectId(store, image_id), owner, image_id, 1, "used", len(data)))
+    def copy_to_more(self, image_id: str) -> None:
+        """A second copy of the image's data."""
+        wanted = {"method": {"name": "copy-image"}, "stores": ["more"]}
+        assert self.client.post(f"/v2/images/{image_id}/import", wanted).status == 202
+        assert self.service.copies.wait_until_idle(PATIENCE)
 
     def keys(self, store: str) -> list[str]:
         """What the store holds."""

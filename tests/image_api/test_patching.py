@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
-import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -26,50 +28,46 @@ def op(kind: str, path: str, value: object = None) -> dict[str, Any]:
     return {"op": kind, "path": path, **({} if kind == "remove" else {"value": value})}
 
 
-@pytest.fixture
-def image_id(client: Client) -> str:
+def made(client: Client) -> str:
     """A queued image with tags and a property."""
     return client.create(name="old", tags=["a", "b"], os_type="linux")
 
 
-@pytest.mark.parametrize(
-    ("operation", "name", "value"),
-    [
-        (op("replace", "/name", "new"), "name", "new"),
-        (op("replace", "/name", None), "name", None),
-        (op("add", "/name", "new"), "name", "new"),
-        (op("replace", "/visibility", "private"), "visibility", "private"),
-        (op("replace", "/visibility", "community"), "visibility", "community"),
-        (op("replace", "/protected", True), "protected", True),
-        (op("replace", "/os_hidden", True), "os_hidden", True),
-        (op("replace", "/min_disk", 3), "min_disk", 3),
-        (op("replace", "/min_ram", 2**31 - 1), "min_ram", 2**31 - 1),
-        (op("replace", "/disk_format", "qcow2"), "disk_format", "qcow2"),
-        (op("replace", "/container_format", None), "container_format", None),
-        (op("replace", "/tags", ["c", "c", "a"]), "tags", ["a", "c"]),
-        (op("add", "/tags", []), "tags", []),
-        (op("add", "/tags/-", "c"), "tags", ["a", "b", "c"]),
-        (op("remove", "/tags/0"), "tags", ["b"]),
-        (op("replace", "/tags/1", "z"), "tags", ["a", "z"]),
-        (op("add", "/hw_disk_bus", "scsi"), "hw_disk_bus", "scsi"),
-        (op("add", "/a~1b~0c", "x"), "a/b~c", "x"),
-        (op("replace", "/os_type", "windows"), "os_type", "windows"),
-        (op("add", "/os_type", "windows"), "os_type", "windows"),
-        ({"op": "copy", "from": "/os_type", "path": "/os_distro"}, "os_distro", "linux"),
-        ({"op": "move", "from": "/os_type", "path": "/os_distro"}, "os_distro", "linux"),
-    ],
-)
-def test_what_is_the_clients_to_change_is_changed(
-    client: Client, image_id: str, operation: dict[str, Any], name: str, value: object
-) -> None:
-    before = client.show(image_id)
-    answer = patch(client, image_id, [operation])
-    assert answer.status == 200, answer
-    assert answer.json()[name] == value
-    assert client.show(image_id) == answer.json()
-    touched = {name, "updated_at", "os_type" if operation["op"] == "move" else name}
-    rest = {key: value for key, value in before.items() if key not in touched}
-    assert {key: value for key, value in answer.json().items() if key not in touched} == rest
+@pytest.fixture
+def image_id(client: Client) -> str:
+    return made(client)
+
+
+CHANGES: tuple[tuple[dict[str, Any], object], ...] = (
+    (op("replace", "/name", "new"), "new"), (op("replace", "/name", None), None), (op("add", "/name", "new"), "new"),
+    (op("replace", "/visibility", "private"), "private"), (op("replace", "/visibility", "community"), "community"),
+    (op("replace", "/protected", True), True), (op("replace", "/os_hidden", True), True),
+    (op("replace", "/min_disk", 3), 3), (op("replace", "/min_ram", 2**31 - 1), 2**31 - 1),
+    (op("replace", "/disk_format", "qcow2"), "qcow2"), (op("replace", "/container_format", None), None),
+    (op("replace", "/tags", ["c", "c", "a"]), ["a", "c"]), (op("add", "/tags", []), []),
+    (op("add", "/tags/-", "c"), ["a", "b", "c"]), (op("remove", "/tags/0"), ["b"]),
+    (op("replace", "/tags/1", "z"), ["a", "z"]), (op("add", "/hw_disk_bus", "scsi"), "scsi"),
+    (op("add", "/a~1b~0c", "x"), "x"), (op("replace", "/os_type", "windows"), "windows"),
+    (op("add", "/os_type", "windows"), "windows"),
+    ({"op": "copy", "from": "/os_type", "path": "/os_distro"}, "linux"),
+    ({"op": "move", "from": "/os_type", "path": "/os_distro"}, "linux"),
+)  # fmt: skip
+"""What a client may change, and what the attribute has then."""
+
+
+def test_what_is_the_clients_to_change_is_changed(client: Client) -> None:
+    for operation, value in CHANGES:
+        image_id = made(client)
+        name = "tags" if operation["path"].startswith("/tags") else NAMES.get(operation["path"], operation["path"][1:])
+        before, answer = client.show(image_id), patch(client, image_id, [operation])
+        assert (answer.status, answer.json().get(name)) == (200, value), operation
+        assert client.show(image_id) == answer.json()
+        touched = {name, "updated_at", "os_type" if operation["op"] == "move" else name}
+        rest = {key: value for key, value in before.items() if key not in touched}
+        assert {key: value for key, value in answer.json().items() if key not in touched} == rest
+
+
+NAMES = {"/a~1b~0c": "a/b~c"}
 
 
 def test_property_is_removed(client: Client, image_id: str) -> None:
@@ -92,22 +90,14 @@ def test_older_notation_is_taken(client: Client, image_id: str) -> None:
     assert (changed["name"], changed["os_distro"], "os_type" in changed) == ("new", "debian", False)
 
 
-@pytest.mark.parametrize(
-    ("operations", "status"),
-    [
-        ([{"add": "/os_type", "value": "x"}], 409),
-        ([{"replace": "/os_distro", "value": "x"}], 409),
-        ([{"remove": "/os_distro"}], 409),
-        ([op("replace", "/name", "new")], 400),
-        ([{"add": "/x", "remove": "/y", "value": "x"}], 400),
-        ([{"move": "/os_type", "value": "/x"}], 400),
-        (["remove"], 400),
-    ],
-)
-def test_older_notation_keeps_its_own_rules(
-    client: Client, image_id: str, operations: list[object], status: int
-) -> None:
-    assert patch(client, image_id, operations, media_type=V20).status == status
+def test_older_notation_keeps_its_own_rules(client: Client, image_id: str) -> None:
+    refused: tuple[tuple[int, object], ...] = (
+        (409, {"add": "/os_type", "value": "x"}), (409, {"replace": "/os_distro", "value": "x"}),
+        (409, {"remove": "/os_distro"}), (400, op("replace", "/name", "new")),
+        (400, {"add": "/x", "remove": "/y", "value": "x"}), (400, {"move": "/os_type", "value": "/x"}), (400, "remove"),
+    )  # fmt: skip
+    for status, operation in refused:
+        assert patch(client, image_id, [operation], media_type=V20).status == status, operation
 
 
 READ_ONLY = (
@@ -116,25 +106,20 @@ READ_ONLY = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", READ_ONLY)
-@pytest.mark.parametrize("kind", ["add", "replace", "remove", "test"])
-def test_attribute_of_the_service_is_forbidden(client: Client, image_id: str, name: str, kind: str) -> None:
-    answer = patch(client, image_id, [op("replace", "/name", "new"), op(kind, f"/{name}", "x")])
-    assert (answer.status, name in answer.json()["message"]) == (403, True)
+def test_attribute_of_the_service_is_forbidden(client: Client, image_id: str) -> None:
+    for name, kind in itertools.product(READ_ONLY, ("add", "replace", "remove", "test")):
+        answer = patch(client, image_id, [op("replace", "/name", "new"), op(kind, f"/{name}", "x")])
+        assert (answer.status, name in answer.json()["message"]) == (403, True), (kind, name)
+    for name, kind in itertools.product(("id", "status", "os_hash_value"), ("move", "copy")):
+        assert patch(client, image_id, [{"op": kind, "from": f"/{name}", "path": "/x"}]).status == 403
+        assert patch(client, image_id, [{"op": kind, "from": "/os_type", "path": f"/{name}"}]).status == 403
     assert client.show(image_id)["name"] == "old", "the whole patch is refused"
 
 
-@pytest.mark.parametrize("source", ["/id", "/status", "/os_hash_value"])
-def test_attribute_of_the_service_is_not_moved_or_copied(client: Client, image_id: str, source: str) -> None:
-    for kind in ("move", "copy"):
-        assert patch(client, image_id, [{"op": kind, "from": source, "path": "/x"}]).status == 403
-        assert patch(client, image_id, [{"op": kind, "from": "/os_type", "path": source}]).status == 403
-
-
-@pytest.mark.parametrize("name", ["name", "visibility", "protected", "min_disk", "disk_format", "tags", "owner"])
-def test_attribute_of_every_image_is_not_removed(client: Client, image_id: str, name: str) -> None:
-    assert patch(client, image_id, [op("remove", f"/{name}")]).status == 403
-    assert patch(client, image_id, [{"op": "move", "from": f"/{name}", "path": "/x"}]).status == 403
+def test_attribute_of_every_image_is_not_removed(client: Client, image_id: str) -> None:
+    for name in ("name", "visibility", "protected", "min_disk", "disk_format", "tags", "owner"):
+        assert patch(client, image_id, [op("remove", f"/{name}")]).status == 403
+        assert patch(client, image_id, [{"op": "move", "from": f"/{name}", "path": "/x"}]).status == 403
 
 
 def test_owner_is_not_given_away(client: Client, image_id: str) -> None:
@@ -143,64 +128,49 @@ def test_owner_is_not_given_away(client: Client, image_id: str) -> None:
     assert patch(client, image_id, [op("replace", "/owner", client.project)]).status == 200
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        op("replace", "/name", 7), op("replace", "/name", "x" * 256), op("replace", "/visibility", "everybody"),
-        op("replace", "/protected", "yes"), op("replace", "/min_ram", -1), op("replace", "/min_disk", 2**31),
-        op("replace", "/min_disk", 1.5), op("replace", "/disk_format", "floppy"), op("replace", "/tags", "a"),
-        op("replace", "/tags", [7]), op("add", "/tags/-", 7), op("add", "/tags/-", ""), op("add", "/tags/x", "c"),
-        op("add", "/os_distro", 7), op("add", "/os_distro", None), op("add", "/os_distro", {"a": "b"}),
-        op("replace", "/os_type", "\ud800"), op("add", "/os_distro", "x" * 65536), op("add", "/", "x"),
-        op("add", f"/{'n' * 256}", "x"), op("add", "/name/0", "x"), op("add", "/tags/0/1", "x"), op("add", "", {}),
-        op("add", "name", "x"), op("add", "/x~2", "x"), op("explode", "/name", "x"), {"op": 7, "path": "/name"},
-        {"path": "/name", "value": "x"}, {"op": "add", "value": "x"}, {"op": "add", "path": 7, "value": "x"},
-        {"op": "add", "path": "/name"}, {"op": "move", "path": "/x"}, {"op": "copy", "path": "/x", "from": 7},
-        {"op": "copy", "from": "/tags", "path": "/x"}, {"op": "copy", "from": "/os_type", "path": "/min_ram"},
-        "replace", None, [],
-    ],
+BAD: tuple[object, ...] = (
+    op("replace", "/name", 7), op("replace", "/name", "x" * 256), op("replace", "/visibility", "everybody"),
+    op("replace", "/protected", "yes"), op("replace", "/min_ram", -1), op("replace", "/min_disk", 2**31),
+    op("replace", "/min_disk", 1.5), op("replace", "/disk_format", "floppy"), op("replace", "/tags", "a"),
+    op("replace", "/tags", [7]), op("add", "/tags/-", 7), op("add", "/tags/-", ""), op("add", "/tags/x", "c"),
+    op("add", "/os_distro", 7), op("add", "/os_distro", None), op("add", "/os_distro", {"a": "b"}),
+    op("replace", "/os_type", "\ud800"), op("add", "/os_distro", "x" * 65536), op("add", "/", "x"),
+    op("add", f"/{'n' * 256}", "x"), op("add", "/name/0", "x"), op("add", "/tags/0/1", "x"), op("add", "", {}),
+    op("add", "name", "x"), op("add", "/x~2", "x"), op("explode", "/name", "x"), {"op": 7, "path": "/name"},
+    {"path": "/name", "value": "x"}, {"op": "add", "value": "x"}, {"op": "add", "path": 7, "value": "x"},
+    {"op": "add", "path": "/name"}, {"op": "move", "path": "/x"}, {"op": "copy", "path": "/x", "from": 7},
+    {"op": "copy", "from": "/tags", "path": "/x"}, {"op": "copy", "from": "/os_type", "path": "/min_ram"},
+    "replace", None, [],
 )  # fmt: skip
-def test_operation_that_cannot_be_one_is_refused(client: Client, image_id: str, operation: object) -> None:
+"""Operations that cannot be one."""
+
+UNFIT: tuple[object, ...] = (
+    op("replace", "/os_distro", "x"), op("remove", "/os_distro"), op("remove", "/tags/2"),
+    op("replace", "/tags/2", "x"), op("test", "/name", "other"), {"op": "move", "from": "/nobody", "path": "/x"},
+)  # fmt: skip
+"""Operations that do not fit the image."""
+
+
+def test_operation_that_is_none_or_does_not_fit_is_refused(client: Client, image_id: str) -> None:
     before = client.show(image_id)
-    answer = patch(client, image_id, [op("replace", "/name", "new"), operation])
-    assert answer.status == 400, answer
+    for operation in (*BAD, *UNFIT):
+        answer = patch(client, image_id, [op("replace", "/name", "new"), operation])
+        assert answer.status == (409 if operation in UNFIT else 400), operation
     assert client.show(image_id) == before
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        op("replace", "/os_distro", "x"), op("remove", "/os_distro"), op("remove", "/tags/2"),
-        op("replace", "/tags/2", "x"), op("test", "/name", "other"), {"op": "move", "from": "/nobody", "path": "/x"},
-    ],
-)  # fmt: skip
-def test_operation_that_does_not_fit_the_image_is_a_conflict(
-    client: Client, image_id: str, operation: dict[str, Any]
-) -> None:
-    before = client.show(image_id)
-    assert patch(client, image_id, [op("replace", "/name", "new"), operation]).status == 409
-    assert client.show(image_id) == before
+def test_body_that_is_no_list_of_operations_is_refused(client: Client, image_id: str) -> None:
+    bodies = [b"", b"{", b"{}", b'"text"', b"7", b"\xff", b"[NaN]", b"[" * 100_000]
+    bodies += [b'[{"op": "add", "path": "/x", "value": %b}]' % (b"[" * deep + b"]" * deep) for deep in (10, 900, 5000)]
+    for body in bodies:
+        path = f"/v2/images/{image_id}"
+        assert client.request("PATCH", path, body=body, headers={"Content-Type": V21}).status == 400
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"{}", b'"text"', b"7", b"\xff", b"[NaN]", b"[" * 100_000])
-def test_body_that_is_no_list_is_refused(client: Client, image_id: str, body: bytes) -> None:
-    path = f"/v2/images/{image_id}"
-    assert client.request("PATCH", path, body=body, headers={"Content-Type": V21}).status == 400
-
-
-def test_deep_value_is_refused(client: Client, image_id: str) -> None:
-    for depth in (10, 900, 5000):
-        body = b'[{"op": "add", "path": "/x", "value": ' + b"[" * depth + b"]" * depth + b"}]"
-        answer = client.request("PATCH", f"/v2/images/{image_id}", body=body, headers={"Content-Type": V21})
-        assert answer.status == 400
-
-
-@pytest.mark.parametrize("media_type", ["", "application/json", "application/json-patch+json", "text/plain"])
-def test_other_media_types_are_refused_with_those_that_are_taken(
-    client: Client, image_id: str, media_type: str
-) -> None:
-    answer = patch(client, image_id, [], media_type=media_type)
-    assert (answer.status, answer.headers["accept-patch"]) == (415, f"{V20}, {V21}")
+def test_other_media_types_are_refused_with_those_that_are_taken(client: Client, image_id: str) -> None:
+    for media_type in ("", "application/json", "application/json-patch+json", "text/plain"):
+        answer = patch(client, image_id, [], media_type=media_type)
+        assert (answer.status, answer.headers["accept-patch"]) == (415, f"{V20}, {V21}")
 
 
 def test_media_type_is_compared_as_http_says(client: Client, image_id: str) -> None:
@@ -261,36 +231,22 @@ def test_image_of_another_project_is_not_found_or_not_theirs_to_change(client: C
     assert client.show(image_id)["name"] == "old"
 
 
+def at_once(client: Client, image_id: str, patches: Sequence[list[dict[str, Any]]]) -> list[int]:
+    """The statuses of patches that are sent at the same time."""
+    with ThreadPoolExecutor(len(patches)) as pool:
+        return sorted(pool.map(lambda each: patch(client, image_id, each).status, patches))
+
+
 def test_concurrent_changes_all_happen(client: Client, image_id: str) -> None:
     """None is lost: every change is made of what the one before left."""
-    statuses: list[int] = []
-
-    def change(number: int) -> None:
-        statuses.append(
-            patch(client, image_id, [op("add", f"/p{number}", "x"), op("add", "/tags/-", f"t{number}")]).status
-        )
-
-    threads = [threading.Thread(target=change, args=(number,)) for number in range(24)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    numbers = range(24)
+    changes = [[op("add", f"/p{number}", "x"), op("add", "/tags/-", f"t{number}")] for number in numbers]
+    assert at_once(client, image_id, changes) == [200] * 24
     image = client.show(image_id)
-    assert statuses == [200] * 24
-    assert {f"p{number}" for number in range(24)} <= image.keys()
-    assert {f"t{number}" for number in range(24)} < set(image["tags"])
+    assert {f"p{number}" for number in numbers} <= image.keys()
+    assert {f"t{number}" for number in numbers} < set(image["tags"])
 
 
 def test_one_of_several_tests_and_sets_wins(client: Client, image_id: str) -> None:
-    statuses: list[int] = []
-
-    def claim(number: int) -> None:
-        claimed = [op("test", "/os_type", "linux"), op("replace", "/os_type", f"mine{number}")]
-        statuses.append(patch(client, image_id, claimed).status)
-
-    threads = [threading.Thread(target=claim, args=(number,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(statuses) == [200] + [409] * 11
+    claims = [[op("test", "/os_type", "linux"), op("replace", "/os_type", f"mine{number}")] for number in range(12)]
+    assert at_once(client, image_id, claims) == [200] + [409] * 11

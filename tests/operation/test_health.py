@@ -11,10 +11,11 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.service.health import Finding, HealthSettings, StoreHealth, Watch
+from imgstore.service.health import HealthSettings, StoreHealth, StoreStatus, StoreWatch
 from imgstore.store import Store, StoreSet
-from tests.support.service import PATIENCE, LocalService
-from tests.support.waiting import until
+from imgstore.transfers.observer import Observer
+from tests.support.service import LocalService
+from tests.support.waiting import PATIENCE, until
 
 
 class Patient(MemoryDriver):
@@ -39,62 +40,68 @@ class Patient(MemoryDriver):
             assert self.checks.acquire(timeout=PATIENCE)
 
 
-class Clock:
-    """A time that a test sets."""
+class Witness(Observer):
+    """Keeps what it is told of stores, and raises."""
 
-    now = 100.0
+    def __init__(self) -> None:
+        self.told: list[tuple[str, bool, str]] = []
 
-    def __call__(self) -> float:
-        return self.now
-
-
-def watched(driver: Patient, clock: Clock) -> Watch:
-    return Watch(Store("main", driver), HealthSettings(interval=5, timeout=10), clock=clock)
+    def store_changed(self, store: str, *, up: bool, reason: str) -> None:
+        self.told.append((store, up, reason))
+        raise RuntimeError("an observer's defect")
 
 
-def test_store_counts_as_up_until_a_check_says_otherwise() -> None:
-    driver, clock = Patient(), Clock()
-    watch = watched(driver, clock)
-    assert watch.finding() == Finding("main", up=True)
-    driver.failure = errors.StoreUnavailable("The disk is gone.", detail="/secret/path")
-    watch.check()
-    clock.now += 7
-    assert watch.finding() == Finding("main", up=False, reason="store-unavailable", age=7)
-    driver.failure = None
-    watch.check()
-    assert (watch.finding().up, watch.finding().age) == (True, 0)
+class World:
+    """A store under watch, at a time that the test sets."""
+
+    def __init__(self, timeout: float = 10) -> None:
+        self.driver, self.now, self.witness = Patient(), 100.0, Witness()
+        settings = HealthSettings(interval=5, timeout=timeout)
+        store = Store("main", self.driver)
+        self.watch = StoreWatch(store, settings, observers=[self.witness], clock=lambda: self.now)
+
+    def found(self, failure: Exception | None) -> StoreStatus:
+        """What a check finds."""
+        self.driver.failure = failure
+        self.watch.check()
+        return self.watch.status()
 
 
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
+def test_store_is_up_until_a_check_says_otherwise() -> None:
+    world = World()
+    assert world.watch.status() == StoreStatus("main", up=True)
+    world.found(errors.StoreUnavailable("The disk is gone.", detail="/secret/path"))
+    world.now += 7
+    assert world.watch.status() == StoreStatus("main", up=False, reason="store-unavailable", age=7)
+    assert world.found(None) == StoreStatus("main", up=True)
+    assert world.witness.told == [("main", False, "store-unavailable"), ("main", True, "")]
+
+
+def test_whatever_a_driver_raises_means_down() -> None:
+    world = World()
+    for failure, reason in (
         (errors.StoreFull("No room."), "store-full"),
         (errors.ConfigurationError("gone.", section="", option="datadir"), "configuration-error"),
         (RuntimeError("a defect"), "internal-error"),
-    ],
-)
-def test_whatever_a_driver_raises_is_a_store_that_is_down(failure: Exception, reason: str) -> None:
-    driver = Patient()
-    driver.failure = failure
-    watch = watched(driver, Clock())
-    watch.check()
-    assert watch.finding() == Finding("main", up=False, reason=reason)
+    ):
+        assert world.found(failure) == StoreStatus("main", up=False, reason=reason)
+    assert len(world.witness.told) == 1, "it was down before"
 
 
-def test_check_that_hangs_is_a_store_that_is_down_after_the_timeout() -> None:
-    driver, clock = Patient(), Clock()
-    watch = watched(driver, clock)
-    driver.free.clear()
-    checking = threading.Thread(target=watch.check)
+def test_check_that_hangs_means_down_after_the_timeout() -> None:
+    world = World(timeout=0.05)
+    world.driver.free.clear()
+    checking = threading.Thread(target=world.watch.check)
     checking.start()
-    driver.wait_for_checks(1)
-    clock.now += 10
-    assert watch.finding().up, "it may still end in time"
-    clock.now += 1
-    assert watch.finding() == Finding("main", up=False, reason="check-stalled", age=11, took=11)
-    driver.free.set()
+    world.driver.wait_for_checks(1)
+    assert world.watch.status().up, "by its clock it may still end in time"
+    world.now += 11
+    assert world.watch.status() == StoreStatus("main", up=False, reason="check-stalled", age=11, took=11)
+    until(lambda: world.witness.told == [("main", False, "check-stalled")])
+    world.driver.free.set()
     checking.join(PATIENCE)
-    assert watch.finding() == Finding("main", up=True, took=11)
+    assert world.watch.status() == StoreStatus("main", up=True, took=11)
+    assert world.witness.told[1:] == [("main", True, "")]
 
 
 def test_threads_end_with_the_service() -> None:
@@ -128,12 +135,12 @@ def house(tmp_path: Path) -> Iterator[House]:
         made.other.free.set()
 
 
-@pytest.mark.parametrize("path", ["/healthcheck/stores", "/healthcheck?detail", "/healthcheck?detail=true"])
-def test_stores_that_work_are_up(house: House, path: str) -> None:
-    answer = house.client.get(path)
-    assert (answer.status, answer.json()["status"], answer.headers["cache-control"]) == (200, "up", "no-store")
-    stores = [(store["id"], store["status"], store.get("default")) for store in answer.json()["stores"]]
-    assert stores == [("main", "up", "true"), ("other", "up", None)]
+def test_stores_that_work_are_up(house: House) -> None:
+    for path in ("/healthcheck/stores", "/healthcheck?detail", "/healthcheck?detail=true"):
+        answer = house.client.get(path)
+        assert (answer.status, answer.json()["status"], answer.headers["cache-control"]) == (200, "up", "no-store")
+        stores = [(store["id"], store["status"], store.get("default")) for store in answer.json()["stores"]]
+        assert stores == [("main", "up", "true"), ("other", "up", None)]
 
 
 @pytest.mark.parametrize(("store", "status", "summary"), [("main", 503, "down"), ("other", 200, "degraded")])
@@ -152,7 +159,7 @@ def test_default_store_that_is_down_is_503(house: House, store: str, status: int
     until(lambda: house.client.get("/healthcheck/stores").json()["status"] == "up")
 
 
-def test_store_whose_check_hangs_blocks_no_request_and_no_upload(house: House) -> None:
+def test_contained_check_that_hangs_blocks_no_request(house: House) -> None:
     house.main.free.clear()
     house.main.wait_for_checks(3)
     image_id = house.client.create()
@@ -162,9 +169,9 @@ def test_store_whose_check_hangs_blocks_no_request_and_no_upload(house: House) -
     assert b"imgstore_store_up" in house.client.get("/metrics").body
 
 
-@pytest.mark.parametrize("path", ["/healthcheck", "/healthcheck/stores", "/metrics"])
-def test_operators_paths_are_only_read(house: House, path: str) -> None:
-    answer = house.client.post(path, {})
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
-    head = house.client.request("HEAD", path)
-    assert (head.status, head.body) == (200, b"")
+def test_probes_are_only_read(house: House) -> None:
+    for path in ("/healthcheck", "/healthcheck/stores", "/metrics"):
+        answer = house.client.post(path, {})
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+        head = house.client.request("HEAD", path)
+        assert (head.status, head.body) == (200, b"")

@@ -1,7 +1,8 @@
-"""What Prometheus is told, checked against what was done: bytes, outcomes by store, what is under way."""
+"""What Prometheus and other observers are told, checked against what was done: bytes, outcomes, what is under way."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ANY
+from imgstore.transfers.observer import Observer, Outcome, Transfer
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client, new_id
 from tests.support.service import LocalService
@@ -19,24 +21,49 @@ from tests.support.waiting import until
 LIMIT = 4 * MIB
 
 
-@pytest.fixture
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A service of its own, so that every count begins at nothing."""
-    stores = StoreSet([Store("main", MemoryDriver(capacity=64 * MIB)), Store("other", MemoryDriver())], default="main")
-    settings = UploadSettings(max_image_size=LIMIT)
-    local = LocalService(tmp_path_factory.mktemp("metrics"), stores, settings=settings)
-    with local.running():
-        yield local.client
+class Defective(Observer):
+    """Raises whatever it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def began(self, transfer: Transfer) -> None:
+        self._fail("began")
+
+    def moved(self, transfer: Transfer, count: int) -> None:
+        self._fail("moved")
+
+    def ended(self, transfer: Transfer, outcome: Outcome) -> None:
+        self._fail("ended")
+
+    def failed(self, transfer: Transfer, error: BaseException | None) -> None:
+        self._fail("failed")
+
+    def _fail(self, told: str) -> None:
+        self.told.append(told)
+        raise RuntimeError("an observer's defect")
 
 
 @pytest.fixture
-def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    """A service whose uploads may go to several stores, of which one is enough; `tiny` takes nearly nothing."""
-    drivers = {"main": MemoryDriver(), "other": MemoryDriver(), "tiny": MemoryDriver(capacity=10)}
+def defective() -> Defective:
+    return Defective()
+
+
+@pytest.fixture
+def local(tmp_path_factory: pytest.TempPathFactory, defective: Defective) -> Iterator[LocalService]:
+    """A service of its own, so that every count begins at nothing. Uploads may go to several stores, of which one is
+    enough; `tiny` takes nearly nothing."""
+    drivers = {"main": MemoryDriver(capacity=64 * MIB), "other": MemoryDriver(), "tiny": MemoryDriver(capacity=10)}
     stores = StoreSet([Store(name, driver) for name, driver in drivers.items()], default="main")
-    local = LocalService(tmp_path_factory.mktemp("several"), stores, settings=UploadSettings(several_stores=ANY))
-    with local.running():
-        yield local
+    settings = UploadSettings(max_image_size=LIMIT, several_stores=ANY)
+    made = LocalService(tmp_path_factory.mktemp("metrics"), stores, settings=settings, observers=[defective])
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def client(local: LocalService) -> Client:
+    return local.client
 
 
 def told(client: Client, name: str) -> dict[str, float]:
@@ -48,6 +75,11 @@ def told(client: Client, name: str) -> dict[str, float]:
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     names = ("method", "resource", "store", "status")
     return {" ".join(filter(None, map(sample.labels.get, names))): sample.value for sample in samples}
+
+
+def assert_nothing_in_flight(client: Client) -> None:
+    for name in ("uploads", "upload_bytes", "downloads", "download_bytes", "copies"):
+        assert set(told(client, f"imgstore_{name}_in_flight").values()) <= {0}, name
 
 
 def test_uploads_by_store_and_status(client: Client) -> None:
@@ -65,36 +97,30 @@ def test_uploads_by_store_and_status(client: Client) -> None:
     sent = told(client, "imgstore_upload_bytes_total")
     assert (1000 + LIMIT <= sent["main"] <= 1000 + LIMIT + MIB, sent["other"]) == (True, 1000)
     assert told(client, "imgstore_upload_seconds_count") == {"main": 5, "other": 1}
-    assert set(told(client, "imgstore_uploads_in_flight").values()) == {0}
-    assert set(told(client, "imgstore_upload_bytes_in_flight").values()) == {0}
+    assert_nothing_in_flight(client)
 
 
-def test_upload_to_several_stores_counts_in_each(several: LocalService) -> None:
-    client = several.client
+def test_upload_to_several_stores_counts_in_each(client: Client) -> None:
     assert client.upload(client.create(), b"x" * 1000, store="main,other").status == 204
     assert client.upload(client.create(), b"x" * 1000, store="main,tiny").status == 204
     assert client.upload(client.create(), b"x", store="main,main").status == 400
-    assert told(client, "imgstore_uploads_total") == {
-        "main 204": 2, "other 204": 1, "tiny left-out": 1,
-    }  # fmt: skip
-    assert told(client, "imgstore_upload_bytes_total")["main"] == 2000
-    assert told(client, "imgstore_upload_bytes_total")["other"] == 1000
-    assert set(told(client, "imgstore_uploads_in_flight").values()) == {0}
-    assert set(told(client, "imgstore_upload_bytes_in_flight").values()) == {0}
+    assert told(client, "imgstore_uploads_total") == {"main 204": 2, "other 204": 1, "tiny left-out": 1}
+    sent = told(client, "imgstore_upload_bytes_total")
+    assert (sent["main"], sent["other"]) == (2000, 1000)
+    assert_nothing_in_flight(client)
 
 
-def test_copies_by_store_and_outcome(several: LocalService) -> None:
-    client = several.client
+def test_copies_by_store_and_outcome(local: LocalService, client: Client) -> None:
     image_id = client.create()
     assert client.upload(image_id, b"x" * 1000).status == 204
     path = f"/v2/images/{image_id}/import"
     for must, status in ((True, 413), (False, 202)):
         wanted = {"method": {"name": "copy-image"}, "stores": ["other", "tiny"], "all_stores_must_succeed": must}
         assert client.post(path, wanted).status == status
-        assert several.service.copies.wait_until_idle(60)
+        assert local.service.copies.wait_until_idle(60)
     assert client.show(image_id)["stores"] == "main,other"
     assert told(client, "imgstore_copies_total") == {"other done": 1, "tiny left-out": 1}, "what was refused is no copy"
-    assert set(told(client, "imgstore_copies_in_flight").values()) == {0}
+    assert_nothing_in_flight(client)
 
 
 def test_uploads_and_bytes_in_flight(client: Client) -> None:
@@ -104,7 +130,9 @@ def test_uploads_and_bytes_in_flight(client: Client) -> None:
         client.begin_upload(images[1], length=None, store="other") as second,
     ):
         assert told(client, "imgstore_uploads_in_flight") == {"main": 1, "other": 1}
-        first.send(b"x" * 2 * MIB)
+        first.send(b"x" * MIB)
+        until(lambda: told(client, "imgstore_upload_bytes_in_flight") == {"main": MIB, "other": 0})
+        first.send(b"x" * MIB)
         assert first.finish().status == 204
         assert told(client, "imgstore_uploads_in_flight") == {"main": 0, "other": 1}
         assert told(client, "imgstore_upload_bytes_in_flight")["main"] == 0
@@ -118,18 +146,30 @@ def test_client_that_breaks_off_is_an_aborted_upload(client: Client) -> None:
         upload.send(b"half")
         assert upload.end_side().status == 400
     assert told(client, "imgstore_uploads_total") == {"main aborted": 1}
-    assert told(client, "imgstore_uploads_in_flight") == {"main": 0}
+    assert_nothing_in_flight(client)
 
 
-def test_downloads_by_store_and_outcome(client: Client) -> None:
-    image_id = client.create()
+def test_downloads_by_store_and_outcome(local: LocalService, client: Client) -> None:
+    image_id, lost = client.create(), client.create()
     client.upload(image_id, b"x" * 1000, store="other")
+    client.upload(lost, b"x" * 1000)
+    local.service.stores.resolve("main").driver.delete(lost)
     assert len(client.download(image_id).body) == 1000
     assert len(client.download(image_id, Range="bytes=0-9").body) == 10
     assert client.request("HEAD", f"/v2/images/{image_id}/file").status == 200
-    assert until(lambda: told(client, "imgstore_downloads_total") == {"other whole": 2})
-    assert told(client, "imgstore_download_bytes_total") == {"other": 1010}
-    assert told(client, "imgstore_downloads_in_flight") == {"other": 0}
+    assert client.download(lost).status == 410
+    until(lambda: told(client, "imgstore_downloads_total") == {"other whole": 2, "main 410": 1})
+    assert told(client, "imgstore_download_bytes_total") == {"other": 1010, "main": 0}
+    assert_nothing_in_flight(client)
+
+
+def test_client_that_leaves_is_a_cut_download(client: Client) -> None:
+    image_id = client.create()
+    client.upload(image_id, bytes(LIMIT))
+    with client.open_download(image_id) as download:
+        download.read(1)
+        assert told(client, "imgstore_downloads_in_flight") == {"main": 1}
+    until(lambda: told(client, "imgstore_downloads_total") == {"main cut": 1})
 
 
 def test_requests_by_method_resource_and_status_and_nothing_of_images(client: Client) -> None:
@@ -139,16 +179,47 @@ def test_requests_by_method_resource_and_status_and_nothing_of_images(client: Cl
     client.get("/no/such/path")
     client.request("BREW", "/v2/images")
     expected = {"POST api 201": 1, "PUT data 204": 1, "GET api 200": 1, "GET api 404": 1, "other api 400": 1}
-    assert until(lambda: _counted(client, expected))
+    # A request is counted when its answer has been sent: perhaps after the client has read it.
+    until(lambda: expected.items() <= told(client, "imgstore_http_requests_total").items())
     assert image_id.encode() not in client.get("/metrics").body
 
 
-def _counted(client: Client, expected: dict[str, int]) -> bool:
-    """A request is counted when its answer has been sent: perhaps after the client has read it."""
-    requests = told(client, "imgstore_http_requests_total")
-    return {name: requests.get(name) for name in expected} == expected
-
-
 def test_health_and_room_of_stores(client: Client) -> None:
-    assert told(client, "imgstore_store_up") == {"main": 1, "other": 1}
-    assert set(told(client, "imgstore_store_check_seconds")) == {"main", "other"}
+    assert told(client, "imgstore_store_up") == {"main": 1, "other": 1, "tiny": 1}
+    assert set(told(client, "imgstore_store_check_seconds")) == {"main", "other", "tiny"}
+
+
+def test_observer_that_raises_harms_nothing(
+    local: LocalService, client: Client, defective: Defective, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = client.create()
+    assert client.upload(image_id, [b"x" * 1000] * 3).status == 204
+    assert client.download(image_id).body == b"x" * 3000
+    assert client.post(f"/v2/images/{image_id}/import", COPY).status == 202
+    assert local.service.copies.wait_until_idle(60)
+    assert client.show(image_id)["stores"] == "main,other"
+    assert client.upload(image_id, b"again").status == 409
+    assert set(defective.told) == {"began", "moved", "ended", "failed"}
+    assert "An observer failed" in caplog.text
+
+
+COPY = {"method": {"name": "copy-image"}, "stores": ["other"]}
+
+
+def test_good_upload_and_copy_are_one_line_each_in_the_log(
+    local: LocalService, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "imgstore.transfers.observer")
+    image_id = client.create()
+    client.upload(image_id, b"x" * 1000)
+    client.post(f"/v2/images/{image_id}/import", COPY)
+    assert local.service.copies.wait_until_idle(60)
+    client.download(image_id)
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname == "INFO" and image_id in record.getMessage()
+    ]
+    assert len(lines) == 2
+    assert re.fullmatch(rf"Image {image_id}: upload to main, 1000 bytes in \d+\.\d s \(md5, sha512\)", lines[0])
+    assert re.fullmatch(rf"Image {image_id}: copy to other, 1000 bytes in \d+\.\d s \(sha512\)", lines[1])

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from oslo_config import generator
 
+from imgstore.drivers.memory import MemoryDriver
 from imgstore.service.options import OPTIONS
-from tests.support.service import ServiceProcess
+from imgstore.store import Store, StoreSet
+from tests.support.service import LocalService, ServiceProcess
 
 ROOT = Path(__file__).parent.parent.parent
 ETC = ROOT / "etc"
@@ -35,22 +37,23 @@ def test_the_documentation_names_every_option() -> None:
 
 def test_access_log_has_the_fields_that_the_documentation_names(tmp_path: Path) -> None:
     with ServiceProcess(tmp_path) as service:
+        theirs = "req-00000000-0000-4000-8000-000000000000"
+        service.client.get("/v2/images/a%0Ab", X_Openstack_Request_Id=theirs)
         image_id = service.client.of("somebody").create()
         answer = service.client.of("somebody").upload(image_id, b"data")
-        theirs = "req-00000000-0000-4000-8000-000000000000"
-        service.client.get(f"/v2/images/{image_id}", **{"x-openstack-request-id": theirs})
     lines = [line for line in service.log.read_text().splitlines() if "imgstore.service.access" in line]
     own = answer.headers["x-openstack-request-id"]
     (upload,) = [line for line in lines if f" {own} " in line]
     put = f"PUT /v2/images/{image_id}/file"
     assert re.search(rf'{own} 127\.0\.0\.1 - somebody "{put}" 204 whole 0 \d+\.\d{{3}}s$', upload)
     (show,) = [line for line in lines if theirs in line]
-    assert re.search(rf'127\.0\.0\.1 {theirs} default "GET /v2/images/{image_id}" 404 whole \d+ ', show)
+    assert re.search(r'127\.0\.0\.1 req-0\S* default "GET /v2/images/a\\nb" 404 whole \d+ ', show), "escaped"
 
 
 @pytest.mark.parametrize("endpoint", ["https://images.example.org", "https://cloud.example.org:8443/image"])
 def test_links_begin_with_the_public_endpoint(tmp_path: Path, endpoint: str) -> None:
-    with ServiceProcess(tmp_path, options={"service": {"public_endpoint": endpoint}}) as service:
+    stores = StoreSet([Store("main", MemoryDriver())], default="main")
+    with LocalService(tmp_path, stores, endpoint=endpoint).running() as service:
         made = service.client.post("/v2/images", {"disk_format": "raw", "container_format": "bare"})
         image_id = made.json()["id"]
         assert made.headers["location"] == f"{endpoint}/v2/images/{image_id}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,38 +11,12 @@ from pathlib import Path
 import pytest
 
 from imgstore.service.server.tls import tls_context
-from tests.operation.certificates import write_certificate
-from tests.service.test_process import refusal
-from tests.support.client import OCTETS
+from tests.support.certificates import write_certificate
+from tests.support.client import Client
 from tests.support.service import ServiceProcess
+from tests.support.waiting import PATIENCE, until
 
 CONTENT = bytes(range(256)) * 16384
-PATIENCE = 60.0
-
-
-class Secure:
-    """Requests over TLS, which trust the test's certificate and no other."""
-
-    def __init__(self, service: ServiceProcess, certificate: Path) -> None:
-        self.address = service.client.address
-        self.context = ssl.create_default_context(cafile=str(certificate))
-
-    def ask(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Status, headers and body of one answer."""
-        connection = http.client.HTTPSConnection(*self.address, context=self.context, timeout=PATIENCE)
-        with contextlib.closing(connection):
-            connection.request(method, path, body=body, headers=headers)  # type: ignore[arg-type]  # any body will do
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-
-    def create(self) -> tuple[str, str]:
-        """A new image and its Location."""
-        body = json.dumps({"disk_format": "raw", "container_format": "bare"})
-        status, headers, made = self.ask("POST", "/v2/images", body)
-        assert status == 201
-        return json.loads(made)["id"], headers["Location"]
 
 
 @pytest.fixture(scope="module")
@@ -60,79 +32,74 @@ def service(certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def secure(service: ServiceProcess, certificate: tuple[Path, Path]) -> Secure:
-    return Secure(service, certificate[0])
+def secure(service: ServiceProcess, certificate: tuple[Path, Path]) -> Client:
+    """A client that trusts the test's certificate and no other."""
+    return Client(service.client.url, tls=ssl.create_default_context(cafile=str(certificate[0])))
 
 
-@pytest.mark.parametrize("chunked", [True, False])
-def test_image_goes_in_and_comes_out_over_tls(secure: Secure, service: ServiceProcess, chunked: bool) -> None:
-    image_id, location = secure.create()
-    assert location == f"{service.client.url}/v2/images/{image_id}"
-    assert location.startswith("https://")
-    body = iter([CONTENT[:100_000], CONTENT[100_000:]]) if chunked else CONTENT
-    assert secure.ask("PUT", f"/v2/images/{image_id}/file", body, **OCTETS)[0] == 204
-    assert secure.ask("GET", f"/v2/images/{image_id}/file")[2] == CONTENT
+def test_image_goes_in_and_comes_out_over_tls(secure: Client) -> None:
+    assert secure.url.startswith("https://")
+    for body in (CONTENT, iter([CONTENT[:100_000], CONTENT[100_000:]])):
+        made = secure.post("/v2/images", {"disk_format": "raw", "container_format": "bare"})
+        image_id = made.json()["id"]
+        assert made.headers["location"] == f"{secure.url}/v2/images/{image_id}"
+        assert secure.upload(image_id, body).status == 204
+        assert secure.download(image_id).body == CONTENT
 
 
-def test_refused_upload_is_answered_over_tls_before_its_body(secure: Secure) -> None:
-    assert secure.ask("PUT", "/v2/images/nothing/file", CONTENT, **OCTETS)[0] == 404
+def test_refused_upload_is_answered_over_tls_before_its_body(secure: Client) -> None:
+    assert secure.upload("nothing", CONTENT).status == 404
 
 
-def test_client_that_breaks_off_leaves_nothing(secure: Secure, service: ServiceProcess) -> None:
-    image_id, _ = secure.create()
+def test_client_that_breaks_off_leaves_nothing(secure: Client, service: ServiceProcess) -> None:
+    image_id = secure.create()
     head = f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    assert secure.tls is not None
     with socket.create_connection(secure.address, PATIENCE) as plain:
-        wrapped = secure.context.wrap_socket(plain, server_hostname="127.0.0.1")
+        wrapped = secure.tls.wrap_socket(plain, server_hostname="127.0.0.1")
         wrapped.sendall(f"{head}Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n".encode())
         assert wrapped.recv(12) == b"HTTP/1.1 100"
         wrapped.sendall(b"half")
         wrapped.close()
-    status, _, retried = secure.ask("GET", f"/v2/images/{image_id}")
-    while json.loads(retried)["status"] == "saving":
-        status, _, retried = secure.ask("GET", f"/v2/images/{image_id}")
-    assert (status, json.loads(retried)["status"], service.leftovers()) == (200, "queued", [])
+    until(lambda: secure.show(image_id)["status"] == "queued")
+    assert service.leftovers() == []
 
 
-def test_clients_that_say_nothing_keep_nobody_out(secure: Secure) -> None:
+def test_clients_that_say_nothing_keep_nobody_out(secure: Client) -> None:
     with contextlib.ExitStack() as silent:
         for _ in range(20):
             silent.enter_context(socket.create_connection(secure.address, PATIENCE))
-        assert secure.ask("GET", "/healthcheck")[0] == 200
+        assert secure.get("/healthcheck").status == 200
 
 
-def test_plain_http_on_the_tls_port_is_not_served(service: ServiceProcess, secure: Secure) -> None:
+def test_plain_http_on_the_tls_port_is_not_served(service: ServiceProcess, secure: Client) -> None:
     with socket.create_connection(secure.address, PATIENCE) as plain:
         plain.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" not in plain.recv(100)
-    assert secure.ask("GET", "/healthcheck")[0] == 200
+    assert secure.get("/healthcheck").status == 200
     assert "Traceback" not in service.log.read_text()
 
 
 def test_versions_before_1_2_are_not_offered(certificate: tuple[Path, Path]) -> None:
     context = tls_context(str(certificate[0]), str(certificate[1]))
-    assert (context.minimum_version, context.maximum_version) == (
-        ssl.TLSVersion.TLSv1_2,
-        ssl.TLSVersion.MAXIMUM_SUPPORTED,
-    )
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"tls_certificate": "certificate.pem"}, "[service] tls_key: is not set"),
-        ({"tls_key": "key.pem"}, "[service] tls_certificate: is not set"),
-        ({"tls_certificate": "missing.pem", "tls_key": "key.pem"}, "[service] tls_certificate"),
-        ({"tls_certificate": "certificate.pem", "tls_key": "certificate.pem"}, "[service] tls_certificate"),
-        ({"tls_certificate": "certificate.pem", "tls_key": "locked/key.pem"}, "[service] tls_certificate"),
-        (
-            {"tls_certificate": "certificate.pem", "tls_key": "key.pem", "tls_ciphers": "ROT13"},
-            "[service] tls_ciphers",
-        ),
-    ],
-)
-def test_what_cannot_work_stops_the_start(tmp_path: Path, options: dict[str, object], expected: str) -> None:
-    write_certificate(tmp_path)
+UNUSABLE = (
+    ("certificate.pem", None, None, "tls_key: is not set"), (None, "key.pem", None, "tls_certificate: is not set"),
+    ("missing.pem", "key.pem", None, "tls_certificate"),
+    ("certificate.pem", "certificate.pem", None, "tls_certificate"),
+    ("certificate.pem", "locked/key.pem", None, "tls_certificate"),
+    ("certificate.pem", "key.pem", "ROT13", "tls_ciphers"),
+)  # fmt: skip
+
+
+def test_unusable_certificate_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "locked").mkdir()
+    write_certificate(tmp_path)
     write_certificate(tmp_path / "locked", passphrase=b"hunter2")
-    stopped = ServiceProcess(tmp_path, options={"service": options})
-    assert expected in refusal(*stopped.command()[3:], cwd=tmp_path)
+    for certificate, key, ciphers, expected in UNUSABLE:
+        options = {"tls_certificate": certificate, "tls_key": key, "tls_ciphers": ciphers}
+        assert f"[service] {expected}" in ServiceProcess(tmp_path, options={"service": options}).refusal()

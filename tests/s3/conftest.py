@@ -9,6 +9,8 @@ from typing import TypeVar
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
+from imgstore.driver import ranged
+from imgstore.drivers.s3 import writer
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
@@ -40,6 +42,12 @@ def place(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> Iterator[
 
 
 @pytest.fixture
+def first_place(swift_with: SwiftFactory) -> Iterator[Place]:
+    """An empty bucket on one server: the one that was named, or else Swift."""
+    yield from used(NamedPlace() if SERVERS == ["endpoint"] else SwiftPlace(swift_with(SWIFT)))
+
+
+@pytest.fixture
 def swift_place(swift_with: SwiftFactory) -> Iterator[SwiftPlace]:
     """An empty bucket on the server that compares signatures and checksums."""
     yield from used(SwiftPlace(swift_with(SWIFT)))
@@ -52,34 +60,22 @@ def moto_place(small_moto: MotoServer) -> Iterator[MotoPlace]:
 
 
 @pytest.fixture
-def proxy(swift_place: SwiftPlace) -> Iterator[FaultProxy]:
-    """Stands before the Swift of `swift_place`, whose drivers go through it from now on."""
-    yield from _before(swift_place)
-
-
-@pytest.fixture
-def moto_proxy(moto_place: MotoPlace) -> Iterator[FaultProxy]:
-    """The same before the moto of `moto_place`."""
-    yield from _before(moto_place)
-
-
-@pytest.fixture
-def counting_proxy(place: Place) -> Iterator[FaultProxy]:
-    """The same before every server, for looking only."""
-    yield from _before(place)
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 repeats requests at once."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
-
-
-def _before(place: Place) -> Iterator[FaultProxy]:
+def proxy(request: pytest.FixtureRequest) -> Iterator[FaultProxy]:
+    """Stands before the server of the test's place, whose drivers go through it from now on."""
+    name = next(name for name in ("place", "swift_place", "moto_place") if name in request.fixturenames)
+    place: Place = request.getfixturevalue(name)
     with FaultProxy(place.endpoint) as proxy:
         place.entrance = proxy.url
         yield proxy
         proxy.wait_until_idle()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are repeated at once, reads resumed at once, and a second look is taken at once."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
+    monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(writer, "LATE", 0.0)
 
 
 def used(place: AnyPlace) -> Iterator[AnyPlace]:

@@ -16,7 +16,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from imgstore.driver import StoreDriver
 from imgstore.drivers.s3 import S3Driver
+from imgstore.model import ObjectInfo
+from imgstore.testing.bench import pieces
+from tests.s3.support import KEY
 from tests.support.moto import MotoServer
 from tests.support.swift import SwiftAccount, SwiftServer
 
@@ -25,8 +29,8 @@ SMALL_PART = 64 * 1024
 
 class Place(ABC):
     """An empty bucket, or an empty folder of one. `part`: bytes of the smallest part that the server takes. `entrance`:
-    where drivers are led instead of to `endpoint`. `kept`: what may be there at the end of the test; `watched`: whether
-    that is looked at."""
+    the URL of a proxy before `endpoint`. `kept`: what may be there at the end of the test; `watched`: whether a fixture
+    compares that."""
 
     part: int = SMALL_PART
     endpoint: str
@@ -63,8 +67,18 @@ class Place(ABC):
         """A driver there; `options` over those of the place."""
         return S3Driver(**{**self.options, **options})
 
+    def put(self, driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = True) -> ObjectInfo:
+        """Commits an object, in chunks of 10,000 bytes, and keeps it."""
+        with driver.open_writer(key, size=len(data) if declared else None) as writer:
+            for piece in pieces(data, 10_000):
+                writer.write(piece)
+            info = writer.commit()
+        self.kept.add(key)
+        return info
+
     def client(self) -> Any:
-        """A bare client of the server, which knows nothing of the driver."""
+        """A bare client of the server. It is silent: at DEBUG botocore logs the access key."""
+        logging.getLogger("botocore").setLevel(logging.INFO)
         session = boto3.session.Session(self.access_key, self.secret_key, self.session_token, self.region)
         style = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
         return session.client("s3", endpoint_url=self.endpoint, config=style)
@@ -136,11 +150,6 @@ class NamedPlace(Place):
         self.prefix = f"imgstore-tests/{secrets.token_hex(8)}/"
         self.max_parts = int(environment.get("IMGSTORE_S3_MAX_PARTS", "1000"))
         self.part = int(environment.get("IMGSTORE_S3_PART_SIZE", 5 * 1024**2))
-
-    def client(self) -> Any:
-        """The same, and silent: at DEBUG botocore logs the access key, which a test would find and blame the driver."""
-        logging.getLogger("botocore").setLevel(logging.INFO)
-        return super().client()
 
     def names(self) -> set[str]:
         uploads = {f"{upload['Key']}?uploadId={upload['UploadId']}" for upload in self._uploads()}

@@ -9,22 +9,23 @@ import urllib.request
 import pytest
 
 from imgstore import errors
-from imgstore.driver.capabilities import CopiesObjects, FindsLeftovers, ListsObjects, MakesTemporaryUrls, MeasuresSpace
+from imgstore.driver import capabilities
 from imgstore.drivers.s3.copy import Copier
 from imgstore.drivers.s3.driver import LONGEST_URL, S3Driver
 from imgstore.model import Space
 from tests.s3.places import Place, SwiftPlace
-from tests.s3.support import KEY, body, get, put
+from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
 from tests.support.faults import DropAnswer, FaultProxy, s3_error
 
-PART = 64 * 1024
-OTHER = f"{KEY}.copy"
+CAPABILITIES = (
+    capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.ListsObjects,
+    capabilities.MakesTemporaryUrls, capabilities.MeasuresSpace, capabilities.RemovesTraces,
+)  # fmt: skip
 
 
 def test_the_driver_has_every_capability() -> None:
     driver = S3Driver(bucket="images")
-    for protocol in (CopiesObjects, FindsLeftovers, ListsObjects, MakesTemporaryUrls, MeasuresSpace):
-        assert isinstance(driver, protocol)
+    assert [protocol for protocol in CAPABILITIES if not isinstance(driver, protocol)] == []
 
 
 def fetch(url: str) -> bytes:
@@ -36,108 +37,100 @@ def fetch(url: str) -> bytes:
 
 def test_a_temporary_url_gives_the_object_to_anybody(place: Place) -> None:
     driver, data = place.driver(), body(PART * 2 + 1)
-    put(driver, data)
-    place.kept.add(KEY)
-    assert fetch(driver.temporary_url(KEY, seconds=60)) == data
+    place.put(driver, data)
+    url = driver.temporary_url(KEY, seconds=60)
+    assert fetch(url) == data
+    assert place.secret_key not in url
 
 
 def test_a_temporary_url_is_of_one_object_and_of_its_time(swift_place: SwiftPlace) -> None:
     driver = swift_place.driver()
-    put(driver, b"data")
-    put(driver, b"other", OTHER)
+    swift_place.put(driver, b"data")
+    swift_place.put(driver, b"other", OTHER)
     url = driver.temporary_url(KEY, seconds=1)
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        fetch(url.replace(KEY, OTHER))
-    assert refused.value.code == 403
-    refused.value.close()
-    time.sleep(2)
-    with pytest.raises(urllib.error.HTTPError) as late:
-        fetch(url)
-    assert late.value.code == 403
-    late.value.close()
-    swift_place.kept |= {KEY, OTHER}
+    for wrong, pause in ((url.replace(KEY, OTHER), 0), (url, 2)):
+        time.sleep(pause)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            fetch(wrong)
+        assert refused.value.code == 403
+        refused.value.close()
 
 
-@pytest.mark.parametrize("seconds", [0, -1, LONGEST_URL + 1])
-def test_a_time_that_s3_does_not_sign_is_the_callers_mistake(seconds: int) -> None:
-    with pytest.raises(errors.UsageError):
-        S3Driver(bucket="images", access_key="a", secret_key="s").temporary_url(KEY, seconds=seconds)
+def test_a_time_that_s3_does_not_sign_is_the_callers_mistake() -> None:
+    driver = S3Driver(bucket="images", access_key="a", secret_key="s")
+    for seconds in (0, -1, LONGEST_URL + 1):
+        with pytest.raises(errors.UsageError):
+            driver.temporary_url(KEY, seconds=seconds)
     with pytest.raises(errors.InvalidKey):
-        S3Driver(bucket="images", access_key="a", secret_key="s").temporary_url("../x", seconds=1)
+        driver.temporary_url("../x", seconds=1)
 
 
-@pytest.mark.parametrize("size", [0, 1000, PART * 3])
-def test_the_server_makes_a_copy(place: Place, counting_proxy: FaultProxy, size: int) -> None:
-    driver, data = place.driver(), body(size)
-    put(driver, data)
-    counting_proxy.wait_until_idle()
-    sent = len(counting_proxy.requests)
-    info = driver.copy(KEY, OTHER)
-    counting_proxy.wait_until_idle()
-    assert sum(seen.received for seen in counting_proxy.requests[sent:]) == 0
-    assert (info.key, info.size) == (OTHER, size)
-    assert driver.stat(OTHER) == info
-    assert get(driver, OTHER) == data
-    driver.delete(KEY)
-    assert get(driver, OTHER) == data
-    place.kept.add(OTHER)
-
-
-@pytest.mark.parametrize("more", [0, 1])
-def test_a_large_copy_is_made_in_parts(place: Place, counting_proxy: FaultProxy, more: int) -> None:
-    part = place.part
-    driver, data = place.driver(), body(2 * part + more)
-    driver._copier = Copier(driver._objects, driver._uploads, whole=part, part=part)
-    put(driver, data)
-    assert driver.copy(KEY, OTHER).size == len(data)
-    assert get(driver, OTHER) == data
-    copied = [seen for seen in counting_proxy.requests if "x-amz-copy-source-range" in seen.headers]
-    assert len(copied) == 2 + more
-    place.kept |= {KEY, OTHER}
-
-
-def test_a_copy_replaces_nothing(place: Place) -> None:
+def test_the_server_makes_a_copy(place: Place, proxy: FaultProxy) -> None:
     driver = place.driver()
-    put(driver, b"source")
-    put(driver, b"target", OTHER)
-    place.kept |= {KEY, OTHER}
+    for size in (0, 1000, PART * 3):
+        copy, data = f"{OTHER}.{size}", body(size)
+        place.put(driver, data)
+        with seen_meanwhile(proxy) as seen:
+            info = driver.copy(KEY, copy)
+        assert sum(each.received for each in seen) == 0
+        assert (info.key, info.size) == (copy, size)
+        assert driver.stat(copy) == info
+        driver.delete(KEY)
+        assert get(driver, copy) == data
+        place.kept = place.kept - {KEY} | {copy}
+
+
+def test_a_large_copy_is_made_in_parts(place: Place, proxy: FaultProxy) -> None:
+    part, driver = place.part, place.driver()
+    driver._copier = Copier(driver._requests, whole=part, part=part)
+    for more in (0, 1):
+        source, copy, data = f"source-{more}", f"copy-{more}", body(2 * part + more)
+        place.put(driver, data, source)
+        with seen_meanwhile(proxy) as seen:
+            assert driver.copy(source, copy).size == len(data)
+        assert get(driver, copy) == data
+        assert len([each for each in seen if "x-amz-copy-source-range" in each.headers]) == 2 + more
+        place.kept.add(copy)
+
+
+def test_a_copy_replaces_nothing_and_needs_a_source(place: Place) -> None:
+    driver = place.driver()
+    with pytest.raises(errors.ObjectNotFound):
+        driver.copy(KEY, OTHER)
+    for pair in (("../x", OTHER), (KEY, "../x")):
+        with pytest.raises(errors.InvalidKey):
+            driver.copy(*pair)
+    place.put(driver, b"source")
+    place.put(driver, b"target", OTHER)
     with pytest.raises(errors.ObjectExists):
         driver.copy(KEY, OTHER)
     assert get(driver, OTHER) == b"target"
 
 
-def test_a_copy_of_nothing_is_told(place: Place) -> None:
-    with pytest.raises(errors.ObjectNotFound):
-        place.driver().copy(KEY, OTHER)
-    for pair in (("../x", OTHER), (KEY, "../x")):
-        with pytest.raises(errors.InvalidKey):
-            place.driver().copy(*pair)
+FAILING_COPIES = {"begin": "^uploads", "part": "partNumber=2", "complete": "uploadId=[^&]*$"}
 
 
-@pytest.mark.usefixtures("no_pauses")
-@pytest.mark.parametrize("query", ["partNumber=2", "^uploads", "uploadId=[^&]*$"])
+@pytest.mark.parametrize("query", FAILING_COPIES.values(), ids=FAILING_COPIES)
 def test_a_copy_that_fails_leaves_nothing(swift_place: SwiftPlace, proxy: FaultProxy, query: str) -> None:
     driver = swift_place.driver()
-    driver._copier = Copier(driver._objects, driver._uploads, whole=PART, part=PART)
-    put(driver, body(PART * 2))
-    proxy.on(s3_error(500, "InternalError"), path="copy", query=query, times=3)
+    driver._copier = Copier(driver._requests, whole=PART, part=PART)
+    swift_place.put(driver, body(PART * 2))
+    proxy.on(s3_error(500, "InternalError"), path=OTHER, query=query, times=3)
     with pytest.raises(errors.StoreUnavailable):
         driver.copy(KEY, OTHER)
-    swift_place.kept.add(KEY)
 
 
-@pytest.mark.usefixtures("no_pauses")
 def test_a_copy_whose_answer_is_lost_leaves_nothing(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
     driver = swift_place.driver()
-    put(driver, b"data")
-    proxy.on(DropAnswer(), method="PUT", path="copy", times=3)
+    swift_place.put(driver, b"data")
+    proxy.on(DropAnswer(), method="PUT", path=OTHER, times=3)
     with pytest.raises(errors.StoreUnavailable):
         driver.copy(KEY, OTHER)
-    swift_place.kept.add(KEY)
 
 
 def test_capacity_counts_what_is_there_and_what_is_under_way(place: Place) -> None:
-    put(place.driver(), b"x" * 30)
+    place.put(place.driver(), b"x" * 30)
+    assert place.driver().space() == Space(total=None, free=None)
     driver = place.driver(capacity=100)
     assert driver.space() == Space(total=100, free=70)
     with driver.open_writer(OTHER, size=50) as writer:
@@ -147,15 +140,11 @@ def test_capacity_counts_what_is_there_and_what_is_under_way(place: Place) -> No
             driver.open_writer("third", size=21)
         writer.commit()
     with pytest.raises(errors.StoreFull):
-        put(driver, b"x" * 21, "third", declared=False)
+        place.put(driver, b"x" * 21, "third", declared=False)
     with pytest.raises(errors.StoreFull):
         driver.copy(KEY, "third")
     driver.delete(KEY)
     assert driver.space() == Space(total=100, free=50)
     assert driver.copy(OTHER, "third").size == 50
     assert driver.space() == Space(total=100, free=0)
-    place.kept |= {OTHER, "third"}
-
-
-def test_without_a_capacity_no_space_is_told(place: Place) -> None:
-    assert place.driver().space() == Space(total=None, free=None)
+    place.kept = {OTHER, "third"}

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from tests.s3.places import Place, SwiftPlace
-from tests.s3.support import Like
+from tests.s3.places import MotoPlace, Place, SwiftPlace
+from tests.s3.support import ABORT, BEGIN, LIST_PARTS, LIST_UPLOADS, PUT, Like, seen_meanwhile
 from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, s3_error
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftSettings
-
-pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def complaint(place: Place, **options: Any) -> errors.ConfigurationError:
@@ -26,21 +24,12 @@ def complaint(place: Place, **options: Any) -> errors.ConfigurationError:
     return caught.value
 
 
-def test_check_passes_again_and_again_and_leaves_nothing(place: Place) -> None:
+def test_a_later_check_asks_for_the_object_only_and_leaves_nothing(place: Place, proxy: FaultProxy) -> None:
     driver = place.driver()
-    for _ in range(3):
+    driver.check()
+    with seen_meanwhile(proxy) as seen:
         driver.check()
-        assert place.names() == set()
-
-
-def test_a_later_check_asks_for_the_object_only(place: Place, counting_proxy: FaultProxy) -> None:
-    driver = place.driver()
-    driver.check()
-    counting_proxy.wait_until_idle()
-    before = len(counting_proxy.requests)
-    driver.check()
-    counting_proxy.wait_until_idle()
-    assert [seen.method for seen in counting_proxy.requests[before:]] == ["PUT", "GET", "DELETE"]
+    assert [each.method for each in seen] == ["PUT", "GET", "DELETE"]
 
 
 def test_a_missing_bucket_is_named(place: Place) -> None:
@@ -56,14 +45,11 @@ def test_a_missing_bucket_is_created_where_that_is_wanted(swift_place: SwiftPlac
     swift_place.account.delete("new-bucket")
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [("secret_key", "wrong"), ("access_key", "nobody:nowhere")],
-)
-def test_what_the_server_refuses_is_named(swift_place: SwiftPlace, option: str, value: str) -> None:
-    error = complaint(swift_place, **{option: value})
-    assert error.option in {"access_key", "secret_key"}  # this server does not tell one from the other
-    assert value not in str(error)
+def test_keys_that_the_server_refuses_are_named(swift_place: SwiftPlace) -> None:
+    for option, value in (("secret_key", "wrong"), ("access_key", "nobody:nowhere")):
+        error = complaint(swift_place, **{option: value})
+        assert error.option in {"access_key", "secret_key"}  # this server does not tell one from the other
+        assert value not in str(error)
 
 
 def test_a_stranger_lacks_permissions(swift_place: SwiftPlace) -> None:
@@ -74,47 +60,50 @@ def test_a_stranger_lacks_permissions(swift_place: SwiftPlace) -> None:
 
 PERMISSIONS: dict[str, Like] = {
     "s3:ListBucket": {"method": "GET", "query": "list-type=2"},
-    "s3:PutObject": {"method": "PUT", "query": "^$"},
+    "s3:PutObject": PUT,
     "s3:GetObject": {"method": "GET", "path": "imgstore-probe"},
     "s3:DeleteObject": {"method": "DELETE", "query": "^$"},
-    "s3:PutObject is needed": {"method": "POST", "query": "^uploads"},
-    "s3:AbortMultipartUpload": {"method": "DELETE", "query": "uploadId"},
-    "s3:ListMultipartUploadParts": {"method": "GET", "query": "uploadId"},
-    "s3:ListBucketMultipartUploads": {"method": "GET", "query": "^uploads"},
+    "s3:PutObject is needed": BEGIN,
+    "s3:AbortMultipartUpload": ABORT,
+    "s3:ListMultipartUploadParts": LIST_PARTS,
+    "s3:ListBucketMultipartUploads": LIST_UPLOADS,
 }
 
 
-@pytest.mark.parametrize("permission", PERMISSIONS)
-def test_the_permission_that_is_missing_is_named(swift_place: SwiftPlace, proxy: FaultProxy, permission: str) -> None:
-    proxy.on(s3_error(403, "AccessDenied"), **PERMISSIONS[permission])
-    driver = swift_place.driver()
-    with pytest.raises(errors.ConfigurationError) as caught:
-        driver.check()
-    proxy.heal()
-    assert permission in str(caught.value)
-    assert "was refused" in str(caught.value)
-    for leftover in list(driver.leftovers()):  # what a check cannot remove without the permission
-        driver.remove_leftover(leftover)
+def test_the_permission_that_is_missing_is_named(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    for permission, request in PERMISSIONS.items():
+        proxy.on(s3_error(403, "AccessDenied"), **request)
+        driver = swift_place.driver()
+        with pytest.raises(errors.ConfigurationError, match=permission) as caught:
+            driver.check()
+        proxy.heal()
+        assert "was refused" in str(caught.value)
+        for leftover in list(driver.leftovers()):  # what a check cannot remove without the permission
+            driver.remove_leftover(leftover)
 
 
 def test_more_permissions_are_named_where_options_need_them(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
-    proxy.on(s3_error(403, "AccessDenied"), **PERMISSIONS["s3:PutObject"])
+    proxy.on(s3_error(403, "AccessDenied"), **PUT)
     error = complaint(swift_place, tags={"a": "b"}, encryption="aws:kms")
     assert "s3:PutObject and s3:PutObjectTagging and kms:GenerateDataKey and kms:Decrypt is needed" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("code", "option"),
-    [("ExpiredToken", "session_token"), ("InvalidStorageClass", "storage_class"),
-     ("KMS.NotFoundException", "kms_key_id"), ("InvalidTag", "tags"), ("PermanentRedirect", "region"),
-     ("AuthorizationHeaderMalformed", "region")],
-)  # fmt: skip
-def test_a_code_that_speaks_of_an_option_names_it(
-    swift_place: SwiftPlace, proxy: FaultProxy, code: str, option: str
-) -> None:
-    proxy.on(s3_error(400, code), **PERMISSIONS["s3:PutObject"], times=3)
-    error = complaint(swift_place)
-    assert (error.option, code in str(error)) == (option, True)
+CODES = {
+    "ExpiredToken": "session_token",
+    "InvalidStorageClass": "storage_class",
+    "KMS.NotFoundException": "kms_key_id",
+    "InvalidTag": "tags",
+    "PermanentRedirect": "region",
+    "AuthorizationHeaderMalformed": "region",
+}
+
+
+def test_a_code_that_is_about_an_option_names_it(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    for code, option in CODES.items():
+        proxy.heal()
+        proxy.on(s3_error(400, code), **PUT, times=3)
+        error = complaint(swift_place)
+        assert (error.option, code in str(error)) == (option, True)
 
 
 def test_tags_that_the_server_does_not_know_are_named(swift_place: SwiftPlace) -> None:
@@ -123,20 +112,17 @@ def test_tags_that_the_server_does_not_know_are_named(swift_place: SwiftPlace) -
 
 
 def test_a_server_that_does_not_list_uploads_is_good_enough(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
-    proxy.on(s3_error(501, "NotImplemented"), method="GET", query="^uploads", times=None)
+    proxy.on(s3_error(501, "NotImplemented"), **LIST_UPLOADS, times=None)
     swift_place.driver().check()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(500, errors.StoreUnavailable), (507, errors.StoreFull)])
-def test_a_server_that_fails_is_not_misconfigured(
-    swift_place: SwiftPlace, proxy: FaultProxy, status: int, kind: type[errors.StoreError]
-) -> None:
-    proxy.on(s3_error(status, "InternalError"), method="PUT", times=None)
-    with pytest.raises(kind):
-        swift_place.driver().check()
-
-
-def test_a_clock_that_is_off_is_told(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+def test_a_server_that_fails_is_not_misconfigured(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    for status, kind in ((500, errors.StoreUnavailable), (507, errors.StoreFull)):
+        proxy.heal()
+        proxy.on(s3_error(status, "InternalError"), method="PUT", times=None)
+        with pytest.raises(kind):
+            swift_place.driver().check()
+    proxy.heal()
     proxy.on(s3_error(403, "RequestTimeTooSkewed"), times=None)
     with pytest.raises(errors.StoreUnavailable, match="RequestTimeTooSkewed") as caught:
         swift_place.driver().check()
@@ -156,9 +142,9 @@ def test_an_error_tells_the_servers_number_of_the_request(swift_place: SwiftPlac
     assert "(status 403, request tx" in (caught.value.detail or "")
 
 
-@pytest.mark.parametrize("option", ["ca_bundle", "client_cert"])
-def test_a_file_that_cannot_be_read_is_named(place: Place, tmp_path: Path, option: str) -> None:
-    assert complaint(place, **{option: str(tmp_path / "missing.pem")}).option == option
+def test_a_file_that_cannot_be_read_is_named(moto_place: MotoPlace, tmp_path: Path) -> None:
+    for option in ("ca_bundle", "client_cert"):
+        assert complaint(moto_place, **{option: str(tmp_path / "missing.pem")}).option == option
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

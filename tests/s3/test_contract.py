@@ -1,14 +1,21 @@
-"""The S3 driver keeps the contract on every server, whichever way it confirms what it stored."""
+"""The S3 driver keeps the contract, whichever way the server confirms what it stored."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 
 from imgstore.drivers.s3 import S3Driver
-from imgstore.testing import DriverContract, Subject
-from tests.s3.places import Place
+from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing.aborting import AbortLaws
+from imgstore.testing.failures import FailureLaws
+from imgstore.testing.reading import ReadingLaws
+from imgstore.testing.traces import TraceLaws
+from imgstore.testing.visibility import VisibilityLaws
+from imgstore.testing.writing import WritingLaws
+from tests.s3.places import MotoPlace, Place
 
 
 class S3Subject(Subject):
@@ -35,5 +42,14 @@ class S3Subject(Subject):
 
 class TestS3(DriverContract):
     @pytest.fixture
-    def subject(self, place: Place) -> Subject:
-        return S3Subject(place)
+    def subject(self, first_place: Place) -> Subject:
+        return S3Subject(first_place)
+
+
+class TestS3OnMoto(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, TraceLaws, FailureLaws):
+    """The laws that rest on what a server answers; the others are the driver's own."""
+
+    @pytest.fixture
+    def bench(self, moto_place: MotoPlace) -> Iterator[Bench]:
+        with working_bench(S3Subject(moto_place)) as bench:
+            yield bench

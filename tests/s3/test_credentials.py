@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgstore import errors
-from imgstore.drivers.s3 import S3Driver
 from imgstore.testing.bench import captured_log, texts
 from tests.s3.places import SwiftPlace
-from tests.s3.support import KEY, body, get, put
+from tests.s3.support import KEY, LARGE, PART, get
 from tests.support.faults import FaultProxy, s3_error
 
-pytestmark = pytest.mark.usefixtures("no_pauses")
-
-PART = 64 * 1024
-LARGE = body(PART * 3)
 NO_KEYS: dict[str, Any] = {"access_key": None, "secret_key": None}
 
 
@@ -37,29 +33,26 @@ def write_profile(tmp_path: Path, name: str, access_key: str, secret_key: str) -
     (tmp_path / "credentials").write_text(text)
 
 
-def test_keys_of_the_environment_serve(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_a_profile_or_of_the_environment_serve(
+    swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for profile in ("default", "images"):
+        write_profile(tmp_path, profile, swift_place.access_key, swift_place.secret_key)
+        swift_place.driver(**NO_KEYS, profile=None if profile == "default" else profile).check()
+    (tmp_path / "credentials").unlink()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
     swift_place.driver(**NO_KEYS).check()
 
 
-@pytest.mark.parametrize("profile", ["default", "images"])
-def test_keys_of_a_profile_serve(swift_place: SwiftPlace, tmp_path: Path, profile: str) -> None:
-    write_profile(tmp_path, profile, swift_place.access_key, swift_place.secret_key)
-    swift_place.driver(**NO_KEYS, profile=None if profile == "default" else profile).check()
-
-
-def test_no_keys_anywhere_are_told_as_that(swift_place: SwiftPlace) -> None:
+def test_missing_keys_and_a_missing_profile_are_named(swift_place: SwiftPlace) -> None:
     driver = swift_place.driver(**NO_KEYS)
     with pytest.raises(errors.ConfigurationError, match="No keys were found") as caught:
         driver.check()
     assert caught.value.option == "access_key"
     with pytest.raises(errors.StoreUnavailable, match="NoCredentialsError") as unavailable:
-        put(driver, b"x")
+        swift_place.put(driver, b"x")
     assert "boto3 found no keys" in (unavailable.value.detail or "")
-
-
-def test_a_profile_that_is_not_there_is_named(swift_place: SwiftPlace) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         swift_place.driver(**NO_KEYS, profile="missing").check()
     assert caught.value.option == "profile"
@@ -75,10 +68,9 @@ def test_keys_that_expire_in_the_middle_of_an_upload_are_renewed(
         proxy.wait_until(1, method="PUT", query="partNumber=1")
         proxy.on(s3_error(400, "ExpiredToken"), method="PUT", query="partNumber=2")
         writer.write(LARGE[PART:])
-        writer.commit()
+        swift_place.kept.add(writer.commit().key)
     assert get(driver) == LARGE
     assert [seen.status for seen in proxy.seen(method="PUT", query="partNumber=2")] == [400, 200]
-    swift_place.kept.add(KEY)
 
 
 def test_renewed_keys_are_the_ones_that_are_there_now(
@@ -90,8 +82,7 @@ def test_renewed_keys_are_the_ones_that_are_there_now(
         driver.open_reader(KEY)
     write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
     proxy.on(s3_error(400, "ExpiredToken"))
-    put(driver, b"x")
-    swift_place.kept.add(KEY)
+    swift_place.put(driver, b"x")
 
 
 def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(
@@ -99,7 +90,7 @@ def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(
 ) -> None:
     proxy.on(s3_error(400, "ExpiredToken"), times=None)
     with pytest.raises(errors.StoreUnavailable) as caught:
-        put(swift_place.driver(), b"x")
+        swift_place.put(swift_place.driver(), b"x")
     assert "session_token" in (caught.value.detail or "")
     assert proxy.count(method="PUT") == 1
 
@@ -109,9 +100,9 @@ SECRETS = {"access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMIK7MDENG", "s
 
 def test_no_key_is_in_any_text(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
     with captured_log() as log:
-        driver = swift_place.driver(**SECRETS)
-        shown = [repr(driver), repr(driver._settings), repr(vars(driver)), driver.url(KEY)]
-        for action in (driver.check, lambda: put(driver, b"x"), lambda: put(driver, LARGE), lambda: get(driver)):
+        driver, put = swift_place.driver(**SECRETS), swift_place.put
+        shown = [repr(driver), repr(vars(driver)), driver.url(KEY)]
+        for action in (driver.check, partial(put, driver, b"x"), partial(put, driver, LARGE), partial(get, driver)):
             with pytest.raises(errors.ImgstoreError) as caught:
                 action()
             shown += texts(caught.value)
@@ -122,22 +113,8 @@ def test_no_key_is_in_any_text(swift_place: SwiftPlace, proxy: FaultProxy) -> No
 
 def test_the_log_of_boto3_stays_as_it_was_set(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = logging.getLogger("botocore")
-    for before, after in (
-        (logging.NOTSET, logging.INFO),
-        (logging.DEBUG, logging.DEBUG),
-        (logging.ERROR, logging.ERROR),
-    ):
+    levels = {logging.NOTSET: logging.INFO, logging.DEBUG: logging.DEBUG, logging.ERROR: logging.ERROR}
+    for before, after in levels.items():
         monkeypatch.setattr(logger, "level", before)
-        put(swift_place.driver(), b"x", f"{KEY}.{before}")
+        swift_place.put(swift_place.driver(), b"x", f"{KEY}.{before}")
         assert logger.level == after
-        swift_place.kept.add(f"{KEY}.{before}")
-
-
-def test_a_temporary_url_needs_no_key_and_names_no_secret(swift_place: SwiftPlace) -> None:
-    driver = swift_place.driver()
-    url = driver.temporary_url(KEY, seconds=60)
-    assert swift_place.secret_key not in url
-
-
-def test_construction_asks_nobody(tmp_path: Path) -> None:
-    S3Driver(bucket="images", profile="missing", ca_bundle=str(tmp_path / "missing"))

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from imgstore import config
-from imgstore.drivers.s3 import S3Driver, check, options
+from imgstore.drivers.s3 import S3Driver, check
+from imgstore.drivers.s3.options import S3Options
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "doc" / "s3.md").read_text()
@@ -28,7 +29,7 @@ def test_the_example_makes_a_store(tmp_path: Path) -> None:
 
 
 def test_every_option_is_explained() -> None:
-    assert [option.name for option in options.OPTIONS if f"`{option.name}`" not in TEXT] == []
+    assert [option.name for option in S3Driver.OPTIONS if f"`{option.name}`" not in TEXT] == []
 
 
 def test_the_policy_has_every_permission_that_a_check_may_name() -> None:
@@ -41,8 +42,8 @@ def test_the_policy_has_every_permission_that_a_check_may_name() -> None:
 
 
 def test_the_figures_are_the_defaults() -> None:
-    settings = S3Driver(bucket="images")._settings
-    memory = settings.multipart_threshold + (settings.concurrency + 1) * settings.part_size
+    options = S3Options(bucket="images")
+    memory = options.threshold + (options.concurrency + 1) * options.part_size
     assert f"{memory // 1024**2} MiB as it is by default" in TEXT
-    assert f"{settings.max_parts * settings.part_size // 1024**3} GiB by default" in TEXT
+    assert f"{options.max_parts * options.part_size // 1024**3} GiB by default" in TEXT
     json.loads(blocks("json")[1])

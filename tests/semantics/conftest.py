@@ -28,11 +28,24 @@ SEVERAL_QUOTA = 2 * LIMIT
 KINDS = ("filesystem", "s3")
 
 
-@pytest.fixture(scope="session", params=KINDS)
-def new_storage(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> StorageFactory:
-    """Everything is tried with stores of each kind."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test runs on the filesystem; with `each_storage` on each kind of storage."""
+    if "new_storage" in metafunc.fixturenames:
+        kinds = KINDS if "each_storage" in metafunc.fixturenames else KINDS[:1]
+        metafunc.parametrize("new_storage", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture
+def each_storage() -> None:
+    """For the laws that a store has a part in; what is refused before a store is touched needs one kind only."""
+
+
+@pytest.fixture(scope="session")
+def new_storage(request: pytest.FixtureRequest) -> StorageFactory:
+    """Of the kind that is the parameter."""
     if request.param == "filesystem":
         return DirectoryStorage.opened
+    swift_with: SwiftFactory = request.getfixturevalue("swift_with")
     return lambda root: BucketStorage.opened(swift_with(SWIFT))
 
 
@@ -41,10 +54,11 @@ def new_house(tmp_path_factory: pytest.TempPathFactory, new_storage: StorageFact
     """Serves inside."""
 
     @contextlib.contextmanager
-    def made(*, settings: UploadSettings, project_quota: int | None = None) -> Iterator[House]:
+    def made(*, project_quota: int | None = None, **settings: object) -> Iterator[House]:
         root = tmp_path_factory.mktemp("house")
         with new_storage(root) as storage:
-            house = House(root, storage, settings=settings, project_quota=project_quota)
+            given = UploadSettings(**settings)  # type: ignore[arg-type]  # by name from the fixtures below
+            house = House(root, storage, settings=given, project_quota=project_quota)
             with house.serving():
                 yield house
 
@@ -54,37 +68,28 @@ def new_house(tmp_path_factory: pytest.TempPathFactory, new_storage: StorageFact
 @pytest.fixture(scope="session")
 def house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most LIMIT bytes."""
-    with new_house(settings=UploadSettings(max_image_size=LIMIT)) as made:
+    with new_house(max_image_size=LIMIT) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def small_house(new_house: NewHouse) -> Iterator[House]:
     """Images of at most SMALL_LIMIT bytes, SMALL_QUOTA bytes a project."""
-    with new_house(settings=UploadSettings(max_image_size=SMALL_LIMIT), project_quota=SMALL_QUOTA) as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def house_without_md5(new_house: NewHouse) -> Iterator[House]:
-    """Computes no checksum."""
-    with new_house(settings=UploadSettings(checksum=False)) as made:
+    with new_house(max_image_size=SMALL_LIMIT, project_quota=SMALL_QUOTA) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def all_house(new_house: NewHouse) -> Iterator[House]:
     """An upload may go to several stores, and all must take it; SEVERAL_QUOTA bytes a project."""
-    settings = UploadSettings(max_image_size=LIMIT, several_stores=ALL)
-    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
+    with new_house(max_image_size=LIMIT, several_stores=ALL, project_quota=SEVERAL_QUOTA) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def any_house(new_house: NewHouse) -> Iterator[House]:
     """The same, and one store is enough."""
-    settings = UploadSettings(max_image_size=LIMIT, several_stores=ANY)
-    with new_house(settings=settings, project_quota=SEVERAL_QUOTA) as made:
+    with new_house(max_image_size=LIMIT, several_stores=ANY, project_quota=SEVERAL_QUOTA) as made:
         yield made
 
 
@@ -118,9 +123,3 @@ def all_tenant(all_house: House) -> Iterator[Tenant]:
 def any_tenant(any_house: House) -> Iterator[Tenant]:
     """The same where one of them is enough."""
     yield from _tenant(any_house)
-
-
-@pytest.fixture
-def tenant_without_md5(house_without_md5: House) -> Iterator[Tenant]:
-    """The same where images have no checksum."""
-    yield from _tenant(house_without_md5)

@@ -18,7 +18,6 @@ import pytest
 
 from imgstore.driver import StoreDriver, check_key
 from imgstore.errors import InvalidKey
-from imgstore.model import Location
 from imgstore.service.assembly import Service
 from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, opened
@@ -30,6 +29,7 @@ from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
 from tests.support.service import UNRECOVERED, UNWATCHED
 
+JSON = "application/json"
 OCTETS = ("Content-Type", "application/octet-stream")
 CHUNKED = ("Transfer-Encoding", "chunked")
 WAIT_FOR_100 = ("Expect", "100-continue")
@@ -121,19 +121,10 @@ class House:
 
     def set_status(self, image_id: str, status: str) -> None:
         """Behind the service's back: what this service has no call for."""
-        self._change("UPDATE images SET status = ? WHERE id = ?", status, image_id)
-
-    def add_location(self, image_id: str, location: Location) -> None:
-        """Behind the service's back: as a copy of the image's data to another store leaves it."""
-        self._change(
-            "INSERT INTO image_locations (image_id, store, key, url, state) VALUES (?, ?, ?, ?, 'live')",
-            image_id, location.store, location.key, location.url,
-        )  # fmt: skip
-
-    def _change(self, statement: str, *values: str) -> None:
         database = sqlite3.connect(self._root / "catalog.sqlite", timeout=PATIENCE)
         with contextlib.closing(database), database:
-            assert database.execute(statement, values).rowcount == 1
+            changed = database.execute("UPDATE images SET status = ? WHERE id = ?", (status, image_id))
+            assert changed.rowcount == 1
 
 
 def _is_key(name: str) -> bool:
@@ -182,28 +173,26 @@ class Tenant:
         """A new connection."""
         return Wire(self.house.address, receive_buffer=receive_buffer)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *headers: tuple[str, str],
-        body: Iterable[bytes] = (),
-        receive_buffer: int | None = None,
-    ) -> Answer:
+    def ask(self, method: str, path: str, *headers: tuple[str, str], body: Iterable[bytes] = ()) -> Answer:
         """One request on a connection of its own; errors are asked for in JSON."""
-        with self.wire(receive_buffer=receive_buffer) as wire:
+        with self.wire() as wire:
             wire.head(method, path, self._with_defaults(headers))
             wire.send_while_taken(body)
             return wire.answer()
 
-    def create(self, *, image_id: str | None = None, **attributes: str | None) -> str:
+    def ask_with(self, method: str, path: str, value: object, *headers: tuple[str, str], kind: str = JSON) -> Answer:
+        """One request with a JSON value."""
+        body = json.dumps(value).encode()
+        given = [("Content-Type", kind), ("Content-Length", str(len(body))), *headers]
+        return self.ask(method, path, *given, body=[body])
+
+    def create(self, **attributes: str | None) -> str:
         """A new queued image's identifier; raw and bare unless told otherwise."""
-        image_id = image_id or str(uuid.uuid4())
-        made = {"id": image_id, "disk_format": "raw", "container_format": "bare"} | attributes
-        body = json.dumps({name: value for name, value in made.items() if value is not None}).encode()
-        length = ("Content-Length", str(len(body)))
-        answer = self.ask("POST", "/v2/images", ("Content-Type", "application/json"), length, body=[body])
+        made = {"disk_format": "raw", "container_format": "bare"} | attributes
+        given = {name: value for name, value in made.items() if value is not None}
+        answer = self.ask_with("POST", "/v2/images", given)
         assert answer.status == 201, answer
+        image_id: str = answer.json["id"]
         return image_id
 
     def show(self, image_id: str) -> dict[str, object]:
@@ -248,9 +237,7 @@ class Tenant:
 
     def post_import(self, image_id: str, body: object, *headers: tuple[str, str]) -> Answer:
         """An import of whatever kind."""
-        sent = json.dumps(body).encode()
-        given = [("Content-Type", "application/json"), ("Content-Length", str(len(sent))), *headers]
-        return self.ask("POST", f"/v2/images/{image_id}/import", *given, body=[sent])
+        return self.ask_with("POST", f"/v2/images/{image_id}/import", body, *headers)
 
     def copied(self, image_id: str) -> dict[str, object]:
         """The image, when no copy of it is under way any more; as clients find out."""
@@ -283,6 +270,18 @@ class Tenant:
         assert self.objects(image_id) == {}
         assert self.house.leftovers() == set()
         assert self.quota == (used, 0)
+
+    def assert_stored(self, image_id: str, content: bytes, *stores: str) -> None:
+        """The image is active, and the same in each of the stores; counted so often; nothing else is there."""
+        shown = self.show(image_id)
+        assert (shown["status"], shown["stores"], shown["size"]) == ("active", ",".join(stores), len(content))
+        held = self.objects(image_id)
+        assert sorted(name.partition("/")[0] for name in held) == sorted(stores)
+        assert set(held.values()) == {content}
+        assert self.quota == (len(content) * len(stores), 0)
+        assert self.house.leftovers() == set()
+        for store in stores:
+            assert self.get(image_id, query=f"?prefer={store}").body == content
 
     def assert_refused_without_trace(self, image_id: str, *, retry: bytes = b"good data", used: int = 0) -> None:
         """Nothing is left of a refused upload, and a retry of the same image with good data succeeds."""

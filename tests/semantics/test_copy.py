@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
 
 import pytest
 
 from imgstore.model import MIB
 from tests.semantics.conftest import SMALL_QUOTA
 from tests.semantics.house import CHUNKED, House, Tenant
-from tests.semantics.test_upload_store_failures import ROWS
+from tests.semantics.test_upload_store_failures import DOWN, POINTS, ROWS
 from tests.semantics.wire import LAST_CHUNK, chunk
 
-CONTENT = bytes(range(256)) * (3 * MIB // 256)
+CONTENT = bytes(range(256)) * (2 * MIB // 256)
 METHOD = {"name": "copy-image"}
+each_storage = pytest.mark.usefixtures("each_storage")
 
 
 def to(store: str) -> tuple[str, str]:
@@ -23,18 +23,12 @@ def to(store: str) -> tuple[str, str]:
 
 
 def assert_in(tenant: Tenant, image_id: str, content: bytes, *stores: str, failed: str = "") -> None:
-    """The image is active, and the same in each of the stores; counted so often; no copy is under way."""
-    shown = tenant.copied(image_id)
-    assert (shown["status"], shown["stores"], shown["os_glance_failed_import"]) == ("active", ",".join(stores), failed)
-    held = tenant.objects(image_id)
-    assert sorted(name.partition("/")[0] for name in held) == sorted(stores)
-    assert set(held.values()) == {content}
-    assert tenant.quota == (len(content) * len(stores), 0)
-    assert tenant.house.leftovers() == set()
-    for store in stores:
-        assert tenant.get(image_id, query=f"?prefer={store}").body == content
+    """No copy is under way; those to the stores in `failed` failed; the image is in the others, and counted."""
+    assert tenant.copied(image_id)["os_glance_failed_import"] == failed
+    tenant.assert_stored(image_id, content, *stores)
 
 
+@each_storage
 def test_the_image_is_then_in_the_other_store_too(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT)
     before = tenant.show(image_id)
@@ -52,10 +46,10 @@ def test_the_image_is_then_in_the_other_store_too(tenant: Tenant) -> None:
     assert tenant.quota == (0, 0)
 
 
-@pytest.mark.parametrize("must", [True, False])
-def test_several_stores_at_once(tenant: Tenant, must: bool) -> None:
+@each_storage
+def test_several_stores_at_once(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT)
-    assert tenant.copy(image_id, stores=["faulty", "slow"], all_stores_must_succeed=must).status == 202
+    assert tenant.copy(image_id, stores=["faulty", "slow"], all_stores_must_succeed=True).status == 202
     assert_in(tenant, image_id, CONTENT, "fast", "faulty", "slow")
 
 
@@ -69,12 +63,12 @@ def test_all_stores_are_those_that_can_take_it_and_have_it_not(tenant: Tenant) -
 
 def test_store_in_the_header_or_the_default_one(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT, to("faulty"))
-    assert tenant.copy(image_id, to("slow")).status == 202
-    assert_in(tenant, image_id, CONTENT, "faulty", "slow")
-    assert tenant.copy(image_id).status == 202
-    assert_in(tenant, image_id, CONTENT, "faulty", "slow", "fast")
+    for headers, stores in (([to("slow")], ("faulty", "slow")), ([], ("faulty", "slow", "fast"))):
+        assert tenant.copy(image_id, *headers).status == 202
+        assert_in(tenant, image_id, CONTENT, *stores)
 
 
+@each_storage
 def test_empty_image(tenant: Tenant) -> None:
     image_id = tenant.active(b"")
     assert tenant.copy(image_id, stores=["slow"]).status == 202
@@ -92,14 +86,17 @@ def test_copy_is_deleted_from_its_store_and_made_again(tenant: Tenant) -> None:
 
 def test_service_tells_that_images_can_be_copied(tenant: Tenant) -> None:
     assert tenant.ask("GET", "/v2/info/import").json["import-methods"]["value"] == ["copy-image"]
-    body = b"{}"
-    answer = tenant.ask(
-        "POST", "/v2/images", ("Content-Length", "2"), ("Content-Type", "application/json"), body=[body]
-    )
+    answer = tenant.ask_with("POST", "/v2/images", {})
     assert answer.headers["openstack-image-import-methods"] == "copy-image"
 
 
 # Progress
+
+
+def replace(tenant: Tenant, image_id: str, attribute: str, value: str) -> int:
+    """The status of a PATCH."""
+    patch, kind = [{"op": "replace", "path": f"/{attribute}", "value": value}], "openstack-images-v2.1-json-patch"
+    return tenant.ask_with("PATCH", f"/v2/images/{image_id}", patch, kind=f"application/{kind}").status
 
 
 def test_progress_is_told_while_the_image_is_read_as_ever(tenant: Tenant, house: House) -> None:
@@ -117,10 +114,7 @@ def test_progress_is_told_while_the_image_is_read_as_ever(tenant: Tenant, house:
         assert set(tenant.objects(image_id)) == {f"fast/{image_id}"}
         conflict = tenant.copy(image_id, stores=["slow"])
         assert (conflict.status, "being copied already" in conflict.message) == (409, True)
-        patch = b'[{"op": "replace", "path": "/name", "value": "renamed"}]'
-        kind = ("Content-Type", "application/openstack-images-v2.1-json-patch")
-        length = ("Content-Length", str(len(patch)))
-        assert tenant.ask("PATCH", f"/v2/images/{image_id}", kind, length, body=[patch]).status == 200
+        assert replace(tenant, image_id, "name", "renamed") == 200
     assert_in(tenant, image_id, CONTENT, "fast", "faulty", "slow")
     assert tenant.show(image_id)["name"] == "renamed"
 
@@ -143,10 +137,7 @@ def test_what_is_told_is_not_the_clients_to_set(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT)
     assert tenant.copy(image_id, stores=["slow"]).status == 202
     tenant.copied(image_id)
-    patch = b'[{"op": "replace", "path": "/os_glance_failed_import", "value": "x"}]'
-    kind = ("Content-Type", "application/openstack-images-v2.1-json-patch")
-    answer = tenant.ask("PATCH", f"/v2/images/{image_id}", kind, ("Content-Length", str(len(patch))), body=[patch])
-    assert answer.status == 403
+    assert replace(tenant, image_id, "os_glance_failed_import", "x") == 403
 
 
 # Refusals
@@ -163,11 +154,7 @@ BAD: dict[str, tuple[object, int, str]] = {
     "stores empty": ({"method": METHOD, "stores": []}, 400, "stores"),
     "stores of numbers": ({"method": METHOD, "stores": [1]}, 400, "stores"),
     "flag not a flag": ({"method": METHOD, "all_stores": "yes"}, 400, "all_stores"),
-    "other flag not a flag": (
-        {"method": METHOD, "stores": ["slow"], "all_stores_must_succeed": 1},
-        400,
-        "must_succeed",
-    ),
+    "other flag not a flag": ({"method": METHOD, "all_stores_must_succeed": 1}, 400, "must_succeed"),
     "stores and all stores": ({"method": METHOD, "stores": ["slow"], "all_stores": True}, 400, "all_stores"),
     "a store twice": ({"method": METHOD, "stores": ["slow", "slow"]}, 400, "'slow' is named twice"),
     "unknown store": ({"method": METHOD, "stores": ["slow", "nope"]}, 409, "'nope'"),
@@ -176,20 +163,22 @@ BAD: dict[str, tuple[object, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "status", "said"), BAD.values(), ids=BAD)
-def test_request_that_cannot_be_is_refused(tenant: Tenant, body: object, status: int, said: str) -> None:
-    image_id = tenant.active(CONTENT)
-    answer = tenant.post_import(image_id, body)
-    assert (answer.status, said in answer.message) == (status, True), answer.message
-    assert "os_glance_failed_import" not in tenant.show(image_id)
+def test_request_that_cannot_be_is_refused(tenant: Tenant, subtests: pytest.Subtests) -> None:
+    image_id = tenant.active(b"data")
+    for name, (body, status, said) in BAD.items():
+        with subtests.test(name):
+            answer = tenant.post_import(image_id, body)
+            assert (answer.status, said in answer.message) == (status, True), answer.message
+            assert "os_glance_failed_import" not in tenant.show(image_id)
     assert tenant.copy(image_id, stores=["slow"]).status == 202
-    assert_in(tenant, image_id, CONTENT, "fast", "slow")
+    assert_in(tenant, image_id, b"data", "fast", "slow")
 
 
-@pytest.mark.parametrize("members", [{"stores": ["faulty"]}, {"stores": ["slow", "faulty"]}, {"all_stores": True}])
-def test_store_in_the_header_that_is_not_the_bodys_is_refused(tenant: Tenant, members: Mapping[str, object]) -> None:
+def test_store_in_the_header_that_is_not_the_bodys_is_refused(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT)
-    assert tenant.copy(image_id, to("slow"), **members).status == 400
+    rows: list[dict[str, object]] = [{"stores": ["faulty"]}, {"stores": ["slow", "faulty"]}, {"all_stores": True}]
+    for members in rows:
+        assert tenant.copy(image_id, to("slow"), **members).status == 400
     assert tenant.copy(image_id, to("nope")).status == 409
     assert tenant.copy(image_id, to("slow"), stores=["slow"]).status == 202, "as openstacksdk sends it"
     assert_in(tenant, image_id, CONTENT, "fast", "slow")
@@ -221,7 +210,7 @@ def test_images_that_are_not_active(tenant: Tenant, house: House) -> None:
     assert_in(tenant, queued, b"data", "fast", "slow")
 
 
-def test_law_4_over_the_quota_is_refused_at_once(small_tenant: Tenant) -> None:
+def test_held_over_the_quota_is_refused_at_once(small_tenant: Tenant) -> None:
     size = SMALL_QUOTA // 2
     image_id = small_tenant.active(bytes(size))
     more = small_tenant.active(b"x")
@@ -235,35 +224,40 @@ def test_law_4_over_the_quota_is_refused_at_once(small_tenant: Tenant) -> None:
 
 # Failures
 
-points = pytest.mark.parametrize("point", ["open for writing", "write", "commit"])
-rows = pytest.mark.parametrize("failure", [failure for failure, _ in ROWS.values()], ids=list(ROWS))
 
-
-@rows
-@points
-def test_law_3_a_store_that_fails_undoes_the_copy(tenant: Tenant, house: House, failure: Exception, point: str) -> None:
-    image_id = tenant.active(CONTENT)
+def assert_copy_fails(house: House, point: str, failure: Exception) -> None:
+    """A store that fails at this point undoes the copies, or is left out of them; then the copy can be made."""
+    tenant = Tenant(house)
+    undone, left_out = tenant.active(CONTENT), tenant.active(CONTENT)
+    stores: dict[str, object] = {"stores": ["slow", "faulty"]}
     with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
-        assert tenant.copy(image_id, stores=["slow", "faulty"]).status == 202
-        tenant.copied(image_id)
-    assert_in(tenant, image_id, CONTENT, "fast", failed="slow,faulty")
-    assert tenant.copy(image_id, stores=["slow", "faulty"]).status == 202
-    assert_in(tenant, image_id, CONTENT, "fast", "slow", "faulty")
-
-
-@rows
-@points
-def test_law_3_or_is_left_out_of_it(tenant: Tenant, house: House, failure: Exception, point: str) -> None:
-    image_id = tenant.active(CONTENT)
-    with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
-        assert tenant.copy(image_id, stores=["slow", "faulty"], all_stores_must_succeed=False).status == 202
-        tenant.copied(image_id)
-    assert_in(tenant, image_id, CONTENT, "fast", "slow", failed="faulty")
-    (removal,) = house.service.catalog.removals(image_id)
+        assert tenant.copy(undone, **stores).status == 202
+        assert tenant.copied(undone)["os_glance_failed_import"] == "slow,faulty"
+        assert tenant.copy(left_out, **stores, all_stores_must_succeed=False).status == 202
+        assert tenant.copied(left_out)["os_glance_failed_import"] == "faulty"
+    assert set(tenant.objects(undone)) == {f"fast/{undone}"}
+    (removal,) = house.service.catalog.removals(left_out)
     assert removal.store == "faulty"
+    tenant.delete(undone)
+    assert_in(tenant, left_out, CONTENT, "fast", "slow", failed="faulty")
+    assert tenant.copy(left_out, stores=["faulty"]).status == 202
+    assert_in(tenant, left_out, CONTENT, "fast", "slow", "faulty")
 
 
-def test_law_9_source_that_is_down_is_followed_by_the_next_location(tenant: Tenant, house: House) -> None:
+def test_undone_whatever_fails(house: House, subtests: pytest.Subtests) -> None:
+    for name, (failure, _) in ROWS.items():
+        with subtests.test(name):
+            assert_copy_fails(house, "write", failure)
+
+
+@each_storage
+@pytest.mark.parametrize("point", POINTS)
+def test_undone_wherever_a_store_fails(tenant: Tenant, house: House, point: str) -> None:
+    assert_copy_fails(house, point, DOWN[0])
+
+
+@each_storage
+def test_source_that_is_down_is_followed_by_the_next_location(tenant: Tenant, house: House) -> None:
     image_id = tenant.active(CONTENT, to("faulty"))
     assert tenant.copy(image_id, stores=["slow"]).status == 202
     assert_in(tenant, image_id, CONTENT, "faulty", "slow")
@@ -273,7 +267,8 @@ def test_law_9_source_that_is_down_is_followed_by_the_next_location(tenant: Tena
     assert_in(tenant, image_id, CONTENT, "faulty", "slow", "fast")
 
 
-def test_law_10_source_that_holds_other_bytes_is_not_copied(
+@each_storage
+def test_accounted_for_a_source_that_holds_other_bytes_is_not_copied(
     tenant: Tenant, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     image_id = tenant.active(CONTENT)
@@ -287,8 +282,9 @@ def test_law_10_source_that_holds_other_bytes_is_not_copied(
     assert hashlib.sha512(tenant.get(image_id).body).hexdigest() == tenant.show(image_id)["os_hash_value"]
 
 
+@each_storage
 @pytest.mark.parametrize("point", ["write", "commit"])
-def test_law_8_image_deleted_during_the_copy_leaves_nothing(tenant: Tenant, house: House, point: str) -> None:
+def test_image_deleted_during_the_copy_leaves_nothing(tenant: Tenant, house: House, point: str) -> None:
     image_id = tenant.active(CONTENT)
     with house.faulty.pausing(point) as pause:
         assert tenant.copy(image_id, stores=["faulty", "slow"]).status == 202
@@ -301,7 +297,7 @@ def test_law_8_image_deleted_during_the_copy_leaves_nothing(tenant: Tenant, hous
     assert house.service.catalog.removals(image_id) == []
 
 
-def test_law_8_image_deactivated_during_the_copy_stays_as_it_was(tenant: Tenant, house: House) -> None:
+def test_image_deactivated_during_the_copy_stays_as_it_was(tenant: Tenant, house: House) -> None:
     image_id = tenant.active(CONTENT)
     with house.faulty.pausing("write") as pause:
         assert tenant.copy(image_id, stores=["faulty"]).status == 202

@@ -54,48 +54,65 @@ def test_locations_have_keys_of_the_image_that_differ(tenant: Tenant, image_id: 
     assert set(tenant.objects(image_id)) == {f"faulty/{image_id}", f"slow/{image_id}.2"}
 
 
-def test_heaviest_store_first_and_preferred_ones_before_it(tenant: Tenant, image_id: str, slow: Openings) -> None:
+def test_prefer_is_the_order_of_stores_and_then_the_weight(
+    tenant: Tenant, house: House, image_id: str, slow: Openings
+) -> None:
+    for query, served in (
+        ("", slow.began), ("slow", slow.began), ("slow,faulty", slow.began), ("frozen", slow.began),
+        ("faulty", house.faulty.opened), ("faulty,slow", house.faulty.opened), ("frozen,faulty", house.faulty.opened),
+        ("x&prefer=faulty", house.faulty.opened), ("faulty%2C%20slow", house.faulty.opened),
+    ):  # fmt: skip
+        slow.began.clear()
+        house.faulty.opened.clear()
+        answer = tenant.get(image_id, query=f"?prefer={query}".replace("prefer=x&", "x=y&") if query else "")
+        assert (answer.status, answer.body) == (200, CONTENT)
+        assert len(slow.began) + len(house.faulty.opened) == len(served) == 1, query
+
+
+def test_store_that_is_down_before_the_body(tenant: Tenant, house: House, image_id: str) -> None:
+    for query in ("", PREFER):
+        for method in ("GET", "HEAD"):
+            down = house.faulty.failing("open for reading", TimeoutError())
+            with down if query else house.without_place("slow"):
+                answer = tenant.get(image_id, query=query, method=method)
+            assert (answer.status, answer.body) == (200, CONTENT if method == "GET" else b"")
+            assert answer.headers["content-length"] == str(SIZE)
+
+
+def test_object_that_is_gone_while_another_location_is_down(tenant: Tenant, house: House, image_id: str) -> None:
+    house.stores.resolve("slow").driver.delete(f"{image_id}.2")
+    with house.faulty.failing("open for reading", TimeoutError()):
+        answer = tenant.get(image_id)
+    assert (answer.status, "retry-after" in answer.headers) == (503, True)
     assert tenant.get(image_id).body == CONTENT
-    assert slow.began == [0], "slow has the higher weight"
-    assert tenant.get(image_id, query=PREFER).body == CONTENT
-    assert slow.began == [0]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_store_that_is_down_before_the_body(tenant: Tenant, house: House, image_id: str, method: str) -> None:
-    down = house.faulty.failing("open for reading", TimeoutError())
-    for query, broken in (("", house.without_place("slow")), (PREFER, down)):
-        with broken:
-            answer = tenant.get(image_id, query=query, method=method)
-        assert (answer.status, answer.body) == (200, CONTENT if method == "GET" else b"")
-        assert answer.headers["content-length"] == str(SIZE)
-
-
-@pytest.mark.parametrize("at", [0, PIECE, MIB, SIZE - PIECE])
+@pytest.mark.usefixtures("each_storage")
 def test_store_that_breaks_in_the_middle_is_followed_at_the_same_byte(
-    tenant: Tenant, house: House, image_id: str, slow: Openings, at: int
+    tenant: Tenant, house: House, image_id: str, slow: Openings
 ) -> None:
-    house.faulty.opened.clear()
-    with house.faulty.failing("read", ConnectionResetError(), after=at):
-        answer = tenant.get(image_id, query=PREFER)
-    assert (answer.status, answer.body) == (200, CONTENT)
-    assert house.faulty.opened == [(image_id, 0), *[(image_id, at)] * RESUMES], "the same object was tried first"
-    assert slow.began == [at]
-    assert answer.headers["etag"] == f'"{hashlib.sha512(answer.body).hexdigest()}"'
+    for at in (0, MIB, SIZE - PIECE):
+        slow.began.clear()
+        house.faulty.opened.clear()
+        with house.faulty.failing("read", ConnectionResetError(), after=at):
+            answer = tenant.get(image_id, query=PREFER)
+        assert (answer.status, answer.body) == (200, CONTENT)
+        assert house.faulty.opened == [(image_id, 0), *[(image_id, at)] * RESUMES], "the same object was tried first"
+        assert slow.began == [at]
+        assert answer.headers["etag"] == f'"{hashlib.sha512(answer.body).hexdigest()}"'
 
 
-@pytest.mark.parametrize(("first", "last"), [(100, SIZE - 100), (MIB - 1, MIB + 1)])
-def test_part_of_an_image_too(
-    tenant: Tenant, house: House, image_id: str, slow: Openings, first: int, last: int
-) -> None:
-    with house.faulty.failing("read", ConnectionResetError(), after=first + 1):
-        answer = tenant.get(image_id, ("Range", f"bytes={first}-{last}"), query=PREFER)
-    assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
-    assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
-    assert len(slow.began) == (last - first > PIECE), "one piece is read before the break"
+def test_part_of_an_image_too(tenant: Tenant, house: House, image_id: str, slow: Openings) -> None:
+    for first, last in ((100, SIZE - 100), (MIB - 1, MIB + 1)):
+        slow.began.clear()
+        with house.faulty.failing("read", ConnectionResetError(), after=first + 1):
+            answer = tenant.get(image_id, ("Range", f"bytes={first}-{last}"), query=PREFER)
+        assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
+        assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
+        assert len(slow.began) == (last - first > PIECE), "one piece is read before the break"
 
 
-def test_both_break_and_the_client_notices(tenant: Tenant, house: House, image_id: str) -> None:
+def test_never_short_the_client_notices_if_both_break(tenant: Tenant, house: House, image_id: str) -> None:
     with (
         house.without_place("slow"),
         house.faulty.failing("read", ConnectionResetError(), after=MIB),
@@ -106,7 +123,8 @@ def test_both_break_and_the_client_notices(tenant: Tenant, house: House, image_i
     assert tenant.get(image_id).body == CONTENT
 
 
-@pytest.mark.parametrize("other", [CONTENT[:-1], CONTENT + b"x", b""], ids=["shorter", "longer", "empty"])
+@pytest.mark.usefixtures("each_storage")
+@pytest.mark.parametrize("other", [CONTENT[:-1], CONTENT + b"x"], ids=["shorter", "longer"])
 def test_location_that_holds_another_size_is_no_continuation(
     tenant: Tenant, house: House, image_id: str, other: bytes
 ) -> None:

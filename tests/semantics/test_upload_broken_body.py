@@ -11,53 +11,66 @@ from tests.semantics.house import CHUNKED, OCTETS, House, Tenant, file_of
 from tests.semantics.wire import chunk
 
 TEN = ("Content-Length", "10")
+LARGE = (("Content-Length", str(4 * MIB)), bytes(3 * MIB))
 BEGUN: dict[str, tuple[tuple[str, str], bytes]] = {
     "length known": (TEN, b"01234"),
     "length known, no byte yet": (TEN, b""),
     "length known, one byte short": (TEN, b"012345678"),
-    "length known, large": (("Content-Length", str(4 * MIB)), bytes(3 * MIB)),
+    "length known, large": LARGE,
     "chunked, in a chunk": (CHUNKED, b"a\r\n01234"),
     "chunked, after a chunk": (CHUNKED, chunk(b"01234")),
     "chunked, in a size": (CHUNKED, chunk(b"01234") + b"a"),
     "chunked, in the last chunk": (CHUNKED, chunk(b"01234") + b"0\r\n"),
     "chunked, no byte yet": (CHUNKED, b""),
 }
-begun = pytest.mark.parametrize(("framing", "sent"), BEGUN.values(), ids=BEGUN)
+each_storage = pytest.mark.usefixtures("each_storage")
 
 
-@begun
-def test_client_half_closes_in_the_middle(tenant: Tenant, framing: tuple[str, str], sent: bytes) -> None:
+def assert_breaks_off(tenant: Tenant, framing: tuple[str, str], sent: bytes, end: str) -> None:
+    """A client that half-closes or resets its connection is answered, if it listens, and nothing is left."""
     image_id = tenant.create()
     with tenant.wire() as wire:
         tenant.begin(wire, image_id, framing)
         wire.send(sent)
-        wire.half_close()
-        answer = wire.answer()
-    assert (answer.status, answer.json["code"]) == (400, "body-broken")
+        if end == "reset":
+            wire.reset()
+            tenant.house.wait_until_ended(file_of(image_id))
+        else:
+            wire.half_close()
+            answer = wire.answer()
+            assert (answer.status, answer.json["code"]) == (400, "body-broken")
     tenant.assert_refused_without_trace(image_id)
 
 
-@pytest.mark.parametrize("case", ["length known", "chunked, in a chunk", "chunked, after a chunk"])
-def test_client_stalls_past_the_servers_limit(tenant: Tenant, case: str) -> None:
-    image_id, (framing, sent) = tenant.create(), BEGUN[case]
-    with tenant.wire() as wire:
-        tenant.begin(wire, image_id, framing)
-        tenant.house.lose_patience()
-        wire.send(sent)
-        answer = wire.answer()
-    assert (answer.status, answer.json["code"]) == (408, "body-stalled")
-    tenant.assert_refused_without_trace(image_id)
+ends = pytest.mark.parametrize("end", ["half-close", "reset"])
 
 
-@begun
-def test_client_resets(tenant: Tenant, framing: tuple[str, str], sent: bytes) -> None:
-    image_id = tenant.create()
-    with tenant.wire() as wire:
-        tenant.begin(wire, image_id, framing)
-        wire.send(sent)
-        wire.reset()
-    tenant.house.wait_until_ended(file_of(image_id))
-    tenant.assert_refused_without_trace(image_id)
+@ends
+def test_client_breaks_off_in_the_middle(house: House, subtests: pytest.Subtests, end: str) -> None:
+    for name, (framing, sent) in BEGUN.items():
+        with subtests.test(name):
+            assert_breaks_off(Tenant(house), framing, sent, end)
+
+
+@each_storage
+@ends
+def test_undone_in_any_store_when_the_client_breaks_off(tenant: Tenant, end: str) -> None:
+    assert_breaks_off(tenant, *LARGE, end)
+    assert_breaks_off(Tenant(tenant.house), CHUNKED, chunk(b"01234"), end)
+
+
+def test_client_stalls_past_the_servers_limit(house: House, subtests: pytest.Subtests) -> None:
+    for case in ("length known", "chunked, in a chunk", "chunked, after a chunk"):
+        tenant, (framing, sent) = Tenant(house), BEGUN[case]
+        image_id = tenant.create()
+        with subtests.test(case):
+            with tenant.wire() as wire:
+                tenant.begin(wire, image_id, framing)
+                house.lose_patience()
+                wire.send(sent)
+                answer = wire.answer()
+            assert (answer.status, answer.json["code"]) == (408, "body-stalled")
+            tenant.assert_refused_without_trace(image_id)
 
 
 MALFORMED = {
@@ -77,26 +90,30 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_malformed_chunked_encoding(tenant: Tenant, body: bytes) -> None:
+def test_malformed_chunked_encoding(house: House, subtests: pytest.Subtests) -> None:
+    for name, body in MALFORMED.items():
+        tenant = Tenant(house)
+        image_id = tenant.create()
+        with subtests.test(name):
+            with tenant.wire() as wire:
+                tenant.begin(wire, image_id, CHUNKED)
+                wire.send(body)
+                wire.half_close()
+                answer = wire.answer()
+            assert (answer.status, answer.json["code"]) == (400, "body-broken")
+            tenant.assert_refused_without_trace(image_id)
+
+
+def test_transfer_encoding_other_than_chunked(tenant: Tenant) -> None:
     image_id = tenant.create()
-    with tenant.wire() as wire:
-        tenant.begin(wire, image_id, CHUNKED)
-        wire.send(body)
-        wire.half_close()
-        answer = wire.answer()
-    assert (answer.status, answer.json["code"]) == (400, "body-broken")
+    for coding in ("gzip, chunked", "chunked, chunked", "identity", "x"):
+        answer = tenant.ask("PUT", file_of(image_id), OCTETS, ("Transfer-Encoding", coding), body=[chunk(b"x")])
+        assert answer.status in (400, 501), coding
+        tenant.assert_no_trace(image_id)
     tenant.assert_refused_without_trace(image_id)
 
 
-@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, chunked", "identity", "x"])
-def test_transfer_encoding_other_than_chunked(tenant: Tenant, coding: str) -> None:
-    image_id = tenant.create()
-    answer = tenant.ask("PUT", file_of(image_id), OCTETS, ("Transfer-Encoding", coding), body=[chunk(b"x")])
-    assert answer.status in (400, 501)
-    tenant.assert_refused_without_trace(image_id)
-
-
+@each_storage
 @pytest.mark.parametrize("framing", [TEN, CHUNKED])
 def test_image_deleted_during_the_upload(tenant: Tenant, framing: tuple[str, str]) -> None:
     image_id = tenant.create()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.inspection import headers as formats
-from tests.semantics.house import Tenant
+from tests.semantics.house import House, Tenant
 
 REFUSED: dict[str, tuple[str, str, bytes, str]] = {
     "qcow2 with no bytes": ("qcow2", "bare", b"", "empty"),
@@ -20,13 +20,23 @@ REFUSED: dict[str, tuple[str, str, bytes, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("disk_format", "container_format", "content", "said"), REFUSED.values(), ids=REFUSED)
-@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
-def test_refused_and_nothing_is_left(
-    tenant: Tenant, disk_format: str, container_format: str, content: bytes, said: str, chunked: bool
+def assert_refused(
+    tenant: Tenant, disk_format: str, container_format: str, content: bytes, said: str, *, chunked: bool
 ) -> None:
     image_id = tenant.create(disk_format=disk_format, container_format=container_format)
     answer = tenant.put_framed(image_id, content, chunked=chunked)
     assert (answer.status, answer.json["code"]) == (415, "content-refused")
     assert said in answer.message
     tenant.assert_refused_without_trace(image_id, retry=formats.GOOD[disk_format])
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
+def test_refused_and_undone(house: House, subtests: pytest.Subtests, chunked: bool) -> None:
+    for name, row in REFUSED.items():
+        with subtests.test(name):
+            assert_refused(Tenant(house), *row, chunked=chunked)
+
+
+@pytest.mark.usefixtures("each_storage")
+def test_undone_in_any_store(tenant: Tenant) -> None:
+    assert_refused(tenant, *REFUSED["qcow2 that is an ISO"], chunked=True)

@@ -1,4 +1,4 @@
-"""Law 2 over HTTP: n-1, n and n+1 bytes, however the size was declared and however the bytes are cut."""
+"""Exact over HTTP: n-1, n and n+1 bytes, however the size was declared and however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pytest
 
 from imgstore.model import MIB
 from tests.semantics.conftest import LIMIT, SMALL_LIMIT, SMALL_QUOTA
-from tests.semantics.house import CHUNKED, OCTETS, Tenant, file_of
+from tests.semantics.house import CHUNKED, OCTETS, House, Tenant, file_of
 from tests.semantics.wire import LAST_CHUNK, chunk
 
 N = SMALL_LIMIT
 CONTENT = bytes(i % 251 for i in range(N + 1))
+LENGTH, SIZE = ("Content-Length", str(N)), ("x-openstack-image-size", str(N))
 Cut = Callable[[bytes], list[bytes]]
 
 
@@ -28,85 +29,67 @@ cuts = pytest.mark.parametrize("cut", [whole, byte_by_byte])
 
 
 @cuts
-@pytest.mark.parametrize(("count", "stored"), [(N - 1, None), (N, N), (N + 1, N)])
-def test_declared_by_content_length(small_tenant: Tenant, cut: Cut, count: int, stored: int | None) -> None:
+def test_declared_by_content_length(small_house: House, cut: Cut) -> None:
     """A body that ends early is refused; bytes beyond are not the body's, and so not the image's."""
-    image_id = small_tenant.create()
-    with small_tenant.wire() as wire:
-        wire.head(
-            "PUT", file_of(image_id), [OCTETS, ("Content-Length", str(N)), ("X-Project-Id", small_tenant.project)]
-        )
-        wire.send_while_taken(cut(CONTENT[:count]))
-        if stored is None:
-            wire.half_close()
-        answer = wire.answer()
-    assert answer.status == (400 if stored is None else 204)
-    if stored is None:
-        small_tenant.assert_refused_without_trace(image_id)
-    else:
-        assert small_tenant.objects(image_id) == {f"fast/{image_id}": CONTENT[:stored]}
-        assert small_tenant.quota == (stored, 0)
+    for count in (N - 1, N, N + 1):
+        tenant = Tenant(small_house)
+        image_id = tenant.create()
+        with tenant.wire() as wire:
+            wire.head("PUT", file_of(image_id), [OCTETS, LENGTH, ("X-Project-Id", tenant.project)])
+            wire.send_while_taken(cut(CONTENT[:count]))
+            if count < N:
+                wire.half_close()
+            assert wire.answer().status == (400 if count < N else 204)
+        if count < N:
+            tenant.assert_refused_without_trace(image_id)
+        else:
+            tenant.assert_stored(image_id, CONTENT[:N], "fast")
 
 
 @cuts
-@pytest.mark.parametrize(("count", "status"), [(0, 400), (N - 1, 400), (N, 204), (N + 1, 400)])
-def test_declared_by_the_size_header(small_tenant: Tenant, cut: Cut, count: int, status: int) -> None:
-    image_id = small_tenant.create()
-    size = ("x-openstack-image-size", str(N))
-    answer = small_tenant.put_chunks(image_id, cut(CONTENT[:count]), size)
-    assert answer.status == status
-    if status == 204:
-        assert small_tenant.objects(image_id) == {f"fast/{image_id}": CONTENT[:N]}
-    else:
-        assert answer.json["code"] == "size-mismatch"
-        assert str(N) in answer.message
-        small_tenant.assert_refused_without_trace(image_id)
+def test_declared_by_the_size_header(small_house: House, cut: Cut) -> None:
+    for count in (0, N - 1, N, N + 1):
+        tenant = Tenant(small_house)
+        image_id = tenant.create()
+        answer = tenant.put_chunks(image_id, cut(CONTENT[:count]), SIZE)
+        if count == N:
+            assert answer.status == 204
+            tenant.assert_stored(image_id, CONTENT[:N], "fast")
+        else:
+            assert (answer.status, answer.json["code"], str(N) in answer.message) == (400, "size-mismatch", True)
+            tenant.assert_refused_without_trace(image_id)
 
 
-@pytest.mark.parametrize("count", [N - 1, N + 1])
-def test_declared_by_both_and_different(small_tenant: Tenant, count: int) -> None:
-    image_id = small_tenant.create()
-    answer = small_tenant.put(image_id, CONTENT[:count], ("x-openstack-image-size", str(N)))
-    assert (answer.status, answer.json["code"]) == (400, "size-mismatch")
-    small_tenant.assert_refused_without_trace(image_id)
-
-
-@cuts
-@pytest.mark.parametrize(("count", "status"), [(N - 1, 204), (N, 204), (N + 1, 413)])
-def test_image_size_cap_chunked(small_tenant: Tenant, cut: Cut, count: int, status: int) -> None:
-    image_id = small_tenant.create()
-    answer = small_tenant.put_chunks(image_id, cut(CONTENT[:count]))
-    assert answer.status == status
-    if status == 204:
-        assert small_tenant.objects(image_id) == {f"fast/{image_id}": CONTENT[:count]}
-    else:
-        assert str(N) in answer.message
-        small_tenant.assert_refused_without_trace(image_id, retry=CONTENT[:N])
-
-
-@pytest.mark.parametrize(("count", "status"), [(N - 1, 204), (N, 204), (N + 1, 413)])
-def test_image_size_cap_declared(small_tenant: Tenant, count: int, status: int) -> None:
-    image_id = small_tenant.create()
-    assert small_tenant.put(image_id, CONTENT[:count]).status == status
-    if status == 413:
-        small_tenant.assert_refused_without_trace(image_id, retry=CONTENT[:N])
+@pytest.mark.parametrize("cut", [whole, byte_by_byte, None], ids=["whole", "byte by byte", "declared"])
+def test_image_size_cap(small_house: House, cut: Cut | None) -> None:
+    for count in (N - 1, N, N + 1):
+        tenant, content = Tenant(small_house), CONTENT[:count]
+        image_id = tenant.create()
+        answer = tenant.put(image_id, content) if cut is None else tenant.put_chunks(image_id, cut(content))
+        if count <= N:
+            assert answer.status == 204
+            tenant.assert_stored(image_id, content, "fast")
+        else:
+            assert (answer.status, str(N) in answer.message) == (413, True)
+            tenant.assert_refused_without_trace(image_id, retry=CONTENT[:N])
 
 
 @cuts
-@pytest.mark.parametrize(("spare", "status"), [(1, 204), (0, 204), (-1, 413)])
-def test_over_the_projects_quota_chunked(small_tenant: Tenant, cut: Cut, spare: int, status: int) -> None:
+def test_held_over_the_projects_quota_chunked(small_house: House, cut: Cut) -> None:
     """Refused at the byte that exceeds; the image is queued again, and a retry with less works."""
-    small_tenant.active(CONTENT[:N])
-    image_id, count = small_tenant.create(), SMALL_QUOTA - N - spare
-    answer = small_tenant.put_chunks(image_id, cut(CONTENT[:count]))
-    assert answer.status == status
-    if status == 413:
-        assert f"The quota is {SMALL_QUOTA} bytes" in answer.message
-        small_tenant.assert_refused_without_trace(image_id, retry=CONTENT[: SMALL_QUOTA - N], used=N)
-    else:
-        assert small_tenant.quota == (N + count, 0)
+    for spare in (1, 0, -1):
+        tenant = Tenant(small_house)
+        tenant.active(CONTENT[:N])
+        image_id, count = tenant.create(), SMALL_QUOTA - N - spare
+        answer = tenant.put_chunks(image_id, cut(CONTENT[:count]))
+        if spare >= 0:
+            assert (answer.status, tenant.quota) == (204, (N + count, 0))
+        else:
+            assert (answer.status, f"The quota is {SMALL_QUOTA} bytes" in answer.message) == (413, True)
+            tenant.assert_refused_without_trace(image_id, retry=CONTENT[: SMALL_QUOTA - N], used=N)
 
 
+@pytest.mark.usefixtures("each_storage")
 @pytest.mark.parametrize(
     ("size", "sent", "status"), [([("x-openstack-image-size", "4")], 4 + MIB, 400), ([], LIMIT + MIB, 413)]
 )
@@ -122,28 +105,22 @@ def test_refused_while_the_client_is_in_the_middle_of_its_body(
     tenant.assert_refused_without_trace(image_id)
 
 
-def test_content_length_0_with_a_size_header_is_a_mismatch_and_not_unknown(small_tenant: Tenant) -> None:
-    image_id = small_tenant.create()
+def test_zero_is_empty_and_not_unknown(small_tenant: Tenant) -> None:
+    image_id, zero = small_tenant.create(), ("x-openstack-image-size", "0")
     assert small_tenant.put(image_id, b"", ("x-openstack-image-size", "1")).status == 400
-    small_tenant.assert_refused_without_trace(image_id)
-
-
-def test_size_header_0_is_an_empty_image_and_not_unknown(small_tenant: Tenant) -> None:
-    image_id, size = small_tenant.create(), ("x-openstack-image-size", "0")
-    assert small_tenant.put_chunks(image_id, [b"x"], size).status == 400
+    assert small_tenant.put_chunks(image_id, [b"x"], zero).status == 400
     small_tenant.assert_no_trace(image_id)
-    assert small_tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, size, body=[LAST_CHUNK]).status == 204
+    assert small_tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, zero, body=[LAST_CHUNK]).status == 204
     assert small_tenant.show(image_id)["size"] == 0
 
 
-@pytest.mark.parametrize("declared", [True, False], ids=["declared", "largest"])
-def test_refused_at_the_byte_that_exceeds_not_at_the_end_of_the_body(small_tenant: Tenant, declared: bool) -> None:
+def test_refused_at_the_byte_that_exceeds_not_at_the_end_of_the_body(small_house: House) -> None:
     """The client still has its body open, and hears of it all the same."""
-    image_id = small_tenant.create()
-    headers = [OCTETS, CHUNKED, ("X-Project-Id", small_tenant.project)]
-    with small_tenant.wire() as wire:
-        wire.head("PUT", file_of(image_id), [*headers, ("x-openstack-image-size", str(N))] if declared else headers)
-        wire.send(chunk(CONTENT[: N + 1]))
-        answer = wire.answer()
-    assert answer.status == (400 if declared else 413)
-    small_tenant.assert_refused_without_trace(image_id)
+    for declared, status in (([SIZE], 400), ([], 413)):
+        tenant = Tenant(small_house)
+        image_id = tenant.create()
+        with tenant.wire() as wire:
+            tenant.begin(wire, image_id, CHUNKED, *declared)
+            wire.send(chunk(CONTENT[: N + 1]))
+            assert wire.answer().status == status
+        tenant.assert_refused_without_trace(image_id)

@@ -11,8 +11,9 @@ from imgstore.model import MIB
 from tests.semantics.house import House, Tenant
 
 FAULTY = ("X-Image-Meta-Store", "faulty")
-CONTENT = bytes(3 * MIB)
+CONTENT = bytes(2 * MIB)
 SECRET = "/srv/secret"
+POINTS = ("open for writing", "write", "commit")
 
 ROWS: dict[str, tuple[Exception, int]] = {
     "ENOSPC": (OSError(errno.ENOSPC, "No space left", SECRET), 413),
@@ -26,27 +27,41 @@ ROWS: dict[str, tuple[Exception, int]] = {
     "times out": (TimeoutError(SECRET), 503),
     "answers 5xx": (errors.StoreUnavailable("The storage answered 500.", detail=SECRET), 503),
     "a defect of the driver": (ZeroDivisionError(SECRET), 503),
+    "not found": (FileNotFoundError(errno.ENOENT, "No such file", SECRET), 503),
     "holds something else": (errors.IntegrityError("The storage holds something else.", detail=SECRET), 503),
 }
-rows = pytest.mark.parametrize(("failure", "status"), ROWS.values(), ids=ROWS)
+DOWN = ROWS["unreachable"]
+"""For the laws that depend on where a store fails, not on how."""
 
 
-@rows
-@pytest.mark.parametrize("point", ["open for writing", "write", "commit"])
-@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
-def test_store_fails(tenant: Tenant, house: House, failure: Exception, status: int, point: str, chunked: bool) -> None:
+def assert_refused(tenant: Tenant, house: House, point: str, row: tuple[Exception, int], *, chunked: bool) -> None:
+    """An upload that the store refuses at this point; nothing of it is left."""
     image_id = tenant.create()
+    failure, status = row
     with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
         answer = tenant.put_framed(image_id, CONTENT, FAULTY, chunked=chunked)
-    assert answer.status == status
-    assert "retry-after" in answer.headers or status == 413
-    assert "retry-after" not in answer.headers or status == 503
+    assert (answer.status, "retry-after" in answer.headers) == (status, status == 503)
     assert answer.message.startswith("Store 'faulty': ")
     assert SECRET not in answer.message
     tenant.assert_refused_without_trace(image_id)
 
 
-def test_the_retry_may_go_to_the_store_that_failed(tenant: Tenant, house: House) -> None:
+def test_right_blame_for_whatever_fails(house: House, subtests: pytest.Subtests) -> None:
+    """At the other points, and through the other adapter: `tests/http`."""
+    for name, row in ROWS.items():
+        with subtests.test(name):
+            assert_refused(Tenant(house), house, "write", row, chunked=False)
+
+
+@pytest.mark.usefixtures("each_storage")
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
+def test_undone_wherever_the_store_fails(tenant: Tenant, house: House, point: str, chunked: bool) -> None:
+    assert_refused(tenant, house, point, DOWN, chunked=chunked)
+
+
+@pytest.mark.usefixtures("each_storage")
+def test_retry_may_go_to_the_store_that_failed(tenant: Tenant, house: House) -> None:
     image_id = tenant.create()
     with house.faulty.failing("write", TimeoutError(), times=1):
         assert tenant.put(image_id, b"data", FAULTY).status == 503
@@ -55,23 +70,22 @@ def test_the_retry_may_go_to_the_store_that_failed(tenant: Tenant, house: House)
     assert list(tenant.objects(image_id).values()) == [b"data"]
 
 
-def test_store_full_says_so_as_glance_does(tenant: Tenant, house: House) -> None:
-    image_id = tenant.create()
-    with house.faulty.failing("write", OSError(errno.ENOSPC, "full")):
-        answer = tenant.put(image_id, b"data", FAULTY)
-    assert "Image storage media is full" in answer.message
-    tenant.assert_refused_without_trace(image_id)
+def test_full_and_read_only_stores_answer_as_glance_does(tenant: Tenant, house: House) -> None:
+    disabled = errors.StoreReadOnly("Adding images to store is disabled.")
+    for failure, status, said in (
+        (OSError(errno.ENOSPC, "full"), 413, "Image storage media is full"), (disabled, 410, "disabled"),
+    ):  # fmt: skip
+        image_id = tenant.create()
+        with house.faulty.failing("open for writing", failure):
+            answer = tenant.put(image_id, b"data", FAULTY)
+        assert (answer.status, said in answer.message) == (status, True)
+        tenant.assert_no_trace(image_id)
+        assert tenant.put(image_id, b"good", FAULTY).status == 204
+        tenant.delete(image_id)
 
 
-def test_store_that_cannot_add_is_410(tenant: Tenant, house: House) -> None:
-    image_id = tenant.create()
-    failure = errors.StoreReadOnly("Adding images to store is disabled.")
-    with house.faulty.failing("open for writing", failure):
-        assert tenant.put(image_id, b"data", FAULTY).status == 410
-    tenant.assert_refused_without_trace(image_id)
-
-
-def test_datadir_that_is_gone_is_503_until_it_is_back(tenant: Tenant, house: House) -> None:
+@pytest.mark.usefixtures("each_storage")
+def test_store_whose_place_is_gone_is_503_until_it_is_back(tenant: Tenant, house: House) -> None:
     """A file system that is not mounted, say: nothing is written in its place."""
     image_id, slow = tenant.create(), ("X-Image-Meta-Store", "slow")
     with house.without_place("slow"):
@@ -80,3 +94,19 @@ def test_datadir_that_is_gone_is_503_until_it_is_back(tenant: Tenant, house: Hou
     tenant.assert_no_trace(image_id)
     assert tenant.put(image_id, b"data", slow).status == 204
     assert list(tenant.objects(image_id).values()) == [b"data"]
+
+
+@pytest.mark.usefixtures("each_storage")
+def test_object_in_the_way_is_left_alone_and_the_retry_has_another_key(tenant: Tenant, house: House) -> None:
+    """As a catalog that was restored from a backup finds it."""
+    image_id, fast = tenant.create(), house.stores.resolve("fast").driver
+    with fast.open_writer(image_id) as writer:
+        writer.write(b"another image")
+        writer.commit()
+    answer = tenant.put(image_id, b"good data")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert tenant.objects(image_id) == {f"fast/{image_id}": b"another image"}
+    assert tenant.put(image_id, b"good data").status == 204
+    assert (tenant.get(image_id).body, house.content("fast", image_id)) == (b"good data", b"another image")
+    fast.delete(image_id)
+    assert list(tenant.objects(image_id).values()) == [b"good data"]

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.moto import MotoServer
+from tests.support.swift import SwiftServer
+from tests.support.waiting import until
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SERVERS = {"swift": "tests.support.swift import SwiftServer", "moto": "tests.support.moto import MotoServer"}
@@ -28,7 +31,16 @@ def test_killed_tests_leave_neither_process_nor_file(name: str) -> None:
         pid, root = tests.stdout.readline().split()
         assert Path(root).is_dir()
         os.killpg(tests.pid, signal.SIGKILL)
-    until = time.monotonic() + 30
-    while Path(root).exists() or Path("/proc", pid).exists():
-        assert time.monotonic() < until, "it is still there"
-        time.sleep(0.05)
+    until(lambda: not Path(root).exists() and not Path("/proc", pid).exists())
+
+
+@pytest.mark.parametrize("server", [SwiftServer, MotoServer])
+def test_stopped_server_leaves_neither_process_nor_file(server: type[SwiftServer] | type[MotoServer]) -> None:
+    with server() as running:
+        pid, root = running.child.process.pid, running.child.log_file.parent
+        assert root.is_dir()
+        assert Path(f"/proc/{pid}").exists()
+        if isinstance(running, MotoServer):  # a large object is a file, and not in its memory
+            assert running.bucket().request("PUT", "/large", body=bytes(20_000_000)).status == 200
+    assert not root.exists()
+    assert not Path(f"/proc/{pid}").exists()

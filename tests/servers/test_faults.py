@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import functools
 import hashlib
 import http.client
 import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.operation.certificates import write_certificate
 from tests.support import faults
-from tests.support.client import first_line, read_answer
+from tests.support.certificates import write_certificate
+from tests.support.client import first_line, read_answer, send
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
+from tests.support.waiting import until
 
 DATA = bytes(range(256)) * 4096
 
@@ -73,19 +77,17 @@ def test_host_is_the_one_that_the_client_sent(proxy: FaultProxy, direct: SwiftAc
 
 
 def test_connection_is_kept_for_the_next_request(proxy: FaultProxy, account: SwiftAccount) -> None:
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(proxy.url).netloc)
+    parts = urllib.parse.urlsplit(account.storage_url)
     proxy.on(faults.Respond(503), skip=1)
     statuses, addresses = [], set()
-    for body in (b"one", b"two", b"three"):
-        path = urllib.parse.urlsplit(account.storage_url).path
-        connection.request("PUT", f"{path}/c/key", body=body, headers={"X-Auth-Token": account.token})
-        addresses.add(connection.sock.getsockname())
-        response = connection.getresponse()
-        response.read()
-        statuses.append(response.status)
-    connection.close()
-    assert statuses == [201, 503, 201]
-    assert len(addresses) == 1
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc)) as connection:
+        for body in (b"one", b"two", b"three"):
+            connection.request("PUT", f"{parts.path}/c/key", body=body, headers={"X-Auth-Token": account.token})
+            addresses.add(connection.sock.getsockname())
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+    assert (statuses, len(addresses)) == ([201, 503, 201], 1)
     assert account.get("c/key").body == b"three"
 
 
@@ -150,75 +152,52 @@ def test_expectation_is_met_by_the_server_or_by_an_early_answer(
     assert direct.get("c/key").body == DATA
 
 
-def test_early_reset_comes_before_the_body(proxy: FaultProxy, account: SwiftAccount) -> None:
-    proxy.on(faults.Reset(early=True))
-    with begin_put(account) as connection, pytest.raises(ConnectionResetError):
-        connection.recv(1)
-    assert [(seen.received, seen.status) for seen in proxy.requests] == [(0, None)]
-
-
-def test_reset_comes_after_the_body(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
-    proxy.on(faults.Reset())
+@pytest.mark.parametrize(
+    ("fault", "sent"),
+    [(faults.Reset(early=True), 0), (faults.CutRequest(after=1000), 1000), (faults.Reset(), len(DATA))],
+)
+def test_reset_comes_in_its_time_and_stores_nothing(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount, fault: faults.Reset, sent: int
+) -> None:
+    proxy.on(fault)
     with begin_put(account) as connection:
-        connection.sendall(DATA)
+        connection.sendall(DATA[:sent])
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
-    assert [(seen.received, seen.status) for seen in proxy.requests] == [(len(DATA), None)]
-    assert direct.everything() == set()
-
-
-def test_cut_request_stores_nothing(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
+    assert [(seen.received, seen.status) for seen in proxy.requests] == [(sent, None)]
     proxy.on(faults.CutRequest(after=100_000))
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         account.put("c/key", DATA)
-    assert [seen.status for seen in proxy.requests] == [None]
     assert direct.everything() == set()
 
 
-def test_cut_request_does_not_wait_for_more(proxy: FaultProxy, account: SwiftAccount) -> None:
-    proxy.on(faults.CutRequest(after=1000))
-    with begin_put(account) as connection:
-        connection.sendall(DATA[:1000])
-        with pytest.raises(ConnectionResetError):
-            connection.recv(1)
-
-
-def test_dropped_answer_is_of_work_that_was_done(
+def test_dropped_replaced_and_changed_answers_are_of_work_that_was_done(
     proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
 ) -> None:
     proxy.on(faults.DropAnswer())
     with pytest.raises(ConnectionResetError):
-        account.put("c/key", DATA)
+        account.put("c/dropped", DATA)
     assert [(seen.received, seen.status) for seen in proxy.requests] == [(len(DATA), None)]
-    assert direct.get("c/key").body == DATA
-
-
-def test_replaced_answer_is_of_work_that_was_done(
-    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
-) -> None:
     proxy.on(faults.ReplaceAnswer(503, b"sorry", {"Retry-After": "1"}))
-    answer = account.put("c/key", DATA)
+    answer = account.put("c/replaced", DATA)
     assert (answer.status, answer.body, answer.headers["retry-after"]) == (503, b"sorry", "1")
-    assert direct.get("c/key").body == DATA
-
-
-def test_headers_of_the_answer_are_changed(proxy: FaultProxy, account: SwiftAccount) -> None:
     proxy.on(faults.ChangeHeaders({"ETag": '"other"', "Last-Modified": None, "X-New": "1"}))
-    headers: Mapping[str, str] = account.put("c/key", b"some").headers
+    headers = account.put("c/changed", DATA).headers
     assert (headers["etag"], headers["x-new"], "last-modified" in headers) == ('"other"', "1", False)
-    assert account.head("c/key").headers["etag"] == hashlib.md5(b"some").hexdigest()
+    assert direct.objects("c") == dict.fromkeys(("changed", "dropped", "replaced"), len(DATA))
+    assert account.head("c/changed").headers["etag"] == hashlib.md5(DATA).hexdigest()
 
 
-@pytest.mark.parametrize("after", [0, 1, 300_000, len(DATA) - 1])
-def test_cut_answer_ends_after_so_many_bytes(proxy: FaultProxy, account: SwiftAccount, after: int) -> None:
+def test_cut_answer_ends_after_so_many_bytes(proxy: FaultProxy, account: SwiftAccount) -> None:
     account.put("c/key", DATA)
-    proxy.on(faults.CutAnswer(after), method="GET")
-    with pytest.raises(http.client.IncompleteRead) as caught:
-        account.get("c/key")
-    assert caught.value.partial == DATA[:after]
-    proxy.on(faults.CutAnswer(after, reset=True), method="GET")
-    with pytest.raises(ConnectionResetError):
-        account.get("c/key")
+    for after in (0, 1, 300_000, len(DATA) - 1):
+        proxy.on(faults.CutAnswer(after), method="GET")
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            account.get("c/key")
+        assert caught.value.partial == DATA[:after]
+        proxy.on(faults.CutAnswer(after, reset=True), method="GET")
+        with pytest.raises(ConnectionResetError):
+            account.get("c/key")
 
 
 def test_corruption_changes_one_bit(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
@@ -232,37 +211,24 @@ def test_corruption_changes_one_bit(proxy: FaultProxy, direct: SwiftAccount, acc
     assert changed[700_000] == DATA[700_000] ^ 1
 
 
-@pytest.mark.parametrize("fault", [faults.Delay(60), faults.DelayAnswer(60), faults.StallAnswer(5, 60)])
-def test_pause_lasts_until_the_proxy_stops(swift: SwiftServer, direct: SwiftAccount, fault: faults.Delay) -> None:
+@pytest.mark.parametrize("fault", [faults.Delay, faults.DelayAnswer, functools.partial(faults.StallAnswer, 5)])
+def test_pause_lasts_its_time_or_until_the_proxy_stops(
+    swift: SwiftServer, direct: SwiftAccount, fault: Callable[[float], faults.Delay]
+) -> None:
     direct.put("c/key", DATA)
     before = threading.active_count()
-    failures: list[Exception] = []
-
-    def get() -> None:
-        try:
-            through.get("c/key")
-        except (OSError, http.client.HTTPException) as failure:
-            failures.append(failure)
-
-    with FaultProxy(swift.url) as proxy:
-        proxy.on(fault)
+    with FaultProxy(swift.url) as proxy, concurrent.futures.ThreadPoolExecutor(1) as pool:
         through = replace(direct, storage_url=direct.storage_url.replace(swift.url, proxy.url))
-        asking = threading.Thread(target=get)
-        asking.start()
-        proxy.wait_until(1)
-        assert len(proxy.in_flight) == 1
-    asking.join(30)
-    assert len(failures) == 1
+        proxy.on(fault(0.01))
+        assert through.get("c/key").body == DATA
+        proxy.on(fault(60))
+        asking = pool.submit(through.get, "c/key")
+        proxy.wait_until(2)
+        until(lambda: len(proxy.in_flight) == 1)
+        proxy.stop()
+        assert isinstance(asking.exception(30), (OSError, http.client.HTTPException))
     assert threading.active_count() == before
     assert proxy.in_flight == []
-
-
-def test_delay_lets_the_request_through_afterwards(proxy: FaultProxy, account: SwiftAccount) -> None:
-    proxy.on(faults.Delay(0.01), times=None)
-    proxy.on(faults.DelayAnswer(0.01), times=None)
-    proxy.on(faults.StallAnswer(1000, 0.01), times=None)
-    account.put("c/key", DATA)
-    assert account.get("c/key").body == DATA
 
 
 def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount) -> None:
@@ -274,15 +240,11 @@ def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount
             through.get("c/key")
 
 
-def test_chunked_body_goes_through_with_the_cuts_at_their_places(
-    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
-) -> None:
-    parts = urllib.parse.urlsplit(account.storage_url)
-    connection = http.client.HTTPConnection(parts.netloc)
+def test_chunked_body_goes_through(proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount) -> None:
     pieces = (DATA[at : at + 10_000] for at in range(0, len(DATA), 10_000))
-    connection.request("PUT", f"{parts.path}/c/key", body=pieces, headers={"X-Auth-Token": account.token})
-    assert connection.getresponse().status == 201
-    connection.close()
+    assert (
+        send("PUT", f"{account.storage_url}/c/key", body=pieces, headers={"X-Auth-Token": account.token}).status == 201
+    )
     assert proxy.requests[0].received == len(DATA)
     assert direct.get("c/key").body == DATA
 

@@ -1,15 +1,10 @@
-"""The Swift of the tests is what the drivers' tests take it for, and goes without a trace."""
+"""The Swift of the tests is what the drivers' tests take it for."""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-
-import pytest
-
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer, SwiftSettings
+from tests.support.waiting import until
 
 SMALL = SwiftSettings(token_life=1, max_file_size=1000, max_manifest_segments=2, tls=True)
 
@@ -52,19 +47,6 @@ def test_settings_hold_over_tls(swift_with: SwiftFactory) -> None:
     assert account.put(f"{container}/small", bytes(1000)).status == 201
     three = b"[" + b",".join([b'{"path": "' + f"/{container}/small".encode() + b'"}'] * 3) + b"]"
     assert account.put(f"{container}/manifest", three, query="multipart-manifest=put").status == 413
-    until = time.monotonic() + 30
-    while account.head(container).status != 401:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: account.head(container).status == 401)
     account.new_token()
     assert account.head(container).status == 204
-
-
-def test_nothing_is_left_of_one_that_was_stopped() -> None:
-    with SwiftServer() as swift:
-        pid, root = swift.child.process.pid, swift.root
-        assert root.is_dir()
-        assert Path(f"/proc/{pid}/stat").read_text()
-    assert not root.exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.client import Client, new_id
 from tests.support.service import ServiceProcess
 
 
@@ -17,8 +18,7 @@ def service(tmp_path: Path) -> Iterator[ServiceProcess]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """The same, one for all tests of a module; they use images and projects of their own."""
-    with ServiceProcess(tmp_path_factory.mktemp("service")) as running:
-        yield running
+@pytest.fixture
+def client(shared_service: ServiceProcess) -> Client:
+    """A project of its own for every test."""
+    return shared_service.client.of(new_id())

@@ -10,81 +10,32 @@ from pathlib import Path
 
 import pytest
 
-from imgstore import errors
-from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
+from tests.core.several import HookedStore
+from tests.http.faulty import FaultyDriver
 from tests.support.service import LocalService
 
-MEBIBYTE = 1 << 20
 
-
-class Faults:
-    """What fails in a FaultyDriver; each is None or what is raised."""
-
-    def __init__(self) -> None:
-        self.open: Exception | None = None
-        self.write: Exception | None = None
-        self.read_at: int | None = None
-        self.delete: Exception | None = None
-
-
-class FaultyDriver(MemoryDriver):
-    """A memory store that fails on demand."""
-
-    def __init__(self, faults: Faults) -> None:
-        super().__init__()
-        self.faults = faults
-
-    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
-        _raise(self.faults.open)
-        return super()._open_writer(key, size)
-
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        reader = super()._open_reader(key, start, stop, etag)
-        return reader if self.faults.read_at is None else BreakingReader(reader, start, self.faults.read_at)
-
-    def _delete(self, key: str) -> None:
-        _raise(self.faults.delete)
-        super()._delete(key)
-
-
-class BreakingReader(ObjectReader):
-    """Reads as another reader does, until it breaks at an offset of the object."""
-
-    def __init__(self, reader: ObjectReader, start: int, breaks_at: int) -> None:
-        self.info = reader.info
-        self._reader = reader
-        self._left = max(0, breaks_at - start)
-
-    def _read(self, size: int) -> bytes:
-        if not self._left:
-            raise OSError("the storage broke with a secret in its text")
-        data = self._reader._read(min(size, self._left))
-        self._left -= len(data)
-        return data
-
-    def _close(self) -> None:
-        self._reader._close()
-
-
-def _raise(error: Exception | None) -> None:
-    if error is not None:
-        raise error
+@pytest.fixture
+def memory() -> HookedStore:
+    """What is in the store `faulty`, and what happens there at a deletion."""
+    return HookedStore()
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults()
+def faulty(memory: HookedStore) -> FaultyDriver:
+    return FaultyDriver(memory)
 
 
 @pytest.fixture
-def local(tmp_path: Path, faults: Faults) -> Iterator[LocalService]:
+def local(tmp_path: Path, faulty: FaultyDriver) -> Iterator[LocalService]:
     stores = StoreSet(
-        [Store("faulty", FaultyDriver(faults)), Store("whole", MemoryDriver()),
-         Store("closed", MemoryDriver(), read_only=True)], default="faulty",
-    )  # fmt: skip
-    with LocalService(tmp_path, stores, project_quota=10 * MEBIBYTE).running() as running:
+        [Store("faulty", faulty), Store("whole", MemoryDriver()), Store("closed", MemoryDriver(), read_only=True)],
+        default="faulty",
+    )
+    with LocalService(tmp_path, stores, project_quota=10 * MIB).running() as running:
         yield running
 
 
@@ -102,14 +53,13 @@ def broken(error: Exception) -> Callable[..., object]:
     return fail
 
 
-def test_store_that_is_down_is_503_and_the_retry_succeeds(local: LocalService, faults: Faults) -> None:
+def test_store_that_is_down_is_503_and_the_retry_succeeds(local: LocalService, faulty: FaultyDriver) -> None:
     image_id = local.client.create()
-    faults.open = ConnectionRefusedError(111, "refused")
-    answer = local.client.upload(image_id, b"data")
+    with faulty.failing("open for writing", ConnectionRefusedError(111, "refused")):
+        answer = local.client.upload(image_id, b"data")
     assert (answer.status, "retry-after" in answer.headers) == (503, True)
     assert local.client.show(image_id)["status"] == "queued"
     assert held_and_used(local) == (0, 0)
-    faults.open = None
     assert local.client.upload(image_id, b"data").status == 204
     assert held_and_used(local) == (0, 4)
 
@@ -127,47 +77,32 @@ def test_defect_is_500_with_the_request_id_and_nothing_of_its_text(
     assert caplog.text.count("RuntimeError: hunter2") == 2, "the log has the traceback"
 
 
-@pytest.mark.parametrize("at", [0, 1, MEBIBYTE, 3 * MEBIBYTE - 1])
-def test_law_9_download_that_breaks_is_cut_noticeably(local: LocalService, faults: Faults, at: int) -> None:
+def test_never_short_download_that_breaks_is_cut_noticeably(
+    local: LocalService, faulty: FaultyDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image_id = local.client.create()
-    local.client.upload(image_id, bytes(3 * MEBIBYTE))
-    faults.read_at = at
-    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        local.client.download(image_id)
-
-
-def test_defect_after_the_answer_began_cuts_it(local: LocalService, monkeypatch: pytest.MonkeyPatch) -> None:
-    image_id = local.client.create()
-    local.client.upload(image_id, bytes(3 * MEBIBYTE))
+    local.client.upload(image_id, bytes(3 * MIB))
+    for at in (0, 1, MIB, 3 * MIB - 70_000):
+        broken_read = faulty.failing("read", OSError("a secret"), after=at)
+        with broken_read, pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            local.client.download(image_id)
     monkeypatch.setattr("imgstore.transfers.download.Download._next_chunk", broken(RuntimeError("hunter2")))
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         local.client.download(image_id)
 
 
-def test_data_of_a_store_that_is_down_is_removed_when_it_is_back(local: LocalService, faults: Faults) -> None:
-    image_id = local.client.create()
-    local.client.upload(image_id, b"data")
-    faults.delete = errors.StoreUnavailable("down")
-    assert local.client.delete(image_id).status == 204
-    assert local.client.get(f"/v2/images/{image_id}").status == 404
-    assert local.catalog.removals() == [image_id]
-    assert held_and_used(local) == (0, 0), "the quota is given back at once"
-    faults.delete = None
-    local.service.recovery.recover(at_once=True)
-    assert local.catalog.removals() == []
-    assert not list(driver_of(local, "faulty").objects())
-    assert held_and_used(local) == (0, 0), "and only once"
+def test_client_that_stalls_is_given_up_with_408(tmp_path: Path) -> None:
+    stores = StoreSet([Store("memory", MemoryDriver())], default="memory")
+    with LocalService(tmp_path, stores, body_timeout=0.3).running() as local:
+        image_id = local.client.create()
+        with local.client.begin_upload(image_id, length=8) as upload:
+            upload.send(b"half")
+            assert upload.answer().status == 408
+        assert local.client.show(image_id)["status"] == "queued"
+        assert local.client.upload(image_id, b"retry").status == 204
 
 
-def test_removal_of_what_is_gone_already_is_done(local: LocalService) -> None:
-    image_id = local.client.create()
-    local.client.upload(image_id, b"data")
-    driver_of(local, "faulty").delete(image_id)
-    assert local.client.delete(image_id).status == 204
-    assert local.catalog.removals() == []
-
-
-def test_law_4_deletion_before_the_first_upload_of_a_process_gives_back_once(tmp_path: Path) -> None:
+def test_held_deletion_before_the_first_upload_of_a_process_gives_back_once(tmp_path: Path) -> None:
     stores = StoreSet([Store("memory", MemoryDriver())], default="memory")
     first = LocalService(tmp_path, stores, project_quota=10)
     with first.running():
@@ -178,11 +113,13 @@ def test_law_4_deletion_before_the_first_upload_of_a_process_gives_back_once(tmp
         assert held_and_used(second) == (0, 5)
 
 
-def test_data_that_is_gone_is_410_and_never_empty(local: LocalService) -> None:
+def test_data_that_is_gone_is_410_and_its_removal_is_done(local: LocalService, memory: HookedStore) -> None:
     image_id = local.client.create()
     local.client.upload(image_id, b"data")
-    driver_of(local, "faulty").delete(image_id)
+    memory.delete(image_id)
     assert local.client.download(image_id).status == 410
+    assert local.client.delete(image_id).status == 204
+    assert local.catalog.removals() == []
 
 
 def test_store_that_is_read_only_takes_nothing_and_says_so(local: LocalService) -> None:
@@ -204,9 +141,3 @@ def test_locked_catalog_is_503(tmp_path: Path) -> None:
             assert local.client.show(image_id)["status"] == "queued"
             other.execute("ROLLBACK").close()
         assert local.client.upload(image_id, b"data").status == 204
-
-
-def driver_of(local: LocalService, store: str) -> MemoryDriver:
-    driver = local.service.stores.resolve(store).driver
-    assert isinstance(driver, MemoryDriver)
-    return driver

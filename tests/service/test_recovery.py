@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,49 +14,26 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import Attempt, UploadRequest
-from imgstore.service.cleanup import leftovers as remains
-from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, Removals
+from imgstore.service.cleanup.leftovers import dead_objects, leftovers
+from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
 from imgstore.sql import NewImage, SqlCatalog
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import remove_data
+from tests.core.several import HookedStore
 from tests.support.client import new_id
 from tests.support.service import LocalService
-
-PATIENCE = 60.0
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Returns when it is true."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.02)
-
-
-class Moody(MemoryDriver):
-    """A store that lets nothing go while it is `down`; it counts how often it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = False
-        self.asked = 0
-
-    def _delete(self, key: str) -> None:
-        self.asked += 1
-        if self.down:
-            raise errors.StoreUnavailable("down")
-        super()._delete(key)
+from tests.support.waiting import until
 
 
 @pytest.fixture
-def driver() -> Moody:
-    return Moody()
+def driver() -> HookedStore:
+    return HookedStore()
 
 
 @pytest.fixture
-def stores(driver: Moody) -> StoreSet:
+def stores(driver: HookedStore) -> StoreSet:
     return StoreSet([Store("fast", driver)], default="fast")
 
 
@@ -89,13 +64,13 @@ def put(driver: MemoryDriver, key: str) -> None:
 
 
 def test_dead_upload_ends_in_the_background_and_leaves_nothing(
-    tmp_path: Path, stores: StoreSet, driver: Moody, catalog: SqlCatalog
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
     with LocalService(tmp_path, stores, recovery_interval=0.05).running() as local:
         dead, living = died(catalog), begun(catalog)
         put(driver, dead.key)
         put(driver, living.key)
-        eventually(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
+        until(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
         assert driver.storage.names() == {living.key}
         assert local.catalog.status(living.image_id) == "saving"
         assert local.client.upload(dead.image_id, b"retry").status == 204
@@ -109,7 +84,7 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
     for local in services:
         local.service.start()
     dead = [died(catalog) for _ in range(10)]
-    eventually(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
+    until(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
     assert {services[0].catalog.status(attempt.image_id) for attempt in dead} == {"queued"}
     told = [record.getMessage() for record in caplog.records if " died; " in record.getMessage()]
     assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(attempt.image_id for attempt in dead)
@@ -120,39 +95,43 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
 
 
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
-    tmp_path: Path, stores: StoreSet, driver: Moody, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", 0.05)
     with LocalService(tmp_path, stores, recovery_interval=0.02).running() as local:
         image_id = local.client.create()
         assert local.client.upload(image_id, b"data").status == 204
-        driver.down = True
+        driver.fails("delete", errors.StoreUnavailable("down"))
         assert local.client.delete(image_id).status == 204
         assert local.catalog.removals() == [image_id]
-        eventually(lambda: driver.asked >= 3)
-        driver.down = False
-        eventually(lambda: not local.catalog.removals())
+        assert local.service.quota.account("default").used == 0, "given back at once"
+        until(lambda: driver.calls.count("delete") >= 3)
+        driver.hooks.clear()
+        until(lambda: not local.catalog.removals())
         assert driver.storage.names() == set()
+        assert local.service.quota.account("default").used == 0, "and only once"
 
 
-def test_store_that_fails_is_left_alone_longer_each_time(stores: StoreSet, driver: Moody, catalog: SqlCatalog) -> None:
+def test_store_that_fails_is_left_alone_longer_each_time(
+    stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
+) -> None:
     now = [0.0]
-    removals = Removals(stores, catalog, clock=lambda: now[0])
+    removals = RemovalQueue(stores, catalog, clock=lambda: now[0])
     attempt = died(catalog)
     assert catalog.abandon_uploads() == 1
-    driver.down = True
-    waits = []
+    driver.fails("delete", errors.StoreUnavailable("down"))
+    waits, pending = [], catalog.removals()
     for _ in range(15):
-        asked, begin = driver.asked, now[0]
-        while driver.asked == asked:
-            removals.attempt(catalog.removals())
+        asked, begin = driver.calls.count("delete"), now[0]
+        while driver.calls.count("delete") == asked:
+            removals.attempt(pending)
             now[0] += 1
         waits.append(now[0] - 1 - begin)
     assert waits[0] == 0
     for number, wait in enumerate(waits[1:]):
         most = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
         assert most / 2 - 1 <= wait <= most + 1
-    driver.down = False
+    driver.hooks.clear()
     removals.attempt(catalog.removals())
     assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"
     removals.attempt(catalog.removals(), at_once=True)
@@ -165,7 +144,7 @@ def test_store_that_is_not_enabled_any_more_keeps_its_removals(
 ) -> None:
     died(catalog, "gone")
     catalog.abandon_uploads()
-    Removals(stores, catalog).attempt(catalog.removals())
+    RemovalQueue(stores, catalog).attempt(catalog.removals())
     assert len(catalog.removals()) == 1
     assert "gone" in caplog.text
     catalog.close()
@@ -196,34 +175,26 @@ def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
     before = len(pauses)
     for _ in range(3):
         rounds.acquire()
-    eventually(lambda: len(pauses) > before + 3)
+    until(lambda: len(pauses) > before + 3)
     assert min(pauses[before + 2 :]) >= local.service.catalog.lease, "half of two leases at least"
     recovery.stop()
     local.server.stop()
     local.service.close()
 
 
-class Ordered(MemoryDriver):
-    """Tells in which order it was asked to remove things."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[str] = []
+class Tracing(HookedStore):
+    """Notes when traces are removed, too."""
 
     def remove_traces(self, key: str) -> None:
-        self.calls.append("traces")
-
-    def _delete(self, key: str) -> None:
-        self.calls.append("object")
-        raise errors.ObjectNotFound("nothing")
+        self.happens("traces")
 
 
 def test_traces_go_before_the_object_that_they_might_become() -> None:
-    driver = Ordered()
+    driver = Tracing()
     remove_data(Store("fast", driver), "key", traces=True)
-    assert driver.calls == ["traces", "object"]
+    assert driver.calls == ["traces", "delete"]
     remove_data(Store("fast", driver), "key", traces=False)
-    assert driver.calls == ["traces", "object", "object"]
+    assert driver.calls == ["traces", "delete", "delete"]
 
 
 def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_however_young(
@@ -242,9 +213,9 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
         if kind in ("living", "old"):
             os.utime(datadir / name, (0, 0))
     store = Store("fast", FilesystemDriver(datadir=str(datadir)))
-    found = {leftover.name for leftover in remains.leftovers(catalog, store)}
+    found = {leftover.name for leftover in leftovers(catalog, store)}
     assert found == {names["dead"], names["removing"], names["old"]}
-    assert {leftover.name for leftover in remains.leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+    assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
     catalog.close()
 
 
@@ -254,5 +225,5 @@ def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) 
     catalog.release(dead)
     for key in (living.key, dead.key, f"{dead.image_id}.2", "stranger"):
         put(driver, key)
-    assert [info.key for info in remains.dead_objects(catalog, Store("fast", driver))] == [dead.key]
+    assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [dead.key]
     catalog.close()

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 PATIENCE = 60.0
 
@@ -25,7 +24,7 @@ class Child:
     ) -> None:
         self.log_file = root / f"{name}.log"
         # Isolated: else the script's directory would come before what is installed there.
-        command = [str(_python(name)), "-I", str(script), *arguments]
+        command = [str(python_of(name)), "-I", str(script), *arguments]
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=root,
@@ -49,7 +48,7 @@ class Child:
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def _port(self) -> int:
@@ -61,7 +60,8 @@ class Child:
         return int(line)
 
 
-def _python(name: str) -> Path:
+def python_of(name: str) -> Path:
+    """The Python of the environment `name`."""
     environment = Path(os.environ.get(f"IMGSTORE_{name.upper()}") or Path(sys.prefix) / name)
     python = environment.absolute() / "bin" / "python"
     assert python.exists(), f"{environment} is missing: `make .venv/{name}.stamp` builds it"

@@ -6,12 +6,12 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 import struct
 import urllib.parse
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 TIMEOUT = 60.0
@@ -35,8 +35,11 @@ class Answer:
 class Client:
     """Requests of one project to the service at `url`."""
 
-    def __init__(self, url: str, *, project: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, project: str | None = None, token: str | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.url = url
+        self.tls = tls
         self.project = project
         self.token = token
         parts = urllib.parse.urlsplit(url)
@@ -61,12 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request on a connection of its own. An iterable body without Content-Length is sent chunked."""
-        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
-        try:
-            connection.request(method, path, body=body, headers=self._headers(headers))
-            return _answer(connection.getresponse())
-        finally:
-            connection.close()
+        return send(method, f"{self.url}{path}", body=body, headers=self._headers(headers), trust=self.tls)
 
     def get(self, path: str, **headers: str) -> Answer:
         """GET; `headers` with underscores for dashes."""
@@ -102,7 +100,7 @@ class Client:
     @contextlib.contextmanager
     def open_download(self, image_id: str) -> Iterator[http.client.HTTPResponse]:
         """A download that the test reads by itself."""
-        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        connection = self._connection()
         try:
             connection.request("GET", f"/v2/images/{image_id}/file", headers=self._headers(None))
             response = connection.getresponse()
@@ -136,6 +134,11 @@ class Client:
         lines += [f"{name}: {value}" for name, value in self._headers(headers).items()]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         return connection
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        return http.client.HTTPSConnection(*self.address, timeout=TIMEOUT, context=self.tls)
 
     def _headers(self, headers: Mapping[str, str] | None) -> dict[str, str]:
         own = {"X-Project-Id": self.project, "X-Auth-Token": self.token}
@@ -187,8 +190,28 @@ class OpenUpload:
     def __enter__(self) -> OpenUpload:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    body: bytes | Iterable[bytes] | None = None,
+    headers: Mapping[str, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> Answer:
+    """One request on a connection of its own; with TLS where there is a `trust`."""
+    netloc = urllib.parse.urlsplit(url).netloc
+    connection = (
+        http.client.HTTPConnection(netloc, timeout=TIMEOUT)
+        if trust is None
+        else http.client.HTTPSConnection(netloc, timeout=TIMEOUT, context=trust)
+    )
+    with contextlib.closing(connection):
+        connection.request(method, url[url.index("/", 8) :], body=body, headers=headers or {})
+        return _answer(connection.getresponse())
 
 
 def read_answer(connection: socket.socket) -> Answer:

@@ -16,16 +16,15 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
 
 from tests.needs import find_server
+from tests.support.waiting import until
 
 PATIENCE = 60.0
 CONNECTIONS = 400
@@ -65,7 +64,7 @@ class DatabaseServer(ABC):
                 self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root, **self._as_user()
             )
         engine = sa.create_engine(self.url(), poolclass=sa.NullPool)
-        _until(lambda: _listens(self.root / self.SOCKET) and _answers(engine), self._alive)
+        until(lambda: self._alive() and _listens(self.root / self.SOCKET) and _answers(engine))
 
     def stop(self) -> None:
         """Ends the process at once, as a crash would; a no-op if there is none."""
@@ -100,26 +99,26 @@ class DatabaseServer(ABC):
 
     def __enter__(self) -> DatabaseServer:
         with contextlib.ExitStack() as undo:
-            undo.callback(self._remove)
+            undo.callback(shutil.rmtree, self.root)
             if self._user is not None:
                 os.chown(self.root, self._user.pw_uid, self._user.pw_gid)
             self._prepare()
             undo.callback(self.stop)
             self.start()
-            undo.pop_all()
+            self._undo = undo.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-        self._remove()
+    def __exit__(self, *error: object) -> None:
+        self._undo.close()
 
     @property
     def _log(self) -> Path:
         return self.root / "server.log"
 
-    def _alive(self) -> None:
+    def _alive(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"{self.PROGRAM} ended:\n{self._log.read_text()}"
+        return True
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -130,9 +129,6 @@ class DatabaseServer(ABC):
 
     def _as_user(self) -> dict[str, Any]:
         return {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-
-    def _remove(self) -> None:
-        shutil.rmtree(self.root)
 
 
 class PostgreSQL(DatabaseServer):
@@ -232,11 +228,3 @@ def _answers(engine: sa.Engine) -> bool:
             return True
     except sa.exc.OperationalError:
         return False
-
-
-def _until(done: Callable[[], bool], check: Callable[[], None]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        check()
-        assert time.monotonic() < deadline, "the server does not answer"
-        time.sleep(0.05)

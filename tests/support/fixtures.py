@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.moto import MotoServer
+from tests.support.service import ServiceProcess
 from tests.support.swift import SwiftServer, SwiftSettings
 from tests.support.swift.on_keystone import KeystoneSwift
 
@@ -34,6 +35,13 @@ def swift(swift_with: SwiftFactory) -> SwiftServer:
     return swift_with(SwiftSettings())
 
 
+@pytest.fixture
+def quick_swift(swift_with: SwiftFactory) -> SwiftServer:
+    """The same, whose proxy remembers accounts and containers as with memcached: a request costs half as much, quotas
+    and access rules lag."""
+    return swift_with(SwiftSettings(remembers=True))
+
+
 @pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     """An imitation of Amazon's S3."""
@@ -43,6 +51,13 @@ def moto() -> Iterator[MotoServer]:
 
 @pytest.fixture(scope="session")
 def keystone_swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneSwift]:
-    """A Swift before a real Keystone; for tests that `make test-keystone` runs."""
+    """A Swift before a real Keystone; for tests that `make test-long` runs."""
     with KeystoneSwift(tmp_path_factory.mktemp("keystone-swift")) as both:
         yield both
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """The service as a process, with the filesystem stores `fast` and `slow`. Use images and projects of your own."""
+    with ServiceProcess(tmp_path_factory.mktemp("service")) as running:
+        yield running

@@ -1,15 +1,14 @@
 """A real Keystone for tests: on SQLite, on a free port of 127.0.0.1, everything it writes below one directory.
 
-It is installed in an environment of its own (`make test-keystone` builds it), which IMGSTORE_KEYSTONE names. There are
-the projects `one` and `two` with the users `<role>-<project>` for the roles admin, member and reader, and the user
-`imgstore`, the service's own; all have the same password.
+It is installed in an environment of its own (`make test-long` builds it). There are the projects `one` and `two` with
+the users `<role>-<project>` for the roles admin, member and reader, and the user `imgstore`, the service's own; all
+have the same password.
 """
 
 from __future__ import annotations
 
 import getpass
 import grp
-import http.client
 import json
 import os
 import sqlite3
@@ -17,10 +16,12 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-ENVIRONMENT = "IMGSTORE_KEYSTONE"
+from tests.support.child import Child, python_of
+from tests.support.client import send
+from tests.support.running import Running
+
 PASSWORD = "not-a-secret-here"
 PROJECTS = ("one", "two")
 ROLES = ("admin", "member", "reader")
@@ -58,7 +59,7 @@ class Endpoint:
     endpoint_id: str
 
 
-class Keystone:
+class Keystone(Running):
     """One Keystone; use it as a context manager. `root` is where its configuration and log are; `data` where database
     and keys are, which several may share; `expiration`: seconds that its tokens are good for."""
 
@@ -66,10 +67,9 @@ class Keystone:
         self.root = root
         self.configuration = root / "keystone.conf"
         self.configuration.write_text(_CONFIGURATION.format(data=data or root, expiration=expiration))
-        self.environment = Path(os.environ[ENVIRONMENT]).absolute()
+        self._programs = python_of("keystone").parent
         self.url = ""
-        self._port = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._child: Child | None = None
         self._ids: dict[str, str] = {}
         self._roles: dict[str, str] = {}
 
@@ -191,41 +191,20 @@ class Keystone:
 
     def program(self, name: str) -> str:
         """A program of Keystone's environment."""
-        return str(self.environment / "bin" / name)
+        return str(self._programs / name)
 
     def start(self) -> None:
         """Starts the process and waits until it listens."""
-        # Isolated: else this directory, with this module, would come before Keystone itself.
-        command = [self.program("python"), "-I", str(Path(__file__).with_name("keystone_server.py"))]
-        log = self.root / "keystone.log"
-        with log.open("a") as file:
-            self._process = subprocess.Popen(
-                [*command, str(self.root)], stdout=subprocess.PIPE, stderr=file, text=True, cwd=self.root
-            )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line.isdigit():
-            self.stop()
-            raise AssertionError(f"Keystone did not start:\n{log.read_text()}")
-        self._port = int(line)
-        self.url = f"http://127.0.0.1:{self._port}/v3"
+        self._child = Child(
+            Path(__file__).with_name("keystone_server.py"), str(self.root), name="keystone", root=self.root
+        )
+        self.url = f"http://127.0.0.1:{self._child.port}/v3"
 
     def stop(self) -> None:
         """Ends the process; a no-op if there is none."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait(PATIENCE)
-        if process.stdout is not None:
-            process.stdout.close()
-
-    def __enter__(self) -> Keystone:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
 
     def _token(self, user: str, scope: object) -> str:
         password = {"user": {"name": user, "domain": DOMAIN, "password": PASSWORD}}
@@ -254,12 +233,7 @@ class Keystone:
 
     def _request(
         self, method: str, path: str, headers: Mapping[str, str], value: object = None
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+    ) -> tuple[int, Mapping[str, str], bytes]:
         body = None if value is None else json.dumps(value).encode()
-        try:
-            connection.request(method, f"/v3{path}", body=body, headers={"Content-Type": "application/json", **headers})
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
+        answer = send(method, f"{self.url}{path}", body=body, headers={"Content-Type": "application/json", **headers})
+        return answer.status, answer.headers, answer.body

@@ -1,16 +1,18 @@
 """Run by the Python of Keystone's own environment: serves Keystone, configured in the directory given, on a free port.
 
 Not by a server's own command line: Keystone's oslo.config would read its arguments. The port is the first line printed.
+It ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 
 
 def main(directory: str) -> None:
-    """Serves until it is stopped by a signal."""
+    """Serves until standard input ends."""
     os.environ["OS_KEYSTONE_CONFIG_DIR"] = directory
     sys.argv = ["keystone"]
     from cheroot.wsgi import Server
@@ -22,7 +24,9 @@ def main(directory: str) -> None:
     server.prepare()
     sys.stdout.write(f"{server.bind_addr[1]}\n")
     sys.stdout.flush()
-    server.serve()
+    threading.Thread(target=server.serve, daemon=True).start()
+    sys.stdin.read()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Both have a `client`, and tell what an image, the catalog and the stores look li
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import re
 import signal
@@ -13,20 +15,24 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+from unittest import mock
 
+from imgstore.service import __main__ as program
 from imgstore.service.assembly import Service
 from imgstore.service.auth.noauth import claimed
 from imgstore.service.health import HealthSettings
 from imgstore.service.server.server import Server
 from imgstore.sql import PARTS, Caller, opened
 from imgstore.store import StoreSet
+from imgstore.transfers.observer import Observer
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
+from tests.support.running import Running
 
 STORES = ("fast", "slow")
 PATIENCE = 60.0
@@ -52,6 +58,23 @@ def signals_are_heard() -> Iterator[None]:
 
 def _ignored(number: signal.Signals) -> bool:
     return signal.getsignal(number) is signal.SIG_IGN
+
+
+def refusal(*arguments: str) -> str:
+    """The one line with which the service refuses to start, asked in this process; it logs nothing besides."""
+    told, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(told), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        with contextlib.redirect_stderr(told), mock.patch.object(program, "keep_no_file"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of what keystonemiddleware imports
+            assert program.main(arguments) == 2
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+    (line,) = told.getvalue().splitlines()
+    return line
 
 
 class CatalogView:
@@ -81,7 +104,7 @@ class CatalogView:
             return connection.execute(query, values).fetchall()
 
 
-class ServiceProcess:
+class ServiceProcess(Running):
     """`python -m imgstore.service` on a free port with the filesystem stores `fast` and `slow` below `root`.
 
     `options` are more options, by section: `{"imgstore": {"max_image_size": 1000}}`, None for none of that name;
@@ -109,6 +132,10 @@ class ServiceProcess:
         assert self._process is not None, "the service is not running"
         return self._process
 
+    def refusal(self) -> str:
+        """The one line with which it refuses to start."""
+        return refusal(*self.command()[3:])
+
     def another(self) -> ServiceProcess:
         """One more process on the same stores and the same database, to be started."""
         return ServiceProcess(self.root, options=self._options, environment=self._environment)
@@ -117,13 +144,9 @@ class ServiceProcess:
         """Starts it and waits until it listens."""
         with self.log.open("a") as log, signals_are_heard():
             self._process = subprocess.Popen(
-                self.command(),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self.root,
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.root,
                 env={**os.environ, **self._environment},
-            )
+            )  # fmt: skip
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         match = re.search(r"https?://\S+:\d+", line)
@@ -141,6 +164,11 @@ class ServiceProcess:
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, if it runs."""
+        if self._process is not None:
+            self.terminate()
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does."""
@@ -182,14 +210,6 @@ class ServiceProcess:
         chosen = STORES if store is None else (store,)
         return [name for each in chosen for name in os.listdir(self.stores[each])]
 
-    def __enter__(self) -> ServiceProcess:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process is not None:
-            self.terminate()
-
 
 class LocalService:
     """The same service in this process, on stores that the test made, behind the real server."""
@@ -202,10 +222,12 @@ class LocalService:
         settings: UploadSettings | None = None,
         taps: Sequence[TapFactory] = (),
         project_quota: int | None = None,
+        observers: Sequence[Observer] = (),
         body_timeout: float = PATIENCE,
         busy_timeout: float = PATIENCE,
         authenticate: Callable[[dict[str, Any]], Caller] = claimed,
         health: HealthSettings = UNWATCHED,
+        endpoint: str | None = None,
         recovery_interval: float = UNRECOVERED,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
@@ -214,9 +236,11 @@ class LocalService:
             opened(f"sqlite:///{self.catalog.database}", PARTS, busy_timeout=busy_timeout),
             settings=settings,
             taps=taps,
+            observers=observers,
             project_quota=project_quota,
             authenticate=authenticate,
             health=health,
+            endpoint=endpoint,
             recovery_interval=recovery_interval,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)

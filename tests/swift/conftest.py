@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from imgstore.drivers.swift import SwiftDriver
+from imgstore.driver import ranged
+from imgstore.drivers.swift import SwiftDriver, requests
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
-from tests.support.swift import SwiftServer, SwiftSettings
-from tests.swift.world import World, world_on
+from tests.support.swift import SwiftServer
+from tests.swift.world import World, Worlds, world_on
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried again at once."""
+    monkeypatch.setattr(requests, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
-def world(swift: SwiftServer) -> Iterator[World]:
-    """An account of a Swift with its own limits. After every test it must be empty."""
-    with world_on(swift) as world:
+def world(quick_swift: SwiftServer) -> Iterator[World]:
+    """An account of a Swift with Swift's own limits. After every test it must be empty."""
+    with world_on(quick_swift) as world:
         yield world
 
 
 @pytest.fixture
-def world_with(swift_with: SwiftFactory) -> Iterator[Callable[[SwiftSettings], World]]:
+def world_with(swift_with: SwiftFactory) -> Iterator[Worlds]:
     """The same with other settings of the server."""
     with contextlib.ExitStack() as stack:
         yield lambda settings: stack.enter_context(world_on(swift_with(settings)))
@@ -32,6 +40,21 @@ def world_with(swift_with: SwiftFactory) -> Iterator[Callable[[SwiftSettings], W
 def driver(world: World) -> SwiftDriver:
     """A driver on the account."""
     return world.driver()
+
+
+class Clock:
+    """A test moves it."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """One that stands still."""
+    return Clock()
 
 
 @pytest.fixture

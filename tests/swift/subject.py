@@ -22,7 +22,6 @@ class AccountSubject(Subject):
         self.borders = (options["segment_size"],)
         self.secrets = (account.key,)
         self.internals = (account.auth_url, CONTAINER, account.storage_url or account.auth_url)
-        self._nowhere = f"http://127.0.0.1:{free_port()}/auth/v1.0"
         self._options = options
 
     def open(self, **options: Any) -> SwiftDriver:
@@ -30,7 +29,7 @@ class AccountSubject(Subject):
         return SwiftDriver(**{**self._options, **options})
 
     def broken(self) -> SwiftDriver:
-        return self.open(auth_url=self._nowhere)
+        return self.open(auth_url=nowhere())
 
     def inventory(self) -> set[str]:
         """Segments count for the object whose manifest names them, and for nothing else."""
@@ -45,10 +44,15 @@ class SwiftSubject(AccountSubject):
 
     def __init__(self, server: SwiftServer, *, border: int) -> None:
         account = server.account()
-        super().__init__(
-            account, auth_version="1", auth_url=server.auth_url, username=account.login, password=account.key,
-            container=CONTAINER, create_container=True, segment_size=border, concurrency=3, max_attempts=2,
-        )  # fmt: skip
+        super().__init__(account, **options_of(account, segment_size=border, max_attempts=2))
+
+
+def options_of(account: SwiftAccount, **others: Any) -> dict[str, Any]:
+    """The options of a driver on an account of tempauth, which creates its containers; `others` replace them."""
+    return {
+        "auth_version": "1", "auth_url": account.auth_url, "username": account.login, "password": account.key,
+        "container": CONTAINER, "create_container": True, "concurrency": 3, **others,
+    }  # fmt: skip
 
 
 def segments_of(account: SwiftAccount, path: str) -> list[str]:
@@ -60,8 +64,8 @@ def segments_of(account: SwiftAccount, path: str) -> list[str]:
     return [line["name"].removeprefix("/") for line in json.loads(answer.body)]
 
 
-def free_port() -> int:
+def nowhere() -> str:
+    """An auth URL where nobody listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-    return port
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/auth/v1.0"

@@ -1,4 +1,4 @@
-"""What dead uploads left is found by age; what lives, and what is not this driver's, is never touched."""
+"""Leftovers are found by age; what lives, and what is not this driver's, is never touched."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.drivers.swift.leftovers import Attempt
+from imgstore.drivers.swift.leftovers import FoundSegments
 from imgstore.model import Leftover
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.test_reading import containers, others_static
-from tests.swift.world import KEY, SEGMENT, World, body, put, read
+from tests.swift.world import KEY, SEGMENT, World, body, die, put, read
 
 NOW = 1_700_000_000.0
-
-
-def die(driver: SwiftDriver, size: int, key: str = KEY) -> None:
-    """An upload whose process was killed: its segments are sent, and nobody aborts it."""
-    writer = driver.open_writer(key)
-    writer.write(body(size))
-    sender = writer._MultipartWriter__sender  # type: ignore[attr-defined]  # as a process that dies after its last byte
-    sender.finish()
 
 
 def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: World, driver: SwiftDriver) -> None:
@@ -39,7 +30,7 @@ def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: Wo
     driver.remove_leftover(left)
 
 
-def test_an_upload_under_way_is_no_leftover_of_any_sane_age(world: World, driver: SwiftDriver) -> None:
+def test_an_upload_under_way_is_no_leftover_of_any_sane_age(driver: SwiftDriver) -> None:
     with driver.open_writer(KEY) as writer:
         writer.write(body(3 * SEGMENT))
         time.sleep(0.2)
@@ -51,29 +42,23 @@ def test_an_upload_under_way_is_no_leftover_of_any_sane_age(world: World, driver
     driver.delete(KEY)
 
 
-def test_what_an_objects_manifest_names_is_no_leftover_though_another_attempt_died(
+def test_what_an_objects_manifest_names_is_no_leftover_whatever_died_beside_it(
     world: World, driver: SwiftDriver
 ) -> None:
     die(driver, 2 * SEGMENT)
-    put(driver, body(5 * SEGMENT))
+    put(driver, body(4 * SEGMENT))
     die(driver, 3 * SEGMENT)
-    die(driver, SEGMENT * 2, "without-an-object")
+    put(driver, body(10), "small")
+    for key in ("small", "without-an-object"):
+        die(driver, SEGMENT + 1, key)
     found = list(driver.leftovers())
-    assert sorted(left.size or 0 for left in found) == [2 * SEGMENT, 2 * SEGMENT, 3 * SEGMENT]
+    assert sorted(left.size or 0 for left in found) == [SEGMENT + 1, SEGMENT + 1, 2 * SEGMENT, 3 * SEGMENT]
     for left in found:
         driver.remove_leftover(left)
-    assert len(world.segments()) == 5
-    assert read(driver) == body(5 * SEGMENT)
-    driver.delete(KEY)
-
-
-def test_a_small_object_under_the_key_does_not_protect_segments(world: World, driver: SwiftDriver) -> None:
-    die(driver, 2 * SEGMENT)
-    put(driver, body(10))
-    (left,) = driver.leftovers()
-    driver.remove_leftover(left)
-    assert world.account.everything() == {f"{CONTAINER}/{KEY}"}
-    driver.delete(KEY)
+    assert len(world.segments()) == 4
+    assert read(driver) == body(4 * SEGMENT)
+    for key in (KEY, "small"):
+        driver.delete(key)
 
 
 def test_metadata_that_somebody_replaced_does_not_make_an_object_a_leftover(world: World, driver: SwiftDriver) -> None:
@@ -84,9 +69,9 @@ def test_metadata_that_somebody_replaced_does_not_make_an_object_a_leftover(worl
 
 
 def test_segments_of_other_programs_are_not_touched(world: World, driver: SwiftDriver) -> None:
-    containers(world)
-    others_static(world, body(30), chunk=10)
-    world.account.put(f"{SEGMENTS}/something", b"else")
+    world.containers()
+    world.put_static(body(30), chunk=10)
+    world.put(f"{SEGMENTS}/something", b"else")
     assert list(driver.leftovers()) == []
     driver.delete(KEY)
     assert world.account.everything() == {f"{SEGMENTS}/something"}
@@ -109,29 +94,21 @@ def test_an_upload_that_lived_on_is_left_alone(world: World, driver: SwiftDriver
     driver.delete(KEY)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_a_name_that_is_no_leftovers_is_refused(driver: SwiftDriver) -> None:
+    for name in (
         "", "x", f"{CONTAINER}/{KEY}", f"{SEGMENTS}/{KEY}", f"{SEGMENTS}/{KEY}/", f"{SEGMENTS}/",
         f"{CONTAINER}/{KEY}/1700000000-0123456789abcdef/", f"elsewhere/{KEY}/1700000000-0123456789abcdef/",
         f"{SEGMENTS}/{KEY}/slo/1700000000.000000/30/10/",
-    ],
-)  # fmt: skip
-def test_a_name_that_is_no_leftovers_is_refused(world: World, driver: SwiftDriver, name: str) -> None:
-    with pytest.raises(errors.InvalidKey):
-        driver.remove_leftover(Leftover(name, "made up"))
+    ):  # fmt: skip
+        with pytest.raises(errors.InvalidKey):
+            driver.remove_leftover(Leftover(name, "made up"))
 
 
-@pytest.mark.parametrize(
-    ("started", "newest", "older_than", "dead"),
-    [
+def test_an_attempt_is_dead_when_it_is_silent_for_longer_than_it_had_been_at_work() -> None:
+    for started, newest, older_than, dead in (
         (0, 0, 3600, False), (-3600, -3600, 3600, True), (-3601, -3599, 3600, False),
         (-20_000, -9_000, 3600, False),  # at work for three hours, silent for two and a half: slow, perhaps alive
         (-20_000, -10_000, 3600, True), (-7_300, -7_200, 3600, True), (0, 0, 0, True), (-10, -1, 0, True),
-    ],
-)  # fmt: skip
-def test_an_attempt_is_dead_when_it_is_quiet_for_longer_than_it_had_been_at_work(
-    started: float, newest: float, older_than: float, dead: bool
-) -> None:
-    attempt = Attempt("segments", KEY, "name", NOW + started, newest=NOW + newest)
-    assert attempt.quiet(older_than, NOW) is dead
+    ):  # fmt: skip
+        found = FoundSegments("segments", KEY, "name", NOW + started, newest=NOW + newest)
+        assert found.silent(older_than, NOW) is dead

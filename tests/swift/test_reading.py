@@ -1,122 +1,71 @@
-"""Reading: what this driver wrote, what glance_store wrote, what others did; broken bodies, lost segments (law 9)."""
+"""Reading what this driver, glance_store and others wrote; broken bodies, lost segments (never short)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import MIB
-from tests.support.faults import (
-    ChangeHeaders,
-    Corrupt,
-    CutAnswer,
-    FaultProxy,
-    ReplaceAnswer,
-    Reset,
-    Respond,
-    StallAnswer,
-)
+from tests.support.faults import ChangeHeaders, CutAnswer, FaultProxy, ReplaceAnswer, Reset, Respond, StallAnswer
 from tests.support.faults.faults import Fault
-from tests.support.swift import SwiftSettings
-from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, body, put, read
+from tests.swift.subject import CONTAINER
+from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put, read
 
-Worlds = Callable[[SwiftSettings], World]
-
-SHORT_PAGES = SwiftSettings(listing_limit=3)
-RANGES = [(0, None), (1, None), (0, 10), (5, 15), (9, 11), (10, 20), (19, 31), (0, 65), (64, 65), (65, 65), (65, None)]
+RANGES = [(0, None), (1, None), (0, 10), (5, 15), (19, 31), (0, 65), (64, 65), (65, 65), (65, None)]
 
 
-def glance_dynamic(world: World, data: bytes, *, chunk: int, key: str = KEY) -> None:
-    """A dynamic large object as glance_store 5.7 writes it: chunks beside the manifest, named by number."""
-    pieces = [data[start : start + chunk] for start in range(0, len(data), chunk)]
-    for number, piece in enumerate(pieces, start=1):
-        assert world.account.put(f"{CONTAINER}/{key}-{number:05d}", piece).status == 201
-    answer = world.account.put(f"{CONTAINER}/{key}", headers={"X-Object-Manifest": f"{CONTAINER}/{key}-"})
-    assert answer.status == 201
-
-
-def others_static(world: World, data: bytes, *, chunk: int) -> None:
-    """A static large object as `swift upload --use-slo` writes it."""
-    lines = []
-    for number, start in enumerate(range(0, len(data), chunk)):
-        name = f"{SEGMENTS}/{KEY}/slo/1700000000.000000/{len(data)}/{chunk}/{number:08d}"
-        piece = data[start : start + chunk]
-        assert world.account.put(name, piece).status == 201
-        lines.append({"path": name, "etag": hashlib.md5(piece).hexdigest(), "size_bytes": len(piece)})
-    answer = world.account.put(f"{CONTAINER}/{KEY}", json.dumps(lines).encode(), query="multipart-manifest=put")
-    assert answer.status == 201
-
-
-def containers(world: World) -> None:
-    for name in (CONTAINER, SEGMENTS):
-        world.account.container(name)
+def expect_ranges(driver: SwiftDriver, data: bytes, ranges: Sequence[tuple[int, int | None]]) -> None:
+    """Every range is read, pinned and not, and no other object is."""
+    info = driver.stat(KEY)
+    assert (info.size, bool(info.etag)) == (len(data), True)
+    for start, stop in ranges:
+        assert read(driver, start=start, stop=stop) == data[start:stop]
+        with driver.open_reader(KEY, start=start, stop=stop, etag=info.etag) as reader:
+            assert b"".join(reader) == data[start:stop]
+            assert (reader.info.size, reader.info.etag) == (len(data), info.etag)
+    with pytest.raises(errors.ObjectChanged):
+        driver.open_reader(KEY, start=5, stop=15, etag="0" * 32)
+    with pytest.raises(errors.RangeNotSatisfiable) as refused:
+        driver.open_reader(KEY, start=len(data) + 1)
+    assert refused.value.size == len(data)
 
 
 @pytest.mark.parametrize("kind", ["plain", "ours", "static", "dynamic"])
 def test_every_kind_of_object_is_read_by_any_range_and_pinned(world: World, driver: SwiftDriver, kind: str) -> None:
-    containers(world)
+    world.containers()
     data = body(65)
     if kind == "plain":
-        assert world.account.put(f"{CONTAINER}/{KEY}", data).status == 201
+        world.put(f"{CONTAINER}/{KEY}", data)
     elif kind == "ours":
         put(world.driver(segment_size=10), data)
     elif kind == "static":
-        others_static(world, data, chunk=10)
+        world.put_static(data, chunk=10)
     else:
-        glance_dynamic(world, data, chunk=10)
-    info = driver.stat(KEY)
-    assert (info.size, bool(info.etag)) == (65, True)
-    for start, stop in RANGES:
-        assert read(driver, start=start, stop=stop) == data[start:stop]
-        with driver.open_reader(KEY, start=start, stop=stop, etag=info.etag) as reader:
-            assert b"".join(reader) == data[start:stop]
-            assert (reader.info.size, reader.info.etag) == (65, info.etag)
-        with pytest.raises(errors.ObjectChanged):
-            driver.open_reader(KEY, start=start, stop=stop, etag="0" * 32)
-    with pytest.raises(errors.RangeNotSatisfiable) as refused:
-        driver.open_reader(KEY, start=66)
-    assert refused.value.size == 65
+        world.put_dynamic(data, chunk=10)
+    expect_ranges(driver, data, RANGES)
     driver.delete(KEY)
 
 
-@pytest.mark.parametrize("chunks", [2, 3, 4, 7, 9])
+@pytest.mark.parametrize("chunks", [3, 4, 7])
 def test_a_dynamic_object_longer_than_a_page_of_the_listing_is_read_whole(world_with: Worlds, chunks: int) -> None:
-    world = world_with(SHORT_PAGES)
-    containers(world)
+    world = world_with(ODD)
+    world.containers()
     driver = world.driver()
     data = body(chunks * 10 - 5)
-    glance_dynamic(world, data, chunk=10)
-    info = driver.stat(KEY)
-    assert info.size == len(data)
-    for start, stop in [
-        (0, None),
-        (0, 10),
-        (3, 12),
-        (9, 11),
-        (10, len(data) - 1),
-        (len(data) - 1, None),
-        (len(data), None),
-    ]:
-        with driver.open_reader(KEY, start=start, stop=stop, etag=info.etag) as reader:
-            assert b"".join(reader) == data[start:stop]
-    with pytest.raises(errors.RangeNotSatisfiable):
-        driver.open_reader(KEY, start=len(data) + 1)
-    with pytest.raises(errors.ObjectChanged):
-        driver.open_reader(KEY, etag="0" * 32)
+    world.put_dynamic(data, chunk=10)
+    end = len(data)
+    expect_ranges(driver, data, [(0, None), (0, 10), (9, 11), (10, end - 1), (end - 1, None), (end, None)])
     driver.delete(KEY)
 
 
 def test_a_long_dynamic_object_that_changes_in_the_middle_is_not_delivered(world_with: Worlds) -> None:
-    world = world_with(SHORT_PAGES)
-    containers(world)
+    world = world_with(ODD)
+    world.containers()
     driver = world.driver()
-    glance_dynamic(world, body(60), chunk=10)
+    world.put_dynamic(body(60), chunk=10)
     with driver.open_reader(KEY) as reader:
         assert reader.read(15) == body(60)[:10]
         world.account.put(f"{CONTAINER}/{KEY}-00004", body(10, 9))
@@ -132,21 +81,18 @@ def test_a_long_dynamic_object_that_changes_in_the_middle_is_not_delivered(world
     driver.delete(KEY)
 
 
-@pytest.mark.parametrize("number", [0, 1, 3])
+@pytest.mark.parametrize("number", [0, 2])
 def test_an_object_whose_segment_is_missing_raises_and_never_ends_short(
     world: World, driver: SwiftDriver, number: int
 ) -> None:
-    data = body(4 * SEGMENT)
+    data = body(3 * SEGMENT)
     put(driver, data)
-    gone = world.segments_of(KEY)[number]
-    whole = world.account.get(gone).body
-    world.account.delete(gone)
+    world.account.delete(world.segments_of(KEY)[number])
     got: list[bytes] = []
     with pytest.raises(errors.StoreUnavailable), driver.open_reader(KEY) as reader:
         got.extend(iter(lambda: reader.read(100), b""))
     assert len(b"".join(got)) <= number * SEGMENT
     assert data.startswith(b"".join(got))
-    assert whole == data[number * SEGMENT : (number + 1) * SEGMENT]
     driver.delete(KEY)
 
 
@@ -157,65 +103,55 @@ BREAKS: list[Fault] = [
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-@pytest.mark.parametrize("fault", BREAKS, ids=repr)
-@pytest.mark.parametrize(("start", "stop"), [(0, None), (700, 3900)])
-def test_a_body_that_breaks_is_resumed_at_the_same_object(
-    world: World, proxy: FaultProxy, fault: Fault, start: int, stop: int | None, concurrency: int
-) -> None:
+def test_a_body_that_breaks_is_resumed_at_the_same_object(world: World, proxy: FaultProxy, concurrency: int) -> None:
     data = body(4 * SEGMENT)
-    driver = world.through(proxy, read_timeout=1.0, read_concurrency=concurrency)
-    info = put(driver, data)
-    since = len(proxy.requests)
-    rule = proxy.on(fault, method="GET", path=f"{KEY}$")
-    assert read(driver, start=start, stop=stop) == data[start:stop]
-    assert rule.hits == 1
-    later = [seen for seen in proxy.requests[since:] if seen.method == "GET"][1:]
-    assert later
-    if not isinstance(fault, (Reset, Respond)) and fault != CutAnswer(0):
-        assert later[0].headers["if-match"] == f'"{info.etag}"'
+    driver = world.through(proxy, read_timeout=1.5, read_concurrency=concurrency)
+    info = put(world.driver(), data)
+    for fault in BREAKS:
+        for start, stop in ((0, None), (700, 3900)):
+            since = len(proxy.requests)
+            rule = proxy.on(fault, method="GET", path=f"{KEY}$")
+            assert read(driver, start=start, stop=stop) == data[start:stop], fault
+            assert rule.hits == 1
+            later = [seen for seen in proxy.requests[since:] if seen.method == "GET"][1:]
+            assert later
+            if not isinstance(fault, (Reset, Respond)) and fault != CutAnswer(0):
+                assert later[0].headers["if-match"] == f'"{info.etag}"'
     driver.delete(KEY)
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_an_answer_without_an_etag_is_read_but_not_resumed(world: World, proxy: FaultProxy, concurrency: int) -> None:
     """Nor read ahead: nobody could say whether the next range is of the same object."""
-    data = body(4 * SEGMENT)
-    driver = world.through(proxy, read_concurrency=concurrency, read_block_size=64 * 1024)
-    put(driver, data * 20)
+    data = body(80_000)
+    driver = world.through(proxy, read_concurrency=concurrency, read_block_size=64 * 1024, segment_size=50_000)
+    put(driver, data)
     proxy.on(ChangeHeaders({"etag": None}), method="GET", path=f"{KEY}$", times=None)
-    assert read(driver) == data * 20
+    assert read(driver) == data
     proxy.on(CutAnswer(2500), method="GET", path=f"{KEY}$", skip=concurrency - 1)
     with driver.open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
         b"".join(reader)
     driver.delete(KEY)
 
 
-def test_an_object_that_was_replaced_meanwhile_is_not_delivered_as_the_first(
-    world: World, proxy: FaultProxy, proxied: SwiftDriver
+@pytest.mark.parametrize("replaced", [True, False])
+def test_an_object_that_went_away_meanwhile_is_not_delivered_as_the_first(
+    proxy: FaultProxy, proxied: SwiftDriver, replaced: bool
 ) -> None:
-    put(proxied, body(3 * MIB), step=MIB)
-    proxy.on(CutAnswer(MIB + 5), method="GET", path=f"{KEY}$")
-    with proxied.open_reader(KEY) as reader:
-        got = reader.read(100)
-        proxied.delete(KEY)
-        put(proxied, body(3 * MIB, 1), step=MIB)
-        with pytest.raises(errors.ObjectChanged):
-            got += b"".join(reader)
-    assert body(3 * MIB).startswith(got)
-    proxied.delete(KEY)
-
-
-def test_an_object_that_was_removed_meanwhile_raises(world: World, proxy: FaultProxy, proxied: SwiftDriver) -> None:
     put(proxied, body(3 * MIB), step=MIB)
     proxy.on(CutAnswer(MIB + 5), method="GET", path=f"{KEY}$")
     with proxied.open_reader(KEY) as reader:
         reader.read(100)
         proxied.delete(KEY)
-        with pytest.raises(errors.ObjectNotFound):
+        if replaced:
+            put(proxied, body(3 * MIB, 1), step=MIB)
+        with pytest.raises(errors.ObjectChanged if replaced else errors.ObjectNotFound):
             b"".join(reader)
+    if replaced:
+        proxied.delete(KEY)
 
 
-def test_a_server_that_ignores_if_match_is_found_out(world: World, proxy: FaultProxy, proxied: SwiftDriver) -> None:
+def test_a_server_that_ignores_if_match_is_found_out(proxy: FaultProxy, proxied: SwiftDriver) -> None:
     info = put(proxied, body(4 * SEGMENT))
     proxy.on(CutAnswer(1500), method="GET", path=f"{KEY}$")
     proxy.on(ChangeHeaders({"etag": "another"}), method="GET", path=f"{KEY}$", skip=1, times=None)
@@ -226,20 +162,16 @@ def test_a_server_that_ignores_if_match_is_found_out(world: World, proxy: FaultP
     proxied.delete(KEY)
 
 
-@pytest.mark.parametrize(("start", "stop"), [(1, None), (0, 10), (5, 15), (999, 1000), (1000, None)])
-def test_a_server_that_ignores_ranges_is_read_over(
-    world: World, proxy: FaultProxy, proxied: SwiftDriver, start: int, stop: int | None
-) -> None:
+def test_a_server_that_ignores_ranges_is_read_over(proxy: FaultProxy, proxied: SwiftDriver) -> None:
     info = put(proxied, body(SEGMENT))
     whole = ReplaceAnswer(200, body(SEGMENT), {"ETag": str(info.etag)})
     proxy.on(whole, method="GET", path=f"{KEY}$", times=None)
-    assert read(proxied, start=start, stop=stop) == body(SEGMENT)[start:stop]
+    for start, stop in ((1, None), (0, 10), (5, 15), (999, 1000), (1000, None)):
+        assert read(proxied, start=start, stop=stop) == body(SEGMENT)[start:stop]
     proxied.delete(KEY)
 
 
-def test_another_range_than_was_asked_for_is_not_believed(
-    world: World, proxy: FaultProxy, proxied: SwiftDriver
-) -> None:
+def test_another_range_than_was_asked_for_is_not_believed(proxy: FaultProxy, proxied: SwiftDriver) -> None:
     put(proxied, body(SEGMENT))
     proxy.on(ChangeHeaders({"content-range": "bytes 7-16/1000"}), method="GET", path=f"{KEY}$")
     with pytest.raises(errors.IntegrityError):
@@ -247,33 +179,11 @@ def test_another_range_than_was_asked_for_is_not_believed(
     proxied.delete(KEY)
 
 
-@pytest.mark.parametrize("concurrency", [2, 4])
-def test_ranges_side_by_side_deliver_the_object_in_order(world: World, proxy: FaultProxy, concurrency: int) -> None:
-    driver = world.through(proxy, read_concurrency=concurrency, read_block_size=64 * 1024, segment_size=100_000)
+def test_ranges_side_by_side_deliver_the_object_in_order(world: World, proxy: FaultProxy) -> None:
+    driver = world.through(proxy, read_concurrency=3, read_block_size=64 * 1024, segment_size=100_000)
     data = body(500_000)
     put(driver, data, step=50_000)
     for start, stop in ((0, None), (1, 499_999), (65_535, 65_537), (499_999, None)):
         assert read(driver, start=start, stop=stop) == data[start:stop]
     assert len([seen for seen in proxy.seen(method="GET") if seen.headers.get("range") == "bytes=65536-131071"]) == 1
     driver.delete(KEY)
-
-
-def test_a_flipped_bit_is_for_the_digest_of_the_image_to_find(
-    world: World, proxy: FaultProxy, proxied: SwiftDriver
-) -> None:
-    """Swift's answer has no checksum of a range, and the ETag of a large object is not one of its bytes."""
-    put(proxied, body(SEGMENT))
-    proxy.on(Corrupt(7), method="GET", path=f"{KEY}$")
-    assert hashlib.md5(read(proxied)).hexdigest() != proxied.stat(KEY).etag
-    proxied.delete(KEY)
-
-
-def test_a_container_that_is_missing_is_not_a_missing_object(world: World) -> None:
-    driver = world.driver(create_container=False)
-    for ask in (driver.stat, driver.open_reader, driver.delete):
-        with pytest.raises(errors.StoreUnavailable):
-            ask(KEY)
-    containers(world)
-    for ask in (driver.stat, driver.open_reader, driver.delete):
-        with pytest.raises(errors.ObjectNotFound):
-            ask(KEY)

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from imgstore.driver import StoreDriver
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import ObjectInfo
 from tests.support.faults import FaultProxy
-from tests.support.swift import SwiftAccount, SwiftServer
-from tests.swift.subject import CONTAINER, SEGMENTS, free_port, segments_of
+from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
+from tests.swift.subject import CONTAINER, SEGMENTS, options_of, segments_of
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
 SEGMENT = 1000
 """Bytes of a segment of the tests' drivers, and the largest image that is one object."""
+ODD = SwiftSettings(listing_limit=3, policies=("gold", "silver"), tempurl_digests=("sha1",), remembers=True)
+"""A server whose listings are short, with two policies, that signs URLs by SHA-1 only."""
 
 
 def body(size: int, seed: int = 0) -> bytes:
     """`size` bytes that do not repeat; another `seed`, other bytes."""
     return random.Random(seed).randbytes(size)
+
+
+def md5(data: bytes) -> str:
+    """The digest that Swift has as an ETag."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 class World:
@@ -33,12 +42,8 @@ class World:
         self._stack = stack
 
     def options(self, **options: Any) -> dict[str, Any]:
-        """The options of a driver on the account, which creates its containers; `options` are others."""
-        return {
-            "auth_version": "1", "auth_url": self.server.auth_url, "username": self.account.login,
-            "password": self.account.key, "container": CONTAINER, "create_container": True,
-            "segment_size": SEGMENT, "concurrency": 3, "max_attempts": 3, **options,
-        }  # fmt: skip
+        """The options of a driver on the account; `options` are others."""
+        return options_of(self.account, **{"segment_size": SEGMENT, "max_attempts": 3, **options})
 
     def driver(self, **options: Any) -> SwiftDriver:
         """A driver; closed at the end."""
@@ -54,9 +59,35 @@ class World:
         """A driver that reaches the server through the proxy only."""
         return self.driver(auth_url=f"{proxy.url}/auth/v1.0", **options)
 
-    def nowhere(self) -> str:
-        """An auth URL where nobody listens."""
-        return f"http://127.0.0.1:{free_port()}/auth/v1.0"
+    def containers(self) -> None:
+        """Creates the containers of the images and of the segments."""
+        for name in (CONTAINER, SEGMENTS):
+            self.account.container(name)
+
+    def put(self, path: str, data: bytes = b"", **options: Any) -> None:
+        """Stores an object past the driver."""
+        answer = self.account.put(path, data, **options)
+        assert answer.status == 201, answer
+
+    def put_manifest(self, *lines: dict[str, Any], key: str = KEY) -> None:
+        """A static large object past the driver."""
+        self.put(f"{CONTAINER}/{key}", json.dumps(lines).encode(), query="multipart-manifest=put")
+
+    def put_dynamic(self, data: bytes, *, chunk: int, key: str = KEY) -> None:
+        """A dynamic large object as glance_store 5.7 writes it: chunks beside the manifest, named by number."""
+        for number, start in enumerate(range(0, len(data), chunk), start=1):
+            self.put(f"{CONTAINER}/{key}-{number:05d}", data[start : start + chunk])
+        self.put(f"{CONTAINER}/{key}", headers={"X-Object-Manifest": f"{CONTAINER}/{key}-"})
+
+    def put_static(self, data: bytes, *, chunk: int) -> None:
+        """A static large object as `swift upload --use-slo` writes it."""
+        lines = []
+        for number, start in enumerate(range(0, len(data), chunk)):
+            name = f"{SEGMENTS}/{KEY}/slo/1700000000.000000/{len(data)}/{chunk}/{number:08d}"
+            piece = data[start : start + chunk]
+            self.put(name, piece)
+            lines.append({"path": name, "etag": md5(piece), "size_bytes": len(piece)})
+        self.put_manifest(*lines)
 
     def segments(self) -> set[str]:
         """The names of all segments."""
@@ -79,6 +110,16 @@ def read(driver: StoreDriver, key: str = KEY, *, start: int = 0, stop: int | Non
     """What the driver reads."""
     with driver.open_reader(key, start=start, stop=stop) as reader:
         return b"".join(reader)
+
+
+def die(driver: StoreDriver, size: int, key: str = KEY) -> None:
+    """An upload whose process was killed: its segments are sent, and nobody aborts it."""
+    writer = driver.open_writer(key)
+    writer.write(body(size))
+    writer._MultipartWriter__sender.finish()  # type: ignore[attr-defined]  # as a process that dies after its last byte
+
+
+Worlds = Callable[[SwiftSettings], World]
 
 
 @contextlib.contextmanager

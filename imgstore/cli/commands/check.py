@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Iterator
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table
-from imgstore.cli.configuration import Target, configured
+from imgstore.cli.base import ListCommand, Table, add_stores
+from imgstore.cli.configuration import ObjectName, configured
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
@@ -24,11 +24,11 @@ PROBE_SIZE = READ_SIZE + 1
 
 
 class Check(ListCommand):
-    """Prove that stores work: write, read back, remove.
+    """Test stores: write an object, read it back, remove it.
 
-    Each store proves itself as it does when the service starts (a filesystem store makes its datadir where it is
-    missing); then an object of 1 MiB is written, read back, compared and removed. A store that is read-only is not
-    written to by the second part. The exit status is 1 if a store fails.
+    Each store is first checked as at the start of the service; a filesystem store creates a missing datadir. Then an
+    object of 1 MiB is written, read back, compared and removed, unless the store is read-only. If a store fails, the
+    exit status is 1.
     """
 
     EXAMPLES = """
@@ -36,39 +36,35 @@ class Check(ListCommand):
         imgstore check fast && systemctl start imgstore
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument("stores", metavar="STORE", nargs="*", help="which; default: all")
-        return parser
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_stores(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         rows = []
         with configured(parsed_args) as found:
             for store in found.chosen(parsed_args.stores):
                 with INTERRUPTS.deferred():
-                    result, detail = _proven(store)
+                    result, detail = _tested(store)
                 INTERRUPTS.check()
                 self.status = self.status if result == "ok" else FAILED
                 rows.append((store.identifier, result, detail))
         return COLUMNS, rows
 
 
-def _proven(store: Store) -> tuple[str, str]:
+def _tested(store: Store) -> tuple[str, str]:
     try:
         with store.blamed():
             store.driver.check()
             if store.read_only or store.driver.READ_ONLY:
                 return "ok", "read-only: no object was written"
-            _write_and_read(Target(store, f"imgstore-check-{secrets.token_hex(8)}"))
+            _write_and_read(ObjectName(store, f"imgstore-check-{secrets.token_hex(8)}"))
     except errors.ImgstoreError as error:
         return "failed", line_of(error)
     return "ok", f"{PROBE_SIZE} bytes written, read back and removed"
 
 
-def _write_and_read(target: Target) -> None:
+def _write_and_read(target: ObjectName) -> None:
     """Raises StoreError, IntegrityError among them."""
     content, driver = secrets.token_bytes(PROBE_SIZE), target.store.driver
     with driver.open_writer(target.key, size=len(content)) as writer:
@@ -85,8 +81,8 @@ def _write_and_read(target: Target) -> None:
 
 
 @contextlib.contextmanager
-def _removed_afterwards(target: Target) -> Iterator[None]:
-    """Inside, the object is there; a failure inside is not hidden by one of its removal."""
+def _removed_afterwards(target: ObjectName) -> Iterator[None]:
+    """Removes the object at the end. A failure to remove it does not hide a failure inside."""
     try:
         yield
     except BaseException:

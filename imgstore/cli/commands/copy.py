@@ -11,10 +11,10 @@ from imgstore.cli.transfer import algorithms, copy_object
 
 
 class Copy(ShowCommand):
-    """Copy an object to another store, and compare.
+    """Copy an object, and compare the copy.
 
-    The bytes stream from one store to the other; inside one store that can, the store makes the copy. Then the copy is
-    read back, and removed if its digest is not the one of what was read. The object that is copied stays.
+    The bytes stream from one store to the other. Inside one store, the store makes the copy if it can. The copy is then
+    read back, and is removed if its digest differs from the source's. The source stays.
     """
 
     EXAMPLES = """
@@ -22,19 +22,15 @@ class Copy(ShowCommand):
         imgstore copy fast:7f0f4b5e slow:backup
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument("source", metavar="[STORE:]KEY", help="what to copy")
-        parser.add_argument("target", metavar="[STORE:][KEY]", help="where to; without a key: the same")
-        return parser
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("source", metavar="[STORE:]KEY", help="the object to copy")
+        parser.add_argument("target", metavar="[STORE:][KEY]", help="the copy; default key: the same")
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         with configured(parsed_args) as found:
             names = [*FIELDS, *algorithms(found.settings)]
             self._refuse_unknown_columns(parsed_args, names)
             source = found.object(parsed_args.source)
-            target = found.place(parsed_args.target, name=lambda: source.key)
+            target = found.new_object(parsed_args.target, name=lambda: source.key)
             written = copy_object(found, source, target, quiet=parsed_args.quiet)
         return names, fields(written)

@@ -14,14 +14,10 @@ class Help(Command):
         imgstore help put
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="COMMAND", nargs="?", help="which; default: what commands there are")
-        return parser
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="COMMAND", nargs="?", help="which command; default: list all")
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """See Command."""
         if parsed_args.name is None:
             self.app.print_help()
         else:

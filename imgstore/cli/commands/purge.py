@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
-from imgstore.cli.formatting import SizeInColumn, Time, YesNo, duration
+from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.store import Store
@@ -31,16 +31,16 @@ Source = Callable[[], Iterable[Remnant]]
 
 
 class Purge(ListCommand):
-    """Remove what uploads left that died.
+    """Remove what interrupted uploads left behind.
 
-    Objects are never touched, nor what an upload under way writes, as far as the storage can tell; where it cannot, age
-    is what protects it (--older-than). A driver that cannot find leftovers is passed over, or, if its store was named,
-    said on standard error with exit status 1.
+    Objects stay. An upload under way keeps its data if the storage can tell that it is under way; if not, its age must
+    protect it (--older-than). A store whose driver cannot find leftovers is skipped; if you named the store, the exit
+    status is 1.
 
-    Where the configuration names the service's database ([service] database, or --data-dir), more is known, and done:
-    uploads whose process died are ended and their images can be uploaded again; data of deleted images that a store did
-    not let go is removed; what an upload under way owns is spared however old it is; and objects go that an upload
-    committed which then ended without them. This may be done while the service runs.
+    With the service's database ([service] database, or --data-dir) purge does more. It ends uploads whose process died,
+    so that their images can be uploaded again. It removes data of deleted images that a store failed to remove, and
+    objects that an upload wrote and then abandoned. It keeps the data of every upload under way, whatever its age. The
+    service may run meanwhile.
     """
 
     EXAMPLES = """
@@ -49,21 +49,16 @@ class Purge(ListCommand):
         imgstore purge --config-file /etc/imgstore/imgstore.conf --data-dir /var/lib/imgstore --dry-run
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument("stores", metavar="STORE", nargs="*", help="of which; default: all")
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_stores(parser)
         parser.add_argument(
             "--older-than", metavar="TIME", type=typed(duration), default=HOUR,
-            help="only what nobody touched for so long: 90s, 15m, 1h, 2d (default: 1h); what the service's database "
-            "knows to be dead goes at once",
+            help="spare what is younger: 90s, 15m, 1h, 2d (default: 1h), unless the service's database knows its end",
         )  # fmt: skip
-        parser.add_argument("--dry-run", action="store_true", help="list only, and say why")
+        parser.add_argument("--dry-run", action="store_true", help="remove nothing; list what would go, and why")
         add_optional_data_dir(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
             stores = found.chosen(parsed_args.stores)
@@ -72,21 +67,21 @@ class Purge(ListCommand):
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
             else:
                 sources = self._known(catalog, found, stores, parsed_args.older_than)
-            self._refuse_mute(stores, named=bool(parsed_args.stores))
+            self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
     def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
-        from imgstore.service.cleanup.purge import Purging
+        from imgstore.service.cleanup.purge import Purge
 
-        purging = Purging(catalog, found.stores, stores)
+        purging = Purge(catalog, found.stores, stores)
         for store in sorted(purging.elsewhere(found.stores)):
-            LOG.warning("Something is to be removed from store '%s', which is not enabled.", store)
+            LOG.warning("Data waits for removal in store '%s', which is not enabled.", store)
         sources: list[Source] = [purging.uploads, purging.removals]
         for each in stores:
             sources += [partial(purging.leftovers, each, older_than=older_than), partial(purging.objects, each)]
         return sources
 
-    def _refuse_mute(self, stores: list[Store], *, named: bool) -> None:
+    def _report_unable(self, stores: list[Store], *, named: bool) -> None:
         for store in stores:
             if named and not isinstance(store.driver, FindsLeftovers):
                 LOG.error("Store '%s': its driver cannot find leftovers.", store.identifier)
@@ -102,8 +97,8 @@ class Purge(ListCommand):
             (
                 remnant.store,
                 remnant.name,
-                SizeInColumn(remnant.size),
-                Time(remnant.modified),
+                AlignedSizeCell(remnant.size),
+                TimeCell(remnant.modified),
                 remnant.reason,
                 YesNo(not parsed_args.dry_run and self._removed(remnant)),
             )
@@ -119,6 +114,6 @@ class Purge(ListCommand):
         return True
 
     def _failed(self, error: errors.StoreError) -> None:
-        """The other stores and leftovers are purged all the same."""
+        """Reports a failure; the other stores and leftovers are purged all the same."""
         LOG.error("%s", line_of(error))
         self.status = self.status if self.status != GOOD else status_of(error)

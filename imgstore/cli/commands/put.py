@@ -8,8 +8,8 @@ import os
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.configuration import configured, shown
 from imgstore.cli.failures import BadUsage
-from imgstore.cli.files import STANDARD, Source
-from imgstore.cli.formatting import Size
+from imgstore.cli.files import STANDARD, InputFile
+from imgstore.cli.formatting import SizeCell
 from imgstore.cli.parser import size, typed
 from imgstore.cli.progress import progress
 from imgstore.cli.transfer import Written, algorithms, write_object
@@ -22,8 +22,8 @@ FIELDS = ("store", "key", "size", "url")
 class Put(ShowCommand):
     """Store a file, or standard input.
 
-    The object appears whole or not at all, and never replaces another. Its digests are computed on the way, by
-    hash_algorithm and checksum of the configuration; max_image_size holds.
+    The object appears whole or not at all, and never replaces another. The options hash_algorithm, checksum and
+    max_image_size of the configuration apply.
     """
 
     EXAMPLES = """
@@ -33,29 +33,25 @@ class Put(ShowCommand):
         qemu-img dd -O raw if=a.qcow2 of=/dev/stdout | imgstore put --size 10GiB - fast:a
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="FILE", help="what to store; - is standard input")
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="the file to store; - is standard input")
         parser.add_argument(
             "object",
             metavar="[STORE:][KEY]",
             nargs="?",
             default="",
-            help="where; default: the default store, the file's name",
+            help="the new object; default: the file's name in the default store",
         )
         parser.add_argument(
-            "--size", metavar="N", type=typed(size), help="bytes that must come, no more, no less: 1048576, 10GiB"
+            "--size", metavar="N", type=typed(size), help="the exact number of bytes to expect: 1048576, 10GiB"
         )
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         with configured(parsed_args) as found:
             names = [*FIELDS, *algorithms(found.settings)]
             self._refuse_unknown_columns(parsed_args, names)
-            target = found.place(parsed_args.object, name=lambda: _name(parsed_args.file))
-            with Source(parsed_args.file) as source:
+            target = found.new_object(parsed_args.object, name=lambda: _name(parsed_args.file))
+            with InputFile(parsed_args.file) as source:
                 size = source.size if parsed_args.size is None else parsed_args.size
                 with progress(target.key, size, quiet=parsed_args.quiet) as advance:
                     written = write_object(target, source, size=size, settings=found.settings, advance=advance)
@@ -65,17 +61,15 @@ class Put(ShowCommand):
 def fields(written: Written) -> list[object]:
     """The values of FIELDS and of the digests."""
     location = written.location
-    return [location.store, location.key, Size(written.size), location.url, *written.digests.values()]
+    return [location.store, location.key, SizeCell(written.size), location.url, *written.digests.values()]
 
 
 def _name(file: str) -> str:
     """The key that a file's name gives. Raises BadUsage."""
     if file == STANDARD:
-        raise BadUsage("standard input has no name: write [STORE:]KEY behind the '-'.")
+        raise BadUsage("standard input has no name: write [STORE:]KEY after the '-'.")
     name = os.path.basename(file)
     try:
         return check_key(name)
     except InvalidKey as error:
-        raise BadUsage(
-            f"the file's name {shown(name)} cannot be a key: write [STORE:]KEY behind it. {error}"
-        ) from error
+        raise BadUsage(f"the file's name {shown(name)} cannot be a key: write [STORE:]KEY after it. {error}") from error

@@ -10,9 +10,9 @@ WIDTH = "100"
 
 
 class SampleConfig(Command):
-    """Print a configuration with every option.
+    """Print a sample configuration with every option.
 
-    Each with its help and its default, and an example section for each installed driver.
+    Each option has its help and its default. Each installed driver has an example section.
     """
 
     EXAMPLES = """
@@ -20,7 +20,6 @@ class SampleConfig(Command):
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """See Command."""
-        from oslo_config import generator  # not imported where it only explains itself
+        from oslo_config import generator  # slow to import, and the help needs none of it
 
         generator.main(["--namespace", "imgstore", "--wrap-width", WIDTH])

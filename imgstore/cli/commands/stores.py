@@ -9,20 +9,20 @@ from imgstore import errors
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
 from imgstore.cli.failures import line_of
-from imgstore.cli.formatting import SizeInColumn, YesNo
+from imgstore.cli.formatting import AlignedSizeCell, YesNo
 from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.model import Space
 from imgstore.store import Store
 
 COLUMNS = ("store", "driver", "default", "read_only", "health", "free", "total", "description")
-NOBODY = "imgstore-health"
-"""A key that is looked up: that it is not there is an answer of the storage."""
+ABSENT_KEY = "imgstore-health"
+"""A key to look up: a storage that works answers that there is no such object."""
 
 
 class Stores(ListCommand):
-    """List the stores, their health and their room.
+    """List the stores with their health and free space.
 
-    Nothing is written: healthy is a store that answers. 'imgstore check' proves more.
+    A store is healthy if it answers. Nothing is written; 'imgstore check' tests more.
     """
 
     EXAMPLES = """
@@ -31,7 +31,6 @@ class Stores(ListCommand):
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args) as found:
             rows = []
@@ -44,8 +43,8 @@ class Stores(ListCommand):
                         YesNo(store.identifier == found.stores.default),
                         YesNo(store.read_only or store.driver.READ_ONLY),
                         health,
-                        SizeInColumn(space.free),
-                        SizeInColumn(space.total),
+                        AlignedSizeCell(space.free),
+                        AlignedSizeCell(space.total),
                         store.description,
                     )
                 )
@@ -55,7 +54,7 @@ class Stores(ListCommand):
 def _health(store: Store) -> tuple[str, Space]:
     try:
         with contextlib.suppress(errors.ObjectNotFound):
-            store.driver.stat(NOBODY)
+            store.driver.stat(ABSENT_KEY)
         if isinstance(store.driver, MeasuresSpace):
             return "ok", store.driver.space()
     except errors.ImgstoreError as error:

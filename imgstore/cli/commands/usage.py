@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from imgstore import config
 from imgstore.cli.base import ListCommand, Table
-from imgstore.cli.database import add_data_dir, needing_the_service, of_database, service_configuration
+from imgstore.cli.database import add_data_dir, database_failures, needing_service, service_configuration
 from imgstore.cli.failures import FAILED, BadUsage
-from imgstore.cli.formatting import SizeInColumn
+from imgstore.cli.formatting import AlignedSizeCell
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -23,13 +23,13 @@ COMPARED = ("project", "store", "size", "true_size", "held", "true_held", "image
 
 
 class Usage(ListCommand):
-    """Show what projects and stores have of their quotas.
+    """Show how much of their quotas projects and stores use.
 
-    A line without a store is a project's in all stores, one without a project a store's. 'size' is what images have,
-    'held' what uploads under way have set aside; both count against 'limit'.
+    A row without a store is for a project in all stores; a row without a project is for a store. 'size' counts the
+    bytes of images, 'held' the bytes that uploads under way have reserved. Both count against 'limit'.
 
-    --recompute adds everything up from the catalog and shows where the quota counts something else; the exit status is
-    then 1, unless --fix puts it right. Services may go on meanwhile.
+    --recompute adds everything up from the catalog and shows the rows that differ. If there are any, the exit status is
+    1, unless --fix corrects them. Services may run meanwhile.
     """
 
     EXAMPLES = """
@@ -38,24 +38,20 @@ class Usage(ListCommand):
         imgstore usage --recompute --fix
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--project", metavar="ID", help="only this project")
-        parser.add_argument("--recompute", action="store_true", help="compare with what the catalog adds up to")
-        parser.add_argument("--fix", action="store_true", help="with --recompute: put right what differs")
+        parser.add_argument("--recompute", action="store_true", help="compare with the sums from the catalog")
+        parser.add_argument("--fix", action="store_true", help="with --recompute: correct what differs")
         add_data_dir(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         if parsed_args.fix and not parsed_args.recompute:
-            raise BadUsage("--fix goes with --recompute.")
+            raise BadUsage("--fix needs --recompute.")
         self._refuse_unknown_columns(parsed_args, COMPARED if parsed_args.recompute else COLUMNS)
         conf, address = service_configuration(parsed_args)
-        with needing_the_service():
+        with needing_service():
             from imgstore.sql import PARTS, opened
-        with of_database(address), contextlib.closing(opened(address, PARTS)) as database:
+        with database_failures(address), contextlib.closing(opened(address, PARTS)) as database:
             if parsed_args.recompute:
                 return COMPARED, self._compared(database, parsed_args)
             return COLUMNS, _rows(conf, database, parsed_args.project)
@@ -84,9 +80,9 @@ def _rows(conf: cfg.ConfigOpts, database: Database, project: str | None) -> list
             (
                 account.owner,
                 account.store,
-                SizeInColumn(has.used),
-                SizeInColumn(has.held),
-                SizeInColumn(_limit(limits, account)),
+                AlignedSizeCell(has.used),
+                AlignedSizeCell(has.held),
+                AlignedSizeCell(_limit(limits, account)),
                 has.images,
                 has.uploads,
             )
@@ -106,7 +102,7 @@ def _limit(limits: Limits, account: LedgerAccount) -> int | None:
 def _comparison(finding: AuditedAccount) -> tuple[object, ...]:
     counted, true = finding.counted, finding.true
     sizes = (counted.used, true.used, counted.held, true.held)
-    return (*(finding.account.owner, finding.account.store), *map(SizeInColumn, sizes), counted.images, true.images)
+    return (*(finding.account.owner, finding.account.store), *map(AlignedSizeCell, sizes), counted.images, true.images)
 
 
 def _asked_for(account: LedgerAccount, project: str | None) -> bool:

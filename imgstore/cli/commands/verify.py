@@ -32,14 +32,13 @@ COLUMNS = ("problem", "store", "key", "image", "detail")
 class Verify(ShowCommand):
     """Compare catalog, usage and stores, or check one object's digests.
 
-    Without an object the service's catalog and the stores are compared, both ways: objects that no image knows,
-    images whose object is missing, sizes and, with --digests, digests that differ. So is what the quota counts, account
-    by account; 'imgstore usage --recompute --fix' puts that right. The service's database is what [service] database
-    says, or is in --data-dir. What an upload under way writes and holds, and what is still to be removed, is as it
-    should be; so this may be done while the service runs. Each difference is a row, and the exit status is 1 if there
-    is one. 'STORE:' compares the objects of one store only.
+    Without an object, the service's catalog, the usage of quotas and the stores are compared. Each difference is a row:
+    an object without an image, an image without its object, a wrong size, a wrong count (which 'imgstore usage
+    --recompute --fix' corrects) and, with --digests, a wrong digest. If there is a difference, the exit status is 1.
+    Uploads under way and pending removals are no differences, so the service may run meanwhile. [service] database or
+    --data-dir says where the database is. 'STORE:' compares the objects of one store only.
 
-    With an object the exit status is 1 if a digest is not the one that is expected.
+    With an object, the exit status is 1 if a digest is not the expected one.
     """
 
     EXAMPLES = """
@@ -50,36 +49,31 @@ class Verify(ShowCommand):
         imgstore verify fast:7f0f4b5e --expect md5:$checksum --expect sha256:$(cut -d' ' -f1 SHA256SUMS)
     """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """See Command."""
-        parser = super().get_parser(prog_name)
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "object",
             metavar="[STORE:]KEY",
             nargs="?",
-            help="what to read; without it, catalog, usage and stores are compared",
+            help="the object to read; without it, catalog, usage and stores are compared",
         )
         parser.add_argument(
             "--expect", metavar="[ALGORITHM:]HEX", action="append", default=[],
-            help="what a digest must be; without an algorithm: hash_algorithm of the configuration; may be repeated",
+            help="the expected digest; default algorithm: the configuration's hash_algorithm; may be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--digests", action="store_true", help="without an object: read all objects, and compare their digests"
+            "--digests", action="store_true", help="without an object: read all objects and compare their digests"
         )
         add_optional_data_dir(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        """See Command."""
         whole = parsed_args.object is None or parsed_args.object.endswith(":")
         if whole and parsed_args.expect:
-            raise BadUsage("--expect is for one object: name it.")
+            raise BadUsage("--expect is for one object: name the object.")
         if not whole and parsed_args.digests:
-            raise BadUsage("--digests is for comparing everything: one object is read in any case.")
+            raise BadUsage("--digests is for comparing everything: leave the object out.")
         return self._compared(parsed_args) if whole else self._of_one(parsed_args)
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]) -> int:
-        """See cliff."""
         if column_names is not COLUMNS:
             return super().produce_output(parsed_args, column_names, data)
         formatter: object = self.formatter
@@ -110,7 +104,7 @@ class Verify(ShowCommand):
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args) as found, service_database(parsed_args) as database:
             if database is None:
-                raise BadUsage("there is no catalog to compare with: name its database with --data-dir.")
+                raise BadUsage("there is no catalog to compare with: name its directory with --data-dir.")
             from imgstore.service.cleanup.verify import Verification
 
             verification = Verification(database, found.stores, digests=parsed_args.digests)
@@ -142,7 +136,7 @@ def _expectation(text: str, default: str) -> tuple[str, str]:
     before, _, value = text.lower().strip().rpartition(":")
     name = before or default
     if not supported(name):
-        raise BadUsage(f"--expect: no digest is called {shown(name)}.")
+        raise BadUsage(f"--expect: there is no digest algorithm {shown(name)}.")
     if len(value) != len(new_hash(name).hexdigest()) or set(value) - set("0123456789abcdef"):
         raise BadUsage(f"--expect: {shown(value)} cannot be a {name} in hex.")
     return name, value

@@ -13,8 +13,9 @@ import os
 import stat
 
 from imgstore import errors
+from imgstore.driver.options import bad
 from imgstore.drivers.filesystem.directory import Directory, close_quietly
-from imgstore.drivers.filesystem.options import Settings, bad
+from imgstore.drivers.filesystem.options import Settings
 from imgstore.drivers.filesystem.staging import Staged, Staging, hidden_name
 
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -25,7 +26,7 @@ _CONTENT = b"imgstore"
 def make_datadir(settings: Settings) -> None:
     """Creates the datadir where it is missing, and what leads to it. Raises ConfigurationError."""
     try:
-        _make(settings.datadir, settings.directory_mode, settings.fsync)
+        _make(settings.datadir, settings.directory_permissions, settings.fsync)
     except (FileExistsError, NotADirectoryError) as error:
         raise bad(
             "datadir", f"{settings.datadir} is not a directory.", "Name a directory, or move away what is there."
@@ -78,7 +79,7 @@ def _is_directory(path: str) -> bool:
 
 def _prove(directory: Directory, staging: Staging, settings: Settings) -> None:
     name = hidden_name("probe")
-    staged = staging(directory, "probe", settings.file_mode)
+    staged = staging(directory, "probe", settings.file_permissions)
     with contextlib.ExitStack() as undo:
         undo.callback(staged.discard)
         # Locked, so that a purge in another process leaves it alone while it has a name.

@@ -1,30 +1,34 @@
 """Past the page cache: the long middle of a large file is written with O_DIRECT, on a thread of its own.
 
-Why: through the page cache every page is looked for, filled and given back, which costs the kernel more than the
+Through the page cache every page is looked for, filled and given back, which costs the kernel more than the
 digests leave of two cores; and a large image drives everything else out of the cache. The first `start` bytes of a file
 go through the cache, so a small image never starts a thread; so does what does not fill a buffer at the end.
 
-Memory (law 6): at most `count` buffers of `size` bytes for an upload longer than `start`, none for a shorter one. The
+Memory: at most `count` buffers of `size` bytes for an upload longer than `start`, none for a shorter one. The
 owner's thread copies chunks into a buffer (O_DIRECT needs aligned memory) and waits while all of them are being
 written; they are made when they are first needed and serve again.
 
 One thread owns a lane; `finish` and `cancel` return when the lane's own thread has ended. What fails on that thread is
-raised on the owner's, at its next call. What this module refuses to do: sync, know a name.
+raised on the owner's, at its next call. Where the filesystem refuses a write, the rest of the file goes through the
+page cache.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import errno
+import fcntl
 import mmap
 import os
 import threading
 from dataclasses import dataclass
 
-from imgstore.drivers.filesystem.output import FileOutput
+from imgstore.drivers.filesystem.options import AUTO, ON
+from imgstore.drivers.filesystem.output import FileOutput, runs
 from imgstore.model import MIB
 
-CHOICES = AUTO, ON, OFF = "auto", "on", "off"
+_REFUSED = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class DirectLane:
     """Writes what comes from `offset` on. Nobody else uses `output` until `finish` or `cancel` has returned."""
 
     def __init__(self, output: FileOutput, buffers: Buffers, *, offset: int) -> None:
+        self.refused = False
+        """Whether the filesystem does not take it: the owner had better `finish` and go on without a lane."""
         self._output = output
+        self._fd = output.staged.fd
         self._buffers = buffers
         self._offset = offset
         self._buffer: mmap.mmap | None = None
@@ -66,10 +73,17 @@ class DirectLane:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="imgstore-direct", daemon=True)
 
-    @property
-    def refused(self) -> bool:
-        """Whether the filesystem does not take it: the owner had better `finish` and go on without a lane."""
-        return not self._output.direct
+    @classmethod
+    def begun(cls, output: FileOutput, buffers: Buffers, *, offset: int) -> DirectLane | None:
+        """A lane for the rest of the file; None where the filesystem has none. Raises OSError."""
+        lane = cls(output, buffers, offset=offset)
+        try:
+            lane._set_direct(True)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            return None
+        return lane
 
     def write(self, data: memoryview) -> None:
         """Copies the next bytes of the file. Raises what failed meanwhile."""
@@ -88,7 +102,7 @@ class DirectLane:
         """Everything is written; what is in the last buffer through the page cache. Raises what failed."""
         self._end()
         self._raise_failure()
-        self._output.leave_direct()
+        self._leave_direct()
         if self._buffer is not None:
             self._output.write(memoryview(self._buffer)[: self._filled], self._offset)
 
@@ -124,7 +138,7 @@ class DirectLane:
         try:
             while (found := self._next()) is not None:
                 buffer, offset = found
-                self._output.write(memoryview(buffer), offset)
+                self._write_out(memoryview(buffer), offset)
                 with self._changed:
                     self._spare.append(buffer)
                     self._changed.notify_all()
@@ -132,6 +146,38 @@ class DirectLane:
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
+
+    def _write_out(self, data: memoryview, offset: int) -> None:
+        if not self._output.thin:
+            self._put(data, offset)
+            return
+        for start, stop in runs(data, offset):
+            self._put(data[start:stop], offset + start)
+
+    def _put(self, data: memoryview, offset: int) -> None:
+        if self._output.reserve is not None:
+            self._output.reserve.admit(len(data))
+        done = 0
+        if not self.refused:
+            try:
+                done = os.pwrite(self._fd, data, offset)
+            except OSError as error:
+                if error.errno not in _REFUSED:
+                    raise
+        if done < len(data):
+            self._leave_direct()
+            self._output.put(data[done:], offset + done)
+
+    def _set_direct(self, on: bool) -> None:
+        # By the flag of the open file: another descriptor would need /proc, and a mode that lets the owner write.
+        flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+
+    def _leave_direct(self) -> None:
+        """From now on writes go through the page cache. Raises OSError."""
+        if not self.refused:
+            self._set_direct(False)
+            self.refused = True
 
     def _next(self) -> tuple[mmap.mmap, int] | None:
         with self._changed:

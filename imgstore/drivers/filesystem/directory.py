@@ -2,7 +2,7 @@
 
 The law it keeps: no operation ever leaves the datadir. A name that is not a regular file (a link, a fifo, a directory,
 a device) holds no object and is never waited for. A missing name is ObjectNotFound, a missing datadir is not: that is a
-store that is not available. What this module refuses to do: decide which names are objects.
+store that is not available.
 """
 
 from __future__ import annotations

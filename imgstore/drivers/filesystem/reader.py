@@ -1,6 +1,6 @@
 """An object being read from a datadir: pinned to its inode by the open descriptor, whatever happens to its name.
 
-Memory (law 6): one chunk of at most `chunk_size` bytes, the caller's.
+Memory: one chunk of at most `chunk_size` bytes, the caller's.
 """
 
 from __future__ import annotations

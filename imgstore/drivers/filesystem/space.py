@@ -33,8 +33,8 @@ def expect_room(directory: int, reserve: int, wanted: int) -> int | None:
     return free
 
 
-class ReserveGuard:
-    """Watches the reserve for one file being written."""
+class Reserve:
+    """Watches over `reserve` bytes of the filesystem for one file being written."""
 
     def __init__(self, directory: int, reserve: int) -> None:
         self._directory = directory
@@ -43,8 +43,6 @@ class ReserveGuard:
 
     def admit(self, length: int) -> None:
         """Before `length` bytes are written. Raises StoreFull if they would be taken from the reserve."""
-        if not self._reserve:
-            return
         if length > self._allowed:
             free = expect_room(self._directory, self._reserve, length)
             self._allowed = max(length, STEP if free is None else min(free, STEP))

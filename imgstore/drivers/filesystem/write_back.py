@@ -1,6 +1,6 @@
 """Early write-back: the disk begins while bytes still arrive, so that the fsync at the end is short.
 
-Every WINDOW bytes the kernel is asked to start writing what it has, without being waited for. Where libc has
+The kernel is asked to start writing what it has, without being waited for. Where libc has
 sync_file_range that is what asks; it leaves the pages in memory, for the download that often follows. Elsewhere
 posix_fadvise(DONTNEED) has the same effect, but drops pages that are written already.
 
@@ -16,10 +16,6 @@ import os
 from collections.abc import Callable
 from typing import TypeAlias
 
-from imgstore.model import MIB
-
-WINDOW = 16 * MIB
-
 Start: TypeAlias = "Callable[[int, int, int], None]"
 """Descriptor, offset and length in bytes. Raises OSError."""
 
@@ -28,7 +24,7 @@ _SYNC_FILE_RANGE_WRITE = 2
 
 
 def by_fadvise(fd: int, offset: int, length: int) -> None:
-    """See Start."""
+    """Drops pages that are written already, and starts on the others."""
     os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
 
 
@@ -50,21 +46,10 @@ def _by_sync_file_range() -> Start | None:
 start_writing: Start = _by_sync_file_range() or by_fadvise
 
 
-class WriteBack:
-    """Starts writing out one file, window by window. `start` is what asks the kernel."""
-
-    def __init__(self, fd: int, *, start: Start | None = None) -> None:
-        self._fd = fd
-        self._start = start or start_writing
-        self._begun = 0
-
-    def reached(self, offset: int) -> None:
-        """The file is written up to `offset`. Raises OSError if the disk failed."""
-        if offset - self._begun < WINDOW:
-            return
-        begun, self._begun = self._begun, offset
-        try:
-            self._start(self._fd, begun, offset - begun)
-        except OSError as error:
-            if error.errno in _DISK_ERRORS:
-                raise
+def begin(fd: int, offset: int, length: int) -> None:
+    """Asks the kernel to write out `length` bytes from `offset` on. Raises OSError if the disk failed."""
+    try:
+        start_writing(fd, offset, length)
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise

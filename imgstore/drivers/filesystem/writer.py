@@ -1,9 +1,9 @@
 """An object being written to a datadir.
 
-Law 1: bytes go into a staged file, are made durable, and get their name by one exclusive link; then the name is made
-durable. Law 3: an abort takes back the staged file, and the name too if this writer gave it - told by the inode, so
-that another's object is never touched. Memory (law 6): nothing besides the caller's chunk, which is not copied; with
-`direct`, the buffers of one `DirectLane` for a file longer than `direct.start`.
+Atomic: bytes go into a staged file, are made durable, and get their name by one exclusive link; then the name is made
+durable. Undone: an abort takes back the staged file, and the name too if this writer gave it - told by the inode, so
+that another's object is never touched. Memory: nothing besides the caller's chunk, which is not copied; with `direct`,
+the buffers of one `DirectLane` for a file longer than `direct.start`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,22 @@ from imgstore.driver.writer import ObjectWriter
 from imgstore.drivers.filesystem.direct import Buffers, DirectLane
 from imgstore.drivers.filesystem.directory import Directory, info_of
 from imgstore.drivers.filesystem.output import FileOutput
-from imgstore.drivers.filesystem.staging import Staged
-from imgstore.drivers.filesystem.write_back import WriteBack
 from imgstore.model import ObjectInfo
 
 
 class FileWriter(ObjectWriter):
-    """Writes one file. Owns `directory` and `staged`: both are given back however it ends. `output` writes into
-    `staged`; `direct` None: all of it through the page cache."""
+    """Writes one file. Owns `directory` and the staged file of `output`: both are given back however it ends. `direct`
+    None: all of it goes through the page cache."""
 
     def __init__(
-        self, key: str, *, directory: Directory, staged: Staged, output: FileOutput, direct: Buffers | None,
-        fsync: bool,
-    ) -> None:  # fmt: skip
+        self, key: str, *, directory: Directory, output: FileOutput, direct: Buffers | None, fsync: bool
+    ) -> None:
         self._key = key
         self._directory = directory
-        self._staged = staged
+        self._staged = output.staged
         self._output = output
         self._direct = direct
         self._fsync = fsync
-        self._write_back = WriteBack(staged.fd)
         self._lane: DirectLane | None = None
         self._offset = 0
 
@@ -46,10 +42,10 @@ class FileWriter(ObjectWriter):
         if self._lane is not None and self._lane.refused:
             self._end_direct()
         if self._lane is None:
-            self._write_cached(data)
+            self._output.write(data, self._offset)
         else:
             self._lane.write(data)
-            self._offset += len(data)
+        self._offset += len(data)
 
     def _commit(self) -> ObjectInfo:
         self._end_direct()
@@ -84,21 +80,14 @@ class FileWriter(ObjectWriter):
         except FileExistsError as error:
             raise errors.ObjectExists("An object with that key exists already.") from error
 
-    def _write_cached(self, data: memoryview) -> None:
-        self._output.write(data, self._offset)
-        self._offset += len(data)
-        if self._fsync:
-            self._write_back.reached(self._offset)
-
     def _begin_direct(self, data: memoryview, buffers: Buffers) -> memoryview:
         """Writes what is missing before the lane's part of the file, and begins the lane. Returns the rest. It is
         tried once."""
         self._direct = None
         head = buffers.start - self._offset
-        self._write_cached(data[:head])
-        self._output.enter_direct()
-        if self._output.direct:
-            self._lane = DirectLane(self._output, buffers, offset=self._offset)
+        self._output.write(data[:head], self._offset)
+        self._offset += head
+        self._lane = DirectLane.begun(self._output, buffers, offset=self._offset)
         return data[head:]
 
     def _end_direct(self) -> None:

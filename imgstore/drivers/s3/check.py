@@ -1,12 +1,11 @@
-"""The proof that a bucket works: each thing that the driver does is done once, and what may not be done is named.
+"""The proof that a bucket works: the check does once each thing that the driver does, and names what it may not do.
 
-What an operator can cure is a ConfigurationError with the option or the permission; a server that is down or full is
-the store's own error. What needs a permission but changes seldom - uploads in parts - is proved once; the rest, an
-object that is stored, read and removed, every time, since health checks ask here.
+If an operator can cure a failure, it is a ConfigurationError with the option or the permission; if the server is down
+or full, it is the store's own error. An upload in parts needs a permission that seldom changes, so it is proved once;
+an object is stored, read and removed every time, since health checks ask here.
 
-Once too, a wrong checksum is sent: only where the server refuses it does a right one that it returns count as a proof
-(`integrity`). What this module refuses to do: leave anything behind; the probe has a name that is no image's, and
-`purge` finds it.
+The first check also sends a wrong checksum: only if the server refuses it, a right one that it returns counts as a
+proof (`integrity`). A check leaves nothing behind; the name of its probe is no image's, and `purge` finds it.
 """
 
 from __future__ import annotations
@@ -16,20 +15,18 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore import exceptions as boto
-from botocore.exceptions import ClientError
-
 from imgstore import errors
+from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors as s3_errors
+from imgstore.drivers.s3 import uploads
 from imgstore.drivers.s3.client import unreadable_file
-from imgstore.drivers.s3.errors import translated
-from imgstore.drivers.s3.integrity import Answer, Integrity, Piece, Sum
-from imgstore.drivers.s3.objects import PROBE, Objects
-from imgstore.drivers.s3.request_body import sent
-from imgstore.drivers.s3.settings import Settings, bad
-from imgstore.drivers.s3.uploads import Uploads
+from imgstore.drivers.s3.integrity import Integrity, Piece, Sum
+from imgstore.drivers.s3.objects import PROBE
+from imgstore.drivers.s3.options import S3Options
+from imgstore.drivers.s3.requests import Requests
 
-CONTENT = b"imgstore"
+CONTENT = memoryview(b"imgstore")
+MARK = "probe"
 
 _OPTIONS = {
     "NoSuchBucket": ("bucket", "Create it, or set create_bucket = true."),
@@ -46,156 +43,127 @@ _OPTIONS = {
     "InvalidTag": ("tags", "Use tags that the server takes."),
     "EntityTooSmall": ("part_size", "Use larger parts."),
 }
-"""The option that a server's refusal speaks of, and the cure."""
+"""The option that the code of a refusal is about, and the cure."""
 _NOT_EVERYWHERE = ("tags", "encryption", "storage_class")
 _DENIED = {"AccessDenied", "403", "Forbidden", "AccessForbidden", "AllAccessDisabled", "401", "Unauthorized"}
 
 
 class Check:
-    """Proves one store. `proved`: what need not be proved again."""
+    """Proves one store."""
 
-    def __init__(self, settings: Settings, objects: Objects, uploads: Uploads, integrity: Integrity) -> None:
-        self._settings = settings
-        self._objects = objects
-        self._uploads = uploads
+    def __init__(self, options: S3Options, requests: Requests, integrity: Integrity) -> None:
+        self._options = options
+        self._requests = requests
         self._integrity = integrity
         self._proved = False
-        self._provable: Piece | None = None
 
     def run(self) -> None:
         """Raises ConfigurationError, StoreError."""
-        self._expect_files()
-        name = PROBE + secrets.token_hex(8)
+        option = unreadable_file(self._options)
+        if option is not None:
+            raise bad(option, "The file cannot be read.", "Name a file that the service's user can read.")
         if not self._proved:
             self._expect_bucket()
             with self._needs("s3:ListBucket"):
-                next(self._objects.listing(start=PROBE), None)
-        self._expect_object(name)
+                next(self._requests.list_objects(PROBE), None)
+        name = PROBE + secrets.token_hex(8)
+        provable = self._expect_object(name)
         if not self._proved:
-            self._expect_upload(name)
+            self._expect_upload(name, provable)
             self._proved = True
 
-    def _expect_files(self) -> None:
-        option = unreadable_file(self._settings)
-        if option is not None:
-            raise bad(option, "The file cannot be read.", "Name a file that the service's user can read.")
-
     def _expect_bucket(self) -> None:
-        """Whatever else HEAD says, what follows finds out better."""
+        """HEAD tells only whether the bucket exists; the requests that follow say why it cannot be used."""
         with self._needs("s3:CreateBucket"):
             try:
-                self._objects.expect_bucket()
-            except ClientError as error:
-                if s3_errors.code_of(error) != "NoSuchBucket" or not self._settings.create_bucket:
+                self._requests.head_bucket()
+            except errors.StoreError as error:
+                if s3_errors.code_of(error) != s3_errors.NO_BUCKET or not self._options.create_bucket:
                     raise
-                self._create_bucket()
+                self._requests.create_bucket()
 
-    def _create_bucket(self) -> None:
-        wanted: dict[str, Any] = dict(self._objects.bucket)
-        region = self._settings.region
-        if self._settings.endpoint_url is None and region not in {None, "us-east-1"}:
-            wanted["CreateBucketConfiguration"] = {"LocationConstraint": region}
-        try:
-            self._objects.call(lambda s3: s3.create_bucket(**wanted))
-        except ClientError as error:
-            if s3_errors.code_of(error) != "BucketAlreadyOwnedByYou":
-                raise
-
-    def _expect_object(self, name: str) -> None:
-        piece = self._integrity.piece(memoryview(CONTENT), 0, self._integrity.candidate or "md5")
+    def _expect_object(self, name: str) -> Piece | None:
+        """The probe's checksum, if the server returned it and refused a wrong one; None else, or if that is known."""
+        piece = self._integrity.piece(CONTENT, 0, self._integrity.candidate or "md5")
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove, name)
             with self._needs(*self._putting()):
-                answer = self._objects.traits.send(lambda more: self._put(name, more), [piece.sent.extra])
+                answer = self._requests.put_object(name, MARK, CONTENT, [piece.sent.extra])
             with self._needs("s3:GetObject"):
-                content = self._objects.get(name, start=0, stop=None)["Body"].read()
+                content = self._requests.get_object(name)[1].read()
             if content != CONTENT:
                 raise errors.IntegrityError("The bucket does not give back what was written.")
-            self._integrity.judge(piece, memoryview(CONTENT), answer)
+            self._integrity.judge(piece, CONTENT, answer)
             self._integrity.learn_etag(piece)
-            if not self._proved and piece.parameters and self._refuses(lambda wrong: self._put(name, wrong), piece):
-                self._provable = piece
+            with self._needs(*self._putting()):
+                again = not self._proved and bool(piece.parameters)
+                return piece if again and self._refuses(piece, self._requests.put_object, name, MARK, CONTENT) else None
 
-    def _put(self, name: str, more: dict[str, Any]) -> Answer:
-        wanted = self._objects.new(name, "probe")
-        return self._objects.call(lambda s3: s3.put_object(**wanted, Body=sent(memoryview(CONTENT)), **more))
-
-    def _refuses(self, request: Callable[[dict[str, Any]], object], piece: Piece) -> bool:
-        """Whether the server refuses the content with a checksum of something else."""
+    def _refuses(self, piece: Piece, request: Callable[..., object], *arguments: Any) -> bool:
+        """Whether the server refuses a request with a checksum of something else."""
         wrong = Sum(piece.sent.name, bytes(byte ^ 1 for byte in piece.sent.value))
         try:
-            request(dict(wrong.extra.parameters))
-        except ClientError as error:
-            return 400 <= s3_errors.status_of(error) < 500
+            request(*arguments, **wrong.extra.parameters)
+        except errors.StoreError as error:
+            if not s3_errors.status_of(error):
+                raise
+            return s3_errors.status_of(error) < 500
         return False
 
     def _putting(self) -> Iterator[str]:
         yield "s3:PutObject"
-        if self._settings.tags:
+        if self._options.tags:
             yield "s3:PutObjectTagging"
-        if (self._settings.encryption or "").startswith("aws:kms"):
+        if (self._options.encryption or "").startswith("aws:kms"):
             yield "kms:GenerateDataKey and kms:Decrypt"
 
     def _remove(self, name: str) -> None:
         with self._needs("s3:DeleteObject"):
-            self._objects.call(lambda s3: s3.delete_object(**self._objects.place(name)))
+            self._requests.delete_object(name)
 
-    def _expect_upload(self, name: str) -> None:
-        named = {} if self._provable is None else {"ChecksumAlgorithm": self._provable.sent.name.upper()}
+    def _expect_upload(self, name: str, provable: Piece | None) -> None:
+        algorithm = "md5" if provable is None else provable.sent.name
         with self._needs("s3:PutObject"):
-            upload = self._uploads.begin(**self._objects.new(name, "probe"), **named)["UploadId"]
+            upload = self._requests.create_upload(name, MARK, algorithm)["UploadId"]
         with contextlib.ExitStack() as undo:
             undo.callback(self._abort, name, upload)
-            self._prove_for_parts({**self._objects.place(name), "UploadId": upload, "PartNumber": 1})
+            with self._needs("s3:PutObject"):
+                if provable and self._refuses(provable, self._requests.upload_part, name, upload, 1, CONTENT):
+                    self._integrity.learn_proof(algorithm)
         with self._needs("s3:ListBucketMultipartUploads"):
             try:
-                next(self._uploads.listing(), None)
-            except ClientError as error:
+                next(uploads.listing(self._requests), None)
+            except errors.StoreError as error:
                 if not s3_errors.unknown(error):
                     raise
 
-    def _prove_for_parts(self, wanted: dict[str, Any]) -> None:
-        piece, self._provable = self._provable, None
-        if piece is None:
-            return
-
-        def upload(more: dict[str, Any]) -> object:
-            return self._objects.call(lambda s3: s3.upload_part(**wanted, Body=sent(memoryview(CONTENT)), **more))
-
-        with self._needs("s3:PutObject"):
-            if self._refuses(upload, piece):
-                self._integrity.learn_proof(piece.sent.name)
-
     def _abort(self, name: str, upload: str) -> None:
         with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):
-            self._uploads.abort(name, upload)
+            uploads.abort(self._requests, name, upload)
 
     @contextlib.contextmanager
     def _needs(self, *permissions: str) -> Iterator[None]:
-        """Inside, a refusal names the option that it speaks of, or the permissions that are needed."""
-        needed = " and ".join(permissions)
-        with translated("checking the store"):
-            try:
-                yield
-            except ClientError as error:
-                raise self._refusal(error, needed) or error from None
-            except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError):
-                raise bad(
-                    "access_key", "No keys were found, here or in the places where boto3 looks.",
-                    "Set access_key and secret_key, or a profile, or give the machine a role.",
-                ) from None  # fmt: skip
+        """Around requests: a refusal names the option that it is about, or the permissions that they need."""
+        try:
+            yield
+        except errors.StoreError as error:
+            refusal = self._refusal(error, " and ".join(permissions))
+            if refusal is None:
+                raise
+            raise refusal from None
 
-    def _refusal(self, error: ClientError, needed: str) -> errors.ConfigurationError | None:
+    def _refusal(self, error: errors.StoreError, needed: str) -> errors.ConfigurationError | None:
         code = s3_errors.code_of(error)
+        if s3_errors.has_no_keys(error):
+            cure = "Set access_key and secret_key, or a profile, or give the machine a role."
+            return bad("access_key", "No keys were found, here or in the places where boto3 looks.", cure)
         if code in _OPTIONS:
             option, cure = _OPTIONS[code]
             return bad(option, f"The server refuses it ({code}).", cure)
-        unknown = [option for option in _NOT_EVERYWHERE if getattr(self._settings, option)]
-        if unknown and (code == "NotImplemented" or s3_errors.status_of(error) == 501):
-            return bad(unknown[0], f"The server does not know it ({code}).", "Unset it.")
+        set_ones = [option for option in _NOT_EVERYWHERE if getattr(self._options, option)]
+        if set_ones and (code == "NotImplemented" or s3_errors.status_of(error) == 501):
+            return bad(set_ones[0], f"The server does not know it ({code}).", "Unset it.")
         if code in _DENIED or code.startswith("KMS.AccessDenied"):
-            return bad(
-                "bucket", f"The keys may not use it as the driver does: {needed} is needed and was refused.",
-                "Grant it, on the bucket and on the objects below the prefix.",
-            )  # fmt: skip
+            problem = f"The keys may not use it as the driver does: {needed} is needed and was refused."
+            return bad("bucket", problem, "Grant it, on the bucket and on the objects below the prefix.")
         return None

@@ -1,12 +1,13 @@
 """The connection to one S3 server: one boto3 client for the whole store, made at the first use, shared by all threads.
 
-boto3 repeats what a server answers with 5xx or not at all, as the options say. What it does not do is done here: keys
-that expired are looked for anew, once, in the places that boto3 knows (a file that somebody wrote, a role), and the
-request is sent again, which is safe since a refused one had no effect; so an upload of hours outlives its keys.
+boto3 repeats a request if the server answers 5xx or does not answer, as the options say. This module adds what boto3
+does not do: it looks for new keys, once, when the server says that the keys have expired. It looks in the places that
+boto3 knows (a file that somebody wrote, a role) and sends the request again, which is safe since the refused one had no
+effect. So an upload of hours outlives its keys.
 
-Payloads are not hashed for the signature and boto3's own checksums are off: `integrity` sees to it that the server
-confirms what it received. Law 7: botocore's debug log shows signatures and session tokens, so it stays off unless
-somebody turned it on by name. What this module refuses to do: know an object.
+boto3 neither hashes payloads for the signature nor adds its own checksums: `integrity` compares what the server
+received. botocore's debug log shows signatures and session tokens, so it stays off unless somebody turned it on by name
+(no secrets).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.loaders
@@ -24,38 +25,39 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
-from imgstore.drivers.s3.settings import Settings, bad
+from imgstore.drivers.s3.bodies import sent
+from imgstore.drivers.s3.options import S3Options
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 
 
-class Connection:
-    """Calls of one server. `bucket` is where everything is."""
+class SharedClient:
+    """Sends the requests of one store."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.bucket = settings.bucket
-        self._settings = settings
+    def __init__(self, options: S3Options) -> None:
+        self._options = options
         self._client: S3Client | None = None
         self._lock = threading.Lock()
 
-    def call(self, operation: Callable[[S3Client], T]) -> T:
-        """What `operation` returns. Raises what botocore raises; ConfigurationError for a profile that is not there."""
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
+        for a profile that does not exist."""
         client = self._opened()
         try:
-            return operation(client)
+            return _call(client, operation, parameters)
         except ClientError as error:
-            if errors.code_of(error) not in errors.EXPIRED or self._settings.keys.fixed:
+            if errors.code_of(error) not in errors.EXPIRED or self._options.fixed_keys:
                 raise
-        LOG.info("The keys for bucket %s have expired: looking for new ones", self.bucket)
-        return operation(self._renewed(client))
+        LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
+        return _call(self._renewed(client), operation, parameters)
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes all connections."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -64,7 +66,7 @@ class Connection:
     def _opened(self) -> S3Client:
         with self._lock:
             if self._client is None:
-                self._client = _new_client(self._settings)
+                self._client = _new_client(self._options)
             return self._client
 
     def _renewed(self, expired: S3Client) -> S3Client:
@@ -72,54 +74,51 @@ class Connection:
         connections when the last request on it has ended."""
         with self._lock:
             if self._client is None or self._client is expired:
-                self._client = _new_client(self._settings)
+                self._client = _new_client(self._options)
             return self._client
 
 
-def verification(settings: Settings) -> bool | str:
-    """What boto3 calls `verify`: a file of authorities, or whether to verify."""
-    return settings.ca_bundle or settings.verify
+def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """One call, with a body of its own: botocore leaves a body where it stopped to read."""
+    body = {"Body": sent(parameters["Body"])} if "Body" in parameters else {}
+    return getattr(client, operation)(**{**parameters, **body})
 
 
-def _new_client(settings: Settings) -> S3Client:
+def _new_client(options: S3Options) -> S3Client:
     _silence()
-    keys = settings.keys
     try:
         found = botocore.session.Session()
         found.register_component("data_loader", _models())
         session = boto3.session.Session(
             botocore_session=found,
-            aws_access_key_id=keys.access_key,
-            aws_secret_access_key=keys.secret_key,
-            aws_session_token=keys.session_token,
-            profile_name=keys.profile,
-            region_name=settings.region,
+            aws_access_key_id=options.access_key,
+            aws_secret_access_key=options.secret_key,
+            aws_session_token=options.session_token,
+            profile_name=options.profile,
+            region_name=options.region,
         )
-        return session.client(
-            "s3", endpoint_url=settings.endpoint_url, verify=verification(settings), config=_config(settings)
-        )
+        verify = options.ca_bundle or options.verify
+        return session.client("s3", endpoint_url=options.server_url, verify=verify, config=_config(options))
     except (BotoCoreError, ValueError) as error:
         # The class alone: the text may hold what a file of credentials has in it.
-        option = "profile" if keys.profile is not None else "region"
-        raise bad(
-            option, f"boto3 cannot make a client ({type(error).__name__}).",
-            "Check this option, and boto3's own files and environment (~/.aws/config, AWS_PROFILE, AWS_REGION).",
-        ) from None  # fmt: skip
+        cure = "Check this option, and boto3's own files and environment (~/.aws/config, AWS_PROFILE, AWS_REGION)."
+        option = "profile" if options.profile is not None else "region"
+        raise bad(option, f"boto3 cannot make a client ({type(error).__name__}).", cure) from None
 
 
-def _config(settings: Settings) -> Config:
-    certificate: Any = settings.client_cert
-    if settings.client_key is not None:
-        certificate = (settings.client_cert, settings.client_key)
+def _config(options: S3Options) -> Config:
+    certificate: Any = options.client_cert
+    if options.client_key is not None:
+        certificate = (options.client_cert, options.client_key)
     values: dict[str, Any] = {
         "signature_version": "s3v4",
-        "s3": {"addressing_style": settings.addressing_style, "payload_signing_enabled": False},
+        "s3": {"addressing_style": options.addressing_style, "payload_signing_enabled": False},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
-        "retries": {"mode": settings.retry_mode, "total_max_attempts": settings.max_attempts},
-        "connect_timeout": settings.connect_timeout,
-        "read_timeout": settings.read_timeout,
-        "max_pool_connections": settings.max_pool_connections,
+        "retries": {"mode": options.retry_mode, "total_max_attempts": options.max_attempts},
+        "connect_timeout": options.connect_timeout,
+        "read_timeout": options.read_timeout,
+        "max_pool_connections": options.pool_size,
         "client_cert": certificate,
         "tcp_keepalive": True,
         "user_agent_extra": "imgstore",
@@ -140,10 +139,10 @@ def _silence() -> None:
         logger.setLevel(logging.INFO)
 
 
-def unreadable_file(settings: Settings) -> str | None:
+def unreadable_file(options: S3Options) -> str | None:
     """The option whose file cannot be read; None if all can."""
     for option in ("ca_bundle", "client_cert", "client_key"):
-        path = getattr(settings, option)
+        path = getattr(options, option)
         if path is not None and not os.access(path, os.R_OK):
             return option
     return None

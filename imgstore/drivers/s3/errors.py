@@ -1,26 +1,28 @@
-"""What botocore raises, in the library's words: one place decides who is to blame (law 11).
+"""What botocore raises, in the library's words: this module decides who is to blame (the right blame).
 
-Nothing that botocore or a server writes is quoted, since it may hold a key, a token or a signed URL (law 7): of an
-answer the error's code, its status and the request's identifier are told, of everything else the class. The chain to
-the foreign exception is cut for the same reason.
+No text quotes what botocore or a server wrote, since that may hold a key, a token or a signed URL (no secrets). It has
+the error's code, its status and the request's identifier if the server answered, else the exception's class. The chain
+to the foreign exception is cut for the same reason; the functions here still see it as the `__context__`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from botocore import exceptions as boto
 from urllib3 import exceptions as http_errors
 
 from imgstore import errors
+from imgstore.driver.translate import OnFailure
 
 MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
-NO_BUCKET = frozenset({"NoSuchBucket"})
+NO_BUCKET = "NoSuchBucket"
 NO_UPLOAD = frozenset({"NoSuchUpload"})
 PRECONDITION = frozenset({"PreconditionFailed", "412"})
+PINNED = frozenset({"GetObject", "CopyObject", "UploadPartCopy"})
+"""Operations whose condition is the ETag of the object that they read; the condition of all others is a free key."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
 
 FULL = frozenset(
@@ -56,33 +58,43 @@ WORDS = {
 }
 """What an operator may do about a code that is not plain."""
 
+NO_KEYS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}", re.ASCII)
-_BUSY_PAUSE = 30
+_PAUSE, _BUSY_PAUSE = 10, 30
+"""Seconds after which a client may try again."""
+
+
+def translated(action: str) -> OnFailure:
+    """Around `action`: what botocore and urllib3 raise becomes an error of the library."""
+    return OnFailure(partial(_translate, action))
 
 
 def code_of(error: BaseException) -> str:
-    """The code of an error that a server answered, as in 'NoSuchKey', or '404' for an answer without a body; empty for
-    everything else."""
-    if not isinstance(error, boto.ClientError):
+    """The code that a server answered, as in 'NoSuchKey', or '404' for an answer without a body; empty if it did not
+    answer. `error` is botocore's here and below, or what `translated` made of it."""
+    answered = _answered(error)
+    if answered is None:
         return ""
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    if answered.operation_name == "HeadBucket" and status_of(error) == 404:
+        return NO_BUCKET
+    code = str(answered.response.get("Error", {}).get("Code", ""))
     return code if _CODE.fullmatch(code) else str(status_of(error))
 
 
 def status_of(error: BaseException) -> int:
-    """The status of an error that a server answered; 0 for everything else."""
+    """The status that a server answered; 0 if it did not answer."""
     return int(_metadata(error).get("HTTPStatusCode", 0))
 
 
-def retried(answer: Any) -> bool:
-    """Whether the request of this answer or error was sent more than once: the first may have had its effect."""
-    response = answer.response if isinstance(answer, boto.ClientError) else answer
-    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+def has_no_keys(error: BaseException) -> bool:
+    """Whether boto3 found no keys to sign the request with."""
+    return isinstance(error, NO_KEYS) or isinstance(error.__context__, NO_KEYS)
 
 
 def surely_nothing(error: BaseException) -> bool:
-    """Whether a request that failed so has certainly changed nothing in the storage."""
-    return isinstance(error, boto.ClientError) and 400 <= status_of(error) < 500 and not retried(error)
+    """Whether a failed request has certainly changed nothing in the storage: the server refused the only attempt."""
+    return 400 <= status_of(error) < 500 and not _metadata(error).get("RetryAttempts")
 
 
 def not_taken(error: BaseException) -> bool:
@@ -95,42 +107,41 @@ def unknown(error: BaseException) -> bool:
     return not_taken(error) or status_of(error) == 405
 
 
-@contextlib.contextmanager
-def translated(action: str) -> Iterator[None]:
-    """Inside, what botocore and urllib3 raise while `action` becomes an error of the library."""
-    try:
-        yield
-    except boto.ClientError as error:
-        raise of_answer(error, action) from None
-    except (boto.BotoCoreError, boto.HTTPClientError, http_errors.HTTPError) as error:
-        raise _of_failure(error, action) from None
+def _translate(action: str, error: BaseException) -> None:
+    if isinstance(error, boto.ClientError):
+        _raise_for_answer(error, action)
+    if isinstance(error, (boto.BotoCoreError, boto.HTTPClientError, http_errors.HTTPError)):
+        _raise_for_silence(error, action)
 
 
-def of_answer(error: boto.ClientError, action: str) -> errors.StoreError:
-    """The error for what a server answered."""
+def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
     code, status = code_of(error), status_of(error)
     detail = _detail(error, code, status)
     if code in MISSING:
-        return errors.ObjectNotFound("No object has that key.", detail=detail)
+        raise errors.ObjectNotFound("No object has that key.", detail=detail) from None
+    if code in PRECONDITION and error.operation_name in PINNED:
+        raise errors.ObjectChanged("The object changed in the store.", detail=detail) from None
     if code in PRECONDITION:
-        return errors.ObjectExists("An object with that key exists already.", detail=detail)
+        raise errors.ObjectExists("An object with that key exists already.", detail=detail) from None
+    if status == 416:
+        raise errors.RangeNotSatisfiable("No byte of the range exists.", detail=detail) from None
     if code in FULL or status in {507, 413}:
-        return errors.StoreFull(f"Image storage media is full ({code}) while {action}.", detail=detail)
+        raise errors.StoreFull(f"Image storage media is full ({code}) while {action}.", detail=detail) from None
     if code in BAD_DIGEST:
-        return errors.IntegrityError(f"The storage received other bytes than were sent while {action}.", detail=detail)
+        message = f"The storage received other bytes than were sent while {action}."
+        raise errors.IntegrityError(message, detail=detail) from None
+    pause = _BUSY_PAUSE if code in BUSY or status in {503, 429} else _PAUSE
     message = f"Image storage is not available ({code or status}) while {action}."
-    if code in BUSY or status in {503, 429}:
-        return errors.StoreUnavailable(message, detail=detail, retry_after=_BUSY_PAUSE)
-    return errors.StoreUnavailable(message, detail=detail)
+    raise errors.StoreUnavailable(message, detail=detail, retry_after=pause) from None
 
 
-def _of_failure(error: Exception, action: str) -> errors.StoreError:
-    """The error for a request that got no answer. The class names say what happened: 'ReadTimeoutError'."""
-    name = type(error).__name__
+def _raise_for_silence(error: Exception, action: str) -> NoReturn:
+    """For a request without an answer. The names of the classes say what happened: 'ReadTimeoutError'."""
     detail = errors.kind_and_place(error)
-    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
+    if has_no_keys(error):
         detail += "; boto3 found no keys: set access_key and secret_key, or a profile, or give the machine a role"
-    return errors.StoreUnavailable(f"Image storage is not available ({name}) while {action}.", detail=detail)
+    message = f"Image storage is not available ({type(error).__name__}) while {action}."
+    raise errors.StoreUnavailable(message, detail=detail) from None
 
 
 def _detail(error: boto.ClientError, code: str, status: int) -> str:
@@ -140,6 +151,11 @@ def _detail(error: boto.ClientError, code: str, status: int) -> str:
     return f"{code or 'no code'} (status {status}{named}){words}"
 
 
+def _answered(error: BaseException) -> boto.ClientError | None:
+    """The answer that is behind an error."""
+    return next((each for each in (error, error.__context__) if isinstance(each, boto.ClientError)), None)
+
+
 def _metadata(error: BaseException) -> dict[str, Any]:
-    found = error.response.get("ResponseMetadata", {}) if isinstance(error, boto.ClientError) else {}
-    return dict(found)
+    answered = _answered(error)
+    return {} if answered is None else dict(answered.response.get("ResponseMetadata", {}))

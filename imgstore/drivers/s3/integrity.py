@@ -1,13 +1,12 @@
-"""Every byte is accounted for (law 10): what the server says it received is compared with what was sent.
+"""Every byte is accounted for: what the server says it received is compared with what was sent.
 
-With the bytes goes a checksum. That the server returns it means little, since some store a wrong one and repeat it; so
-it counts only where a check (`check`) has seen a wrong one refused. Everywhere else the ETag is compared, which is
-the md5 of the bytes - where it is: with KMS encryption it is not, and no server has to make it one. So an ETag that
-differs condemns the bytes only if this server has been seen to answer with an md5. Otherwise the bytes are unconfirmed,
-and whoever stored them reads them back (`read_back`).
+The driver sends a checksum with the bytes. Some servers return a wrong checksum as they got it, so what is returned
+counts only if a check (`check`) has seen the server refuse a wrong one. Otherwise the ETag is compared, which most
+servers make the md5 of the bytes; no server has to, and with KMS encryption none does. So an ETag that differs condemns
+the bytes only if this server has answered with an md5 before. Otherwise the bytes are unconfirmed, and are read back.
 
-What it costs for each GiB here, in CPU seconds: crc32 0.3, md5 1.8; `auto` uses crc32 where it counts. What this module
-refuses to do: take silence for consent.
+CPU seconds for each GiB, as measured: crc32 0.3, md5 1.8; `auto` uses crc32 if the check has proved it. Reading back
+costs a download, so a warning says once that a server needs it; it takes one MiB of memory.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 from imgstore import errors
-from imgstore.drivers.s3.server_traits import CHECKSUM, CONTENT_MD5, Extra, Traits
-
-Answer: TypeAlias = "Mapping[str, Any]"
+from imgstore.drivers.s3.bodies import ReceivedBody
+from imgstore.drivers.s3.requests import MARKER, Answer, Requests, etag_of
+from imgstore.drivers.s3.server_traits import CHECKSUM, CONTENT_MD5, Extra
+from imgstore.model import MIB
 
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _MD5_OF_PARTS = re.compile(r"([0-9a-f]{32})-([0-9]+)", re.ASCII)
@@ -61,11 +60,6 @@ ALGORITHMS: Mapping[str, Callable[[memoryview], bytes]] = {
 }
 
 
-def etag_of(answer: Answer) -> str | None:
-    """The ETag in an answer without its quotes; None for none."""
-    return str(answer.get("ETag") or "").strip('"') or None
-
-
 @dataclass(frozen=True, slots=True)
 class Sum:
     """A checksum of some bytes. `name` as in ALGORITHMS, or md5."""
@@ -93,7 +87,7 @@ class Sum:
 
 @dataclass(slots=True)
 class Piece:
-    """Bytes that are sent in one request, from offset `start` on, and what is known of them when it was answered.
+    """Bytes of one request, from offset `start` on, and what its answer says of them.
     `parameters`: what the completion of a multipart upload must repeat."""
 
     start: int
@@ -106,15 +100,16 @@ class Piece:
 
 
 class Integrity:
-    """What one store sends along, by its option `checksum`, and how it judges the answers."""
+    """Which checksum one store sends, by its option `checksum`, and how it judges the answers."""
 
-    def __init__(self, choice: str, traits: Traits) -> None:
+    def __init__(self, choice: str, requests: Requests) -> None:
         self._choice = choice
-        self._traits = traits
+        self._requests = requests
+        self._traits = requests.traits
 
     @property
     def candidate(self) -> str | None:
-        """The checksum that a check should prove; None where the ETag is what counts anyway."""
+        """The checksum that a check should prove; None if only the ETag can confirm the bytes."""
         if self._choice == "md5" or CHECKSUM in self._traits.refused:
             return None
         return "crc32" if self._choice == "auto" else self._choice
@@ -130,7 +125,7 @@ class Integrity:
         return Piece(start, len(data), Sum(algorithm, value), md5=value if algorithm == "md5" else None)
 
     def judge(self, piece: Piece, data: memoryview, answer: Answer) -> Piece:
-        """`piece` with what the answer to it says. Raises IntegrityError where the server holds other bytes."""
+        """`piece` with what its answer says. Raises IntegrityError if the server holds other bytes."""
         piece.etag = etag_of(answer)
         returned = answer.get(piece.sent.parameter) if piece.sent.name != "md5" else None
         if returned and returned != piece.sent.text:
@@ -148,9 +143,8 @@ class Integrity:
         return piece
 
     def judge_whole(self, pieces: Sequence[Piece], answer: Answer) -> None:
-        """Compares the ETag of an object that was put together, where it is the md5 of its parts' md5s.
-
-        Raises IntegrityError where the server put together something else."""
+        """Compares the ETag of an object that was put together, if it is the md5 of its parts' md5s. Raises
+        IntegrityError if it differs."""
         match = _MD5_OF_PARTS.fullmatch(etag_of(answer) or "")
         by_md5 = all(piece.md5 is not None and piece.md5.hex() == piece.etag for piece in pieces)
         if match is None or not by_md5 or _encrypted(answer):
@@ -159,8 +153,20 @@ class Integrity:
         if match[1] != expected or int(match[2]) != len(pieces):
             raise _other_bytes("the parts are not those that were sent")
 
+    def read_back(self, key: str, marker: str, pieces: Sequence[Piece]) -> None:
+        """Compares every piece of a new object that is not confirmed. The writer's `marker` tells the object, since its
+        ETag is in doubt. Raises IntegrityError, StoreUnavailable."""
+        for piece in pieces:
+            if piece.confirmed or not piece.size:
+                continue
+            answer, body = self._requests.get_object(key, start=piece.start, stop=piece.start + piece.size)
+            found = _md5_of(body, piece.size)
+            if answer.get("Metadata", {}).get(MARKER) != marker or piece.md5 != found:
+                raise errors.IntegrityError("The storage holds something else than what was sent: it was read back.")
+            self.learn_etag(piece)
+
     def learn_etag(self, piece: Piece) -> None:
-        """What a comparison of the very bytes, which were found to be right, shows of the server's ETags."""
+        """Learns from bytes that were compared and found right whether the server's ETags are md5s."""
         if piece.md5 is not None and piece.etag is not None:
             self._traits.md5_etags = piece.etag == piece.md5.hex()
 
@@ -177,6 +183,18 @@ class Integrity:
         if self._traits.md5_etags:
             raise _other_bytes("the ETag is not the md5 of what was sent")
         return False
+
+
+def _md5_of(body: ReceivedBody, size: int) -> bytes:
+    """Of the first `size` bytes."""
+    found, left = hashlib.md5(usedforsecurity=False), size
+    try:
+        while left and (data := body.read(min(left, MIB))):
+            found.update(data)
+            left -= len(data)
+    finally:
+        body.close()
+    return found.digest()
 
 
 def _encrypted(answer: Answer) -> bool:

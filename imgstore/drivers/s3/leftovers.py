@@ -1,10 +1,8 @@
-"""What dead uploads left in a bucket: multipart uploads that nobody ended, and probes of a check that died.
+"""Leftovers in a bucket: multipart uploads that nobody ended, and probes of interrupted checks.
 
-S3 does not tell a living upload from a dead one, so age decides: an upload is left alone while it is younger than asked
-for, or while its last part is. An object that no catalog knows is not a leftover here, since this driver knows no
-catalog: `objects()` lists them all, for whoever compares.
-
-What this module refuses to do: fail where a server cannot list its uploads (501); it says so and finds none.
+S3 does not tell an upload under way from a dead one, so age decides: an upload is no leftover while it, or its last
+part, is younger than the caller asks for. Nor is an object that no catalog knows, since this driver knows no catalog:
+`objects()` lists them all. If a server cannot list its uploads (501), a warning says so, and none is found.
 """
 
 from __future__ import annotations
@@ -14,83 +12,79 @@ import re
 import time
 from collections.abc import Iterator
 
-from botocore.exceptions import ClientError
-
 from imgstore import errors
+from imgstore.driver import is_key
 from imgstore.drivers.s3 import errors as s3_errors
-from imgstore.drivers.s3.errors import translated
-from imgstore.drivers.s3.objects import PROBE, Objects, is_key, is_probe
-from imgstore.drivers.s3.uploads import Upload, Uploads
+from imgstore.drivers.s3 import uploads
+from imgstore.drivers.s3.objects import PROBE, is_own, is_probe
+from imgstore.drivers.s3.requests import Requests
+from imgstore.drivers.s3.uploads import Upload
 from imgstore.model import Leftover
 
 _SEPARATOR = "?uploadId="
 _IDENTIFIER = re.compile(r"[!-~]{1,1024}", re.ASCII)
 
 
-def find(objects: Objects, uploads: Uploads, *, older_than: float) -> Iterator[Leftover]:
-    """See FindsLeftovers. Raises StoreUnavailable."""
+def find(requests: Requests, *, older_than: float) -> Iterator[Leftover]:
+    """Every leftover that nobody touched for `older_than` seconds. Raises StoreUnavailable."""
     newest = time.time() - older_than if older_than else math.inf  # some servers round times up
-    for upload in _listed(objects, uploads):
-        found = _old_upload(uploads, upload, newest) if upload.begun <= newest else None
+    for upload in _listed(requests):
+        found = _old_upload(requests, upload, newest) if upload.begun <= newest else None
         if found is not None:
             yield found
-    with translated("listing objects"):
-        for info in objects.listing(start=PROBE):
-            if is_probe(info.key) and (info.modified or 0) <= newest:
-                yield Leftover(info.key, "a check that ended with its process", info.size, info.modified)
+    for info in requests.list_objects(PROBE):
+        if is_probe(info.key) and (info.modified or 0) <= newest:
+            yield Leftover(info.key, "a check that ended with its process", info.size, info.modified)
 
 
-def remove(objects: Objects, uploads: Uploads, leftover: Leftover) -> None:
-    """See FindsLeftovers. Raises InvalidKey for a name that `find` does not give, StoreUnavailable."""
+def remove(requests: Requests, leftover: Leftover) -> None:
+    """Removes one, unless it is gone or got another part since it was found. Raises InvalidKey for a name that `find`
+    does not give, StoreUnavailable."""
     if is_probe(leftover.name):
-        objects.remove(leftover.name)
+        requests.delete_object(leftover.name)
         return
     key, separator, identifier = leftover.name.partition(_SEPARATOR)
-    if not separator or not (is_key(key) or is_probe(key)) or _IDENTIFIER.fullmatch(identifier) is None:
+    if not separator or not is_own(key) or _IDENTIFIER.fullmatch(identifier) is None:
         raise errors.InvalidKey("That is not the name of a leftover.")
-    with translated("removing an upload"):
-        parts = uploads.parts(key, identifier)
-        taken_up = parts is not None and leftover.modified is not None and parts.newest > leftover.modified
-        if parts is not None and not taken_up:
-            uploads.abort(key, identifier)
+    parts = uploads.parts_of(requests, key, identifier)
+    grown = parts is not None and leftover.modified is not None and parts.newest > leftover.modified
+    if parts is not None and not grown:
+        uploads.abort(requests, key, identifier)
 
 
-def remove_traces(objects: Objects, uploads: Uploads, key: str) -> None:
-    """See RemovesTraces. Raises StoreUnavailable."""
-    for upload in list(_listed(objects, uploads, key)):
+def remove_traces(requests: Requests, key: str) -> None:
+    """Aborts every upload of `key`, of whatever age. Raises StoreUnavailable."""
+    for upload in list(_listed(requests, key)):
         if upload.key == key:
-            with translated("removing an upload"):
-                uploads.abort(key, upload.identifier)
+            uploads.abort(requests, key, upload.identifier)
 
 
-def _listed(objects: Objects, uploads: Uploads, beginning: str = "") -> Iterator[Upload]:
-    with translated("listing uploads"):
-        try:
-            yield from uploads.listing(beginning)
-        except ClientError as error:
-            if not s3_errors.unknown(error):
-                raise
-            objects.traits.warn_once(
-                "uploads",
-                "The S3 server does not list multipart uploads: those of dead processes cannot be found here. Have the "
-                "server abort them by a rule of the bucket's life cycle.",
-            )
+def _listed(requests: Requests, beginning: str = "") -> Iterator[Upload]:
+    try:
+        yield from uploads.listing(requests, beginning)
+    except errors.StoreError as error:
+        if not s3_errors.unknown(error):
+            raise
+        requests.traits.warn_once(
+            "uploads",
+            "The S3 server does not list multipart uploads, so those of dead processes cannot be found. Have the "
+            "server abort them by a rule of the bucket's life cycle.",
+        )
 
 
-def _old_upload(uploads: Uploads, upload: Upload, newest: float) -> Leftover | None:
+def _old_upload(requests: Requests, upload: Upload, newest: float) -> Leftover | None:
     """The leftover that an upload is; None if it is gone, or a part of it is younger than `newest`."""
     size: int | None = None
     touched = upload.begun
-    with translated("listing parts"):
-        try:
-            parts = uploads.parts(upload.key, upload.identifier)
-        except ClientError as error:
-            if not s3_errors.unknown(error):
-                raise
-        else:
-            if parts is None:
-                return None
-            size, touched = parts.size, max(touched, parts.newest)
+    try:
+        parts = uploads.parts_of(requests, upload.key, upload.identifier)
+    except errors.StoreError as error:
+        if not s3_errors.unknown(error):
+            raise
+    else:
+        if parts is None:
+            return None
+        size, touched = parts.size, max(touched, parts.newest)
     if touched > newest:
         return None
     key = upload.key if is_key(upload.key) else None

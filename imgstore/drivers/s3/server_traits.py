@@ -1,22 +1,18 @@
-"""What a server has shown of itself: servers that speak S3 differ, and nothing of this is asked for in advance.
+"""What a server has shown of itself. Servers that speak S3 differ, and the driver finds out how while it works.
 
-A header that not every server knows is sent until one refuses it; a request that succeeds without it proves that the
-header was to blame, and it is not sent again. What a server confirms is remembered too, so that the cheapest proof that
-works is used. Facts are of one driver, in memory, and a race between two threads only learns one twice.
+The driver sends a header that not every server knows until a server refuses it. If the same request then succeeds
+without the header, the header was to blame, and the driver does not send it again. The driver also remembers what a
+server confirms, so that it uses the cheapest proof that works. Traits are in memory, of one driver. If two threads
+race, the driver only learns a trait twice.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from imgstore.drivers.s3 import errors
-
-T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 
 CONDITION = "If-None-Match"
@@ -26,7 +22,7 @@ CONTENT_MD5 = "Content-MD5"
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Parameters of a request that it can do without; `trait` says which of a server's traits they need."""
+    """Parameters that a request can do without; `trait` names what the server must know to take them."""
 
     trait: str
     parameters: Mapping[str, Any]
@@ -37,9 +33,8 @@ ABSENT = Extra(CONDITION, {"IfNoneMatch": "*"})
 
 
 class Traits:
-    """The facts. `refused`: traits whose parameters the server does not take. `proven`: checksums that it compares, and
-    returns, as a check has found out. `md5_etags`: the ETag of what was sent whole is its md5 (None: not known yet).
-    """
+    """`refused`: traits that the server does not have. `proven`: checksums that it compares and returns, as a check has
+    found out. `md5_etags`: whether the ETag of a whole object is its md5 (None: not known yet)."""
 
     def __init__(self) -> None:
         self.refused: frozenset[str] = frozenset()
@@ -47,28 +42,18 @@ class Traits:
         self.md5_etags: bool | None = None
         self._warned: frozenset[str] = frozenset()
 
-    def send(self, request: Callable[[dict[str, Any]], T], extras: Sequence[Extra]) -> T:
-        """What `request` returns, given the parameters of the `extras` that the server takes. Raises what it raises."""
-        kept = [extra for extra in extras if extra.trait not in self.refused and extra.parameters]
-        dropped: list[str] = []
-        while True:
-            try:
-                answer = request({name: value for extra in kept for name, value in extra.parameters.items()})
-            except ClientError as error:
-                if not kept or not errors.not_taken(error):
-                    raise
-                dropped.append(kept.pop(0).trait)
-                continue
-            self._learn(dropped)
-            return answer
+    def taken(self, extras: Sequence[Extra]) -> list[Extra]:
+        """Those that the server may take."""
+        return [extra for extra in extras if extra.trait not in self.refused and extra.parameters]
+
+    def learn_refused(self, extras: Sequence[Extra]) -> None:
+        """The server took a request without these, and not with them."""
+        for extra in extras:
+            LOG.info("The S3 server does not take the parameter '%s': it is not sent again", extra.trait)
+        self.refused |= {extra.trait for extra in extras}
 
     def warn_once(self, subject: str, text: str) -> None:
-        """Logs a warning that is worth one line, not one for each image."""
+        """Logs a warning once, and not for every image."""
         if subject not in self._warned:
             self._warned |= {subject}
             LOG.warning(text)
-
-    def _learn(self, dropped: Sequence[str]) -> None:
-        for trait in dropped:
-            LOG.info("The S3 server does not take the parameter '%s': it is not sent again", trait)
-        self.refused |= frozenset(dropped)

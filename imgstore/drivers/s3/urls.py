@@ -1,11 +1,8 @@
-"""URLs of objects: `s3+https://host/bucket/prefix/key`, without any credential (law 7).
+"""URLs of objects: `s3+https://host/bucket/prefix/key`, without any credential (no secrets).
 
-The URLs that glance_store wrote are understood when they are read: `s3://access:secret@host/bucket/key` and the same
-with `s3+http` and `s3+https`. What stands before the '@', slashes included, is dropped unread. So is the scheme: the
-bucket is the same whether it is reached with TLS or without.
-
-What this module refuses to do: take the URL of another host, bucket or folder, or decode anything: keys need no
-quoting, so there is one spelling.
+The driver reads the URLs that glance_store wrote: `s3://access:secret@host/bucket/key`, and the same with `s3+http` and
+`s3+https`. It drops unread what stands before the '@', slashes included. It ignores the scheme, since a bucket is the
+same with TLS and without. Nothing is decoded: keys need no quoting, so each has one spelling.
 """
 
 from __future__ import annotations
@@ -14,8 +11,8 @@ import re
 from urllib.parse import urlsplit
 
 from imgstore import errors
-from imgstore.driver.base import check_key
-from imgstore.drivers.s3.settings import Settings
+from imgstore.driver import check_key
+from imgstore.drivers.s3.options import S3Options
 
 AMAZON = "s3.amazonaws.com"
 
@@ -25,14 +22,14 @@ _URL = re.compile(r"s3(?:\+https?)?://(?:[!-~]*@)?([^@/?#\s]+)/([^@?#\s]+)", re.
 class Urls:
     """The URLs of one store."""
 
-    def __init__(self, settings: Settings) -> None:
-        endpoint = settings.endpoint_url or f"https://{_amazon(settings.region)}"
+    def __init__(self, options: S3Options) -> None:
+        endpoint = options.server_url or f"https://{_amazon(options.region)}"
         parts = urlsplit(endpoint)
         self._host = parts.netloc.lower()
-        self._path = f"{parts.path.strip('/')}/{settings.bucket}/{settings.prefix}".lstrip("/")
+        self._path = f"{parts.path.strip('/')}/{options.bucket}/{options.folder}".lstrip("/")
         self._known_hosts = {self._host}
-        if settings.endpoint_url is None:
-            self._known_hosts |= {AMAZON, f"s3-{settings.region}.amazonaws.com"}
+        if options.endpoint_url is None:
+            self._known_hosts |= {AMAZON, f"s3-{options.region}.amazonaws.com"}
         self._stem = f"s3+{parts.scheme}://{self._host}/{self._path}"
 
     def url(self, key: str) -> str:

@@ -1,7 +1,7 @@
 """Tokens: one for the whole store, shared by its threads, renewed before it ends and when Swift refuses it.
 
-keystoneauth's plugins ask for tokens: its own for Keystone, swiftclient's for auth version 1. When a token is renewed
-is decided here, by the share of its life that is left on this machine's own clock: the plugins would renew one of less
+keystoneauth's plugins ask for tokens: its own for Keystone, swiftclient's for auth version 1. This module decides when
+to renew one, by the share of its life that is left on this machine's own clock: the plugins would renew a token of less
 than two minutes at every request. While one thread renews, the others wait, so that many requests refused at once cost
 one token. A renewal that fails while the old token is still good is no failure.
 
@@ -27,7 +27,7 @@ from imgstore import errors
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.connections import close_sockets
 from imgstore.drivers.swift.credentials import V1, Credentials
-from imgstore.drivers.swift.settings import Settings
+from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ LOG = logging.getLogger(__name__)
 MARGIN = 120.0
 SHARE = 5
 """A token is renewed MARGIN seconds before its end, or when a SHARE of its life is left, whichever is later."""
+
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,18 @@ class Auth(Protocol):
     def forbidden(self, detail: str) -> errors.ImgstoreError:
         """The error for what Swift does not let this user do."""
 
-    def close(self) -> None:
-        """Returns connections."""
-
 
 class StoreToken:
     """The store's own account. `credentials` gives who it is when the first token is needed."""
 
     def __init__(
-        self, settings: Settings, credentials: Callable[[], Credentials], *, clock: Callable[[], float] = time.monotonic
+        self,
+        options: SwiftOptions,
+        credentials: Callable[[], Credentials],
+        *,
+        clock: Clock = time.monotonic,
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._credentials = credentials
         self._clock = clock
         self._lock = threading.Lock()
@@ -77,7 +81,6 @@ class StoreToken:
         self._renew_at = self._ends_at = 0.0
 
     def access(self) -> Access:
-        """See Auth."""
         with self._lock:
             if self._current is None or self._clock() >= self._renew_at:
                 self._renew()
@@ -85,17 +88,16 @@ class StoreToken:
             return self._current
 
     def refused(self, access: Access) -> None:
-        """See Auth. Only the first of many threads that were refused the same token makes it renewed."""
+        """Only the first of many threads that were refused the same token makes it renewed."""
         with self._lock:
             if self._current is not None and access.token == self._current.token:
                 self._current = None
 
     def forbidden(self, detail: str) -> errors.ImgstoreError:
-        """See Auth."""
         return swift_errors.forbidden(detail)
 
     def close(self) -> None:
-        """See Auth."""
+        """Returns the connections."""
         with self._lock:
             session, self._session = self._session, None
             self._plugin = None
@@ -117,10 +119,7 @@ class StoreToken:
         plugin.invalidate()
         try:
             found = plugin.get_access(session)
-            url = self._settings.endpoint or found.service_catalog.url_for(
-                service_type=self._settings.service_type, interface=self._settings.endpoint_type,
-                region_name=self._settings.region,
-            )  # fmt: skip
+            url = self._options.account_url or found.service_catalog.url_for(**self._options.endpoint_wanted)
         except keystone.ClientException as error:
             raise swift_errors.from_keystone(error) from None
         life = _life(found.issued, found.expires)
@@ -131,7 +130,7 @@ class StoreToken:
     def _opened(self) -> tuple[Session, Any]:
         if self._session is None:
             self._plugin = _plugin(self._credentials())
-            self._session = Session(verify=self._settings.verify, timeout=self._settings.read_timeout)
+            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout)
         return self._session, self._plugin
 
 
@@ -142,19 +141,13 @@ class CallerToken:
         self._access = access
 
     def access(self) -> Access:
-        """See Auth."""
         return self._access
 
     def refused(self, access: Access) -> None:
-        """See Auth."""
         raise errors.Unauthenticated("The token is not valid any more.")
 
     def forbidden(self, detail: str) -> errors.ImgstoreError:
-        """See Auth."""
         return errors.Forbidden("Image storage does not let the caller do this.", detail=detail)
-
-    def close(self) -> None:
-        """See Auth."""
 
 
 def _life(issued: datetime.datetime | None, expires: datetime.datetime | None) -> float:
@@ -165,8 +158,8 @@ def _life(issued: datetime.datetime | None, expires: datetime.datetime | None) -
 
 
 def _plugin(who: Credentials) -> Any:
-    if who.version == V1:
-        return authv1.PasswordPlugin(who.auth_url, who.username, who.password)
+    if who.auth_version == V1:
+        return authv1.PasswordPlugin(who.token_url, who.username, who.password)
     user: dict[str, Any] = {
         "username": who.username, "user_id": who.user_id,
         "user_domain_name": who.user_domain_name,
@@ -174,13 +167,13 @@ def _plugin(who: Credentials) -> Any:
     }  # fmt: skip
     if who.by_application:
         return v3.ApplicationCredential(
-            _v3_url(who.auth_url),
+            _v3_url(who.token_url),
             application_credential_id=who.application_credential_id,
             application_credential_name=who.application_credential_name,
             application_credential_secret=who.application_credential_secret or "", **user,
         )  # fmt: skip
     return v3.Password(
-        _v3_url(who.auth_url),
+        _v3_url(who.token_url),
         password=who.password or "", project_name=who.project_name, project_id=who.project_id,
         project_domain_name=who.project_domain_name,
         project_domain_id=_domain(who.project_domain_id, who.project_domain_name, unless=who.project_id), **user,

@@ -1,43 +1,42 @@
 """The proof that a store works: a token, the containers, and an object that can be stored, read and removed in both.
 
-What an operator can cure by an option is a ConfigurationError; a cluster that is down is not, it is its own error.
+Right blame: what an operator can cure by an option is a ConfigurationError, a cluster that is down is StoreUnavailable.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from imgstore import errors
-from imgstore.drivers.swift.account import Account
+from imgstore.driver.translate import OnFailure
+from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.cluster_limits import Limits
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.errors import NotAsConfigured
-from imgstore.drivers.swift.settings import Settings
+from imgstore.drivers.swift.options import SwiftOptions
+from imgstore.drivers.swift.writer import PLAIN
 
 PROBE_KEY = "0" * 32
 _CONTENT = b"imgstore"
-_PLAIN = {"Content-Type": "application/octet-stream"}
 
 
-@contextmanager
-def configuration_blamed() -> Iterator[None]:
-    """Inside, what the configuration is to blame for becomes a ConfigurationError."""
-    try:
-        yield
-    except NotAsConfigured as error:
+def _blame(error: BaseException) -> None:
+    if isinstance(error, NotAsConfigured):
         raise error.as_configuration() from None
 
 
-def prove(account: Account, containers: Containers, limits: Limits, settings: Settings) -> None:
+configuration_blamed = OnFailure(_blame)
+"""Inside, what the configuration is to blame for becomes a ConfigurationError."""
+
+
+def prove(account: AccountClient, containers: Containers, options: SwiftOptions) -> None:
     """Stores, reads and removes a small object that no listing of images shows. Raises NotAsConfigured, StoreError."""
-    _expect_policy(settings, limits)
-    for container in (containers.of(PROBE_KEY), containers.segments_of(PROBE_KEY)):
+    _expect_policy(options.storage_policy, account.limits())
+    for container in containers.pair(PROBE_KEY):
         path = (container, f".imgstore-probe-{secrets.token_hex(8)}")
 
-        def put(path: tuple[str, str] = path) -> None:
-            account.put(path, memoryview(_CONTENT), action="storing a probe", headers=_PLAIN)
+        def put(path: Path = path) -> None:
+            account.put(path, memoryview(_CONTENT), action="storing a probe", headers=PLAIN)
 
         containers.in_place(PROBE_KEY, put)
         try:
@@ -46,14 +45,14 @@ def prove(account: Account, containers: Containers, limits: Limits, settings: Se
             account.delete(path)
 
 
-def _expect_policy(settings: Settings, limits: Limits) -> None:
-    policy, known = settings.storage_policy, limits.policies
+def _expect_policy(policy: str | None, limits: Limits) -> None:
+    known = limits.policies
     if policy is not None and known is not None and policy.lower() not in {name.lower() for name in known}:
         raise NotAsConfigured(
             "storage_policy", f"the cluster has no policy '{policy}'.", f"Use one of: {', '.join(known)}."
         )
 
 
-def _expect_content(account: Account, path: tuple[str, str]) -> None:
-    if account.fetch(path).body != _CONTENT:
+def _expect_content(account: AccountClient, path: Path) -> None:
+    if account.fetch(path) != _CONTENT:
         raise errors.IntegrityError("The store does not give back what was written.")

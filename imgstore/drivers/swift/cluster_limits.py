@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgstore.driver.part_sizes import PartSizes
-from imgstore.drivers.swift.options import LARGEST_SEGMENT
-from imgstore.drivers.swift.settings import Settings
+from imgstore.drivers.swift.options import LARGEST_SEGMENT, SwiftOptions
 from imgstore.model import MIB
 
 MAX_SEGMENTS = 1000
@@ -20,8 +19,8 @@ MAX_MANIFEST = 8 * 1024**2
 LONGEST_LINE = 640
 """Bytes of a manifest that one segment takes at most: two containers' and a key's names, digests, punctuation."""
 LEAST_STEP = 4 * MIB
-"""Bytes by which segments differ at least where they are to end at different times: for less a request is too much, and
-many at a time would make many small ones."""
+"""The least difference in bytes between segments that are to end at different times. With less, many segments at a time
+would begin with many small ones, and each costs a request."""
 MAX_DELETES = 10_000
 DIGESTS = ("sha256", "sha1", "sha512")
 
@@ -29,7 +28,7 @@ DIGESTS = ("sha256", "sha1", "sha512")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes. `max_deletes`: names in one bulk deletion, 0 where there is none. `digests`: of temporary URLs,
-    the best first, none where there are none. `policies`: names of the storage policies, None: not said."""
+    the best first, none where there are none. `policies`: names of the storage policies, None if unknown."""
 
     max_object: int
     max_segments: int
@@ -53,20 +52,35 @@ class Limits:
             policies=None if policies is None else tuple(name for policy in policies for name in _names(policy)),
         )
 
-    def threshold(self, settings: Settings) -> int:
+    def threshold(self, options: SwiftOptions) -> int:
         """Bytes up to which an image is one object."""
-        return min(settings.large_object_threshold, self.max_object)
+        return min(options.largest_small, self.max_object)
 
-    def sizes(self, settings: Settings, size: int | None) -> PartSizes:
+    def sizes(self, options: SwiftOptions, size: int | None) -> PartSizes:
         """The segments of an image of `size` bytes (None: unknown). Raises StoreFull for one that is too large."""
-        segment = min(max(settings.segment_size, self.smallest_segment), self.max_object)
+        segment = min(max(options.segment_size, self.smallest_segment), self.max_object)
         all_of_them = self.max_segments * self.max_object
-        largest = all_of_them if size is not None else min(settings.largest_unknown_size, all_of_them)
+        largest = all_of_them if size is not None else min(options.largest_unknown_size, all_of_them)
         sizes = PartSizes.for_size(
             size, part_size=segment, most=self.max_segments, largest=largest, ceiling=self.max_object
         )
         steps = segment // max(LEAST_STEP, self.smallest_segment)
-        return sizes.staggered(max(1, min(settings.concurrency, steps)), size=size)
+        return sizes.staggered(max(1, min(options.concurrency, steps)), size=size)
+
+
+class Cluster:
+    """One cluster, whose limits are asked for once, by whichever thread and account needs them first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limits: Limits | None = None
+
+    def limits(self, info: Callable[[], Mapping[str, Any]]) -> Limits:
+        """The limits; `info` asks for them. Raises StoreUnavailable."""
+        with self._lock:
+            if self._limits is None:
+                self._limits = Limits.of(info())
+            return self._limits
 
 
 def _names(policy: Mapping[str, Any]) -> list[str]:
@@ -82,27 +96,3 @@ def _digests(info: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     told = info["tempurl"].get("allowed_digests", ("sha1",))
     return tuple(each for each in DIGESTS if each in told)
-
-
-class Kept:
-    """The limits of one cluster, once they are known."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.limits: Limits | None = None
-
-
-class KnownLimits:
-    """The limits of one cluster, asked for by `info` once, by whichever thread, through whichever account, needs them
-    first: all who share `kept` know them then."""
-
-    def __init__(self, info: Callable[[], Mapping[str, Any]], kept: Kept) -> None:
-        self._info = info
-        self._kept = kept
-
-    def __call__(self) -> Limits:
-        """The limits. Raises StoreUnavailable."""
-        with self._kept.lock:
-            if self._kept.limits is None:
-                self._kept.limits = Limits.of(self._info())
-            return self._kept.limits

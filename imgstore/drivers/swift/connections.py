@@ -1,18 +1,14 @@
-"""Connections to Swift, kept for further requests: swiftclient's, of which each does one thing at a time.
+"""Connections to Swift, kept for further requests: swiftclient's, each for one request at a time.
 
 swiftclient's `Connection` is not made for threads, so this pool lends its lower half, `HTTPConnection`, to one request
 after the other: most recently used first, at most `keep` idle ones. A body that is being read keeps its connection
-until it is closed. What failed is not used again.
-
-Memory (law 6): nothing but sockets.
+until it is closed. A connection that failed is not used again. Memory: sockets only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlparse
 
@@ -21,11 +17,11 @@ from requests.adapters import HTTPAdapter
 from swiftclient import client  # type: ignore[import-untyped]  # it comes without types
 from swiftclient.utils import LengthWrapper  # type: ignore[import-untyped]  # the same
 
-from imgstore.drivers.swift.settings import Settings
+from imgstore.drivers.swift.options import SwiftOptions
 
 PIECE = 1024 * 1024
 
-# By default swiftclient logs up to half of a short secret. Of a key nothing is to be seen.
+# No secrets: by default swiftclient logs up to half of a short one.
 client.logger_settings["reveal_sensitive_prefix"] = 0
 
 HttpConnection = tuple[Any, Any]
@@ -35,30 +31,16 @@ HttpConnection = tuple[Any, Any]
 class Pool:
     """Connections to the servers of one store, for all its threads."""
 
-    def __init__(self, settings: Settings, *, keep: int) -> None:
-        self._options = {
-            "insecure": settings.insecure,
-            "cacert": settings.cacert,
-            "timeout": (settings.connect_timeout, settings.read_timeout),
-        }
+    def __init__(self, options: SwiftOptions, *, keep: int) -> None:
+        timeouts = (options.connect_timeout, options.read_timeout)
+        self._options = {"insecure": options.insecure, "cacert": options.cacert, "timeout": timeouts}
         self._keep = keep
         self._lock = threading.Lock()
         self._idle: list[HttpConnection] = []
         self._closed = False
 
-    @contextmanager
-    def lent(self, url: str) -> Iterator[HttpConnection]:
-        """A connection to the server of `url` for one request; closed if that fails."""
-        connection = self.take(url)
-        try:
-            yield connection
-        except BaseException:
-            self.drop(connection)
-            raise
-        self.give_back(connection)
-
     def take(self, url: str) -> HttpConnection:
-        """A connection; `give_back` or `drop` it."""
+        """A connection to the server of `url`; `give_back` or `drop` it."""
         parts = urlparse(url)
         with self._lock:
             for number in range(len(self._idle) - 1, -1, -1):

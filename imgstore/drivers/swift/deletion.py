@@ -1,8 +1,8 @@
-"""Removing an object with its segments: the manifest first, so that nobody ever sees a part of an object (law 1), then
-the segments, by the thousand in one request where the cluster can do that, else several at a time.
+"""Removing an object with its segments. The manifest goes first, so that nobody ever sees a part of an object. The
+segments follow: by the thousand in one request where the cluster can do that, else several at a time.
 
 What is missing already counts as removed: a request whose answer got lost is sent again. Should the process die in
-between, the segments are leftovers, which `purge` finds.
+between, the segments are leftovers.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imgstore import errors
-from imgstore.drivers.swift.account import Account, Headers, Path
-from imgstore.drivers.swift.cluster_limits import KnownLimits
-from imgstore.drivers.swift.manifest import segments_in
+from imgstore.drivers.swift.account import AccountClient, Path
+from imgstore.drivers.swift.answers import Headers
+from imgstore.drivers.swift.dynamic_objects import is_dynamic, listed, place_of_segments
+from imgstore.drivers.swift.manifest import is_static, segments_in
 
 LOG = logging.getLogger(__name__)
 
@@ -22,30 +23,28 @@ FEW = 4
 MOST_AT_ONCE = 1000
 
 
-def segments_of(account: Account, path: Path, headers: Headers) -> list[Path]:
+def segments_of(account: AccountClient, path: Path, headers: Headers) -> list[Path]:
     """Where the bytes of the object at `path` are, other than in itself; `headers` are its own."""
-    if headers.get("x-static-large-object", "").lower() == "true":
-        return list(dict.fromkeys((each.container, each.name) for each in segments_in(account, path)))
-    if "x-object-manifest" in headers:
-        container, _, prefix = headers["x-object-manifest"].partition("/")
-        if not prefix.startswith(path[1]):
-            LOG.warning("The segments of %s are kept: their names, %s, do not begin as its own.", path[1], prefix)
-            return []
-        found = ((container, entry.name) for entry in account.objects(container, prefix=prefix))
-        return [each for each in found if each != path]
-    return []
+    if is_static(headers):
+        return list(dict.fromkeys(each.path for each in segments_in(account, path)))
+    if not is_dynamic(headers):
+        return []
+    prefix = place_of_segments(headers)[1]
+    if not prefix.startswith(path[1]):
+        LOG.warning("The segments of %s are kept: their names begin with %s, not with its own.", path[1], prefix)
+        return []
+    return [each.path for each in listed(account, path, headers).segments]
 
 
 class Deletion:
     """Removes what is in one account. `concurrency`: requests at a time."""
 
-    def __init__(self, account: Account, limits: KnownLimits, *, concurrency: int) -> None:
+    def __init__(self, account: AccountClient, *, concurrency: int) -> None:
         self._account = account
-        self._limits = limits
         self._concurrency = concurrency
 
     def object(self, path: Path, headers: Headers) -> None:
-        """Removes the object whose headers these are. Raises StoreUnavailable if a part of it remains."""
+        """Removes the object that has these headers. Raises StoreUnavailable if a part of it remains."""
         segments = segments_of(self._account, path, headers)
         self.single(path)
         self.many(segments)
@@ -59,7 +58,7 @@ class Deletion:
 
     def many(self, paths: Sequence[Path]) -> None:
         """Removes many objects. Raises StoreUnavailable if any of them remains, after trying all."""
-        most = 0 if len(paths) <= FEW else min(self._limits().max_deletes, MOST_AT_ONCE)
+        most = 0 if len(paths) <= FEW else min(self._account.limits().max_deletes, MOST_AT_ONCE)
         if not most:
             self._side_by_side(paths)
             return
@@ -73,7 +72,7 @@ class Deletion:
         with ThreadPoolExecutor(min(self._concurrency, len(remaining)), thread_name_prefix="imgstore-delete") as pool:
             failures = [failure for failure in pool.map(self._failure_of, remaining) if failure is not None]
         if failures:
-            LOG.warning("%s of %s segments could not be removed", len(failures), len(remaining))
+            LOG.warning("Could not remove %s of %s segments.", len(failures), len(remaining))
             raise failures[0]
 
     def _failure_of(self, path: Path) -> errors.ImgstoreError | None:

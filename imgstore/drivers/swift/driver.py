@@ -1,125 +1,221 @@
-"""The Swift driver: images in OpenStack Swift, or in what speaks its API, through python-swiftclient.
+"""The Swift driver: images in OpenStack Swift, or in another server with its API, through python-swiftclient.
 
-Small images are one object, large ones static large objects, whose segments are named by the attempt that writes them
+Small images are one object, large ones static large objects. Their segments are named by the attempt that writes them,
 and sent in parallel from memory. What is where:
 
-    options, settings, credentials        what an operator sets
+    options, credentials                  what an operator sets
     auth, connections, requests           tokens, connections, one request and its further tries
-    account, cluster_limits, errors       what is asked of an account, and what the answers mean
-    containers, urls, listing             where an object is
-    writer, attempt, manifest             writing
+    account, cluster_limits               what is asked of an account, and what the cluster allows
+    answers, errors                       what the answers mean
+    containers, urls                      where objects are
+    writer, manifest                      writing
     reader, dynamic_objects               reading
-    deletion, copy, temporary_urls        what else is done with an object
+    deletion, copy                        what else is done with an object
     quotas, leftovers, check              the account as a whole
-    account_driver, multi_tenant          all of it on one account, the store's own or a caller's
+    multi_tenant                          a caller's account instead of the store's own
 
-Memory (law 6): an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
-server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`); a download what one read has,
-with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
+Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
+server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`). A download holds one piece
+of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from imgstore.driver.base import StoreDriver
-from imgstore.drivers.swift import options
-from imgstore.drivers.swift.account_driver import AccountDriver
-from imgstore.drivers.swift.auth import StoreToken
-from imgstore.drivers.swift.cluster_limits import Kept
+from imgstore import errors
+from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.translate import storage_failures
+from imgstore.drivers.swift import multi_tenant
+from imgstore.drivers.swift.account import AccountClient, Path
+from imgstore.drivers.swift.answers import Headers
+from imgstore.drivers.swift.auth import Auth, StoreToken
+from imgstore.drivers.swift.check import PROBE_KEY, configuration_blamed, prove
+from imgstore.drivers.swift.cluster_limits import Cluster
 from imgstore.drivers.swift.connections import Pool
-from imgstore.drivers.swift.containers import CallerNaming, Naming, StoreNaming
+from imgstore.drivers.swift.containers import CallerNaming, Containers, Naming, StoreNaming
+from imgstore.drivers.swift.copy import Copy
 from imgstore.drivers.swift.credentials import Credentials
+from imgstore.drivers.swift.deletion import Deletion
+from imgstore.drivers.swift.dynamic_objects import described
 from imgstore.drivers.swift.errors import NotAsConfigured
-from imgstore.drivers.swift.multi_tenant import CallersDriver, caller_token, container_headers
-from imgstore.drivers.swift.settings import checked
-from imgstore.drivers.swift.urls import StoreUrls
+from imgstore.drivers.swift.leftovers import Leftovers
+from imgstore.drivers.swift.options import SwiftOptions
+from imgstore.drivers.swift.quotas import Quotas
+from imgstore.drivers.swift.reader import Range, open_reader
+from imgstore.drivers.swift.urls import StoreUrls, Urls, prefix_of, temporary_url
+from imgstore.drivers.swift.writer import NewObject, SwiftWriter
+from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.quota import Hold
 
 IDLE_FOR_EACH_SEGMENT = 4
 
 
-class SwiftDriver(AccountDriver):
-    """Objects in the store's own account. See OPTIONS for the parameters. Raises ConfigurationError for bad values."""
+class AccountDriver(StoreDriver):
+    """Objects in one account, the store's own or a caller's."""
 
-    OPTIONS = options.OPTIONS
-
-    def __init__(
-        self,
-        *,
-        auth_version: str = "3",
-        auth_url: str | None = None,
-        username: str | None = None,
-        user_id: str | None = None,
-        password: str | None = None,
-        user_domain_name: str | None = None,
-        user_domain_id: str | None = None,
-        project_name: str | None = None,
-        project_id: str | None = None,
-        project_domain_name: str | None = None,
-        project_domain_id: str | None = None,
-        application_credential_id: str | None = None,
-        application_credential_name: str | None = None,
-        application_credential_secret: str | None = None,
-        account_file: str | None = None,
-        reference: str = options.REFERENCE,
-        region: str | None = None,
-        endpoint_type: str = "public",
-        service_type: str = options.SERVICE_TYPE,
-        endpoint: str | None = None,
-        insecure: bool = False,
-        cacert: str | None = None,
-        connect_timeout: float = options.CONNECT_TIMEOUT,
-        read_timeout: float = options.READ_TIMEOUT,
-        max_attempts: int = options.MAX_ATTEMPTS,
-        container: str = options.CONTAINER,
-        segments_container: str | None = None,
-        multiple_containers_seed: int = 0,
-        create_container: bool = False,
-        storage_policy: str | None = None,
-        multi_tenant: bool = False,
-        admin_tenants: Sequence[str] = (),
-        large_object_threshold: int | None = None,
-        segment_size: int = options.SEGMENT_SIZE,
-        concurrency: int = options.CONCURRENCY,
-        largest_unknown_size: int = options.LARGEST_UNKNOWN,
-        read_concurrency: int = options.READ_CONCURRENCY,
-        read_block_size: int = options.BLOCK_SIZE,
-        check_quota: bool = True,
-        quota_age: float = options.QUOTA_AGE,
-        temp_url_key: str | None = None,
-    ) -> None:
-        given = locals()
-        settings = checked({option.dest: given[option.dest] for option in options.OPTIONS})
-        self._pool = Pool(settings, keep=IDLE_FOR_EACH_SEGMENT * settings.concurrency)
-        self._own_token = StoreToken(settings, self._credentials)
-        self._cluster = Kept()
-        naming: Naming = CallerNaming(settings) if settings.multi_tenant else StoreNaming(settings)
-        super().__init__(
-            settings, auth=self._own_token, pool=self._pool, naming=naming, limits=self._cluster,
-            urls=StoreUrls(settings, naming, self._credentials), headers=container_headers(settings),
-        )  # fmt: skip
+    def __init__(self, options: SwiftOptions, account: AccountClient, *, naming: Naming, urls: Urls) -> None:
+        self._options = options
+        self._account = account
+        self._urls = urls
+        headers = multi_tenant.new_container_headers(options)
+        self._containers = Containers(account, naming, options, headers=headers)
+        self._deletion = Deletion(account, concurrency=options.concurrency)
+        self._leftovers = Leftovers(account, self._containers, self._deletion)
+        self._quotas = Quotas(account, age=options.quota_age)
 
     def check(self) -> None:
-        """See StoreDriver. Where every caller brings a token and the store has none, there is nothing to prove."""
-        if self._settings.own is not None or not self._settings.multi_tenant:
+        """Creates the containers where they are missing and the configuration allows that."""
+        with storage_failures("checking the store"), configuration_blamed:
+            prove(self._account, self._containers, self._options)
+
+    def url(self, key: str) -> str:
+        return self._urls.url(key)
+
+    def key_from_url(self, url: str) -> str:
+        """Reads glance_store's URLs too."""
+        return self._urls.key(url)
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        with storage_failures("listing objects"):
+            yield from self._containers.objects()
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        """By age, since Swift cannot tell which upload is alive."""
+        with storage_failures("listing leftovers"):
+            yield from self._leftovers.older_than(older_than)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        """Raises InvalidKey for a name that is not a leftover's."""
+        with storage_failures("removing a leftover"):
+            self._leftovers.remove(leftover)
+
+    def remove_traces(self, key: str) -> None:
+        check_key(key)
+        with storage_failures("removing leftovers"):
+            self._leftovers.remove_of(key)
+
+    def space(self) -> Space:
+        """What Swift's quotas leave."""
+        with storage_failures("measuring the space"):
+            levels = self._quotas.levels(*self._containers.pair(PROBE_KEY))
+        limits = [level.limit for level in levels if level.limit is not None]
+        free = [max(0, level.limit - level.used) for level in levels if level.limit is not None]
+        return Space(total=min(limits, default=None), free=min(free, default=None))
+
+    def temporary_url(self, key: str, *, seconds: int) -> str:
+        path = self._path(check_key(key))
+        with storage_failures("making a temporary URL"), configuration_blamed:
+            return temporary_url(self._account, path, seconds=seconds, key=self._options.temp_url_key)
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        path, new = self._path(check_key(source)), self._new(check_key(target))
+        with storage_failures("copying"):
+            headers = self._head(source)
+            info = described(self._account, path, headers)
+            hold = self._reserve(target, info.size)
+            try:
+                copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
+            except BaseException:
+                if hold is not None:
+                    hold.release()
+                raise
+        if hold is not None:
+            hold.settle(info.size)
+        return copied
+
+    def _reserve(self, key: str, size: int | None) -> Hold | None:
+        return self._quotas.reserve(*self._containers.pair(key), size) if self._options.check_quota else None
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return SwiftWriter(self._new(key), self._account, self._options, size)
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        block_size, concurrency = self._options.read_block_size, self._options.read_concurrency
+        wanted = Range(start, stop, etag)
+        try:
+            return open_reader(self._account, self._path(key), wanted, block_size=block_size, concurrency=concurrency)
+        except errors.ObjectNotFound:
+            self._containers.expect(key)
+            raise
+
+    def _stat(self, key: str) -> ObjectInfo:
+        return described(self._account, self._path(key), self._head(key))
+
+    def _delete(self, key: str) -> None:
+        headers = self._head(key)
+        size = described(self._account, self._path(key), headers).size
+        self._deletion.object(self._path(key), headers)
+        self._quotas.give_back(*self._containers.pair(key), size)
+        self._containers.tidy(key)
+
+    def _head(self, key: str) -> Headers:
+        try:
+            return self._account.head(self._path(key))
+        except errors.ObjectNotFound:
+            self._containers.expect(key)
+            raise
+
+    def _path(self, key: str) -> Path:
+        return self._containers.of(key), key
+
+    def _new(self, key: str) -> NewObject:
+        return NewObject(key, account=self._account, containers=self._containers, deletion=self._deletion)
+
+
+class SwiftDriver(AccountDriver):
+    """Objects in the store's own account. Raises ConfigurationError for options that cannot work."""
+
+    OPTIONS = SwiftOptions.options()
+
+    def __init__(self, **options: Any) -> None:
+        values = SwiftOptions(**options)
+        self._pool = Pool(values, keep=IDLE_FOR_EACH_SEGMENT * values.concurrency)
+        self._own_token = StoreToken(values, self._credentials)
+        self._cluster = Cluster()
+        naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
+        account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
+        super().__init__(values, account, naming=naming, urls=StoreUrls(values, naming, self._credentials))
+
+    def check(self) -> None:
+        """Where every caller brings a token and the store has none, there is nothing to prove."""
+        if self._options.own is not None or not self._options.multi_tenant:
             super().check()
 
     def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
-        """See StoreDriver: with multi_tenant a driver on the caller's own account, or on the one in `url`."""
-        if not self._settings.multi_tenant or (context is None and url is None):
+        """With multi_tenant a driver on the caller's own account, or on the one in `url`."""
+        if not self._options.multi_tenant or (context is None and url is None):
             return self
-        token = self._own_token if context is None else caller_token(context, self._settings)
-        return CallersDriver(self._settings, token, url, pool=self._pool, limits=self._cluster)
+        token: Auth = self._own_token if context is None else multi_tenant.caller_token(context, self._options)
+        auth = token if url is None else multi_tenant.Redirected(token, url)
+        account = AccountClient(auth, self._pool, self._cluster, max_attempts=self._options.max_attempts)
+        return CallersDriver(self._options, account)
 
     def close(self) -> None:
-        """See StoreDriver."""
         self._pool.close()
         self._own_token.close()
 
     def _credentials(self) -> Credentials:
-        found = self._settings.credentials()
+        found = self._options.credentials()
         if found is None:
             raise NotAsConfigured(
                 "auth_url", "is not set, and no caller's token is there.", "Set it, or pass the context."
             )
         return found
+
+
+class CallersDriver(AccountDriver):
+    """Objects in a caller's account, through the connections of the store."""
+
+    def __init__(self, options: SwiftOptions, account: AccountClient) -> None:
+        naming = CallerNaming(options)
+        super().__init__(options, account, naming=naming, urls=Urls(prefix_of(account.url), naming))
+
+    def share(self, key: str, *, public: bool = False, readers: Sequence[str] = ()) -> None:
+        """Sets the ACL of the object's two containers."""
+        check_key(key)
+        headers = multi_tenant.shared_container_headers(self._options, public=public, readers=readers)
+        with storage_failures("sharing an object"):
+            for container in self._containers.pair(key):
+                self._account.post_container(container, headers)

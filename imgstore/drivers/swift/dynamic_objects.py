@@ -1,21 +1,21 @@
-"""Dynamic large objects with more segments than one listing has: Swift tells neither their size nor an ETag, and takes
-no range beyond the first listing. So they are listed here, page by page, and read segment by segment.
+"""Dynamic large objects, whose manifest names a prefix: all of their segments, found by listing them.
 
-Each segment is pinned by its own ETag, and the whole by that of all of them, in the form in which Swift has it for
-shorter ones: the md5 of the segments' ETags (law 9). Memory (law 6): the listing, some 200 bytes a segment.
+Where there are more segments than one listing has, Swift tells neither size nor ETag, and takes no range beyond the
+first listing. Such an object is read segment by segment. Each segment is pinned by its own ETag, and the whole by the
+md5 of the segments' ETags, which is Swift's own ETag of shorter ones (never short). Memory: the listing, some 200 bytes
+a segment.
 """
 
 from __future__ import annotations
 
 import bisect
-import hashlib
 import itertools
 
 from imgstore import errors
-from imgstore.drivers.swift.account import Account, Entry, Headers, Path, Stream
+from imgstore.drivers.swift.account import AccountClient, Path
+from imgstore.drivers.swift.answers import Headers, ListedObject, Stream, info_of
 from imgstore.drivers.swift.errors import Passing
-from imgstore.drivers.swift.headers import info_of
-from imgstore.drivers.swift.manifest import Segment
+from imgstore.drivers.swift.manifest import Segment, etag_of
 from imgstore.model import ObjectInfo
 
 
@@ -30,52 +30,51 @@ def is_long(headers: Headers) -> bool:
     return is_dynamic(headers) and not headers.get("etag", "").startswith('"')
 
 
-def described(account: Account, path: Path, headers: Headers) -> ObjectInfo:
-    """What the object is whose headers these are, of whatever kind."""
+def described(account: AccountClient, path: Path, headers: Headers) -> ObjectInfo:
+    """What the object is that has these headers, of whatever kind."""
     if is_long(headers):
         return listed(account, path, headers).info
     return info_of(path[1], headers)
 
 
-def listed(account: Account, path: Path, headers: Headers) -> Listed:
-    """The object whose manifest has these headers. Raises ObjectNotFound if its container of segments is gone."""
+def place_of_segments(headers: Headers) -> Path:
+    """The container of a dynamic object's segments, and how their names begin."""
     container, _, prefix = headers["x-object-manifest"].partition("/")
-    entries = [entry for entry in account.objects(container, prefix=prefix) if (container, entry.name) != path]
-    return Listed(account, path[1], container, entries)
+    return container, prefix
 
 
-class Listed:
+def listed(account: AccountClient, path: Path, headers: Headers) -> DynamicObject:
+    """The object whose manifest has these headers. Raises ObjectNotFound if its container of segments is gone."""
+    container, prefix = place_of_segments(headers)
+    found = [each for each in account.objects(container, prefix=prefix) if (container, each.name) != path]
+    return DynamicObject(account, path[1], container, found)
+
+
+class DynamicObject:
     """A dynamic large object by its segments; called, it opens a range."""
 
-    def __init__(self, account: Account, key: str, container: str, entries: list[Entry]) -> None:
+    def __init__(self, account: AccountClient, key: str, container: str, found: list[ListedObject]) -> None:
         self._account = account
-        self._container = container
-        self._entries = entries
-        self._ends = list(itertools.accumulate(entry.size for entry in entries))
-        etag = hashlib.md5("".join(entry.etag for entry in entries).encode(), usedforsecurity=False).hexdigest()
-        newest = max((entry.modified for entry in entries), default=None)
-        self.info = ObjectInfo(key, self._ends[-1] if entries else 0, etag=etag, modified=newest)
+        self.segments = [Segment(container, each.name, each.size, each.etag) for each in found]
+        self._ends = list(itertools.accumulate(each.size for each in found))
+        newest = max((each.modified for each in found), default=None)
+        etag = etag_of([each.etag for each in found])
+        self.info = ObjectInfo(key, self._ends[-1] if found else 0, etag=etag, modified=newest)
 
     def __call__(self, start: int, stop: int) -> Chain:
         """Bytes `start` to `stop`. Raises ObjectChanged, StoreUnavailable."""
         return Chain(self, start, stop)
 
-    def segments(self) -> list[Segment]:
-        """What it is made of."""
-        return [Segment(self._container, entry.name, entry.size, entry.etag) for entry in self._entries]
-
-    def segment(self, start: int, stop: int) -> tuple[Stream, int]:
+    def open_segment(self, start: int, stop: int) -> tuple[Stream, int]:
         """An open body that begins at `start`, and where it ends."""
         number = bisect.bisect_right(self._ends, start)
-        entry, end = self._entries[number], self._ends[number]
-        first = end - entry.size
+        segment, end = self.segments[number], self._ends[number]
+        first = end - segment.size
         stop = min(stop, end)
-        headers = {"Range": f"bytes={start - first}-{stop - first - 1}", "If-Match": f'"{entry.etag}"'}
+        headers = {"Range": f"bytes={start - first}-{stop - first - 1}", "If-Match": f'"{segment.etag}"'}
         changed = errors.ObjectChanged("A segment of the object changed in the store.")
         try:
-            stream = self._account.get(
-                (self._container, entry.name), headers=headers, refusals={412: changed, 416: changed}
-            )
+            stream = self._account.get(segment.path, headers=headers, refusals={412: changed, 416: changed})
         except errors.ObjectNotFound:
             raise errors.IntegrityError("A segment of the object is missing in the store.") from None
         if stream.status != 206:
@@ -87,11 +86,11 @@ class Listed:
 class Chain:
     """The bodies of one range, one after the other."""
 
-    def __init__(self, source: Listed, start: int, stop: int) -> None:
+    def __init__(self, source: DynamicObject, start: int, stop: int) -> None:
         self._source = source
         self._position = start
         self._stop = stop
-        self._stream, self._until = source.segment(start, stop)
+        self._stream, self._until = source.open_segment(start, stop)
 
     def read(self, size: int) -> bytes:
         """The next 1 to `size` bytes; b"" at the end. Raises StoreUnavailable."""
@@ -99,7 +98,7 @@ class Chain:
             if self._position == self._stop:
                 return b""
             self._stream.close()
-            self._stream, self._until = self._source.segment(self._position, self._stop)
+            self._stream, self._until = self._source.open_segment(self._position, self._stop)
         data = self._stream.read(size)
         if not data:
             raise Passing("Image storage is not available (a segment ended early).", detail="reading")

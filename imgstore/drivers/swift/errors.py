@@ -1,10 +1,11 @@
-"""What Swift, the network and Keystone answer, in the library's words: one place decides who is to blame (law 11).
+"""Right blame: what Swift, the network and Keystone answer, as errors of the library.
 
-`Passing` is what may be over in a moment, so that another try is of use. `NotAsConfigured` is a storage that is there
-and does not take what the configuration says: 503 while it runs, and for `check` the option and the cure.
+`Passing` is a failure that may be over in a moment, so that another try may help. `NotAsConfigured` is a storage that
+answers and does not take what the configuration says: 503 while the service runs, and for `check` the option and the
+cure.
 
-Of an answer the status, the server's transaction and the beginning of its text are told, of everything else the class.
-The chain to the foreign exception is cut, since its text may hold a URL with a credential (law 7).
+No secrets: the detail has the status of an answer, the server's transaction and the beginning of its text, of
+everything else the class. The chain to the foreign exception is cut, since its text may hold a URL with a credential.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Static large objects: the names of segments, the manifest that puts them together, and what Swift says to it.
+"""Static large objects: the names of segments, the manifest that puts them together, and what is in a manifest.
 
-Law 8: segments are named by the attempt that writes them, so that two attempts never mix and a shorter retry never
-picks up what another left. Law 10: the manifest has every segment's size and ETag, which Swift compares, and Swift's
-own ETag of the whole, the md5 of the segments' ETags, is compared with ours.
+Only the owner acts: segments are named by the attempt that writes them, so that two attempts never mix and a shorter
+retry never takes over what another one left. Accounted for: the manifest has every segment's size and ETag, which
+Swift compares.
 """
 
 from __future__ import annotations
@@ -15,19 +15,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
-
-from swiftclient import client  # type: ignore[import-untyped]  # it comes without types
-from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # the same
 
 from imgstore import errors
-from imgstore.drivers.swift.account import Account, Headers, Path
-from imgstore.drivers.swift.auth import Access
-from imgstore.drivers.swift.connections import HttpConnection
-from imgstore.drivers.swift.errors import Refusals
-
-MANY = 64
-"""From so many segments on Swift is asked to show that it is still at work: it looks at every one of them."""
+from imgstore.drivers.swift.account import AccountClient, Path
+from imgstore.drivers.swift.answers import Headers
 
 _SEGMENT = re.compile(r"(?P<key>[^/]+)/(?P<attempt>(?P<started>[0-9]{10})-[0-9a-f]{16})/[0-9]{8}")
 
@@ -41,9 +32,14 @@ class Segment:
     size: int
     etag: str
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.container, self.name
+
 
 def new_attempt() -> str:
-    """The name of one attempt: when it began, in seconds since the epoch, and what no other has."""
+    """A name for one attempt: when it began, in seconds since the epoch, and a random part."""
     return f"{int(time.time()):010d}-{secrets.token_hex(8)}"
 
 
@@ -53,14 +49,14 @@ def segment_name(key: str, attempt: str, number: int) -> str:
 
 
 def attempt_of(name: str) -> tuple[str, str, int] | None:
-    """Key, attempt and when that began, of a segment's name; None for a name that this driver never gives."""
+    """Key, attempt and start of the attempt, of a segment's name; None for a name that this driver never gives."""
     match = _SEGMENT.fullmatch(name)
     return None if match is None else (match["key"], match["attempt"], int(match["started"]))
 
 
-def etag_of(segments: Sequence[Segment]) -> str:
-    """What Swift will call the whole object's ETag."""
-    return hashlib.md5("".join(segment.etag for segment in segments).encode(), usedforsecurity=False).hexdigest()
+def etag_of(etags: Sequence[str]) -> str:
+    """The ETag that Swift gives to an object whose segments have these."""
+    return hashlib.md5("".join(etags).encode(), usedforsecurity=False).hexdigest()
 
 
 def manifest_of(segments: Sequence[Segment]) -> bytes:
@@ -72,70 +68,35 @@ def manifest_of(segments: Sequence[Segment]) -> bytes:
     return json.dumps(lines).encode()
 
 
-def put_manifest(
-    account: Account, path: Path, segments: Sequence[Segment], *, headers: Headers, refusals: Refusals
-) -> Headers:
-    """Makes one object of all segments; what the answer says of it. By swiftclient's connection, not its put_object,
-    which throws away the body of the answer: with many segments the real status is in there, behind 202."""
-    manifest = manifest_of(segments)
-    query = "multipart-manifest=put" + ("&heartbeat=on" if len(segments) >= MANY else "")
-
-    def send(access: Access, connection: HttpConnection) -> Headers:
-        parsed, http = connection
-        target = "/".join((parsed.path.rstrip("/"), *map(quote, path)))
-        http.putrequest(f"{target}?{query}", manifest, {**headers, "X-Auth-Token": access.token})
-        answer = http.getresponse()
-        body = answer.read()
-        told = _told(body) if answer.status == 202 else {}
-        status = int(str(told.get("Response Status", answer.status))[:3])
-        if not 200 <= status < 300:
-            raise ClientException("The manifest was refused", http_status=status, http_response_content=body)
-        return {**client.resp_header_dict(answer), **({"etag": told["Etag"]} if "Etag" in told else {})}
-
-    return account.ask("putting the segments together", send, refusals=refusals)
+def is_static(headers: Headers) -> bool:
+    """Whether the object is a static large one."""
+    return headers.get("x-static-large-object", "").lower() == "true"
 
 
-def segments_in(account: Account, path: Path) -> Iterator[Segment]:
+def segments_in(account: AccountClient, path: Path) -> Iterator[Segment]:
     """Every object that a manifest names: segments, and manifests inside it behind their own segments."""
-    for line in _lines(account, path):
+    for line in account.fetch_manifest(path):
         if "name" not in line:
             continue
         segment = _segment(line)
         if line.get("sub_slo"):
-            yield from segments_in(account, (segment.container, segment.name))
+            yield from segments_in(account, segment.path)
         yield segment
 
 
-def pieces_in(account: Account, path: Path) -> Iterator[Segment]:
-    """The segments that make up the object's bytes, in order. Raises StoreUnavailable for a manifest of another
-    program's that has parts of segments, or bytes of its own."""
-    for line in _lines(account, path):
+def pieces_in(account: AccountClient, path: Path) -> Iterator[Segment]:
+    """The segments that make up the object's bytes, in order. Raises StoreUnavailable where another program's manifest
+    has parts of segments, or bytes of its own."""
+    for line in account.fetch_manifest(path):
         if "range" in line or "name" not in line:
             raise errors.StoreUnavailable("The object's manifest is of a kind that cannot be copied.")
         segment = _segment(line)
         if line.get("sub_slo"):
-            yield from pieces_in(account, (segment.container, segment.name))
+            yield from pieces_in(account, segment.path)
         else:
             yield segment
-
-
-def _lines(account: Account, path: Path) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = json.loads(account.fetch(path, query="multipart-manifest=get").body)
-    except ValueError:
-        raise errors.IntegrityError("The manifest of the object cannot be read.") from None
-    return found
 
 
 def _segment(line: dict[str, Any]) -> Segment:
     container, _, name = str(line["name"]).lstrip("/").partition("/")
     return Segment(container, name, int(line["bytes"]), str(line["hash"]))
-
-
-def _told(body: bytes) -> dict[str, Any]:
-    """The answer that follows the signs of life."""
-    try:
-        found: dict[str, Any] = json.loads(body)
-    except ValueError:
-        raise errors.StoreUnavailable("Image storage is not available (its answer broke off).") from None
-    return found

@@ -1,14 +1,14 @@
 """Swift's own quotas, kept to the byte: of a container, of its segments' container, of the account.
 
-Swift compares them with what a PUT declares, so that segments and uploads of unknown length pass them. Here the quota
-and the usage are asked for when an upload begins, what remains becomes a limit of its stream, and the bytes of uploads
-under way in this process are held (law 4). That costs two or three requests, but only where there is a quota: that
-there is none is remembered for `quota_age` seconds.
+Swift compares them with what a PUT declares, so that segments and uploads of unknown length pass them. So the driver
+asks for quota and usage when an upload begins, the rest limits its stream, and the bytes of uploads under way in this
+process are held. That costs three requests, but only where there is a quota: that there is none is remembered for
+`quota_age` seconds.
 
-What a container holds is what is in it and in its segments' container: to Swift an object in segments is as large as
-its manifest. Swift's usage lags by seconds; what this process stored meanwhile is not forgotten. Uploads that other
-processes have under way are not seen, and an upload's own segments, once Swift counts them, count twice until it ends:
-near the limit an upload may be refused that would just have fitted, never the other way round.
+A container's usage is what is in it and in its segments' container: to Swift an object in segments is as large as its
+manifest. Swift's usage lags by seconds; what this process stored meanwhile is added. Uploads of other processes are
+unknown until they end. An upload's own segments, once Swift counts them, count twice until it ends. So near the limit
+an upload that would just have fitted may be refused, never the other way round.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.drivers.swift.account import Account, Headers
+from imgstore.drivers.swift.account import AccountClient
+from imgstore.drivers.swift.answers import Headers, number
 from imgstore.drivers.swift.errors import NotAsConfigured
-from imgstore.drivers.swift.headers import number
 from imgstore.quota import Hold
 
 LAG = 30.0
@@ -93,7 +93,7 @@ class Meter:
 
 
 class MeterHold:
-    """What one upload holds of several quotas."""
+    """What one upload holds of several quotas: an `imgstore.quota.Hold`."""
 
     def __init__(self, meters: Sequence[Meter]) -> None:
         self._meters = [(meter, meter.used()) for meter in meters]
@@ -101,7 +101,6 @@ class MeterHold:
         self._open = True
 
     def extend_to(self, total: int) -> None:
-        """See imgstore.quota.Hold. Raises StoreFull."""
         if not self._open or total <= self._held:
             return
         more = total - self._held
@@ -113,21 +112,19 @@ class MeterHold:
         self._held = total
 
     def settle(self, actual: int) -> None:
-        """See imgstore.quota.Hold."""
         if self._open:
             self._open = False
             for meter, base in self._meters:
                 meter.end(self._held, base=base, stored=actual)
 
     def release(self) -> None:
-        """See imgstore.quota.Hold."""
         self.settle(0)
 
 
 class Quotas:
     """The quotas of one account. `age`: seconds for which it is remembered that there is none."""
 
-    def __init__(self, account: Account, *, age: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, account: AccountClient, *, age: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._account = account
         self._age = age
         self._clock = clock

@@ -1,97 +1,112 @@
-"""Reading from Swift: plain objects, static and dynamic large ones, whole or by range, pinned by ETag (law 9).
+"""Reading from Swift: plain objects, static and dynamic large ones, whole or by range, pinned by ETag (never short).
 
-The first request tells what the object is; every later one has If-Match with its ETag, and what the answer says is
-compared in any case, since some servers ignore it. A server that ignores the range and sends the whole object has what
-was not asked for read over. `imgstore.driver.ranged` resumes what breaks off. A dynamic large object of more segments
-than one listing has is read segment by segment (`dynamic_objects`): Swift tells neither its size nor an ETag.
+The first request tells what the object is. Every later one has If-Match with its ETag, and the ETag of the answer is
+compared in any case, since some servers ignore If-Match. Where a server ignores the range and sends the whole object,
+the bytes before the range are read and dropped. `imgstore.driver.ranged` resumes a body that breaks off. A long dynamic
+large object is read segment by segment (`dynamic_objects`): Swift tells neither its size nor an ETag.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from imgstore import errors
+from imgstore.driver import ObjectReader
 from imgstore.driver.ranged import Body, Opened, RangedReader
-from imgstore.driver.reader import EmptyReader, ObjectReader
-from imgstore.drivers.swift.account import Account, Headers, Path, Stream
-from imgstore.drivers.swift.dynamic_objects import Listed, described, is_dynamic, is_long, listed
-from imgstore.drivers.swift.errors import Passing
-from imgstore.drivers.swift.headers import etag_in, info_of, range_of
+from imgstore.driver.reader import EmptyReader
+from imgstore.drivers.swift.account import AccountClient, Path
+from imgstore.drivers.swift.answers import Headers, Stream, etag_in, info_of, range_of
+from imgstore.drivers.swift.dynamic_objects import DynamicObject, described, is_dynamic, is_long, listed
+from imgstore.drivers.swift.errors import Passing, Refusals
 from imgstore.model import ObjectInfo
 
 SKIP = 256 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes `start` to `stop` (None: the end) of the object with this ETag, if there is one."""
+
+    start: int
+    stop: int | None
+    etag: str | None
+
+    def end_in(self, info: ObjectInfo) -> int:
+        """Where it ends in an object."""
+        return info.size if self.stop is None else min(self.stop, info.size)
+
+
 def open_reader(
-    account: Account, path: Path, *, start: int, stop: int | None, etag: str | None, block_size: int, concurrency: int
-) -> ObjectReader:  # fmt: skip
-    """A reader of bytes `start` to `stop` (None: the end).
+    account: AccountClient, path: Path, wanted: Range, *, block_size: int, concurrency: int
+) -> ObjectReader:
+    """A reader of the range. With `concurrency` above 1 it asks for `block_size` bytes first.
 
     Raises ObjectNotFound, RangeNotSatisfiable, ObjectChanged, IntegrityError, StoreUnavailable.
     """
-    ask_until = stop
+    first = wanted
     if concurrency > 1:
-        ask_until = start + block_size if stop is None else min(stop, start + block_size)
+        until = wanted.start + block_size
+        first = replace(wanted, stop=until if wanted.stop is None else min(wanted.stop, until))
     try:
-        stream = _get(account, path, start, ask_until, etag)
+        stream = _get(account, path, first)
     except errors.ObjectChanged:
-        return _long_reader(account, path, start, stop, etag)
+        return _long_reader(account, path, wanted)
     with contextlib.ExitStack() as undo:
         undo.callback(stream.close)
         if stream.status == 416:
-            return _nothing(_described(account, path, stream.headers), start)
+            return _nothing(_described(account, path, stream.headers), wanted.start)
         if is_long(stream.headers):
-            return _listed_reader(listed(account, path, stream.headers), start, stop, etag)
+            return _listed_reader(listed(account, path, stream.headers), wanted)
         info = info_of(path[1], stream.headers)
-        if info.etag is None and ask_until != stop:  # no further range could be known to be of the same object
-            return open_reader(account, path, start=start, stop=stop, etag=etag, block_size=block_size, concurrency=1)
-        opened = _opened(info, stream, start, ask_until)
+        if info.etag is None and first != wanted:  # no further range could be known to be of the same object
+            return open_reader(account, path, wanted, block_size=block_size, concurrency=1)
+        opened = _opened(info, stream, first)
         undo.pop_all()
-    end = info.size if stop is None else min(stop, info.size)
     fetch = Fetch(account, path, info)
-    return RangedReader(opened, stop=end, fetch=fetch, block_size=block_size, concurrency=concurrency)
+    return RangedReader(opened, stop=wanted.end_in(info), fetch=fetch, block_size=block_size, concurrency=concurrency)
 
 
 class Fetch:
     """Opens later ranges of the very object that was opened first."""
 
-    def __init__(self, account: Account, path: Path, info: ObjectInfo) -> None:
+    def __init__(self, account: AccountClient, path: Path, info: ObjectInfo) -> None:
         self._account = account
         self._path = path
         self._info = info
 
     def __call__(self, start: int, stop: int) -> Body:
-        """See imgstore.driver.ranged."""
-        stream = _get(self._account, self._path, start, stop, self._info.etag)
+        """The body of bytes `start` to `stop`. Raises ObjectChanged, ObjectNotFound, StoreUnavailable."""
+        wanted = Range(start, stop, self._info.etag)
+        stream = _get(self._account, self._path, wanted)
         try:
             if stream.status == 416 or self._info.etag is None or etag_in(stream.headers) != self._info.etag:
                 raise _changed()
-            return _opened(self._info, stream, start, stop).body
+            return _opened(self._info, stream, wanted).body
         except BaseException:
             stream.close()
             raise
 
 
-def _get(account: Account, path: Path, start: int, stop: int | None, etag: str | None) -> Stream:
+def _get(account: AccountClient, path: Path, wanted: Range) -> Stream:
     headers: dict[str, str] = {}
-    if start or stop is not None:
-        headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
-    if etag is not None:
-        headers["If-Match"] = f'"{etag}"'
+    if wanted.start or wanted.stop is not None:
+        headers["Range"] = f"bytes={wanted.start}-{'' if wanted.stop is None else wanted.stop - 1}"
+    if wanted.etag is not None:
+        headers["If-Match"] = f'"{wanted.etag}"'
     return account.get(path, headers=headers, refusals=_refusals())
 
 
-def _refusals() -> Mapping[int, errors.StoreError]:
+def _refusals() -> Refusals:
     return {
         412: _changed(),
         409: errors.IntegrityError("A segment of the object is missing in the store, or is another."),
     }
 
 
-def _opened(info: ObjectInfo, stream: Stream, start: int, stop: int | None) -> Opened:
-    """The body from `start` on, whatever the server sends."""
-    end = info.size if stop is None else min(stop, info.size)
+def _opened(info: ObjectInfo, stream: Stream, wanted: Range) -> Opened:
+    """The body from the range's start on, whatever the server sends."""
+    start = wanted.start
     if stream.status == 206:
         sent = range_of(stream.headers)
         if sent is None or sent[0] != start:
@@ -100,7 +115,7 @@ def _opened(info: ObjectInfo, stream: Stream, start: int, stop: int | None) -> O
     if start > info.size:
         raise errors.RangeNotSatisfiable(f"The object has {info.size} bytes.", size=info.size)
     _read_over(stream, start)
-    return Opened(info, stream, start, end)
+    return Opened(info, stream, start, wanted.end_in(info))
 
 
 def _read_over(stream: Stream, count: int) -> None:
@@ -111,34 +126,33 @@ def _read_over(stream: Stream, count: int) -> None:
         count -= len(data)
 
 
-def _described(account: Account, path: Path, headers: Headers) -> ObjectInfo:
+def _described(account: AccountClient, path: Path, headers: Headers) -> ObjectInfo:
     """The object of which a range was refused: of a dynamic one Swift says only part of it then."""
     told = etag_in(headers) is not None and not is_dynamic(headers)
     return info_of(path[1], headers) if told else described(account, path, account.head(path))
 
 
 def _nothing(info: ObjectInfo, start: int) -> ObjectReader:
-    """What is there behind the last byte."""
+    """A reader at the object's end."""
     if start != info.size:
         raise errors.RangeNotSatisfiable(f"The object has {info.size} bytes.", size=info.size)
     return EmptyReader(info)
 
 
-def _long_reader(account: Account, path: Path, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-    """Swift said that the object is another. What it compared is of the manifest alone, if the object is a long one."""
+def _long_reader(account: AccountClient, path: Path, wanted: Range) -> ObjectReader:
+    """Swift said that the object is another. If the object is a long one, Swift compared the ETag of the manifest."""
     headers = account.head(path)
     if not is_long(headers):
         raise _changed()
-    return _listed_reader(listed(account, path, headers), start, stop, etag)
+    return _listed_reader(listed(account, path, headers), wanted)
 
 
-def _listed_reader(found: Listed, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-    info = found.info
-    if etag is not None and etag != info.etag:
+def _listed_reader(found: DynamicObject, wanted: Range) -> ObjectReader:
+    info, start, end = found.info, wanted.start, wanted.end_in(found.info)
+    if wanted.etag is not None and wanted.etag != info.etag:
         raise _changed()
     if start >= info.size:
         return _nothing(info, start)
-    end = info.size if stop is None else min(stop, info.size)
     return RangedReader(Opened(info, found(start, end), start, end), stop=end, fetch=found)
 
 

@@ -1,11 +1,9 @@
 """How a request reaches Swift: with the account's token, over the store's connections, tried again where that may help.
 
 401 renews the token and sends the request again at once, body and all. What may be over in a moment (`Passing`) is
-tried again by tenacity, after pauses that grow and are jittered, or that the server wants: swiftclient's own retries do
-not spread, wait up to a minute, and cannot be stopped when an upload has failed elsewhere. Everything that is sent may
-be sent twice; who needs to know whether the first time counted asks the storage (`writer`).
-
-What this module refuses to do: know what is asked for.
+tried again by tenacity, after pauses that grow and are jittered, or that the server wants. swiftclient's own retries do
+not spread, wait up to a minute, and go on when an upload has failed elsewhere. Any request may be sent twice: whoever
+needs to know whether the first one counted asks the storage (`writer.NewObject`).
 """
 
 from __future__ import annotations
@@ -14,13 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import requests
 import tenacity
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it comes without types
-from urllib3.exceptions import HTTPError
 
 from imgstore import errors
 from imgstore.drivers.swift import errors as swift_errors
+from imgstore.drivers.swift.answers import TRANSPORT_FAILURES, Stream
 from imgstore.drivers.swift.auth import Access, Auth
 from imgstore.drivers.swift.connections import HttpConnection, Pool
 from imgstore.drivers.swift.errors import Passing, Refusals, TokenRefused
@@ -34,7 +31,6 @@ GLANCE = 0.1
 
 Send = Callable[[Access, HttpConnection], T]
 NONE: Refusals = {}
-TRANSPORT_FAILURES = (requests.RequestException, HTTPError, OSError)
 
 
 def never() -> bool:
@@ -55,12 +51,9 @@ class Requests:
         """The account's URL. Raises StoreUnavailable where no token can be had."""
         return self._auth.access().url
 
-    def ask(
-        self, action: str, send: Send[T], *, refusals: Refusals = NONE, stopped: Callable[[], bool] = never,
-        keep: bool = False,
-    ) -> T:  # fmt: skip
-        """What `send` returns. `action` is for people, `refusals` are the errors for statuses that mean something here,
-        `stopped` says that no further try is wanted; with `keep` the connection is still in use afterwards.
+    def _ask(self, action: str, send: Send[T], *, refusals: Refusals = NONE, stopped: Callable[[], bool] = never) -> T:
+        """What `send` returns; a Stream keeps its connection. `action` is for people, `refusals` are the errors for
+        statuses that mean something here, `stopped` says that no further try is wanted.
 
         Raises StoreFull, ObjectNotFound, IntegrityError, StoreUnavailable, or one of `refusals`.
         """
@@ -71,10 +64,10 @@ class Requests:
             sleep=lambda seconds: _sleep(seconds, stopped),
             reraise=True,
         )
-        result: T = tries(self._with_token, action, send, refusals, keep)
+        result: T = tries(self._with_token, action, send, refusals)
         return result
 
-    def call(
+    def _call(
         self, action: str, function: Callable[..., Any], *arguments: Any, refusals: Refusals = NONE, **options: Any
     ) -> Any:
         """The same for one of swiftclient's functions."""
@@ -82,21 +75,17 @@ class Requests:
         def send(access: Access, connection: HttpConnection) -> Any:
             return function(access.url, access.token, *arguments, http_conn=connection, **options)
 
-        return self.ask(action, send, refusals=refusals)
+        return self._ask(action, send, refusals=refusals)
 
-    def returned(self, connection: HttpConnection) -> None:
-        """The connection of a request with `keep` may serve again."""
-        self._pool.give_back(connection)
-
-    def _with_token(self, action: str, send: Send[T], refusals: Refusals, keep: bool) -> T:
+    def _with_token(self, action: str, send: Send[T], refusals: Refusals) -> T:
         access = self._auth.access()
         try:
-            return self._once(access, action, send, refusals, keep)
+            return self._once(access, action, send, refusals)
         except TokenRefused:
             self._auth.refused(access)
-        return self._once(self._auth.access(), action, send, refusals, keep)
+        return self._once(self._auth.access(), action, send, refusals)
 
-    def _once(self, access: Access, action: str, send: Send[T], refusals: Refusals, keep: bool) -> T:
+    def _once(self, access: Access, action: str, send: Send[T], refusals: Refusals) -> T:
         connection = self._pool.take(access.url)
         try:
             result = send(access, connection)
@@ -111,7 +100,7 @@ class Requests:
         except BaseException:
             self._pool.drop(connection)
             raise
-        if not keep:
+        if not isinstance(result, Stream):
             self._pool.give_back(connection)
         return result
 

@@ -1,6 +1,6 @@
 """The JSON half of the Image API v2 on Falcon: which resource answers where. Image data does not pass here.
 
-Errors are the library's and are answered as image data's are. What is not one of them passes through to `front`.
+The library's errors are answered in the same form as for image data; any other exception goes on to the middleware.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from imgstore.service.api.info_resources import ImageInStore, ImportInfo, Stores
 from imgstore.sql import OutcomeUnknown
 
 VERSIONS = ("2.15", "2.13", "2.11", "2.10", "2.9", "2.8", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
-"""The minor versions whose additions are here, newest first; of the import methods (2.6, 2.10, 2.11) `/v2/info/import`
-tells which. Left out are those that say nothing but tasks (2.12), caching (2.14, 2.16, 2.18) or locations (2.17)."""
+"""The minor versions whose additions are here, newest first; `/v2/info/import` tells which import methods (2.6, 2.10,
+2.11) there are. Tasks (2.12), caching (2.14, 2.16, 2.18) and locations (2.17) are not here."""
 
 
 class Versions:
@@ -39,7 +39,7 @@ class Versions:
         }
 
 
-class Description:
+class OpenApiDocument:
     """`/openapi.json`."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ def resources(images: Images, copies: Copies) -> dict[str, object]:
         "/": Versions(),
         "/v2": Versions(),
         "/versions": Versions(),
-        "/openapi.json": Description(),
+        "/openapi.json": OpenApiDocument(),
         "/v2/images": ImageList(images),
         "/v2/images/{image_id}": OneImage(images),
         "/v2/images/{image_id}/tags/{tag}": ImageTag(images),
@@ -93,18 +93,18 @@ def _answer_error(req: falcon.Request, resp: falcon.Response, error: errors.Imgs
 
 
 def _answer_outcome_unknown(req: falcon.Request, resp: falcon.Response, error: OutcomeUnknown, params: object) -> None:
-    """A failed COMMIT, of a full disk mostly: the catalog's failure, and for the client to look and try again."""
-    message = "The catalog failed at the end of the change, which was made or was not."
+    """A failed COMMIT, mostly on a full disk: the catalog's failure. The client looks and tries again."""
+    message = "The catalog failed at the end of the change: look whether it was made, and try again."
     _answer_error(req, resp, errors.CatalogUnavailable(message, detail=str(error)), params)
 
 
 def _answer_falcon_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object) -> None:
-    """What Falcon finds by itself: no such path, no such method, a request that it cannot parse."""
+    """Falcon's own refusals: no such path, no such method, a request that it cannot parse."""
     if isinstance(error, falcon.HTTPMethodNotAllowed):
         allowed = [name.strip() for name in dict(error.headers or ()).get("Allow", "").split(",")]
         ours: errors.RequestError = MethodNotAllowed("This path does not take that method.", allowed=allowed)
     elif error.status_code == 404:
-        ours = NoSuchPath("Nothing is found under this path.")
+        ours = NoSuchPath("There is nothing under this path.")
     else:
         ours = errors.InvalidRequest(error.description or "The request cannot be understood.")
     _answer_error(req, resp, ours, params)

@@ -1,7 +1,7 @@
-"""What the attributes of an image may be, whoever sets them and in whichever request: read strictly, never guessed.
+"""The values that an image's attributes may have, in whichever request they are set: read strictly, never guessed.
 
-A value of the wrong type, an unknown format, an attribute that only the service sets is refused with a message that
-names the attribute. Additional properties are strings under any other name.
+A refusal names the attribute: a value of the wrong type, an unknown format, an attribute that only the service sets.
+Additional properties are strings under any other name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Check = Callable[[str, Any], Any]
 
 
 class TooMany(errors.RequestError):
-    """More properties or tags than an image may have; as in Glance not 400."""
+    """More properties or tags than an image may have; as in Glance 413 and not 400."""
 
     status = 413
     code = "too-many-attributes"
@@ -56,8 +56,8 @@ def refuse_foreign_owner(owner: object, caller: Caller) -> None:
 
 
 def checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of an image, those of the API by name and all others under `properties`. Raises InvalidRequest,
-    TooMany."""
+    """The attributes of an image: those of the API by their names, all others under `properties`. Raises
+    InvalidRequest, TooMany."""
     known = {name: check(name, attributes[name]) for name, check in CHECKS.items() if name in attributes}
     others = {name: value for name, value in attributes.items() if name not in CHECKS}
     if len(others) > MOST_PROPERTIES:
@@ -143,7 +143,7 @@ def _tags(name: str, value: object) -> tuple[str, ...]:
 
 
 def _storable(text: str) -> bool:
-    """Not with a zero character, nor with half of a surrogate pair, which JSON can say and UTF-8 cannot."""
+    """Whether it has no zero character and no half of a surrogate pair, which JSON has and UTF-8 has not."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -165,4 +165,4 @@ CHECKS: Mapping[str, Check] = {
     "container_format": _one_of(*CONTAINER_FORMATS, None),
     "tags": _tags,
 }
-"""The attributes of the API that a client may set, in the order in which they are looked at."""
+"""The checks of the attributes that a client may set, in the order in which they are made."""

@@ -1,4 +1,4 @@
-"""Images as the JSON of the Image API v2: what a POST says, and an image as Glance writes it."""
+"""Images as the JSON of the Image API v2: the body of a POST, and an image as Glance writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN = (
 
 
 class BodyTooLarge(errors.RequestError):
-    """A JSON body larger than any image's description can be."""
+    """A JSON body of more than LARGEST_BODY bytes."""
 
     status = 413
     code = "body-too-large"
@@ -54,8 +54,8 @@ def parsed(body: bytes) -> object:
 
 
 def new_image(body: bytes, caller: Caller) -> NewImage:
-    """The image that a POST describes, owned by the caller. Raises InvalidRequest; Forbidden for what is not theirs to
-    set."""
+    """The image that a POST describes, owned by the caller. Raises InvalidRequest; Forbidden for an attribute that the
+    caller may not set."""
     given = parsed(body)
     if not isinstance(given, dict):
         raise errors.InvalidRequest("The body must be a JSON object.")

@@ -1,7 +1,7 @@
-"""The resources of images over HTTP, their data apart: list and create, one image, its tags, its actions.
+"""The resources of images over HTTP, without their data: list and create, one image, its tags, its actions.
 
-Every handler takes the image as the caller sees it (404 comes first), asks `policy` by Glance's name, and then acts;
-the catalog asks once more inside its transaction.
+Every handler gets the image as the caller sees it (404 comes first), asks `policy` by Glance's name, and then acts. The
+catalog asks once more inside its transaction.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ImageList:
         enforce(caller, "get_images")
         wanted = list_query.read(req.query_string)
         limit = wanted.query.limit
-        found = self._images.list(caller, dataclasses.replace(wanted.query, limit=limit + 1))
+        found = self._images.catalog.list(caller, dataclasses.replace(wanted.query, limit=limit + 1))
         page = found[:limit]
         body = {
             "images": [image_body(image) for image in page],
@@ -60,7 +60,7 @@ class ImageList:
         new = new_image(read_body(req), caller)
         if new.visibility in VISIBILITY_POLICIES:
             enforce(caller, VISIBILITY_POLICIES[new.visibility], new)
-        image = self._images.create(new)
+        image = self._images.catalog.create(new)
         resp.status = falcon.HTTP_201
         resp.location = f"{req.prefix}/v2/images/{image.id}"
         resp.set_header("OpenStack-image-store-ids", self._store_ids)
@@ -76,24 +76,24 @@ class OneImage:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         caller = caller_of(req.env)
-        image = self._images.get(image_id, caller)
+        image = self._images.catalog.get(image_id, caller)
         enforce(caller, "get_image", image)
         resp.media = image_body(image)
 
     def on_patch(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         resp.set_header("Accept-Patch", ", ".join(patching.MEDIA_TYPES))
         caller = caller_of(req.env)
-        image = self._images.get(image_id, caller)
+        image = self._images.catalog.get(image_id, caller)
         enforce(caller, "modify_image", image)
         media_type = (req.content_type or "").partition(";")[0].strip().lower()
         patch = patching.read(read_body(req), media_type, caller)
         if patch.operations:
-            image = self._images.update(image_id, caller, lambda present: _patched(present, patch, caller))
+            image = self._images.catalog.update(image_id, caller, lambda present: _patched(present, patch, caller))
         resp.media = image_body(image)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         caller = caller_of(req.env)
-        enforce(caller, "delete_image", self._images.get(image_id, caller))
+        enforce(caller, "delete_image", self._images.catalog.get(image_id, caller))
         self._images.delete(image_id, caller)
         resp.status = falcon.HTTP_204
 
@@ -106,15 +106,15 @@ class ImageTag:
 
     def on_put(self, req: falcon.Request, resp: falcon.Response, image_id: str, tag: str) -> None:
         caller = caller_of(req.env)
-        enforce(caller, "modify_image", self._images.get(image_id, caller))
+        enforce(caller, "modify_image", self._images.catalog.get(image_id, caller))
         name = attributes.tag(tag)
-        self._images.update(image_id, caller, lambda image: _tagged(image, name))
+        self._images.catalog.update(image_id, caller, lambda image: _tagged(image, name))
         resp.status = falcon.HTTP_204
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, image_id: str, tag: str) -> None:
         caller = caller_of(req.env)
-        enforce(caller, "modify_image", self._images.get(image_id, caller))
-        self._images.update(image_id, caller, lambda image: _untagged(image, tag))
+        enforce(caller, "modify_image", self._images.catalog.get(image_id, caller))
+        self._images.catalog.update(image_id, caller, lambda image: _untagged(image, tag))
         resp.status = falcon.HTTP_204
 
 
@@ -127,8 +127,8 @@ class ImageAction:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         caller = caller_of(req.env)
-        enforce(caller, "reactivate" if self._active else "deactivate", self._images.get(image_id, caller))
-        self._images.set_active(image_id, caller, active=self._active)
+        enforce(caller, "reactivate" if self._active else "deactivate", self._images.catalog.get(image_id, caller))
+        self._images.catalog.set_active(image_id, caller, active=self._active)
         resp.status = falcon.HTTP_204
 
 

@@ -1,23 +1,23 @@
-"""What the service does with images besides moving their data: create, show, list, change, delete.
+"""What the service does with images beyond its catalog: usage, stores, deletion.
 
-Deleting marks the catalog first, then removes the data from its stores; what a store does not let go now stays recorded
-and is tried again (law 3, see `removals`). Catalog and quota are changed in one transaction.
+To delete an image marks it in the catalog first and removes its data from the stores then; where a store fails, the
+removal stays recorded and is tried again (undone). Catalog and quota are changed in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from imgstore import errors
 from imgstore.http.requests import shown
 from imgstore.limits import Allowance
-from imgstore.service.cleanup.removal_queue import Removals
-from imgstore.sql import Caller, Charge, ImageQuery, ImageRecord, NewImage, SqlCatalog, SqlLedger
+from imgstore.service.cleanup.removal_queue import RemovalQueue
+from imgstore.sql import Caller, Charge, ImageRecord, SqlCatalog, SqlLedger
 from imgstore.store import StoreSet
 
 
 class StoreNotThere(errors.RequestError):
-    """A path or a body names a store that is not enabled; as in Glance not 400, which is for headers."""
+    """A path or a body names a store that is not enabled. As in Glance 409; a header that names one is 400."""
 
     status = 409
     code = "unknown-store"
@@ -25,36 +25,16 @@ class StoreNotThere(errors.RequestError):
 
 
 class Images:
-    """The images of the service. One for the whole process, used by all its threads."""
+    """The images of the service, and their `catalog`. One for the whole process, used by all its threads."""
 
-    def __init__(self, stores: StoreSet, catalog: SqlCatalog, ledger: SqlLedger, removals: Removals) -> None:
+    def __init__(self, stores: StoreSet, catalog: SqlCatalog, ledger: SqlLedger, removals: RemovalQueue) -> None:
         self.stores = stores
-        self._catalog = catalog
+        self.catalog = catalog
         self._ledger = ledger
         self._removals = removals
 
-    def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict, QuotaExceeded."""
-        return self._catalog.create(image)
-
-    def get(self, image_id: str, caller: Caller) -> ImageRecord:
-        """One image. Raises ImageNotFound."""
-        return self._catalog.get(image_id, caller)
-
-    def list(self, caller: Caller, query: ImageQuery) -> Sequence[ImageRecord]:
-        """See SqlCatalog."""
-        return self._catalog.list(caller, query)
-
-    def update(self, image_id: str, caller: Caller, change: Callable[[ImageRecord], NewImage]) -> ImageRecord:
-        """See SqlCatalog."""
-        return self._catalog.update(image_id, caller, change)
-
-    def set_active(self, image_id: str, caller: Caller, *, active: bool) -> None:
-        """See SqlCatalog."""
-        self._catalog.set_active(image_id, caller, active=active)
-
     def usage(self, owner: str) -> tuple[Charge, Allowance]:
-        """What a project has, and may have."""
+        """What a project has, and what it may have."""
         return self._ledger.account(owner), self._ledger.allowance(owner)
 
     def require_store(self, identifier: str) -> None:
@@ -63,17 +43,17 @@ class Images:
             raise StoreNotThere(f"The selected store {shown(identifier)} is not available.")
 
     def stores_without(self, image: ImageRecord) -> Sequence[str]:
-        """The stores that can take the image's data and do not have it."""
+        """The identifiers of the writable stores that do not have the image's data."""
         having = {location.store for location in image.locations}
         takers = [store for store in self.stores if not (store.read_only or store.driver.READ_ONLY)]
         return [store.identifier for store in takers if store.identifier not in having]
 
     def delete_from_store(self, image_id: str, caller: Caller, store: str) -> None:
         """Deletes one of the image's copies. Raises ImageNotFound, ImageConflict, Forbidden, NotInStore."""
-        self._catalog.delete_location(image_id, caller, store)
-        self._removals.attempt(self._catalog.removals(image_id))
+        self.catalog.delete_location(image_id, caller, store)
+        self._removals.attempt(self.catalog.removals(image_id))
 
     def delete(self, image_id: str, caller: Caller) -> None:
         """Deletes the image and its data; an upload under way finds out at its end. Raises ImageNotFound, Forbidden."""
-        self._catalog.delete(image_id, caller)
-        self._removals.attempt(self._catalog.removals(image_id))
+        self.catalog.delete(image_id, caller)
+        self._removals.attempt(self.catalog.removals(image_id))

@@ -1,8 +1,7 @@
-"""`POST /v2/images/{image_id}/import`: of the Image API's ways to import, the one that copies an image to other stores.
+"""`POST /v2/images/{image_id}/import`: the Image API's `copy-image`, which copies an image to other stores.
 
-The image is active and stays so. 202 says that the copy was granted: its progress is in the image's properties
-`os_glance_importing_to_stores` and `os_glance_failed_import`, which are stores' identifiers between commas. What this
-module refuses to do: fetch data from anywhere but this service's stores.
+The image is active and stays so. 202 says that the copy was granted; its progress is in the image's properties
+`os_glance_importing_to_stores` and `os_glance_failed_import`, which are stores' identifiers between commas.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ MEMBERS = ("method", "stores", "all_stores", "all_stores_must_succeed")
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What a request asks for. `stores` None: it names none."""
+    """What a request asks for. `stores`: None if it names none."""
 
     stores: tuple[str, ...] | None
     all_stores: bool
@@ -47,7 +46,7 @@ class ImageImport:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         caller = caller_of(req.env)
-        image = self._images.get(image_id, caller)
+        image = self._images.catalog.get(image_id, caller)
         wanted = read(read_body(req))
         enforce(caller, "copy_image", image)
         require_copyable(image.as_stored(), (), busy=False)
@@ -58,8 +57,8 @@ class ImageImport:
         resp.content_type = falcon.MEDIA_TEXT  # of an empty body that is said to be JSON glanceclient makes an error
 
     def _stores(self, wanted: Import, image: ImageRecord, header: str | None) -> Sequence[str]:
-        """Where to copy to. With `all_stores` those that can take the image and do not have it, which may be none. A
-        header that says the same as the body is let pass: openstacksdk sends both."""
+        """Where to copy to. `all_stores` means the writable stores without the image, which may be none. A header that
+        agrees with the body is accepted: openstacksdk sends both."""
         if wanted.all_stores:
             if wanted.stores is not None or header is not None:
                 raise errors.InvalidRequest("all_stores is not used together with stores or X-Image-Meta-Store.")

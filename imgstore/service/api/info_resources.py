@@ -1,4 +1,4 @@
-"""What the service tells of itself: stores, with their details for those who may know, ways to import, quota usage.
+"""What the service tells of itself: stores and their details, import methods, the usage of the quota.
 
 Also the deletion of an image's copy in one store, which the Image API has under `/v2/stores`.
 """
@@ -67,7 +67,7 @@ class ImportInfo:
 
 
 class Usage:
-    """`/v2/info/usage`: the caller's project. Sizes in MiB, rounded down; a limit of -1 is none."""
+    """`/v2/info/usage` of the caller's project. Sizes in MiB, rounded down; a limit of -1 is no limit."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
@@ -93,7 +93,7 @@ class ImageInStore:
     def on_delete(self, req: falcon.Request, resp: falcon.Response, store: str, image_id: str) -> None:
         caller = caller_of(req.env)
         self._images.require_store(store)
-        image = self._images.get(image_id, caller)
+        image = self._images.catalog.get(image_id, caller)
         enforce(caller, "delete_image_location", image)
         self._images.delete_from_store(image_id, caller, store)
         resp.status = falcon.HTTP_204
@@ -120,14 +120,14 @@ def _kind(store: Store) -> str:
 
 
 def _space(store: Store) -> dict[str, int]:
-    """Bytes, where the store tells; a store that is down tells nothing, and the others are told all the same."""
+    """Bytes, where the store tells them: a store that is down does not, and costs the others nothing."""
     if not isinstance(store.driver, MeasuresSpace):
         return {}
     try:
         with store.blamed():
             space = store.driver.space()
     except errors.StoreError as error:
-        LOG.warning("The space is not known: %s", describe(error))
+        LOG.warning("The free space is not known: %s", describe(error))
         return {}
     told = {"total_bytes": space.total, "free_bytes": space.free}
     return {name: value for name, value in told.items() if value is not None}

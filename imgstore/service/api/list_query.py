@@ -1,7 +1,7 @@
 """The query string of `GET /v2/images`: limit, marker, filters and sort keys, read as the Image API writes them.
 
-A parameter that is none of these is an additional property that images must have. What cannot be a filter - a size that
-is no number, an operator that nobody knows - is refused with 400, never ignored.
+Any other parameter is an additional property that images must have. A value that cannot be a filter (a size that is no
+number, an unknown operator) is refused with 400, never ignored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]*)')
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A list that a client asks for, and how to ask for its first page and for the one behind an image."""
+    """A list that a client asks for, with the links to its first page and to the page after an image."""
 
     query: ImageQuery
     parameters: Sequence[tuple[str, str]]
@@ -50,7 +50,7 @@ class ListRequest:
         return _path([pair for pair in self.parameters if pair[0] != "marker"])
 
     def behind(self, image_id: str) -> str:
-        """The path and query of the page behind an image."""
+        """The path and query of the page after an image."""
         return _path([*(pair for pair in self.parameters if pair[0] != "marker"), ("marker", image_id)])
 
 
@@ -113,7 +113,7 @@ def _visibility(value: str | None) -> str | None:
 
 
 def _check_member_status(value: str) -> None:
-    """Checked, and without effect: there are no members."""
+    """Checks the value, which has no effect: there are no members."""
     if value not in MEMBER_STATUSES:
         raise errors.InvalidRequest(f"member_status must be one of {', '.join(MEMBER_STATUSES)}, not {shown(value)}.")
 
@@ -146,7 +146,7 @@ def _unknown_operator(name: str, operator: str) -> errors.InvalidRequest:
 
 
 def _items(name: str, text: str) -> list[str]:
-    """Values between commas; one that has a comma itself stands in double quotes, with \\ before a quote in it."""
+    """Values between commas; a value with a comma is in double quotes, with \\ before a quote in it."""
     items, place = [], 0
     while place <= len(text):
         match = _ITEM.match(text, place)

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document that the service serves at `/openapi.json`: every path, parameter, body and status.
 
-A copy stands in `doc/openapi.json`, made by `python -m imgstore.service.api.openapi`. Tests compare what the service
-answers with it; a status that is not in it is a defect of the one or of the other.
+`python -m imgstore.service.api.openapi` writes the copy in `doc/openapi.json`. Tests compare the service's answers with
+it: a status that is not in it is a defect of the service or of the document.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _about_service() -> dict[str, Any]:
 
 
 def _about_operation() -> dict[str, Any]:
-    """What operators and their tools ask. HEAD is answered, too, as GET without a body."""
+    """The probes. HEAD is answered as GET without a body."""
     plain = {200: {"type": "string"}}
     told = {
         "/healthcheck": ("showHealth", "Whether the process answers", plain, "text/plain"),
@@ -154,7 +154,7 @@ def _about_operation() -> dict[str, Any]:
 
 
 def _unasked(method: str, name: str, summary: str, answers: Mapping[int, Schema], media_type: str) -> Operation:
-    """An operation that needs no caller, and refuses nobody."""
+    """An operation that needs no token."""
     bodies = {status: None if method == "head" else schema for status, schema in answers.items()}
     responses = {str(status): _answer(status, schema, media_type) for status, schema in bodies.items()}
     operation_id = name if method == "get" else f"{name}Headers"
@@ -165,7 +165,7 @@ def _list_parameters() -> list[Schema]:
     text = {"type": "string"}
     number = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
     flag = {"type": "string", "enum": ["true", "false"]}
-    direction = {"type": "string", "enum": ["asc", "desc"]}
+    key, direction = {"type": "string", "enum": [*SORT_KEYS]}, {"type": "string", "enum": ["asc", "desc"]}
     return [
         _query("limit", number, f"Images a page; at most {list_query.LARGEST_LIMIT}"),
         _query("marker", IMAGE_ID, "The last image of the page before"),
@@ -179,7 +179,7 @@ def _list_parameters() -> list[Schema]:
         _query("os_hidden", flag, "Hidden images instead of the others"),
         _query("tag", {"type": "array", "items": text, "maxItems": 10}, "Tags that images must have"),
         _query("sort", text, "key:direction, separated by commas"),
-        _query("sort_key", _unique({"type": "string", "enum": [*SORT_KEYS]}), "Keys to sort by"),
+        _query("sort_key", {"type": "array", "items": key, "uniqueItems": True}, "Keys to sort by"),
         _query("sort_dir", {"type": "array", "items": direction, "maxItems": 1}, "asc or desc"),
     ]
 
@@ -189,10 +189,6 @@ def _time() -> Schema:
         "type": "string",
         "pattern": "^((gt|gte|lt|lte|eq|neq):)?2[0-9]{3}-0[1-9]-1[0-9]T1[0-9]:[0-5][0-9]:[0-5][0-9]Z$",
     }
-
-
-def _unique(items: Schema) -> Schema:
-    return {"type": "array", "items": items, "uniqueItems": True}
 
 
 def _operation(
@@ -225,7 +221,7 @@ _PROJECT = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
 
 def _links() -> dict[str, Any]:
-    """What can be done with a new image."""
+    """The operations on a new image."""
     names = ("showImage", "updateImage", "uploadImage", "downloadImage", "importImage", "deactivateImage",
              "reactivateImage", "addTag", "removeTag", "deleteImage")  # fmt: skip
     return {name: {"operationId": name, "parameters": {"image_id": "$response.body#/id"}} for name in names}

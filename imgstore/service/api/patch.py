@@ -2,8 +2,8 @@
 
 `openstack-images-v2.1-json-patch` is `{"op": "replace", "path": "/name", "value": "n"}`, v2.0 the older
 `{"replace": "/name", "value": "n"}`, whose `add` refuses what is there already. Paths are one attribute deep, two for
-an element of `tags`. All operations of the RFC are taken, since clients that compute a difference also send `move`.
-What an operation would do to an attribute that is not the client's to change is refused before anything is applied.
+an element of `tags`. All operations of the RFC are taken, since clients that compute a difference also send `move`. An
+operation on an attribute that the client may not change is refused before anything is applied.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class UnsupportedPatch(errors.RequestError):
 
 
 class PatchConflict(errors.RequestError):
-    """The patch does not fit the image: what it replaces or removes is not there, or a test failed."""
+    """The patch does not fit the image: it replaces or removes something that is not there, or a test failed."""
 
     status = 409
     code = "patch-conflict"
@@ -53,7 +53,7 @@ class PatchConflict(errors.RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Operations that are well-formed and touch what may be touched. `fresh`: names that must not be there yet."""
+    """Well-formed operations on attributes that may be changed. `fresh`: names that must not be there yet."""
 
     operations: Sequence[Mapping[str, Any]]
     fresh: frozenset[str] = frozenset()
@@ -85,7 +85,7 @@ def apply(patch: Patch, image: ImageRecord) -> NewImage:
 
 def _applied(patch: Patch, document: dict[str, Any]) -> dict[str, Any]:
     try:
-        # A copy: the library puts the patch's own values into the document, and a later operation may change them.
+        # A copy: jsonpatch puts the patch's own values into the document, where a later operation may change them.
         operations = copy.deepcopy(list(patch.operations))
         changed: dict[str, Any] = jsonpatch.JsonPatch(operations).apply(document, in_place=True)
     except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPatchTestFailed) as error:
@@ -142,7 +142,7 @@ def _paths(operation: Mapping[str, object], kind: str) -> Iterator[list[str]]:
 
 
 def _names(path: object) -> list[str]:
-    """The parts of a JSON pointer. Raises InvalidRequest for one that no attribute of an image can have."""
+    """The parts of a JSON pointer. Raises InvalidRequest unless it is of an attribute of an image."""
     if not isinstance(path, str):
         raise errors.InvalidRequest("The path of an operation must be a string.")
     try:

@@ -1,7 +1,6 @@
 """`/v2/schemas/image` and `/v2/schemas/images`: JSON schemas from which clients make their options and check images.
 
-They are made of the same constants as the checks in `attributes`. There are no schemas of what this service does not
-have (members, tasks, metadata definitions).
+They use the same constants as the checks in `attributes`. Members, tasks and metadata definitions are not here.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0
 
 
 class Schema:
-    """One schema, to be had by GET."""
+    """Answers GET with one schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = dict(schema)

@@ -1,1 +1,1 @@
-"""Who asks, and what they may do and use."""
+"""Who the caller of a request is, and what the caller may do and have."""

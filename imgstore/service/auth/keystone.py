@@ -1,9 +1,9 @@
-"""Callers with tokens of Keystone: keystonemiddleware's auth_token decides, this module asks it and passes it on.
+"""Callers with tokens of Keystone: keystonemiddleware's auth_token checks the token of each request.
 
-The middleware is not put in front of the service but asked about a request before the service looks at it: an answer of
-its own becomes one of the library's errors, so that clients get it in the form they accept, and image data never passes
-through it. It takes the headers that only it may set (X-Project-Id, X-Roles ...) out of what the client sent. It reads
-no body: a client that waits for 100 Continue sends nothing in vain.
+The middleware does not stand in front of the service but is asked first: its refusal becomes one of the library's
+errors, so that clients get it in the form that they accept, and image data never passes through it. It removes the
+headers that only it may set (X-Project-Id, X-Roles ...) from the request. It reads no body, so a client that waits for
+100 Continue sends nothing in vain (refuse early).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from keystonemiddleware import auth_token  # type: ignore[import-untyped]  # it 
 from keystonemiddleware.exceptions import KeystoneMiddlewareException  # type: ignore[import-untyped]  # the same
 
 from imgstore import errors
-from imgstore.service.auth.identity import IdentityUnavailable
+from imgstore.service.auth import identity
 from imgstore.service.auth.policy_rules import SECTION as POLICY
-from imgstore.service.auth.policy_rules import Rules, quiet
+from imgstore.service.auth.policy_rules import PolicyRules
 from imgstore.service.auth.policy_rules import options as policy_options
 
 if TYPE_CHECKING:
@@ -29,21 +29,22 @@ if TYPE_CHECKING:
     from imgstore.sql import Caller
 
 SECTION = "keystone_authtoken"
+NOT_AVAILABLE = "The identity service is not available."
 
 _PASSED = "imgstore.token_is_valid"
 
 
 class Keystone:
-    """Finds the callers of requests by their tokens. Raises ConfigurationError for what cannot work."""
+    """Finds the callers of requests by their tokens, on any thread. Raises ConfigurationError for unusable options."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._rules = Rules(conf)
-        # Given here, the option cannot be turned on in the file: a request without a token never passes.
+        self._rules = PolicyRules(conf)
+        # Set here, the file cannot turn it on: a request without a token never passes.
         settings = {"oslo_config_config": conf, "delay_auth_decision": False}
         try:
             self._middleware = auth_token.AuthProtocol(_pass, settings)
         except (ClientException, KeystoneMiddlewareException, ValueError) as error:
-            raise _unusable(f"cannot be used ({error}).", "Correct its options.") from error
+            raise identity.unusable(f"cannot be used ({error}).", "Correct its options.", section=SECTION) from error
 
     def __call__(self, environ: WSGIEnvironment) -> Caller:
         """The caller. Raises Unauthenticated, IdentityUnavailable."""
@@ -52,14 +53,14 @@ class Keystone:
         try:
             self._middleware(environ, answer.start)
         except (ClientException, KeystoneMiddlewareException) as error:
-            raise _unavailable(f"{type(error).__name__}: {error}") from error
+            raise identity.unavailable(NOT_AVAILABLE, f"{type(error).__name__}: {error}") from error
         if environ.pop(_PASSED, False) is not True:
             raise _refusal(answer)
         return self._rules.caller_of(environ)
 
 
 class _Answer:
-    """What the middleware answers by itself."""
+    """The middleware's own answer."""
 
     def __init__(self) -> None:
         self.status = ""
@@ -72,7 +73,7 @@ class _Answer:
 
 
 def _pass(environ: WSGIEnvironment, start_response: StartResponse) -> Sequence[bytes]:
-    """What stands behind the middleware."""
+    """The application behind the middleware: it notes that the token is valid."""
     environ[_PASSED] = environ.get("HTTP_X_IDENTITY_STATUS") == "Confirmed"
     start_response("204 No Content", [])
     return ()
@@ -82,11 +83,7 @@ def _refusal(answer: _Answer) -> errors.ImgstoreError:
     if answer.status.startswith("401"):
         challenge = answer.headers.get("www-authenticate", "Keystone")
         return errors.Unauthenticated("A valid token is needed: send it in X-Auth-Token.", challenge=challenge)
-    return _unavailable(f"auth_token answered {answer.status}")
-
-
-def _unavailable(detail: str) -> IdentityUnavailable:
-    return IdentityUnavailable("The identity service is not available.", detail=detail, retry_after=10)
+    return identity.unavailable(NOT_AVAILABLE, f"auth_token answered {answer.status}")
 
 
 def sections(conf: cfg.ConfigOpts) -> Mapping[str, Sequence[cfg.Opt]]:
@@ -96,22 +93,8 @@ def sections(conf: cfg.ConfigOpts) -> Mapping[str, Sequence[cfg.Opt]]:
     section = conf[SECTION].auth_section or SECTION
     conf.register_opts(loading.get_auth_common_conf_options(), group=section)
     known = {POLICY: policy_options(), SECTION: [*common]}
-    known.setdefault(section, []).extend(_plugin_options(conf[section].auth_type, section))
+    known.setdefault(section, []).extend(identity.plugin_options(conf[section].auth_type, section))
     if not conf[SECTION].www_authenticate_uri:
-        raise _unusable("is not set.", "Set the URL at which clients get tokens.", "www_authenticate_uri")
+        cure = "Set the URL at which clients get tokens."
+        raise identity.unusable("is not set.", cure, section=SECTION, option="www_authenticate_uri")
     return known
-
-
-def _plugin_options(name: str | None, section: str) -> list[cfg.Opt]:
-    if not name:
-        raise _unusable("is not set.", "Set it, as in 'auth_type = password'.", "auth_type", section)
-    try:
-        with quiet("stevedore"):
-            options: list[cfg.Opt] = loading.get_auth_plugin_conf_options(loading.get_plugin_loader(name))
-    except ClientException as error:
-        raise _unusable(f"there is no '{name}'.", "Use 'password', for example.", "auth_type", section) from error
-    return options
-
-
-def _unusable(problem: str, cure: str, option: str | None = None, section: str = SECTION) -> errors.ConfigurationError:
-    return errors.ConfigurationError(problem, section=section, option=option, cure=cure)

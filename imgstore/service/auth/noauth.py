@@ -1,7 +1,6 @@
-"""Who asks: found once per request, before anything else is looked at, and kept in the request's environ.
+"""The caller of a request: found once, before anything else is looked at, and kept in the request's environ.
 
-Without Keystone the project is what X-Project-Id says, believed without proof: for trusted networks only. With it see
-`keystone`. What this module refuses to do: read a request's body, or say what a caller may do (see `policy`).
+Without Keystone the project is what X-Project-Id says, without proof: for trusted networks only.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ def claimed(environ: WSGIEnvironment) -> Caller:
 
 
 def remember(environ: WSGIEnvironment, caller: Caller) -> None:
-    """Keeps the caller with the request; whatever a client sends cannot set it."""
+    """Keeps the caller with the request, where no header of a client can set it."""
     environ[_CALLER] = caller
 
 
 def caller_of(environ: WSGIEnvironment) -> Caller:
-    """The caller of a request that was authenticated. Raises Unauthenticated for one that was not."""
+    """The caller of an authenticated request. Raises Unauthenticated for another one."""
     caller = environ.get(_CALLER)
     if not isinstance(caller, Caller):
         raise errors.Unauthenticated("The request is not authenticated.")
@@ -45,6 +44,6 @@ def caller_of(environ: WSGIEnvironment) -> Caller:
 
 
 def project_of(environ: WSGIEnvironment) -> str:
-    """The caller's project for the log; "-" without one."""
+    """The caller's project for the log; "-" where there is none."""
     caller = environ.get(_CALLER)
     return (caller.project_id if isinstance(caller, Caller) else None) or "-"

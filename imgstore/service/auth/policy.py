@@ -1,8 +1,7 @@
 """Who may do what, by Glance's names: the one question that handlers ask before they act.
 
-Visibility is not decided here: whoever has an image in hand got it from the catalog, which shows nobody another
-project's image, so that 404 comes before 403. The catalog itself asks the caller the same question where data is taken
-or given. What this module refuses to do: know how rules are written (see `rules`), or who the caller is (see `auth`).
+Visibility is not decided here: a handler gets the image from the catalog, which shows nobody another project's image,
+so that 404 comes before 403. The catalog asks the same question again where data is written or read.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ ACTIONS = frozenset(
         "stores_info_detail",
     }
 )  # fmt: skip
-"""What is asked anywhere in the service; a name that is not here has no rule."""
+"""All actions that the service asks for; a name that is not here has no rule."""
 
 
 def enforce(caller: Caller, action: str, image: NewImage | None = None) -> None:

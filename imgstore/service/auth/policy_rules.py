@@ -1,21 +1,19 @@
 """The policy's rules under Glance's names, by oslo.policy: defaults here, a file of the operator over them.
 
-Owners do everything with their own images, public and community ones are read by all, readers only read, admins do
-everything. The file is read once, at the start: a mistake in it stops the start and never meets a request. What this
-module refuses to do: decide which images somebody sees - the catalog does, so that 404 comes before 403.
+Owners do everything with their own images, everybody reads public and community ones, readers only read, admins do
+everything. The file is read once, at the start: a mistake in it stops the start and never meets a request. Which images
+somebody sees is the catalog's to decide, so that 404 comes before 403.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from oslo_context.context import RequestContext
 from oslo_policy import opts, policy
 
 from imgstore import errors
+from imgstore.service.auth.identity import quiet, unusable
 from imgstore.sql import Caller, NewImage
 
 if TYPE_CHECKING:
@@ -70,8 +68,8 @@ def _rule(name: str, check: str, description: str, method: str, path: str) -> po
     return policy.DocumentedRuleDefault(name, check, f"{description}.", operations, scope_types=["project"])
 
 
-class Rules:
-    """The rules of one service, used by all its threads. Raises ConfigurationError for a file that cannot work."""
+class PolicyRules:
+    """The rules of one service, used by all its threads. Raises ConfigurationError for an unusable file."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._enforcer = policy.Enforcer(conf, policy_file=_file(conf))
@@ -83,11 +81,11 @@ class Rules:
                 self._enforcer.check_rules(raise_on_violation=True)
         except (policy.InvalidDefinitionError, ValueError, AttributeError, OSError, RecursionError) as error:
             problem = " ".join(str(error).split())
-            raise _unusable(f"cannot be used ({problem}).", "Correct it; etc/policy.yaml.sample is one.") from error
+            raise _bad_file(f"cannot be used ({problem}).", "Correct it; etc/policy.yaml.sample is one.") from error
         self._enforcer.use_conf = False
 
     def caller_of(self, environ: WSGIEnvironment) -> Caller:
-        """The caller whom keystonemiddleware's headers in `environ` describe, with what they may do."""
+        """The caller that keystonemiddleware's headers in `environ` describe, with what the caller may do."""
         context = RequestContext.from_environ(environ, overwrite=False)
         permits = _Permits(self._enforcer, context)
         return Caller(context.project_id, is_admin=permits.is_admin(), permits=permits)
@@ -101,7 +99,7 @@ class _Permits:
         self._context = context
 
     def is_admin(self) -> bool:
-        """Whether all projects' images are this caller's."""
+        """Whether the caller may do everything with all projects' images."""
         return self._allows("context_is_admin", {})
 
     def __call__(self, action: str, image: NewImage | None) -> bool:
@@ -112,18 +110,6 @@ class _Permits:
 
     def _allows(self, action: str, target: dict[str, object]) -> bool:
         return bool(self._enforcer.authorize(action, target, self._context))
-
-
-@contextlib.contextmanager
-def quiet(library: str) -> Iterator[None]:
-    """Inside, a library logs nothing: what stops the start is told in one line, and in our words."""
-    logger = logging.getLogger(library)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _target(image: NewImage) -> dict[str, object]:
@@ -144,9 +130,9 @@ def _file(conf: cfg.ConfigOpts) -> str:
     conf.register_opts(options(), group=SECTION)
     name: str = conf[SECTION].policy_file
     if name != DEFAULT_FILE and conf.find_file(name) is None:
-        raise _unusable(f"the file {name} is not there.", "Name one that the service may read, or leave it out.")
+        raise _bad_file(f"the file {name} is not there.", "Name one that the service may read, or leave it out.")
     return name
 
 
-def _unusable(problem: str, cure: str) -> errors.ConfigurationError:
-    return errors.ConfigurationError(problem, section=SECTION, option="policy_file", cure=cure)
+def _bad_file(problem: str, cure: str) -> errors.ConfigurationError:
+    return unusable(problem, cure, section=SECTION, option="policy_file")

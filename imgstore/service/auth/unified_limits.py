@@ -4,12 +4,12 @@
     image_count_total       images
     image_count_uploading   uploads at a time
 
-A name that is not registered in Keystone is a limit of 0, and -1 is none, as everywhere in OpenStack. Only the numbers
-come from there: what is in use is the ledger's, and it alone decides, since a check against Keystone and an upload
-after it would race. The numbers may be as old as `limits_age`; while Keystone cannot be asked the last ones hold.
+As everywhere in OpenStack a name that is not registered in Keystone is a limit of 0, and -1 is no limit. Keystone gives
+only the numbers: the ledger counts what is in use and decides, since a check against Keystone would race with uploads
+(held). The numbers may be `limits_age` seconds old; while Keystone cannot be asked, the last ones hold.
 
-oslo.limit reads the process's one global configuration, so what `[oslo_limit]` has is put there. What stores have room
-for, and what a project may take in one store, is not Keystone's and comes from the ini file.
+oslo.limit reads the process's one global configuration, so the options of `[oslo_limit]` are put there. The capacities
+of stores, and the limits of a project in one store, come from the ini file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ from openstack.exceptions import SDKException
 from oslo_config import cfg
 from oslo_limit import exception, limit, opts
 
-from imgstore import errors
 from imgstore.limits import Allowance, Limits
 from imgstore.model import MIB
-from imgstore.service.auth.identity import IdentityUnavailable
-from imgstore.service.auth.policy_rules import quiet
+from imgstore.service.auth import identity
 
 LOG = logging.getLogger(__name__)
 SECTION = "oslo_limit"
@@ -37,10 +35,8 @@ AWAY = (ClientException, SDKException)
 
 
 class UnifiedLimits:
-    """Implements `Limits`. `others`: those that are not Keystone's; `age` in seconds.
-
-    Raises ConfigurationError where Keystone cannot be asked with these options.
-    """
+    """Implements `Limits`, for any thread. `others`: the limits that are not Keystone's; `age` in seconds. Raises
+    ConfigurationError where Keystone cannot be asked with these options."""
 
     def __init__(self, conf: cfg.ConfigOpts, *, others: Limits, age: float) -> None:
         self._others = others
@@ -48,13 +44,14 @@ class UnifiedLimits:
         self._known: dict[str, tuple[float, Allowance]] = {}
         _publish(conf)
         try:
-            with quiet("oslo.limit"):
+            with identity.quiet("oslo.limit"):
                 self._enforcer = limit.Enforcer(lambda project, names: dict.fromkeys(names, 0), cache=False)
         except (exception.SessionInitError, ValueError, *AWAY) as error:
-            raise _unusable(f"the limits cannot be read ({error}).", "Correct its options.") from error
+            problem = f"the limits cannot be read ({error})."
+            raise identity.unusable(problem, "Correct its options.", section=SECTION) from error
 
     def project(self, owner: str) -> Allowance:
-        """See Limits. Raises IdentityUnavailable if Keystone cannot be asked, and never could for this project."""
+        """The limits of a project. Raises IdentityUnavailable if Keystone cannot be asked and never told them."""
         known = self._known.get(owner)
         if known is not None and time.monotonic() - known[0] < self._age:
             return known[1]
@@ -62,23 +59,20 @@ class UnifiedLimits:
             allowance = self._ask(owner)
         except AWAY as error:
             if known is None:
-                detail = f"{type(error).__name__}: {error}"
-                raise IdentityUnavailable("The limits are not known.", detail=detail, retry_after=10) from error
+                raise identity.unavailable("The limits are not known.", f"{type(error).__name__}: {error}") from error
             LOG.warning("Keystone does not tell the limits of a project (%s): the last ones hold", type(error).__name__)
             allowance = known[1]
         self._known[owner] = (time.monotonic(), allowance)
         return allowance
 
     def project_in_store(self, owner: str, store: str) -> Allowance:
-        """See Limits."""
         return self._others.project_in_store(owner, store)
 
     def store(self, store: str) -> Allowance:
-        """See Limits."""
         return self._others.store(store)
 
     def _ask(self, owner: str) -> Allowance:
-        """All names at once: asked for one that is not registered, oslo.limit fails where it logs that."""
+        """All names at once: oslo.limit fails for a single one that is not registered."""
         registered = self._enforcer.get_registered_limits(None)  # type: ignore[arg-type]  # it means all, undeclared
         own = self._enforcer.get_project_limits(owner, None)  # type: ignore[arg-type]  # as above
         found = {**dict(registered), **dict(own)}
@@ -87,22 +81,15 @@ class UnifiedLimits:
 
 
 def options(conf: cfg.ConfigOpts) -> Sequence[cfg.Opt]:
-    """What [oslo_limit] may have. Raises ConfigurationError."""
+    """The options of [oslo_limit]. Raises ConfigurationError."""
     known = {option.dest: option for option in _common()}
     conf.register_opts(list(known.values()), group=SECTION)
-    name = conf[SECTION].auth_type
-    if not name:
-        raise _unusable("is not set.", "Set it, as in 'auth_type = password'.", "auth_type")
-    try:
-        with quiet("stevedore"):
-            plugin = loading.get_auth_plugin_conf_options(loading.get_plugin_loader(name))
-    except ClientException as error:
-        raise _unusable(f"there is no '{name}'.", "Use 'password', for example.", "auth_type") from error
+    plugin = identity.plugin_options(conf[SECTION].auth_type, SECTION)
     return [*known.values(), *(option for option in plugin if option.dest not in known)]
 
 
 def _common() -> list[cfg.Opt]:
-    """What oslo.limit itself registers, of the very same objects or it says that they are there twice."""
+    """The very objects that oslo.limit itself registers: it would take others for duplicates."""
     return [
         *loading.get_auth_common_conf_options(),
         *loading.get_session_conf_options(),
@@ -112,7 +99,7 @@ def _common() -> list[cfg.Opt]:
 
 
 def _publish(conf: cfg.ConfigOpts) -> None:
-    """For oslo.limit, which knows no other configuration than the global one."""
+    """Puts the options where oslo.limit reads them: it knows only the global configuration."""
     for option in options(conf):
         value = conf[SECTION][option.dest]
         if value is not None:
@@ -123,7 +110,3 @@ def _publish(conf: cfg.ConfigOpts) -> None:
 def _number(found: Mapping[str, int], name: str) -> int | None:
     value = found.get(name, 0)
     return None if value < 0 else value
-
-
-def _unusable(problem: str, cure: str, option: str | None = None) -> errors.ConfigurationError:
-    return errors.ConfigurationError(problem, section=SECTION, option=option, cure=cure)

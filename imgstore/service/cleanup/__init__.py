@@ -1,1 +1,1 @@
-"""What dead processes left behind, and whether catalog and stores agree."""
+"""Removes what dead processes left behind, and compares the catalog with the stores."""

@@ -1,8 +1,7 @@
-"""What of the stores' contents is of no use any more: leftovers of dead uploads, and objects of attempts that ended.
+"""Finds what uploads left behind in the stores: leftovers, and objects of attempts that ended without them.
 
-The catalog tells them from what is needed, by their keys. What an attempt under way owns is spared however old it is;
-what belongs to an attempt that ended goes however young it is; of what the catalog does not know only leftovers go, by
-their age, and never objects. What this module refuses to do: remove anything.
+The catalog knows by the key whose each is. An attempt under way keeps everything, however old; an attempt that ended
+keeps nothing, however young. Of what the catalog does not know, leftovers go by their age, and objects stay.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from imgstore.sql import SqlCatalog, Standing
 from imgstore.store import Store
 
 HOUR = 3600.0
-"""Seconds after which what nobody knows counts as left."""
+"""Seconds after which something that the catalog does not know counts as a leftover."""
 
 ENDED = (Standing.DEAD, Standing.REMOVING)
 
 
 def leftovers(catalog: SqlCatalog, store: Store, *, older_than: float = HOUR) -> Iterator[Leftover]:
-    """The leftovers of dead uploads. `older_than`: seconds, for those that may be of somebody whom the catalog does
-    not know. Raises StoreError, CatalogUnavailable."""
+    """The leftovers of ended uploads, and those that the catalog does not know and that are `older_than` seconds.
+    Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, FindsLeftovers):
         return
     with store.blamed():
@@ -37,7 +36,7 @@ def leftovers(catalog: SqlCatalog, store: Store, *, older_than: float = HOUR) ->
 
 
 def dead_objects(catalog: SqlCatalog, store: Store) -> Iterator[ObjectInfo]:
-    """Objects that attempts committed which then ended without them. Raises StoreError, CatalogUnavailable."""
+    """Objects that attempts committed before they ended without them. Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, ListsObjects):
         return
     with store.blamed():

@@ -1,9 +1,9 @@
-"""Recovery: ends the uploads of dead processes and removes what they left, while others do the same elsewhere.
+"""Recovery: ends the uploads of dead processes and removes what they left behind.
 
-A thread looks at intervals that have a random part; the processes of a service need not know of each other, since the
-catalog decides each case once (`imgstore.sql.recovery`). When the database was away, nothing is taken back for the
-length of a lease: living processes must be able to renew first. What this module refuses to do: guess. An upload is
-dead if its lease ran out, or if the kernel says that no other process has the database's file (`embedded`).
+Every process of a service runs it, on a thread, at intervals with a random part. They need not know of each other: the
+catalog decides each case once (`imgstore.sql.recovery`). An upload is dead if its lease ran out, or if the kernel says
+that no other process has the database's file (`standalone`). After the database was away, no upload is ended for the
+length of two leases, so that living processes can renew theirs first.
 """
 
 from __future__ import annotations
@@ -13,31 +13,30 @@ import random
 import threading
 
 from imgstore import errors
-from imgstore.service.cleanup.orphaned_holds import Holds
-from imgstore.service.cleanup.removal_queue import Removals
-from imgstore.sql import LEASE, DeadAttempt, OutcomeUnknown, SqlCatalog
+from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
+from imgstore.service.cleanup.removal_queue import RemovalQueue
+from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
 
 INTERVAL = 30.0
-"""Seconds, where nobody says otherwise."""
+"""Seconds between two rounds, on average, unless the configuration says otherwise."""
 
 PATIENCE = 5.0
-"""Seconds that the end of a round is waited for when the service stops."""
+"""Seconds for which `stop` waits for the end of a round."""
 
 
-class Recovery:
-    """Recovers in the background. `interval`: seconds between two rounds, on the average; `lease`: as the catalog's."""
+class RecoveryLoop:
+    """Recovers in the background. `interval`: seconds between two rounds, on average."""
 
     def __init__(
-        self, catalog: SqlCatalog, removals: Removals, holds: Holds, *, interval: float = INTERVAL, lease: float = LEASE
+        self, catalog: SqlCatalog, removals: RemovalQueue, holds: OrphanedHolds, *, interval: float = INTERVAL
     ) -> None:
         self._catalog = catalog
         self._removals = removals
         self._holds = holds
         self._interval = interval
-        self._lease = lease
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
 
@@ -46,16 +45,14 @@ class Recovery:
         self._thread.start()
 
     def stop(self) -> None:
-        """No round begins any more. A store that hangs is not waited for."""
+        """Ends the thread after its present round. Waits for it, but not for a store that hangs."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(PATIENCE)
 
     def recover(self, *, at_once: bool = False) -> int:
-        """One round; returns how many uploads were ended. `at_once`: stores that failed lately are asked all the same.
-
-        Raises CatalogUnavailable, OutcomeUnknown.
-        """
+        """Does one round and returns how many uploads it ended. `at_once`: asks also the stores that failed lately.
+        Raises CatalogUnavailable, OutcomeUnknown."""
         taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
         self._removals.attempt(self._catalog.removals(), at_once=at_once)
         self._holds.end_expired()
@@ -64,7 +61,7 @@ class Recovery:
     def _run(self) -> None:
         pause = self._interval
         while not self._stopped.wait(pause * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
-            pause = self._interval if self._round() else max(self._interval, 2 * self._lease)
+            pause = self._interval if self._round() else max(self._interval, 2 * self._catalog.lease)
 
     def _round(self) -> bool:
         try:
@@ -80,7 +77,7 @@ def take_back(catalog: SqlCatalog, dead: DeadAttempt) -> bool:
     taken = catalog.recovery.take_back(dead)
     if taken:
         LOG.warning(
-            "Image %s: attempt %s by %s died; its lease ran out %.0f seconds ago. What it left is removed",
+            "Image %s: attempt %s by %s died; its lease ran out %.0f seconds ago. Its leftovers are removed",
             dead.attempt.image_id, dead.attempt.number, dead.holder, dead.overdue,
         )  # fmt: skip
     return taken

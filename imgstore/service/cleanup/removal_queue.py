@@ -1,9 +1,8 @@
-"""Removing data from the stores after the record: at once, and again and again where a store does not let go now.
+"""Removes data from the stores: at once, and again later where a store fails.
 
-What is to be removed is recorded in the catalog before anything is removed, and forgotten when it is gone (law 3). Who
-removes does not matter: a request, the recovery thread of any process, `imgstore purge`; twice does no harm. A store
-that fails is left alone for a while that grows with each failure and has a random part, so that a store which comes
-back is not met by everybody at once. What this module refuses to do: decide what is to be removed.
+The catalog records what is to be removed before anything is, and forgets it when it is gone (undone). A request, the
+recovery thread of any process or `imgstore purge` may do it; twice does no harm. A store that fails is left alone for
+a pause that grows with each failure and has a random part, so that not everybody meets it when it comes back.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
 """Seconds that a store is left alone after its first failure, and at most."""
 
 FAILURES = (errors.StoreError, errors.UnknownStore, errors.CatalogUnavailable, OutcomeUnknown)
-"""What may become good later."""
+"""What may pass: the removal stays recorded and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A store is left alone until `end`, seconds of the clock; it was for `length` seconds."""
+    """A store is left alone until `end`, in seconds of the clock, for `length` seconds in all."""
 
     end: float
     length: float
 
 
-class Removals:
-    """Removes what the catalog says is to be removed. One for the whole process, used by all its threads."""
+class RemovalQueue:
+    """Removes what the catalog records. One for the whole process, used by all its threads."""
 
     def __init__(self, stores: StoreSet, catalog: SqlCatalog, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stores = stores
@@ -47,14 +46,14 @@ class Removals:
         self._pauses: dict[str, Pause] = {}
 
     def attempt(self, removals: Sequence[Removal], *, at_once: bool = False) -> None:
-        """Removes what can be removed now. Raises nothing of what fails: it stays recorded. `at_once`: stores that
-        failed lately are asked all the same."""
+        """Removes what can be removed now; the rest stays recorded. `at_once`: asks also the stores that failed lately.
+        Raises none of FAILURES."""
         for removal in random.sample(removals, len(removals)):  # in any order: no object is in the way of the others
             if at_once or not self._is_left_alone(removal.store):
                 self._try(removal)
 
     def remove(self, removal: Removal) -> None:
-        """Removes one object, and what uploads under its key left, and forgets it. Raises one of FAILURES."""
+        """Removes one object and the leftovers under its key, and forgets it. Raises one of FAILURES."""
         remove_data(self._stores.resolve(removal.store), removal.key, traces=removal.traces)
         self._catalog.removed(removal)
 
@@ -62,7 +61,7 @@ class Removals:
         try:
             self.remove(removal)
         except FAILURES as error:
-            LOG.warning("Object %s stays for now, to be removed later: %s", removal.key, describe(error))
+            LOG.warning("Object %s could not be removed and will be tried again: %s", removal.key, describe(error))
             self._leave_alone(removal.store)
         else:
             self._pauses.pop(removal.store, None)

@@ -1,8 +1,8 @@
-"""Compares the catalog with the stores, both ways, and with what the quota counts, while the service runs.
+"""Compares the catalog with the stores, both ways, and with the quota, while the service runs. It changes nothing.
 
-What differs in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
-quota are compared as of one moment. Objects of uploads under way with what they hold, and those that are still to be
-removed, are no differences. What this module refuses to do: put anything right.
+A difference in a store is looked at a second time before it is told, since images come and go meanwhile; catalog and
+quota are compared as of one moment. Uploads under way with their holds, and objects that are still to be removed, are
+no differences.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CURE = "'imgstore usage --recompute --fix' puts it right"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it should be. Empty where a part does not apply; `detail` is for people."""
+    """Something that is not as it should be. A part that does not apply is empty; `detail` is for people."""
 
     problem: str
     store: str = ""
@@ -39,8 +39,8 @@ class Difference:
 
 
 class Verification:
-    """Finds differences. `database` has catalog and ledger; `digests`: objects are read whole and compared with what
-    was computed at their upload."""
+    """Finds differences. `database` has catalog and ledger; `digests`: reads each object whole and compares its digest
+    with the one of its upload."""
 
     def __init__(self, database: Database, stores: StoreSet, *, digests: bool = False) -> None:
         self._database = database
@@ -58,8 +58,8 @@ class Verification:
             yield Difference(NO_STORE, store, detail=f"{number} images have data there, and it is not enabled")
 
     def of_usage(self) -> Iterator[Difference]:
-        """What the quota counts and the catalog does not, or the other way round; the images only where each account
-        is right by chance. Raises CatalogUnavailable."""
+        """What the quota counts and the catalog does not, or the other way round; single images only where the sum of
+        each account is right all the same. Raises CatalogUnavailable."""
         audit = compare(self._database)
         for finding in audit.wrong:
             yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
@@ -67,7 +67,7 @@ class Verification:
             yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
 
     def of_store(self, store: Store) -> Iterator[Difference]:
-        """What the catalog and one store make of each other. Raises StoreError, CatalogUnavailable."""
+        """What differs between the catalog and one store. Raises StoreError, CatalogUnavailable."""
         places = {place.key: place for place in self._catalog.locations.in_store(store.identifier)}
         if isinstance(store.driver, ListsObjects):
             with store.blamed():

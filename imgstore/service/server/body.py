@@ -1,7 +1,7 @@
 """The body of one HTTP/1.1 request as the server's `wsgi.input`: it ends where the client ended it, or it raises.
 
-`100 Continue` is sent at the first read, never before. A connection that ends early, a malformed chunk or a stall is an
-exception, and stays one: the end of file is only ever the end of a whole body.
+`100 Continue` is sent at the first read, never before (refuse early). A connection that ends early, a malformed chunk
+or a stall is an exception, again at each further read: end of file means the end of a whole body (never short).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Protocol):
-    """What a body needs of its connection; `rfile` is what cheroot reads a request's head from."""
+class Source(Protocol):
+    """What a body needs of its connection; cheroot reads a request's head from `rfile`."""
 
     rfile: Any
     socket: socket.socket
@@ -39,13 +39,10 @@ class IncompleteBody(ConnectionError):
 
 
 class Body(io.RawIOBase):
-    """The bytes of one request body, whatever its framing.
+    """The bytes of one request body, whatever its framing; one thread reads it. After the last byte of a whole body,
+    reads give end of file. After a failure every read raises that failure again."""
 
-    After the last byte of a whole body, reads give end of file. After a
-    failure, every read raises that failure again.
-    """
-
-    def __init__(self, conn: Connection, length: int | None, expects: bool) -> None:
+    def __init__(self, conn: Source, length: int | None, expects: bool) -> None:
         super().__init__()
         self._conn = conn
         self._chunked = length is None
@@ -59,7 +56,7 @@ class Body(io.RawIOBase):
         return True
 
     def withhold_continue(self) -> None:
-        """No interim answer may follow the start of the final one."""
+        """Sends no 100 Continue any more, since the final answer has begun."""
         self._continue = False
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -86,7 +83,7 @@ class Body(io.RawIOBase):
         return count
 
     def _receive(self, view: memoryview) -> int:
-        """Reads up to a buffer of body bytes, what was read ahead first."""
+        """Reads body bytes into the buffer, first those that were read ahead."""
         conn = self._conn
         if conn.rfile.has_data():
             data: bytes = conn.rfile.read1(len(view))

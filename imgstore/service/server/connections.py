@@ -1,6 +1,6 @@
-"""Connections: one holds no thread before the first byte of its request, and ends so that its client reads the answer.
+"""Connections: none holds a thread before its request's first byte, and each ends so that its client reads the answer.
 
-A connection that cannot be accepted (no descriptor left) waits, without a busy loop.
+Where no connection can be accepted (no descriptor is left), the server waits without a busy loop.
 """
 
 from __future__ import annotations
@@ -20,18 +20,15 @@ from imgstore.service.server.tls import secured
 
 LOG = logging.getLogger(__name__)
 
-# How long, and for how much, a closing connection goes on reading. A client
-# that watches for the answer needs a round trip plus whatever lies in the two
-# socket buffers (a few MiB each): far less than either bound. One that looks
-# only after its last byte is served too, if it can send the rest within them.
-# The time keeps a refused client from holding a thread; the size, about what
-# 1 Gbit/s carries in that time, limits the work a client on the same machine
-# can cause.
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 256 << 20
+"""How long, and for how much, a closing connection goes on reading. A client that watches for the answer needs a round
+trip and the two socket buffers (a few MiB each): far less than either bound. A client that looks only after its last
+byte gets the answer, too, if it can send the rest within them. The time keeps a refused client from holding a thread;
+the size, about what 1 Gbit/s carries in that time, limits the work that a client on the same machine can cause."""
 
-# Seconds between two tries to accept a connection where the system refuses.
 ACCEPT_PAUSE: Final = 0.5
+"""Seconds between two tries to accept a connection where the system refuses."""
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -90,7 +87,7 @@ class Connections(ConnectionManager):
             self.put(conn)
 
     def put(self, conn: Any) -> None:
-        """See cheroot's; what TLS has decrypted already no selector sees."""
+        """Waits for the next request, unless TLS has already decrypted its begin, which no selector sees."""
         if isinstance(conn.socket, ssl.SSLSocket) and conn.socket.pending():
             self.server.process_conn(conn)
         else:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request: what is stricter than in plain cheroot.
+"""One HTTP/1.1 request, more strictly than in plain cheroot:
 
 * Ambiguous framing is refused with 400 before the application runs.
 * Starting a response while the body is unread closes the connection.
@@ -37,7 +37,7 @@ def _parse_header(line: bytes) -> tuple[bytes, bytes]:
 
 
 class Request(HTTPRequest):
-    """One request; see the module's description for what is stricter."""
+    """One request, on the thread that serves its connection."""
 
     body: Body | None = None
 
@@ -63,7 +63,7 @@ class Request(HTTPRequest):
         while (line := rfile.readline()) != b"\r\n":
             name, value = _parse_header(line)
             if b"_" in name:
-                continue  # cannot be told apart from a dash in the environ
+                continue  # the environ cannot tell it from a dash
             if name in headers:
                 if name in _ONCE:
                     raise ValueError("Repeated header.")
@@ -90,15 +90,15 @@ class Request(HTTPRequest):
         if self._expect not in (b"", b"100-continue"):
             self.simple_response("417 Expectation Failed")
             return False
-        if self._ends_with_its_connection():
+        if self._has_unframed_body():
             self.simple_response("411 Length Required")
             return False
         return True
 
-    def _ends_with_its_connection(self) -> bool:
-        """A body that HTTP/1.0 frames by nothing at all: whole and cut short look the same, and both look like none."""
-        unframed = b"Content-Length" not in self.inheaders
-        return unframed and self.method in _WITH_BODY and self.request_protocol == b"HTTP/1.0"
+    def _has_unframed_body(self) -> bool:
+        """Whether the body ends with the connection, as HTTP/1.0 lets it: whole and cut short look the same then."""
+        has_body = self.method in _WITH_BODY and self.request_protocol == b"HTTP/1.0"
+        return has_body and b"Content-Length" not in self.inheaders
 
     def respond(self) -> None:
         length = None if self.chunked_read else int(self.inheaders.get(b"Content-Length", 0))
@@ -128,7 +128,7 @@ class Request(HTTPRequest):
             self.simple_response(status)
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        """Answers a request that does not reach the application, and closes."""
+        """Answers instead of the application, and closes the connection."""
         text = f"{status}\n\n{msg}\n".encode()
         self.sent_headers = self.close_connection = self.conn.lingering = True
         self._out_left = 0  # whatever the application may still write is dropped

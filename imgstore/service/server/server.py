@@ -17,7 +17,7 @@ from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.service.server.connections import Connection, Connections
 from imgstore.service.server.shutdown import OpenConnections
-from imgstore.service.server.tls import TLS
+from imgstore.service.server.tls import TLSAdapter
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -35,6 +35,9 @@ class Gateway(Gateway_10):
 
 
 class Server(WSGIServer):
+    """Serves `app`, `threads` requests at a time. `read_timeout` and `grace` in seconds; `backlog`: connections that
+    may wait to be accepted; `tls`: https and nothing else."""
+
     ConnectionClass = Connection
     max_request_header_size = 1 << 16
     keep_alive_conn_limit = 100
@@ -53,14 +56,14 @@ class Server(WSGIServer):
     ) -> None:
         self.open_connections = OpenConnections()
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
-        self.ssl_adapter = None if tls is None else TLS(tls)
+        self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
         self.shutdown_timeout = grace + 2
         self._grace = grace
 
     def prepare(self) -> None:
-        """See cheroot's: opens the socket."""
+        """Opens the socket. Raises OSError."""
         super().prepare()
         self._connections.close()
         self._connections = Connections(self)
@@ -76,7 +79,7 @@ class Server(WSGIServer):
         LOG.log(level, "%s", msg, exc_info=traceback)
 
     def stop(self) -> None:
-        """Stops accepting, lets requests finish, cuts them after the grace."""
+        """Accepts no more, lets requests finish, and cuts them after the grace period. May be called on any thread."""
         timer = threading.Timer(self._grace, self.open_connections.cut)
         timer.daemon = True
         timer.start()

@@ -1,6 +1,6 @@
 """How the service stops: requests under way have the grace period, and a second signal ends it.
 
-What this module refuses to do: end a thread. A connection is cut, and the request on it then fails and undoes itself.
+No thread is ended: a connection is cut, and the request on it then fails and undoes itself.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class OpenConnections:
-    """What `cut` ends. Connections come and go on many threads."""
+    """The connections that `cut` ends. They come and go on many threads."""
 
     def __init__(self) -> None:
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def add(self, connection: Any) -> None:
-        """A connection was accepted; `socket` is what it talks through."""
+        """Adds an accepted connection, which talks through its `socket`."""
         with self._lock:
             self._connections.add(connection)
 
     def discard(self, connection: Any) -> None:
-        """It was closed."""
+        """Removes a closed connection."""
         with self._lock:
             self._connections.discard(connection)
 
@@ -45,8 +45,8 @@ class OpenConnections:
                 connection.socket.shutdown(socket.SHUT_RDWR)
 
 
-class Server(Protocol):
-    """What is served with."""
+class Stoppable(Protocol):
+    """A server, as `serve` needs it."""
 
     open_connections: OpenConnections
 
@@ -57,10 +57,10 @@ class Server(Protocol):
         """Ends `serve`, after the requests under way."""
 
 
-def serve(server: Server) -> None:
+def serve(server: Stoppable) -> None:
     """Serves with a prepared server until SIGTERM, SIGINT or SIGHUP (its terminal is closed); called from the main
-    thread. SIGHUP is let be where it is ignored at the start, as under nohup."""
-    # On threads: what a signal interrupts may hold a lock that is needed there.
+    thread. SIGHUP stays ignored where it is ignored at the start, as under nohup."""
+    # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
 

@@ -1,7 +1,7 @@
 """TLS for the server: cheroot's adapter, with the handshake on the thread that serves the connection.
 
-Cheroot's own adapters shake hands in the thread that accepts connections: a client that connects and says nothing would
-keep everybody else out. Here the first read of a connection does it, under the timeout that all reads have.
+Cheroot's own adapters shake hands on the thread that accepts connections: a client that connects and says nothing would
+keep everybody else out. Here the first read of a connection shakes hands, under the timeout of all reads (contained).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 
 def tls_context(certificate: str, key: str, ciphers: str | None = None) -> ssl.SSLContext:
-    """What the server offers: TLS 1.2 and later. Raises OSError for files that cannot be used, ValueError for unknown
+    """The context of a server that offers TLS 1.2 and later. Raises OSError for unusable files, ValueError for unknown
     ciphers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -32,12 +32,12 @@ def tls_context(certificate: str, key: str, ciphers: str | None = None) -> ssl.S
 
 
 def _no_passphrase() -> str:
-    """Called for a key that has one, instead of asking at the terminal."""
+    """Called for a key with a passphrase, instead of asking at the terminal."""
     return ""
 
 
 def secured(sock: object) -> bool:
-    """Makes the handshake of a connection that has not made it. False: the client does not come to terms."""
+    """Makes the handshake of a connection that has not made it. False if it failed."""
     if isinstance(sock, ssl.SSLSocket) and sock.version() is None:
         try:
             sock.do_handshake()
@@ -47,23 +47,23 @@ def secured(sock: object) -> bool:
     return True
 
 
-class TLS(Adapter):
-    """The adapter for cheroot's server."""
+class TLSAdapter(Adapter):
+    """TLS as cheroot's server wants it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context
 
     def bind(self, sock: Any) -> Any:
-        """Nothing: connections are wrapped one by one."""
+        """Changes nothing: connections are wrapped one by one."""
         return sock
 
     def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, Any]]:
-        """A connection, before its handshake."""
+        """Wraps a connection, before its handshake."""
         wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         return wrapped, self.get_environ()
 
     def get_environ(self) -> dict[str, Any]:
-        """What every request's environ has."""
+        """The additions to every request's environ."""
         return {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
     def makefile(self, sock: Any, mode: str = "r", bufsize: int = -1) -> Any:

@@ -99,7 +99,7 @@ class ExceptionDoesNotAbort(Mutant):
     WRITER = _OpenAfterError
 
 
-@patched(_ObjectWriter__abort_quietly=lambda self, _: None)
+@patched(_ObjectWriter__abort_quietly=lambda self: None)
 class _OpenAfterRefusal(_Staged):
     pass
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from imgstore.driver import ObjectWriter, StoreDriver
+from imgstore.driver.writer import Admission
 from imgstore.model import Chunk
+from imgstore.quota import Hold
 from tests.contract.mutants.base import Mutant, MutantWriter, caught_by, patched
 
 
-@patched(_ObjectWriter__refuse_short=lambda self: None)
+def _armed(**laws: Callable[..., None]) -> Callable[..., None]:
+    """An `_arm` whose admission has other laws."""
+    lax = type("Lax", (Admission,), laws)
+
+    def arm(self: ObjectWriter, key: str, admission: Admission, *, capacity: Hold | None, store: str) -> None:
+        ObjectWriter._arm(self, key, lax(size=admission.size, limit=admission.limit), capacity=capacity, store=store)
+
+    return arm
+
+
+@patched(_arm=_armed(expect_complete=lambda self, total: None))
 class _Short(MutantWriter):
     pass
 
@@ -17,7 +31,7 @@ class TakesAShortBody(Mutant):
     WRITER = _Short
 
 
-@patched(_ObjectWriter__admit=lambda self, total: None)
+@patched(_arm=_armed(admit=lambda self, total: None))
 class _Long(MutantWriter):
     pass
 
@@ -28,9 +42,9 @@ class TakesALongBody(Mutant):
 
 
 def _open_without_limit(
-    self: StoreDriver, key: str, *, size: int | None = None, limit: int | None = None
+    self: StoreDriver, key: str, *, size: int | None = None, limit: int | None = None, store: str = ""
 ) -> ObjectWriter:
-    return StoreDriver.open_writer(self, key, size=size)
+    return StoreDriver.open_writer(self, key, size=size, store=store)
 
 
 @caught_by("test_declared_size_above_the_limit_is_refused_at_once", "test_unknown_length_is_held_to_the_limit")

@@ -9,11 +9,9 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import h11
 
@@ -22,9 +20,11 @@ from tests.support.faults.faults import Fault
 from tests.support.faults.peer import TIMEOUT, Peer
 from tests.support.faults.rules import Pattern, Rule, Script, Seen
 from tests.support.listener import Listener
+from tests.support.running import Running
+from tests.support.waiting import until
 
 
-class FaultProxy:
+class FaultProxy(Running):
     """Stands before the server at `upstream`, a URL, on a free port of 127.0.0.1; use it as a context manager.
 
     `tls`: files of certificate and key, to be https. A server that is https itself is not asked who it is.
@@ -53,11 +53,11 @@ class FaultProxy:
 
     def wait_until(self, count: int, *, method: str | None = None, path: str = "", query: str = "") -> None:
         """Returns when there were so many requests like this; they may be under way."""
-        self._wait(lambda: self.count(method=method, path=path, query=query) >= count)
+        until(lambda: self.count(method=method, path=path, query=query) >= count)
 
     def wait_until_idle(self) -> None:
         """Returns when no request is under way."""
-        self._wait(lambda: not self.in_flight)
+        until(lambda: not self.in_flight)
 
     def on(
         self,
@@ -125,12 +125,6 @@ class FaultProxy:
         finally:
             seen.ended = True
 
-    def _wait(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + TIMEOUT
-        while not condition():
-            assert time.monotonic() < until, self.requests
-            time.sleep(0.005)
-
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Peer]:
         assert self.upstream.port is not None
@@ -142,13 +136,6 @@ class FaultProxy:
             yield server
         finally:
             server.reset()  # in the middle, so that the server does not take for whole what it has
-
-    def __enter__(self) -> FaultProxy:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
 
 
 def _seen(request: h11.Request) -> Seen:

@@ -6,23 +6,20 @@ It is installed in an environment of its own (the Makefile builds it in `.venv/m
 from __future__ import annotations
 
 import contextlib
-import http.client
 import itertools
 import shutil
 import tempfile
-import urllib.parse
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from tests.support.child import Child
-from tests.support.client import Answer
+from tests.support.client import Answer, send
+from tests.support.running import Running
 
 MEMORY = 2 * 1024**3
 SMALLEST_PART = 5 * 1024**2
-TIMEOUT = 60.0
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -47,14 +44,7 @@ class MotoBucket:
 
     def request(self, method: str, path: str = "", *, body: bytes | None = None) -> Answer:
         """One request without a signature; `path` after the bucket, quoted, with a query if need be."""
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.endpoint).netloc, timeout=TIMEOUT)
-        try:
-            connection.request(method, f"/{self.name}{path}", body=body)
-            response = connection.getresponse()
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, response.read())
-        finally:
-            connection.close()
+        return send(method, f"{self.endpoint}/{self.name}{path}", body=body)
 
     def _list(self, query: str, entry: str, *names: str) -> Iterator[tuple[str, ...]]:
         answer = self.request("GET", f"?{query}")
@@ -65,7 +55,7 @@ class MotoBucket:
             yield tuple(element.findtext(f"{NAMESPACE}{name}") or "" for name in names)
 
 
-class MotoServer:
+class MotoServer(Running):
     """One moto; use it as a context manager. `memory`: bytes of address space, since a request that it does not
     understand can make it grow without end. `smallest_part`: bytes of every part but the last of an upload in parts."""
 
@@ -84,7 +74,6 @@ class MotoServer:
         return bucket
 
     def start(self) -> None:
-        """Starts the process and waits until it listens."""
         root = Path(tempfile.mkdtemp(prefix="imgstore-moto-"))
         self._stack.callback(shutil.rmtree, root)
         # Few arenas: each takes its address space, used or not. Larger objects are files below TMPDIR.
@@ -99,15 +88,4 @@ class MotoServer:
         self.url = f"http://127.0.0.1:{self.child.port}"
 
     def stop(self) -> None:
-        """Ends the process and removes its files; a no-op if there is none."""
         self._stack.close()
-
-    def __enter__(self) -> MotoServer:
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.stop)
-            self.start()
-            undo.pop_all()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()

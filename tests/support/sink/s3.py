@@ -92,14 +92,7 @@ class _S3Handler(Handler[S3Sink]):
 
     def _create(self) -> None:
         self.read()
-        upload = self.sink.new_upload(self.path_parts)
-        bucket, _, key = self.path_parts.partition("/")
-        self._xml(
-            "InitiateMultipartUploadResult",
-            _element("Bucket", bucket),
-            _element("Key", key),
-            _element("UploadId", upload),
-        )
+        self._tell("InitiateMultipartUploadResult", UploadId=self.sink.new_upload(self.path_parts))
 
     def _upload_part(self) -> None:
         body = self.measure()
@@ -132,14 +125,9 @@ class _S3Handler(Handler[S3Sink]):
         made = S3Object(sum(sizes), f"{digest}-{len(parts)}", sizes)
         del self.sink.uploads[self.query["uploadId"]]
         self.sink.objects[self.path_parts] = made
-        bucket, _, key = self.path_parts.partition("/")
-        texts = {
-            "Location": f"{self.sink.url}/{self.path_parts}",
-            "Bucket": bucket,
-            "Key": key,
-            "ETag": f'"{made.etag}"',
-        }
-        self._xml("CompleteMultipartUploadResult", *(_element(name, text) for name, text in texts.items()))
+        self._tell(
+            "CompleteMultipartUploadResult", Location=f"{self.sink.url}/{self.path_parts}", ETag=f'"{made.etag}"'
+        )
 
     def _abort(self) -> None:
         gone = self.sink.uploads.pop(self.query["uploadId"], None)
@@ -192,6 +180,11 @@ class _S3Handler(Handler[S3Sink]):
     def _error(self, status: int, code: str) -> None:
         body = f"<Error>{_element('Code', code)}{_element('Message', code)}</Error>".encode()
         self.reply(status, body, Content_Type="application/xml")
+
+    def _tell(self, kind: str, **texts: str) -> None:
+        """An answer of some elements, the object's bucket and key among them."""
+        bucket, _, key = self.path_parts.partition("/")
+        self._xml(kind, *(_element(name, text) for name, text in {"Bucket": bucket, "Key": key, **texts}.items()))
 
     def _xml(self, name: str, *elements: str) -> None:
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n<{name} xmlns="{NAMESPACE}">{"".join(elements)}</{name}>'

@@ -9,19 +9,19 @@ import re
 import socket
 import threading
 import urllib.parse
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from tests.support.listener import Listener
+from tests.support.running import Running
 from tests.support.sink.bodies import Chunked, Incoming, Measured, Sized, measure, pieces, read_all
 
 Operation = tuple[str, Callable[[], None]]
 """Its name, and what does it."""
 
 
-class Sink(ABC):
+class Sink(Running):
     """A server; use it as a context manager.
 
     `delays`: seconds by operation. `counts`: requests by operation. `peaks`: the most that were under way at a time.
@@ -63,17 +63,13 @@ class Sink(ABC):
         if self._stopping.wait(self.delays.get(name, 0)):
             raise ConnectionError("the sink stops")
 
+    def start(self) -> None:
+        self._listener.start()
+
     def stop(self) -> None:
         """Ends all connections. Its threads are gone afterwards."""
         self._stopping.set()
         self._listener.stop()
-
-    def __enter__(self: S) -> S:
-        self._listener.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
 
 
 S = TypeVar("S", bound=Sink)
@@ -134,11 +130,14 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
         """An answer; `headers` with underscores for dashes. Whoever has it may ask again before this thread goes on."""
         self.under_way.close()
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
+        self._send_headers(Content_Length=str(len(body)), **headers)
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _send_headers(self, **headers: str) -> None:
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
 
     def reply_content(self, size: int, **headers: str) -> None:
         """An answer of generated content, of the range that was asked for."""
@@ -149,14 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler, Generic[S]):
             return
         partial = {"Content_Range": f"bytes {start}-{stop - 1}/{size}"} if "Range" in self.headers else {}
         self.send_response(206 if partial else 200)
-        for name, value in {
-            "Content_Length": str(stop - start),
-            "Accept_Ranges": "bytes",
-            **partial,
-            **headers,
-        }.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
+        self._send_headers(Content_Length=str(stop - start), Accept_Ranges="bytes", **partial, **headers)
         for piece in pieces(start, stop) if self.command != "HEAD" else ():
             self.connection.sendall(piece)
 

@@ -10,7 +10,7 @@
         swift = swift_with(SwiftSettings(token_life=2, max_file_size=65536))
 
     def test_of_users(keystone_swift: KeystoneSwift) -> None:     # before a real Keystone, in a file test_keystone*.py:
-        account = keystone_swift.account()                        # `make test-keystone` runs it; see on_keystone.py
+        account = keystone_swift.account()                        # `make test-long` runs it; see on_keystone.py
 
 The fixtures are in `tests/support/fixtures.py`. `with SwiftServer(...) as swift:` is one that
 the test may stop by itself.

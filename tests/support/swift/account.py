@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import ssl
-import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.client import Answer
-
-TIMEOUT = 60.0
+from tests.support.client import Answer, send
+from tests.support.waiting import until
 
 
 @dataclass
@@ -76,10 +73,7 @@ class SwiftAccount:
 
     def wait_until_used(self, size: int) -> None:
         """Returns when so many bytes count against the account's quota."""
-        until = time.monotonic() + TIMEOUT
-        while self.used() != size:
-            assert time.monotonic() < until, f"{self.used()} bytes are used, not {size}"
-            time.sleep(0.1)
+        until(lambda: self.used() == size)
 
     def containers(self) -> list[str]:
         """The names of all containers."""
@@ -145,18 +139,5 @@ class SwiftAccount:
             marker = entries[-1]["name"]
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
-        connection = self._connection(urllib.parse.urlsplit(url))
-        try:
-            connection.request(method, url[url.index("/", 8) :], body=body, headers=dict(headers))
-            response = connection.getresponse()
-            got = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, got, response.read())
-        finally:
-            connection.close()
-
-    def _connection(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
-        assert parts.hostname is not None
-        if self.ca_file is None:
-            return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
-        trust = ssl.create_default_context(cafile=str(self.ca_file))
-        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT, context=trust)
+        trust = None if self.ca_file is None else ssl.create_default_context(cafile=str(self.ca_file))
+        return send(method, url, body=body, headers=headers, trust=trust)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from pathlib import Path
-from types import TracebackType
 
 from tests.support.keystone import PASSWORD, Keystone
+from tests.support.running import Running
 from tests.support.swift.account import SwiftAccount
-from tests.support.swift.server import PATIENCE, SwiftServer
+from tests.support.swift.server import SwiftServer
 from tests.support.swift.settings import KeystoneAccess, SwiftSettings
+from tests.support.waiting import until
 
 SERVICE = "object-store"
 
@@ -28,7 +28,7 @@ class KeystoneAccount(SwiftAccount):
         return self._token
 
 
-class KeystoneSwift:
+class KeystoneSwift(Running):
     """Keystone and Swift, each in Keystone's catalog; use it as a context manager. `root`: Keystone's directory.
 
     A driver is told `keystone.url`, `account.user`, `account.key` and `account.project`, all in the domain `default`.
@@ -68,16 +68,6 @@ class KeystoneSwift:
         """Ends both."""
         self._stack.close()
 
-    def __enter__(self) -> KeystoneSwift:
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.stop)
-            self.start()
-            undo.pop_all()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-
     def _account(self, project: str, role: str) -> KeystoneAccount:
         url = f"{self.swift.url}/v1/AUTH_{self.keystone.project(project)}"
         user = f"{role}-{project}"
@@ -87,8 +77,5 @@ class KeystoneSwift:
 
 
 def _wait_for_first_container(account: KeystoneAccount) -> None:
-    until = time.monotonic() + PATIENCE
-    while (answer := account.put("first")).status not in (201, 202):
-        assert time.monotonic() < until, answer
-        time.sleep(0.1)
+    until(lambda: account.put("first").status in (201, 202))
     account.delete("first")

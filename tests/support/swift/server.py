@@ -11,21 +11,21 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
-from tests.operation.certificates import write_certificate
+from tests.support.certificates import write_certificate
 from tests.support.child import Child
+from tests.support.running import Running
 from tests.support.swift.account import SwiftAccount
 from tests.support.swift.settings import ACCOUNT, PEOPLE, Secrets, SwiftSettings, write_configuration
+from tests.support.waiting import until
 
 PATIENCE = 60.0
 ROOM = 4 * 1024**3
 
 
-class SwiftServer:
+class SwiftServer(Running):
     """One Swift; use it as a context manager. What an account uses, and so its quota, lags by a moment. Its data go
     into a new directory in `place`; None: in memory, if there is room.
 
@@ -95,21 +95,9 @@ class SwiftServer:
         """Ends the process and removes what it wrote; a no-op if there is none."""
         self._stack.close()
 
-    def __enter__(self) -> SwiftServer:
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.stop)
-            self.start()
-            undo.pop_all()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
-
     def _wait_for_first_object(self) -> None:
-        admin, until = self._admin(), time.monotonic() + PATIENCE
-        while not (admin.put("first").status == 201 and admin.put("first/object", b"some").status == 201):
-            assert time.monotonic() < until, f"Swift stores nothing:\n{self.log}"
-            time.sleep(0.1)
+        admin = self._admin()
+        until(lambda: admin.put("first").status == 201 and admin.put("first/object", b"some").status == 201)
 
     def _admin(self) -> SwiftAccount:
         return SwiftAccount(

@@ -1,0 +1,6 @@
+"""Image data as an ASGI 3 application: `ImageDataApp`, to be mounted in any host that runs on asyncio."""
+
+from imgstore.adapters.asgi.app import ImageDataApp, image_id_of_path
+from imgstore.adapters.asgi.exchange import Message, Receive, Scope, Send
+
+__all__ = ["ImageDataApp", "Message", "Receive", "Scope", "Send", "image_id_of_path"]

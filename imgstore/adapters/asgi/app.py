@@ -1,0 +1,182 @@
+"""`/v2/images/{image_id}/file` as an ASGI 3 application on asyncio, to be mounted in any host.
+
+One thread owns a session from begin to end. The event loop passes bytes to it or from it, and never waits for a store.
+Refuse early: nothing is received before all checks passed, so a server that answers `Expect: 100-continue` at the first
+receive refuses a doomed request without its body. Right blame: a client that disconnects during its upload is
+BodyBroken; a client that sends nothing for `body_timeout` is BodyStalled.
+
+Undone: a cancellation (of the task, or when the server stops) ends the session after the store's current call has
+returned, never before, and is raised when everything is undone and the thread has ended. Never short: a download that
+fails in the middle raises, and the server must cut the connection, as the common servers do.
+
+Bounded memory, besides what the session says of itself and what the server buffers:
+- an upload: less than `window` bytes and one of the server's messages, including those that the store is writing;
+- a download: `read_ahead` + 1 chunks of 1 MiB;
+- in total, at most `threads` times the larger of the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+
+from imgstore import errors
+from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
+from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
+from imgstore.adapters.asgi.thread import Worker, dismiss
+from imgstore.adapters.resource import image_id_below, require_resource
+from imgstore.http import ImageData, Response, error_response
+from imgstore.model import MIB
+
+
+def image_id_of_path(scope: Scope) -> str | None:
+    """The image's identifier if the request is for `/v2/images/{image_id}/file`, else None. The application may be
+    mounted anywhere. `path` may include `root_path` (as the specification says) or not (as in some frameworks)."""
+    root, path = scope.get("root_path", ""), scope["path"]
+    whole = path == root or path.startswith(root.rstrip("/") + "/")
+    return image_id_below(root, path[len(root) :] if whole else path)
+
+
+class ImageDataApp:
+    """The ASGI application; one for a whole event loop.
+
+    `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library); a
+    plain function is called on a thread, a coroutine function in the event loop. `image_id` returns the identifier of
+    the image, or None for any other path; it must not block. `window` (bytes) and `read_ahead` (chunks) bound the
+    memory, see above. `threads` requests are served at a time; more wait. `body_timeout`: seconds without a byte of the
+    body before the answer is 408; None: the server has a limit of its own.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        *,
+        context: Callable[[Scope], object],
+        image_id: Callable[[Scope], str | None] = image_id_of_path,
+        window: int = MIB,
+        read_ahead: int = 2,
+        threads: int = 64,
+        body_timeout: float | None = 60.0,
+    ) -> None:
+        if min(window, read_ahead, threads) < 1:
+            raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        self._data = data
+        self._context = context
+        self._image_id = image_id
+        self._window = window
+        self._read_ahead = read_ahead
+        self._places = asyncio.Semaphore(threads)
+        self._body_timeout = body_timeout
+        self._under_way: set[asyncio.Future[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            with self._noted():
+                await self._answer(Exchange(scope, receive, send))
+        else:
+            raise errors.UsageError(f"Image data is served over HTTP, not over {scope['type']}.")
+
+    async def settle(self) -> None:
+        """Returns when no request is under way: call it at shutdown, before the stores are closed. A server may have
+        cancelled requests without waiting for them."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol, for an application that is not mounted in another one."""
+        event = ""
+        while event != "lifespan.shutdown":
+            event = (await receive())["type"]
+            if event == "lifespan.shutdown":
+                await self.settle()
+            await send({"type": f"{event}.complete"})
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(over)
+        try:
+            yield
+        finally:
+            self._under_way.discard(over)
+            over.set_result(None)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            async with self._places:
+                await self._serve(exchange)
+        except errors.ImgstoreError as error:
+            if exchange.started:
+                raise
+            await exchange.answer(error_response(error, exchange.headers))
+
+    async def _serve(self, exchange: Exchange) -> None:
+        image_id = require_resource(self._image_id(exchange.scope), exchange.method)
+        context = await self._context_of(exchange.scope)
+        if exchange.method == "PUT":
+            await exchange.answer(await self._upload(exchange, image_id, context))
+        else:
+            await self._download(exchange, image_id, context)
+
+    async def _context_of(self, scope: Scope) -> object:
+        if inspect.iscoroutinefunction(self._context):
+            return await self._context(scope)
+        made = await Worker(lambda: self._context(scope), name="image-data-context").end()
+        return await made if inspect.isawaitable(made) else made
+
+    async def _upload(self, exchange: Exchange, image_id: str, context: object) -> Response:
+        pipe = UploadPipe(self._window)
+
+        def take() -> Response:
+            with self._data.begin_upload(image_id, exchange.headers, context=context) as session:
+                pipe.begin(session.readable)
+                pipe.pour_into(session.write)
+                return session.finish()
+
+        worker = Worker(take, name=f"upload-{image_id}", stop=pipe.stop)
+        receiving = asyncio.ensure_future(exchange.receive_into(pipe, timeout=self._body_timeout))
+        try:
+            return await worker.end()
+        finally:
+            await dismiss(receiving)
+
+    async def _download(self, exchange: Exchange, image_id: str, context: object) -> None:
+        """Delivers until the client leaves, which is not a failure."""
+        delivery = asyncio.ensure_future(self._deliver(exchange, image_id, context))
+        leaving = asyncio.ensure_future(exchange.client_left())
+        try:
+            await asyncio.wait([delivery, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await dismiss(delivery, leaving)
+        if not delivery.cancelled():
+            with exchange.forgiven_if_left():
+                delivery.result()
+
+    async def _deliver(self, exchange: Exchange, image_id: str, context: object) -> None:
+        pipe: DownloadPipe[Response] = DownloadPipe(self._read_ahead)
+        head = exchange.method == "HEAD"
+
+        def read() -> None:
+            try:
+                with contextlib.closing(
+                    self._data.download(image_id, exchange.headers, exchange.query, context=context, head=head)
+                ) as response:
+                    pipe.begin(response)
+                    for chunk in response.body:
+                        pipe.put(chunk)
+                pipe.end()
+            except BaseException as error:  # noqa: BLE001 - raised by the delivery
+                pipe.fail(error)
+
+        worker = Worker(read, name=f"download-{image_id}", stop=pipe.stop)
+        try:
+            await exchange.start(await pipe.begun())
+            await pipe.pour_into(lambda chunk: exchange.send(chunk, more=True))
+        finally:
+            pipe.stop()
+            await worker.end()
+        await exchange.send(b"", more=False)

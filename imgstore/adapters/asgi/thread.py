@@ -1,0 +1,75 @@
+"""Work on a thread of its own, which the event loop awaits to its end.
+
+Undone: whoever began a session must see its end. So a cancellation, however often it comes, asks the work to stop, and
+is raised only when the thread has ended. No thread is ended by force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Worker(Generic[T]):
+    """Runs `work` on a new thread, with the caller's context variables. `stop` is called by the event loop and makes
+    `work` end soon."""
+
+    def __init__(self, work: Callable[[], T], *, name: str, stop: Callable[[], None] = lambda: None) -> None:
+        self._work = work
+        self._stop = stop
+        self._outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._run,), name=name)
+        self._thread.start()
+
+    async def end(self) -> T:
+        """What `work` returned or raised, once its thread has ended. A cancellation, too, is raised only then."""
+        over = asyncio.wrap_future(self._outcome)
+        try:
+            await outlast(over, stop=self._stop)
+        finally:
+            self._thread.join()  # it returns at once
+        return over.result()
+
+    def _run(self) -> None:
+        try:
+            result = self._work()
+        except StopIteration as error:  # a future refuses it, and the event loop would wait for ever
+            self._outcome.set_exception(RuntimeError(f"StopIteration on a thread: {error}"))
+        except BaseException as error:  # noqa: BLE001 - raised where the end is awaited
+            self._outcome.set_exception(error)
+        else:
+            self._outcome.set_result(result)
+
+
+async def outlast(*futures: asyncio.Future[Any], stop: Callable[[], None]) -> None:
+    """Returns when all are done, whatever their outcome. When it is cancelled, it calls `stop`, waits on, and raises
+    the cancellation at the end."""
+    cancelled: asyncio.CancelledError | None = None
+    while pending := [future for future in futures if not future.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            stop()
+    for future in futures:
+        if not future.cancelled():
+            future.exception()  # retrieved, so that asyncio does not log it where nobody else does
+    if cancelled is not None:
+        raise cancelled
+
+
+async def dismiss(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels the tasks and waits until they have ended."""
+
+    def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+
+    cancel()
+    await outlast(*tasks, stop=lambda: None)

@@ -1,0 +1,77 @@
+"""The values of options, read through oslo.config. A bad value is refused in one line: section, option and cure.
+
+No value that may be a secret is shown (no secrets).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oslo_config import cfg, types
+
+from imgstore.config.options import OPTIONS, SECTION
+from imgstore.errors import ConfigurationError
+
+
+def register(conf: cfg.ConfigOpts, known: Mapping[str, Sequence[cfg.Opt]]) -> None:
+    """Makes the options of each section known. To register the same options again changes nothing."""
+    for section, options in known.items():
+        conf.register_opts(options, group=None if section == "DEFAULT" else section)
+
+
+def own_values(conf: cfg.ConfigOpts) -> dict[str, Any]:
+    """The values of [imgstore] by option. Raises ConfigurationError."""
+    register(conf, {SECTION: OPTIONS})
+    return values(conf, SECTION, OPTIONS)
+
+
+def values(conf: cfg.ConfigOpts, section: str, options: Sequence[cfg.Opt]) -> dict[str, Any]:
+    """The values of a section by option. Raises ConfigurationError."""
+    return {option.dest: _value(conf, section, option) for option in options}
+
+
+def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
+    try:
+        value = (conf if section == "DEFAULT" else conf[section])[option.dest]
+    except (cfg.Error, ValueError) as error:
+        # Without its cause: oslo.config's text holds the value, which may be a secret.
+        raise _not_valid(conf, section, option, error) from None
+    if value is None and (option.required or option.default is not None):
+        raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
+    return value
+
+
+def _not_valid(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, error: Exception) -> ConfigurationError:
+    if isinstance(error, (cfg.TemplateSubstitutionError, cfg.NoSuchOptError)):
+        problem, cure = "a '$' in the value names no option.", "Write '$$' for a dollar sign."
+    elif option.secret:
+        problem, cure = "the value is not valid.", f"Set {_expected(option)}."
+    else:
+        # oslo.config has the better words for its own types only where they have no bounds.
+        reason = "" if isinstance(option.type, types.Integer) else f" ({error.__context__ or error})"
+        problem = f"{_written(conf, section, option)} is not valid{reason}."
+        cure = f"Set {_expected(option)}."
+    return ConfigurationError(problem, section=section, option=option.name, cure=cure)
+
+
+def _written(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> str:
+    """The value as it is written, in quotes: oslo.config is asked once more, for mere text."""
+    plain = cfg.ConfigOpts()
+    with contextlib.suppress(cfg.Error):
+        plain(args=[], default_config_files=list(conf.config_file or []), default_config_dirs=[])
+        plain.register_opt(cfg.StrOpt(option.name, dest=option.dest), group=section)
+        return repr(plain[section][option.dest])
+    return "the value"
+
+
+def _expected(option: cfg.Opt) -> str:
+    """What may be set, in words: '(integer value, at least 1): Number of things'."""
+    least, most, choices = (getattr(option.type, name, None) for name in ("min", "max", "choices"))
+    words = [str(getattr(option.type, "type_name", "value"))]
+    words += [] if least is None else [f"at least {least}"]
+    words += [] if most is None else [f"at most {most}"]
+    words += [f"one of {', '.join(map(str, choices))}"] if choices else []
+    purpose = (option.help or "").split(". ")[0].rstrip(".")
+    return f"it ({', '.join(words)}): {purpose}"

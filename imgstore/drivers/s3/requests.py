@@ -1,0 +1,250 @@
+"""The requests of the S3 API, one method each, for the objects of one folder of one bucket.
+
+Each method raises the library's errors in place of botocore's (`errors`), and leaves out the headers that the server
+does not take (`server_traits`). Keys are names without the folder. Retries are boto3's, new keys `client`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlencode
+
+from botocore.exceptions import ClientError
+
+from imgstore import errors
+from imgstore.drivers.s3 import errors as s3_errors
+from imgstore.drivers.s3.bodies import ReceivedBody
+from imgstore.drivers.s3.client import SharedClient
+from imgstore.drivers.s3.errors import translated
+from imgstore.drivers.s3.options import S3Options
+from imgstore.drivers.s3.server_traits import ABSENT, CHECKSUM, Extra, Traits
+from imgstore.model import ObjectInfo
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import (
+        GetObjectOutputTypeDef,
+        HeadObjectOutputTypeDef,
+        ListMultipartUploadsOutputTypeDef,
+        PartTypeDef,
+    )
+
+Answer: TypeAlias = "Mapping[str, Any]"
+
+MARKER = "imgstore-attempt"
+"""The user metadata by which a writer knows its own object again."""
+
+_ACTIONS = {
+    "head_bucket": "looking up the bucket",
+    "create_bucket": "creating the bucket",
+    "list_objects_v2": "listing objects",
+    "head_object": "looking up an object",
+    "get_object": "reading",
+    "put_object": "storing an object",
+    "delete_object": "deleting",
+    "copy_object": "copying",
+    "generate_presigned_url": "making a URL",
+    "create_multipart_upload": "beginning an upload",
+    "upload_part": "storing a part",
+    "upload_part_copy": "copying a part",
+    "complete_multipart_upload": "putting the parts together",
+    "abort_multipart_upload": "aborting an upload",
+    "list_multipart_uploads": "listing uploads",
+    "list_parts": "listing parts",
+}
+"""What each of boto3's methods does, as errors say it."""
+
+
+def etag_of(answer: Answer) -> str | None:
+    """The ETag in an answer without its quotes; None for none."""
+    return str(answer.get("ETag") or "").strip('"') or None
+
+
+def retried(answer: Answer) -> bool:
+    """Whether the request was sent more than once: the first one may have had its effect."""
+    return bool(answer.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
+class Requests:
+    """Sends the requests. Every method raises StoreUnavailable and StoreFull, those that name an object or an upload
+    ObjectNotFound too."""
+
+    def __init__(self, options: S3Options, client: SharedClient, traits: Traits) -> None:
+        self.traits = traits
+        self._folder = options.folder
+        self._client = client
+        self._bucket = {"Bucket": options.bucket}
+        self._attributes = _attributes(options)
+        far = options.server_url is None and options.region not in {None, "us-east-1"}
+        self._location = {"CreateBucketConfiguration": {"LocationConstraint": options.region}} if far else {}
+
+    def name_in_folder(self, name: str) -> str:
+        """A name in the bucket without the folder; empty if it is not in the folder."""
+        return name.removeprefix(self._folder) if name.startswith(self._folder) else ""
+
+    def head_bucket(self) -> None:
+        """Returns if the bucket is there, or if the keys may not ask for it."""
+        try:
+            self._send("head_bucket", self._bucket)
+        except errors.StoreError as error:
+            if s3_errors.status_of(error) == 404 or not 400 <= s3_errors.status_of(error) < 500:
+                raise
+
+    def create_bucket(self) -> None:
+        """Creates the bucket, unless these keys did so before."""
+        try:
+            self._send("create_bucket", {**self._bucket, **self._location})
+        except errors.StoreError as error:
+            if s3_errors.code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+
+    def list_objects(self, beginning: str = "") -> Iterator[ObjectInfo]:
+        """Every object in the folder itself whose name begins so, of any name."""
+        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
+        while True:
+            page = self._send("list_objects_v2", wanted)
+            for found in page.get("Contents", []):
+                if name := self.name_in_folder(found["Key"]):
+                    yield ObjectInfo(name, found["Size"], etag_of(found), found["LastModified"].timestamp())
+            if not page.get("IsTruncated"):
+                return
+            wanted["ContinuationToken"] = page["NextContinuationToken"]
+
+    def head_object(self, key: str, *, checksums: bool = False) -> HeadObjectOutputTypeDef:
+        """What the server says of an object. A missing bucket is told from a missing object."""
+        wanted = {**self._at(key), **({"ChecksumMode": "ENABLED"} if checksums else {})}
+        try:
+            answer: HeadObjectOutputTypeDef = self._send("head_object", wanted)
+        except errors.ObjectNotFound:
+            self.head_bucket()
+            raise
+        return answer
+
+    def get_object(
+        self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None
+    ) -> tuple[GetObjectOutputTypeDef, ReceivedBody]:
+        """The answer and its body, of the object with that `etag` if one is given and the server can compare it. Raises
+        RangeNotSatisfiable, ObjectChanged."""
+        wanted = self._at(key)
+        if start or stop is not None:
+            wanted["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
+        pin = [] if etag is None else [Extra("If-Match", {"IfMatch": f'"{etag}"'})]
+        answer: GetObjectOutputTypeDef = self._send("get_object", wanted, pin)
+        return answer, ReceivedBody(answer["Body"])
+
+    def put_object(
+        self, key: str, marker: str, data: memoryview, extras: Sequence[Extra] = (), **required: str
+    ) -> Answer:
+        """Stores an object whole. Raises ObjectExists, IntegrityError."""
+        wanted = {**self._new(key, marker), "Body": data, **required}
+        answer: Answer = self._send("put_object", wanted, extras)
+        return answer
+
+    def delete_object(self, key: str) -> None:
+        """Removes an object. S3 does not say if there was none."""
+        self._send("delete_object", self._at(key))
+
+    def copy_object(self, source: ObjectInfo, key: str, marker: str) -> None:
+        """Makes a whole copy of an object that has not changed. Raises ObjectChanged."""
+        new = self._new(key, marker)
+        replaced = {"TaggingDirective": "REPLACE"} if "Tagging" in new else {}
+        self._send("copy_object", {**new, **self._source(source), "MetadataDirective": "REPLACE", **replaced})
+
+    def presigned_url(self, key: str, *, seconds: int) -> str:
+        """A URL with which anybody may read the object for so long."""
+        wanted = {"ClientMethod": "get_object", "Params": self._at(key), "ExpiresIn": seconds}
+        return str(self._send("generate_presigned_url", wanted))
+
+    def create_upload(self, key: str, marker: str, algorithm: str = "md5") -> Answer:
+        """Begins an upload in parts with checksums of that `algorithm`."""
+        named = {} if algorithm == "md5" else {"ChecksumAlgorithm": algorithm.upper()}
+        answer: Answer = self._send("create_multipart_upload", self._new(key, marker), [Extra(CHECKSUM, named)])
+        return answer
+
+    def upload_part(
+        self, key: str, upload: str, number: int, data: memoryview, extras: Sequence[Extra] = (), **required: str
+    ) -> Answer:
+        """Stores a part. Raises IntegrityError."""
+        wanted = {**self._at(key), "UploadId": upload, "PartNumber": number, "Body": data, **required}
+        answer: Answer = self._send("upload_part", wanted, extras)
+        return answer
+
+    def upload_part_copy(self, source: ObjectInfo, start: int, stop: int, key: str, upload: str, number: int) -> Answer:
+        """Copies bytes of an object that has not changed into a part. Raises ObjectChanged."""
+        target = {**self._at(key), "UploadId": upload, "PartNumber": number}
+        wanted = {**target, **self._source(source), "CopySourceRange": f"bytes={start}-{stop - 1}"}
+        found: Answer = self._send("upload_part_copy", wanted)["CopyPartResult"]
+        return found
+
+    def complete_upload(self, key: str, upload: str, parts: Sequence[Answer]) -> Answer:
+        """Makes the object out of `parts`, each with its `ETag` and its checksum, in order. Raises ObjectExists."""
+        listed = [{**part, "PartNumber": number} for number, part in enumerate(parts, start=1)]
+        wanted = {**self._at(key), "UploadId": upload, "MultipartUpload": {"Parts": listed}}
+        answer: Answer = self._send("complete_multipart_upload", wanted, [ABSENT])
+        return answer
+
+    def abort_upload(self, key: str, upload: str) -> bool:
+        """Whether there was such an upload."""
+        try:
+            self._send("abort_multipart_upload", {**self._at(key), "UploadId": upload})
+        except errors.StoreError as error:
+            if s3_errors.code_of(error) not in s3_errors.NO_UPLOAD:
+                raise
+            return False
+        return True
+
+    def list_parts(self, key: str, upload: str) -> Iterator[PartTypeDef]:
+        """Every part of an upload."""
+        wanted = {**self._at(key), "UploadId": upload}
+        while True:
+            page = self._send("list_parts", wanted)
+            yield from page.get("Parts", [])
+            if not page.get("IsTruncated"):
+                return
+            wanted["PartNumberMarker"] = page["NextPartNumberMarker"]
+
+    def list_uploads(self, beginning: str = "") -> Iterator[ListMultipartUploadsOutputTypeDef]:
+        """Pages of the uploads in the folder whose names begin so."""
+        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
+        while True:
+            page = self._send("list_multipart_uploads", wanted)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            wanted["KeyMarker"], wanted["UploadIdMarker"] = page["NextKeyMarker"], page["NextUploadIdMarker"]
+
+    def _send(self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = ()) -> Any:
+        """The answer to a request, with those of the `extras` that the server takes."""
+        kept, refused = self.traits.taken(extras), list[Extra]()
+        with translated(_ACTIONS[operation]):
+            while True:
+                optional = {name: value for extra in kept for name, value in extra.parameters.items()}
+                try:
+                    answer = self._client.call(operation, {**parameters, **optional})
+                except ClientError as error:
+                    if not kept or not s3_errors.not_taken(error):
+                        raise
+                    refused.append(kept.pop(0))
+                else:
+                    self.traits.learn_refused(refused)
+                    return answer
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {**self._bucket, "Key": self._folder + key}
+
+    def _new(self, key: str, marker: str) -> dict[str, Any]:
+        return {**self._at(key), **self._attributes, "Metadata": {MARKER: marker}}
+
+    def _source(self, source: ObjectInfo) -> dict[str, Any]:
+        return {"CopySource": self._at(source.key), "CopySourceIfMatch": f'"{source.etag}"'}
+
+
+def _attributes(options: S3Options) -> dict[str, Any]:
+    found = {
+        "ContentType": "application/octet-stream",
+        "StorageClass": options.storage_class,
+        "ServerSideEncryption": options.encryption,
+        "SSEKMSKeyId": options.kms_key_id,
+        "Tagging": urlencode(options.tags or {}) or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
