@@ -50,6 +50,5 @@ class OrphanedHolds:
                 remove_data(self._stores.resolve(entry.object_id.store), entry.object_id.key, traces=True)
             self._ledger.release(entry.object_id)
         except FAILURES as error:
-            LOG.warning(
-                "The quota of object %s stays held until the next round: %s", entry.object_id.key, describe(error)
-            )
+            key = entry.object_id.key
+            LOG.warning("The quota of object %s stays held until the next round: %s", key, describe(error))
