@@ -1,9 +1,9 @@
-"""An image service on Flask: its own catalog, its own tokens, the images' data through imgstore's WSGI application.
+"""An image service on Flask: a catalog and tokens of its own; imgstore's WSGI application serves the images' data.
 
     python examples/flask_host.py imgstore.conf PORT
 
-The server is cheroot as imgstore's reference service has it, because it streams request bodies, asks for them (100
-Continue) only when the application reads, and never ends one short in silence. Each upload holds one of its threads.
+The server is the reference service's cheroot: it streams request bodies, asks for them (100 Continue) only when the
+application reads, and raises when one ends short. Each upload occupies one of its threads.
 """
 
 import sys
@@ -24,8 +24,7 @@ TOKENS = {"open sesame": "ann", "swordfish": "bob"}
 
 
 def user_of(environ: dict[str, Any]) -> str:
-    user = TOKENS.get(environ.get("HTTP_X_AUTH_TOKEN", ""))
-    if user is None:
+    if (user := TOKENS.get(environ.get("HTTP_X_AUTH_TOKEN", ""))) is None:
         raise errors.Unauthenticated("Send a token as X-Auth-Token.")
     return user
 

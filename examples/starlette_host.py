@@ -1,9 +1,9 @@
-"""An image service on Starlette: a quota for each project, the images' data through imgstore's ASGI application.
+"""An image service on Starlette with a quota for each project; imgstore's ASGI application serves the images' data.
 
     python examples/starlette_host.py imgstore.conf PORT
 
-The server is uvicorn, because it streams request bodies, asks for them (100 Continue) only when the application
-receives, and tells when a client has left. At its end `settle` waits for uploads that it has cancelled.
+The server is uvicorn: it streams request bodies, asks for them (100 Continue) only when the application receives, and
+reports clients that have left. At shutdown it may cancel uploads; `settle` waits until they are undone.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
-"""A host's table of images as imgstore sees it, on a dictionary: yours does the same on its own table. `begin`,
-`activate` and `release` are one compare-and-set each: with SQL, one UPDATE ... WHERE status = ... that tells how many
-rows it changed. A number is never used twice; `context` is what the host made of a request, here the user's name.
+"""A host's table of images as imgstore sees it, here a dictionary; yours does the same on its own table. `begin`,
+`activate` and `release` are one compare-and-set each: in SQL, one UPDATE ... WHERE status = ... and its row count.
+A number is never used twice. `context` is what the host made of the request, here the user's name.
 """
 
 import threading

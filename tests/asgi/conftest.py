@@ -61,9 +61,3 @@ def running(request: pytest.FixtureRequest, servers: dict[str, Running]) -> Runn
     found = servers[getattr(request, "param", PARSERS[0])]
     found.renew()
     return found
-
-
-@pytest.fixture
-def faulty(running: Running) -> FaultyDriver:
-    """The store `faulty`."""
-    return running.faulty

@@ -13,6 +13,7 @@ from imgstore import errors
 from imgstore.adapters.asgi import Message, Scope, image_id_of_path
 from imgstore.http import ImageData
 from tests.asgi.calling import DISCONNECT, Peer, app, body, call, put, scope
+from tests.http.gateways import GATEWAYS, PUT
 from tests.http.house import House, path
 
 BODY = body(b"0123456789", more=False)
@@ -73,22 +74,14 @@ def test_refuse_early_the_session_has_begun_before_the_first_receive(house: Hous
     assert statuses == ["saving"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("defect"), OSError("broken server"), StopIteration()])
-def test_undone_before_the_server_hears_that_its_receive_failed(house: House, error: Exception) -> None:
-    image_id = house.image()
-
-    class Failing(Peer):
-        async def receive(self) -> Message:
-            raise error
-
-    async def run() -> None:
-        peer = Failing()
+def test_undone_before_the_server_hears_that_its_receive_failed() -> None:
+    for error in (RuntimeError("defect"), OSError("broken server"), StopIteration()):
+        house, sent = House(), list[bytes]()
+        image_id, headers = house.image(), PUT | {"content_length": "10"}
         with pytest.raises((type(error), RuntimeError)):
-            await app(house)(put(image_id, content_length="10"), peer.receive, peer.send)
-        assert peer.sent == []
-
-    asyncio.run(run())
-    house.assert_refused_without_trace(image_id)
+            GATEWAYS["asgi"](house, "PUT", path(image_id), error, received=sent, **headers)
+        assert sent == []
+        house.assert_refused_without_trace(image_id)
 
 
 def test_a_refusal_in_the_middle_reads_on_so_that_the_client_can_see_it(house: House) -> None:

@@ -12,7 +12,6 @@ from imgstore.model import MIB
 from tests.asgi.calling import app
 from tests.asgi.conftest import Running
 from tests.asgi.serving import PARSERS, serving
-from tests.http.faulty import FaultyDriver
 from tests.http.house import House, path
 from tests.http.test_adapters import REFUSED
 from tests.support.client import OCTETS, first_line, read_answer
@@ -33,25 +32,15 @@ def pieces(data: bytes, size: int = 100_000) -> Iterator[bytes]:
 
 @each_parser
 def test_image_comes_out_as_it_went_in(running: Running) -> None:
-    for body in (DATA, pieces(DATA)):
-        image_id = running.house.image()
+    for body, content in ((b"", b""), (iter(()), b""), (DATA, DATA), (pieces(DATA), DATA)):
+        image_id, length = running.house.image(), str(len(content))
         assert running.client.upload(image_id, body).status == 204
-        whole = running.client.download(image_id)
-        assert (whole.status, whole.body == DATA, whole.headers["content-length"]) == (200, True, str(len(DATA)))
-        head = running.client.request("HEAD", path(image_id))
-        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(DATA)))
+        whole, head = (running.client.request(method, path(image_id)) for method in ("GET", "HEAD"))
+        assert (whole.status, whole.body == content, whole.headers["content-length"]) == (200, True, length)
+        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", length)
     part = running.client.download(image_id, Range="bytes=1000000-1999999")
     assert (part.status, part.body == DATA[1_000_000:2_000_000]) == (206, True)
     assert part.headers["content-range"] == f"bytes 1000000-1999999/{len(DATA)}"
-
-
-@each_parser
-def test_empty_image_is_an_image(running: Running) -> None:
-    for body in (b"", iter(())):
-        image_id = running.house.image()
-        assert running.client.upload(image_id, body).status == 204
-        answer = running.client.download(image_id)
-        assert (answer.status, answer.body) == (200, b"")
 
 
 @each_parser
@@ -117,27 +106,27 @@ def test_malformed_chunk_is_400_and_undone(running: Running, broken: bytes) -> N
 
 
 @each_parser
-def test_never_short_the_client_notices_a_download_that_breaks(running: Running, faulty: FaultyDriver) -> None:
+def test_never_short_the_client_notices_a_download_that_breaks(running: Running) -> None:
     image_id = running.house.active(DATA, store="faulty")
     with (
-        faulty.failing("read", TimeoutError(), after=2 * MIB),
+        running.faulty.failing("read", TimeoutError(), after=2 * MIB),
         running.client.open_download(image_id) as download,
         pytest.raises(http.client.IncompleteRead) as caught,
     ):
         download.read()
     assert DATA.startswith(caught.value.partial)
     assert len(caught.value.partial) <= 2 * MIB
-    assert faulty.all_closed(PATIENCE)
+    assert running.faulty.all_closed(PATIENCE)
 
 
 @each_parser
-def test_client_that_leaves_a_download_returns_the_reader(running: Running, faulty: FaultyDriver) -> None:
+def test_client_that_leaves_a_download_returns_the_reader(running: Running) -> None:
     """It takes one byte of more than all buffers hold, so that the application waits for it."""
     image_id = running.house.active(bytes(8 * MIB), store="faulty")
     with running.client.open_download(image_id) as download:
         assert len(download.read(1)) == 1
-        assert faulty.readers == 1
-    assert faulty.all_closed(PATIENCE)
+        assert running.faulty.readers == 1
+    assert running.faulty.all_closed(PATIENCE)
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -12,16 +12,16 @@ from wsgiref.validate import validator
 from imgstore.adapters.wsgi import ImageDataApp
 
 
-class ScriptedInput:
+class ScriptedInput(io.RawIOBase):
     """Gives the steps one by one, at most `size` bytes at a time, and b"" after the last; a step that is an exception
     is raised."""
 
     def __init__(self, *steps: bytes | BaseException) -> None:
+        super().__init__()
         self._steps = list(steps)
         self.reads: list[int] = []
-        self.given = 0
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         self.reads.append(size)
         if not self._steps:
             return b""
@@ -30,17 +30,7 @@ class ScriptedInput:
             raise step
         chunk, rest = step[:size], step[size:]
         self._steps[:1] = [rest] if rest else []
-        self.given += len(chunk)
         return chunk
-
-    def readline(self, size: int = -1, /) -> bytes:
-        raise AssertionError("a body is not read by lines")
-
-    def readlines(self, hint: int = -1, /) -> list[bytes]:
-        raise AssertionError("a body is not read by lines")
-
-    def __iter__(self) -> Iterator[bytes]:
-        raise AssertionError("a body is not read by lines")
 
 
 @dataclass

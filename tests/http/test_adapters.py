@@ -65,12 +65,6 @@ def test_authentication_comes_before_everything_else(call: Call, house: House) -
         assert answer.headers["www-authenticate"] == 'Keystone uri="http://keystone"'
 
 
-def test_context_is_the_hosts_own(call: Call, house: House) -> None:
-    image_id = house.active(b"x", owner="somebody")
-    assert call(house, "GET", path(image_id), x_project_id="somebody").status == 200
-    assert call(house, "GET", path(image_id), x_project_id="nobody").status == 404
-
-
 def test_other_methods_are_not_allowed(call: Call, house: House) -> None:
     for method in ("POST", "PATCH", "DELETE", "OPTIONS"):
         answer = call(house, method, path(house.image()), b"x", **PUT | {"content_length": "1"})

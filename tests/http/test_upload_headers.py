@@ -87,24 +87,3 @@ def test_what_the_client_sent_is_echoed_short_and_escaped() -> None:
         read_upload({"content-type": "caf\u00e9" * 1000})
     assert "caf\\xe9" in str(caught.value)
     assert len(str(caught.value)) < 160
-
-
-NO_UUIDS = (
-    "", "x", "../../etc/passwd", "12345678123456781234567812345678", "{%s}", "0" * 36, "\u0661" * 8 + "-1-1-1-1",
-)  # fmt: skip
-
-
-def test_what_is_no_uuid_is_not_found(house: House) -> None:
-    for image_id in NO_UUIDS:
-        with pytest.raises(errors.ImageNotFound) as caught:
-            house.data.begin_upload(image_id, OCTETS)
-        assert len(str(caught.value)) < 100
-        with pytest.raises(errors.ImageNotFound):
-            house.data.download(image_id, {})
-
-
-def test_image_of_another_project_is_not_found(house: House) -> None:
-    image_id = house.image(owner="project")
-    with pytest.raises(errors.ImageNotFound):
-        house.data.begin_upload(image_id, OCTETS, context="somebody")
-    house.assert_refused_without_trace(image_id)

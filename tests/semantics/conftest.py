@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
@@ -54,72 +55,46 @@ def new_house(tmp_path_factory: pytest.TempPathFactory, new_storage: StorageFact
     """Serves inside."""
 
     @contextlib.contextmanager
-    def made(*, project_quota: int | None = None, **settings: object) -> Iterator[House]:
+    def made(*, project_quota: int | None = None, **settings: Any) -> Iterator[House]:
         root = tmp_path_factory.mktemp("house")
         with new_storage(root) as storage:
-            given = UploadSettings(**settings)  # type: ignore[arg-type]  # by name from the fixtures below
-            house = House(root, storage, settings=given, project_quota=project_quota)
+            house = House(root, storage, settings=UploadSettings(**settings), project_quota=project_quota)
             with house.serving():
                 yield house
 
     return made
 
 
-@pytest.fixture(scope="session")
-def house(new_house: NewHouse) -> Iterator[House]:
-    """Images of at most LIMIT bytes."""
-    with new_house(max_image_size=LIMIT) as made:
-        yield made
+def serving(**settings: Any) -> Any:
+    """A fixture: a house that serves with these settings, for the whole session."""
+
+    @pytest.fixture(scope="session")
+    def made(new_house: NewHouse) -> Iterator[House]:
+        with new_house(**settings) as house:
+            yield house
+
+    return made
 
 
-@pytest.fixture(scope="session")
-def small_house(new_house: NewHouse) -> Iterator[House]:
-    """Images of at most SMALL_LIMIT bytes, SMALL_QUOTA bytes a project."""
-    with new_house(max_image_size=SMALL_LIMIT, project_quota=SMALL_QUOTA) as made:
-        yield made
+def project_of(name: str) -> Any:
+    """A fixture: a project in the house of this name. After the test nothing is staged, held or open."""
+
+    @pytest.fixture
+    def made(request: pytest.FixtureRequest, new_storage: StorageFactory) -> Iterator[Tenant]:
+        house: House = request.getfixturevalue(name)
+        tenant = Tenant(house)
+        yield tenant
+        assert house.leftovers() == set()
+        assert tenant.quota[1] == 0
+        assert house.faulty.all_closed(PATIENCE)
+
+    return made
 
 
-@pytest.fixture(scope="session")
-def all_house(new_house: NewHouse) -> Iterator[House]:
-    """An upload may go to several stores, and all must take it; SEVERAL_QUOTA bytes a project."""
-    with new_house(max_image_size=LIMIT, several_stores=ALL, project_quota=SEVERAL_QUOTA) as made:
-        yield made
+house, tenant = serving(max_image_size=LIMIT), project_of("house")
+small_house, small_tenant = serving(max_image_size=SMALL_LIMIT, project_quota=SMALL_QUOTA), project_of("small_house")
 
-
-@pytest.fixture(scope="session")
-def any_house(new_house: NewHouse) -> Iterator[House]:
-    """The same, and one store is enough."""
-    with new_house(max_image_size=LIMIT, several_stores=ANY, project_quota=SEVERAL_QUOTA) as made:
-        yield made
-
-
-def _tenant(house: House) -> Iterator[Tenant]:
-    tenant = Tenant(house)
-    yield tenant
-    assert house.leftovers() == set()
-    assert tenant.quota[1] == 0
-    assert house.faulty.all_closed(PATIENCE)
-
-
-@pytest.fixture
-def tenant(house: House) -> Iterator[Tenant]:
-    """A project; after the test nothing is staged, held or open."""
-    yield from _tenant(house)
-
-
-@pytest.fixture
-def small_tenant(small_house: House) -> Iterator[Tenant]:
-    """The same where there are small limits."""
-    yield from _tenant(small_house)
-
-
-@pytest.fixture
-def all_tenant(all_house: House) -> Iterator[Tenant]:
-    """The same where an upload may go to several stores, and to all or none of them."""
-    yield from _tenant(all_house)
-
-
-@pytest.fixture
-def any_tenant(any_house: House) -> Iterator[Tenant]:
-    """The same where one of them is enough."""
-    yield from _tenant(any_house)
+# An upload may go to several stores: to all of them or none, or to one at least.
+several = {"max_image_size": LIMIT, "project_quota": SEVERAL_QUOTA}
+all_house, all_tenant = serving(**several, several_stores=ALL), project_of("all_house")
+any_house, any_tenant = serving(**several, several_stores=ANY), project_of("any_house")

@@ -130,19 +130,6 @@ def test_image_deleted_during_the_upload(tenant: Tenant, framing: tuple[str, str
     assert tenant.ask("GET", f"/v2/images/{image_id}").status == 404
 
 
-def test_an_object_that_is_in_the_way_is_never_seen_by_the_client(tenant: Tenant, house: House) -> None:
-    """Left by a dead attempt under its key: the next attempt has a key of its own."""
-    image_id = tenant.create()
-    assert tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, body=[b"broken\r\n"]).status == 400
-    with house.stores.resolve("fast").driver.open_writer(image_id) as writer:
-        writer.write(b"of a dead process")
-        writer.commit()
-    assert tenant.put(image_id, b"good data").status == 204
-    assert tenant.get(image_id).body == b"good data"
-    house.stores.resolve("fast").driver.delete(image_id)
-    assert list(tenant.objects(image_id).values()) == [b"good data"]
-
-
 def test_every_retry_of_the_same_image_may_fail_and_the_last_one_succeed(tenant: Tenant) -> None:
     image_id = tenant.create()
     for _ in range(5):

@@ -37,11 +37,6 @@ SIZE = "x-openstack-image-size"
 STORE = "X-Image-Meta-Store"
 
 
-def doomed_to(tenant: Tenant, image_id: str, stores: str) -> Answer:
-    """The same for an upload to stores that cannot take it."""
-    return doomed(tenant, image_id, OCTETS, TEN, (STORE, stores))
-
-
 ROWS: dict[str, tuple[int, str, tuple[Header, ...]]] = {
     "media type missing": (415, "application/octet-stream", (TEN,)),
     "media type other": (415, "'text/plain'", (("Content-Type", "text/plain"), TEN)),

@@ -8,8 +8,8 @@ from imgstore import errors
 from imgstore.model import MIB
 from tests.inspection import headers as formats
 from tests.semantics.conftest import LIMIT, SEVERAL_QUOTA
-from tests.semantics.house import CHUNKED, House, Tenant, file_of
-from tests.semantics.test_upload_refused_at_once import doomed_to
+from tests.semantics.house import CHUNKED, OCTETS, House, Tenant, file_of
+from tests.semantics.test_upload_refused_at_once import TEN, doomed
 from tests.semantics.test_upload_store_failures import DOWN, POINTS, ROWS
 from tests.semantics.wire import chunk
 
@@ -80,7 +80,7 @@ def test_refuse_early_before_the_first_byte(all_house: House, any_house: House, 
             with subtests.test(name):
                 tenant = Tenant(house)
                 image_id = tenant.create()
-                answer = doomed_to(tenant, image_id, header)
+                answer = doomed(tenant, image_id, OCTETS, TEN, ("X-Image-Meta-Store", header))
                 assert (answer.status, said in answer.message) == (status, True), answer.message
                 tenant.assert_refused_without_trace(image_id)
 

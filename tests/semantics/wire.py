@@ -85,7 +85,7 @@ class Wire:
 
     def expect_continue(self) -> None:
         """The server is asking for the body: it began the upload."""
-        assert self._exactly(len(CONTINUE)) == CONTINUE
+        assert self.socket.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
 
     def answer(self) -> Answer:
         """The final answer. Raises IncompleteRead or OSError if it ends early."""
@@ -106,9 +106,3 @@ class Wire:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.socket.close()
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count and (more := self.socket.recv(count - len(data))):
-            data += more
-        return data
