@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 IMGSTORE = Path(__file__).parent.parent / "imgstore"
-LONGEST = 350
+LONGEST = 300
 
 FLOORS = (
     {"words"},
