@@ -1,8 +1,8 @@
 """What is installed under an entry-point group, by the packages' metadata. The only module that knows stevedore.
 
-stevedore keeps what it found in a file in the user's home (`~/.cache/python-entrypoints`). imgstore does without:
-nobody asked for the file, nobody removes it, and for two minutes it hides that a package was installed over itself. To
-read the metadata takes some ten milliseconds.
+stevedore writes what it found to a file in the user's home (`~/.cache/python-entrypoints`). For two minutes that file
+hides a package that was installed again. imgstore writes no file: it reads the metadata each time, in some ten
+milliseconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Drivers by name, from the entry-point group `imgstore.drivers`.
 
-Only the named driver is imported, so that a broken one harms nobody who does not use it. stevedore gives the list and
+Only the named driver is imported, so a broken driver affects only the stores that use it. stevedore gives the list and
 nothing else: it lets two drivers of one name pass if they are not adjacent in its list, and returns a class for an
 instance that is falsy. A driver that cannot work is refused in one line, with the cure (right blame).
 """

@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, uploads, downloads and copies by store and outcome, health of stores.
+"""Metrics for Prometheus: requests, uploads, downloads and copies by store and outcome, health of stores.
 
 Labels have few values: identifiers of enabled stores, statuses, methods; never an image or a project. A chunk costs two
 additions for each store.

@@ -98,7 +98,7 @@ class UploadSession:
     @property
     def room(self) -> int | None:
         """Bytes that may still come before the declared size or the largest image would be exceeded; None: no such
-        limit. Whoever reads at most one byte more learns of a refusal at the byte that exceeds."""
+        limit. A caller that reads at most one byte more learns of a refusal at the first byte too many."""
         return None if self._most is None else self._most - self._total
 
     def write(self, chunk: Chunk) -> None:

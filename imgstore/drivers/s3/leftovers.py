@@ -1,4 +1,4 @@
-"""Leftovers in a bucket: multipart uploads that nobody ended, and probes of interrupted checks.
+"""Leftovers in a bucket: unfinished multipart uploads, and probes of interrupted checks.
 
 S3 does not tell an upload under way from a dead one, so age decides: an upload is no leftover while it, or its last
 part, is younger than the caller asks for. Nor is an object that no catalog knows, since this driver knows no catalog:
@@ -88,4 +88,6 @@ def _old_upload(requests: Requests, upload: Upload, newest: float) -> Leftover |
     if touched > newest:
         return None
     key = upload.key if is_key(upload.key) else None
-    return Leftover(f"{upload.key}{_SEPARATOR}{upload.identifier}", "an upload that nobody ended", size, touched, key)
+    return Leftover(
+        f"{upload.key}{_SEPARATOR}{upload.identifier}", "an unfinished multipart upload", size, touched, key
+    )
