@@ -69,7 +69,7 @@ class ImageData:
             return Response(204, "No Content")
         etag = ranges.entity_tag(image.hash_value)
         if ranges.not_modified(headers, etag):
-            return Response(304, "Not Modified", _etag_header(etag))
+            return Response(304, "Not Modified", () if etag is None else (("ETag", etag),))
         if head:
             return self._headers_only(image, prefer, context)
         return self._with_body(image, ranges.requested(headers, _size(image), etag=etag), prefer, context)
@@ -78,13 +78,13 @@ class ImageData:
         """Opens the image without reading a byte, so HEAD fails where GET would."""
         size = _size(image)
         self._downloads.open(image, start=0, stop=0, prefer=prefer, context=context).close()
-        return Response(200, "OK", _whole_headers(image, size))
+        return Response(200, "OK", _headers(image, size))
 
     def _with_body(self, image: StoredImage, span: ranges.Span | None, prefer: list[str], context: object) -> Response:
         if span is None:
-            headers = _whole_headers(image, _size(image))
+            headers = _headers(image, _size(image))
             return Response(200, "OK", headers, body=self._downloads.open(image, prefer=prefer, context=context))
-        headers = (*_common_headers(image, span.stop - span.start), ("Content-Range", span.content_range))
+        headers = (*_headers(image, span.stop - span.start, whole=False), ("Content-Range", span.content_range))
         body = self._downloads.open(image, start=span.start, stop=span.stop, prefer=prefer, context=context)
         return Response(206, "Partial Content", headers, body=body)
 
@@ -92,9 +92,8 @@ class ImageData:
 class UploadExchange:
     """One PUT under way: `write` the body, then `finish`. Leaving the context manager without `finish` aborts.
 
-    `body_length`: bytes of the body (Content-Length); None: its framing says where it ends. `readable`: how many bytes
-    to read of the client at most: up to the end of the body, and up to the first byte that would be refused.
-    `write` is `UploadSession.write` itself, so that a chunk takes no detour.
+    `body_length`: bytes of the body by Content-Length (None: framed). `readable`: bytes to read at most, up to the end
+    of the body or the first byte that would be refused. `write`: `UploadSession.write` itself, so no chunk passes here.
     """
 
     def __init__(self, session: UploadSession, *, body_length: int | None) -> None:
@@ -136,20 +135,12 @@ def _size(image: StoredImage) -> int:
     return image.size
 
 
-def _etag_header(etag: str | None) -> tuple[tuple[str, str], ...]:
-    return () if etag is None else (("ETag", etag),)
-
-
-def _common_headers(image: StoredImage, length: int) -> tuple[tuple[str, str], ...]:
+def _headers(image: StoredImage, length: int, *, whole: bool = True) -> tuple[tuple[str, str], ...]:
+    """Content-MD5 is the digest of the body, so only an answer with the whole image has it."""
+    optional = (("ETag", ranges.entity_tag(image.hash_value)), ("Content-MD5", image.checksum if whole else None))
     return (
         ("Content-Type", requests.MEDIA_TYPE),
         ("Content-Length", str(length)),
         ("Accept-Ranges", "bytes"),
-        *_etag_header(ranges.entity_tag(image.hash_value)),
+        *((name, value) for name, value in optional if value is not None),
     )
-
-
-def _whole_headers(image: StoredImage, size: int) -> tuple[tuple[str, str], ...]:
-    """With Content-MD5: it is the digest of the body, so only an answer with the whole image has it."""
-    md5 = () if image.checksum is None else (("Content-MD5", image.checksum),)
-    return (*_common_headers(image, size), *md5)

@@ -49,19 +49,14 @@ def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
 
     Raises InvalidRequest for multiple ranges, RangeNotSatisfiable for a malformed range or one without any byte.
     """
-    if not _if_range_holds(headers, etag):
-        return None
+    condition = header(headers, "if-range")
+    if condition not in (None, etag):
+        return None  # compared strongly; a date never matches, since no answer has Last-Modified
     if (value := header(headers, "range")) is not None:
         return _from_range(value, size)
     if (value := header(headers, "content-range")) is not None:
         return _from_content_range(value, size)
     return None
-
-
-def _if_range_holds(headers: Headers, etag: str | None) -> bool:
-    """Strong comparison; a date never matches, since no answer has Last-Modified."""
-    condition = header(headers, "if-range")
-    return condition is None or condition == etag
 
 
 def _from_range(value: str, size: int) -> Span:

@@ -66,10 +66,6 @@ async def outlast(*futures: asyncio.Future[Any], stop: Callable[[], None]) -> No
 
 async def dismiss(*tasks: asyncio.Task[Any]) -> None:
     """Cancels the tasks and waits until they have ended."""
-
-    def cancel() -> None:
-        for task in tasks:
-            task.cancel()
-
-    cancel()
+    for task in tasks:
+        task.cancel()
     await outlast(*tasks, stop=lambda: None)

@@ -158,26 +158,18 @@ def _life(issued: datetime.datetime | None, expires: datetime.datetime | None) -
 
 
 def _plugin(who: Credentials) -> Any:
+    """keystoneauth's names of the options are ours."""
     if who.auth_version == V1:
         return authv1.PasswordPlugin(who.token_url, who.username, who.password)
-    user: dict[str, Any] = {
-        "username": who.username, "user_id": who.user_id,
-        "user_domain_name": who.user_domain_name,
-        "user_domain_id": _domain(who.user_domain_id, who.user_domain_name, unless=who.user_id),
-    }  # fmt: skip
+    user = {name: getattr(who, name) for name in ("username", "user_id", "user_domain_name")}
+    user["user_domain_id"] = _domain(who.user_domain_id, who.user_domain_name, unless=who.user_id)
     if who.by_application:
-        return v3.ApplicationCredential(
-            _v3_url(who.token_url),
-            application_credential_id=who.application_credential_id,
-            application_credential_name=who.application_credential_name,
-            application_credential_secret=who.application_credential_secret or "", **user,
-        )  # fmt: skip
-    return v3.Password(
-        _v3_url(who.token_url),
-        password=who.password or "", project_name=who.project_name, project_id=who.project_id,
-        project_domain_name=who.project_domain_name,
-        project_domain_id=_domain(who.project_domain_id, who.project_domain_name, unless=who.project_id), **user,
-    )  # fmt: skip
+        parts = ("id", "name", "secret")
+        secret = {name: getattr(who, name) for name in (f"application_credential_{part}" for part in parts)}
+        return v3.ApplicationCredential(_v3_url(who.token_url), **secret, **user)
+    project = {name: getattr(who, name) for name in ("project_name", "project_id", "project_domain_name")}
+    project["project_domain_id"] = _domain(who.project_domain_id, who.project_domain_name, unless=who.project_id)
+    return v3.Password(_v3_url(who.token_url), password=who.password or "", **project, **user)
 
 
 def _domain(identifier: str | None, name: str | None, *, unless: str | None) -> str | None:

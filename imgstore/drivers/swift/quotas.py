@@ -65,10 +65,9 @@ class Meter:
         with self._lock:
             taken = self._used() + self._held
             if self._limit is not None and more > 0 and taken + more > self._limit:
-                raise errors.StoreFull(
-                    f"Image storage media is full: the quota is {self._limit} bytes, {taken} are in use or being "
-                    f"uploaded, and {more} more were asked for.", detail=f"The quota of {self._what}",
-                )  # fmt: skip
+                said = f"the quota is {self._limit} bytes, {taken} are in use or being uploaded, and {more} more"
+                problem = f"Image storage media is full: {said} were asked for."
+                raise errors.StoreFull(problem, detail=f"The quota of {self._what}")
             self._held += more
 
     def end(self, held: int, *, base: int, stored: int = 0) -> None:
