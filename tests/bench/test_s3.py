@@ -68,6 +68,7 @@ def test_a_run_on_the_sink_uploads_only(capsys: pytest.CaptureFixture[str]) -> N
     assert Side(BOTO, DOWN).name not in capsys.readouterr().out
 
 
+@pytest.mark.server
 def test_a_side_that_fails_says_why() -> None:
     nobody = Access("http://127.0.0.1:1", "bucket", "a", "s", "us-east-1", None, None, None)
     with pytest.raises(SideFailed, match=r"(?s)upload:imgstore: .*StoreUnavailable"):

@@ -44,6 +44,7 @@ def test_a_run_on_a_real_server_stores_prints_and_keeps_everything(
     assert f"{Side(OURS, UP).name} / {Side(SERVICE, UP).name}, throughput" in printed
 
 
+@pytest.mark.server
 def test_a_side_that_fails_says_why() -> None:
     nobody = Access(
         "http://127.0.0.1:1/auth/v1.0", "a:b", "c", "http://127.0.0.1:1/v1/AUTH_a", "t", "bench", "/nothing"

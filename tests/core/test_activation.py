@@ -323,7 +323,7 @@ def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> N
     with world.driver.open_writer(IMAGE) as writer:
         writer.write(b"somebody else's")
         writer.commit()
-    with pytest.raises(errors.StoreUnavailable, match="in the way") as refused:
+    with pytest.raises(errors.StoreUnavailable, match="another object") as refused:
         world.upload([b"data"])
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
     assert world.read() == b"somebody else's"

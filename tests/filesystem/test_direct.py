@@ -166,5 +166,5 @@ def test_the_numbers_are_those_that_operators_are_told() -> None:
     """FilesystemDriver.BUFFERS, in doc/configuration.md."""
     buffers = FilesystemDriver.BUFFERS
     told = (Path(__file__).parents[2] / "doc" / "configuration.md").read_text()
-    assert f"behind the first {buffers.start // MIB} MiB" in told
+    assert f"The first {buffers.start // MIB} MiB of an image go through the page cache" in told
     assert f"takes {buffers.count * buffers.size // MIB} MiB of memory" in told
