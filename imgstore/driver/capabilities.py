@@ -21,27 +21,27 @@ class ListsObjects(Protocol):
 
 @runtime_checkable
 class FindsLeftovers(Protocol):
-    """The store can find what uploads left that died."""
+    """The store can find its leftovers."""
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
-        """What no living upload owns and nobody touched for `older_than` seconds."""
+        """Leftovers that no upload under way owns and that are at least `older_than` seconds old."""
 
     def remove_leftover(self, leftover: Leftover) -> None:
-        """Removes one; a no-op if it is gone, or was taken up by somebody, meanwhile."""
+        """Removes one leftover. Does nothing if it is gone by now, or if an upload uses it again."""
 
 
 @runtime_checkable
 class RemovesTraces(Protocol):
-    """The store can remove what uploads under one key left, for somebody who knows that none of them is wanted."""
+    """The store can remove the leftovers under one key. The caller knows that no upload uses the key."""
 
     def remove_traces(self, key: str) -> None:
-        """Removes whatever any upload under `key` left, or has there now, that is not a committed object: temporary
-        files, unfinished multipart uploads, segments that no object is made of. Age and locks do not matter: the
-        caller vouches that nobody will use the key again. A no-op where nothing is; it may be repeated.
+        """Removes everything under `key` except the committed object with all that it is made of: temporary files,
+        unfinished multipart uploads, segments that belong to no object. Ignores age and locks: the caller guarantees
+        that no later upload uses the key. Does nothing where nothing is; it may be repeated.
 
-        Leaves alone the object under `key` with all that it is made of, and everything of other keys, those that
-        begin with `key` among them. An upload under `key` that is still writing ends without an object, or with a
-        whole one; what it writes afterwards is found by `FindsLeftovers`. Raises InvalidKey, StoreUnavailable.
+        Leaves other keys alone, those that begin with `key` among them. An upload under `key` that is still writing
+        ends without an object, or with a whole one; `FindsLeftovers` finds what it writes afterwards. Raises
+        InvalidKey, StoreUnavailable.
         """
 
 
@@ -74,8 +74,8 @@ class CopiesObjects(Protocol):
 
 @runtime_checkable
 class HasCapacity(Protocol):
-    """The store is to take so much and no more. Each process counts by itself; whoever keeps a quota that all processes
-    share counts for all of them."""
+    """The store has a limit. Each process counts for itself; a quota that all processes share takes the limit over and
+    counts for all of them."""
 
     @property
     def capacity(self) -> int | None:

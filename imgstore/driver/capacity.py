@@ -28,8 +28,8 @@ class CapacityAccount:
         return None if account is None else account.reserve(size)
 
     def open(self) -> Account | None:
-        """The account, added up now unless it was; None without a limit. To be called before an object is removed: a
-        sum that began later would miss the object, and have it given back as well."""
+        """The account, added up now unless it was; None without a limit. Call it before an object is removed: a later
+        sum would not contain the object, and its bytes would be given back twice."""
         if self.limit is None:
             return None
         with self._lock:

@@ -52,9 +52,9 @@ class PartSizes:
         return cls(first, most, largest, ceiling, equal=True, part_size=part_size)
 
     def staggered(self, steps: int, *, size: int | None) -> PartSizes:
-        """The same for an object of `size` bytes, but the first parts are one, two, three ... `steps`ths of a part, so
-        that of `steps` parts on their way each ends at another time: what the storage does then, such as to wait for
-        its disk, it does while it takes in the others. Unchanged where the parts would not hold the object any more."""
+        """The same for an object of `size` bytes, with first parts of one, two, three ... `steps`ths of a part. So
+        parts that are sent side by side end at different times, and the storage goes on receiving while it makes one of
+        them durable. Unchanged if the parts would then no longer hold the object."""
         staggered = replace(self, steps=steps)
         wanted, capacity = self.largest, (self.ceiling or self.largest) * self.most
         if size is not None:
@@ -63,7 +63,7 @@ class PartSizes:
 
     @property
     def _left_out(self) -> int:
-        """Bytes that the first parts have less than they would have unstaggered."""
+        """How many bytes staggering takes away from the first parts."""
         return sum(self.first - self._shorter(number) for number in range(1, self.steps))
 
     def _shorter(self, number: int) -> int:

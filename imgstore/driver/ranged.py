@@ -57,7 +57,7 @@ class Opened:
 
 
 class RangedReader(ObjectReader):
-    """Bytes of one object up to `stop`, beginning with those that the storage has been asked for already."""
+    """Bytes of one object up to `stop`. The first range has been requested already."""
 
     def __init__(self, opened: Opened, *, stop: int, fetch: Fetch, block_size: int = MIB, concurrency: int = 1) -> None:
         self.info = opened.info

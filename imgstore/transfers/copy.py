@@ -181,7 +181,7 @@ class _NewLocations:
 
 
 def _verifying(settings: UploadSettings, image: StoredImage) -> tuple[UploadSettings, str | None]:
-    """The settings with which the image's own digest is computed, and what it must be (None: nobody knows)."""
+    """The settings for computing the digest of the image, and the digest to expect (None: unknown)."""
     known = [(image.hash_algo, image.hash_value), ("md5", image.checksum)]
     algorithm, value = next(((name, value) for name, value in known if name and value), (settings.hash_algo, None))
     return dataclasses.replace(settings, hash_algo=algorithm, checksum=False, max_image_size=None), value

@@ -8,7 +8,7 @@ driver's writer says of itself.
 
 The first store that fails fails the upload. Without `need_all` it is left out instead: aborted by its writer, its hold
 released, logged; the others go on, and the last one that fails fails the upload. `commit` and `close` return when no
-thread is running, so that whoever undoes what was written undoes all of it.
+thread is running, so that the undo covers everything that was written.
 """
 
 from __future__ import annotations

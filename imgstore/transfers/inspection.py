@@ -9,7 +9,7 @@ not safe is refused. The findings are `content_format` and, where it is known, `
 Memory: two pieces of PIECE bytes and what an inspector captures (headers and descriptors, at most about 1 MiB),
 whatever the image's size. The verdict depends on the bytes alone, never on how they were cut into chunks.
 
-What this module refuses to do: trust an inspector. Whatever one raises on hostile bytes means "not that format".
+No inspector is trusted: whatever one raises on hostile bytes means "not that format".
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Measure:
 
 
 class _NotEmpty:
-    """Content of a format that nobody here can read."""
+    """Content of a format without an inspector: only an empty body is refused."""
 
     def __init__(self, disk_format: str) -> None:
         self._disk_format = disk_format

@@ -1,4 +1,4 @@
-"""What is of no use any more in a store, and how it goes: leftovers of uploads, and the data under a key.
+"""Leftovers in a store, and how they are removed; the data under a key.
 
 For hosts that recover what their dead processes left, and for the command line.
 """
@@ -17,9 +17,9 @@ from imgstore.store import Store
 
 
 @dataclass(frozen=True)
-class Remnant:
-    """Something of no use in a store; `reason` is for people. `remove` raises StoreError, and what a host's own does.
-    `size` in bytes, `modified` in seconds since the epoch; None where nobody knows."""
+class RemovableLeftover:
+    """A leftover and the means to remove it; `reason` is for people. `remove` raises StoreError, and what a host's own
+    does. `size` in bytes, `modified` in seconds since the epoch; None if unknown."""
 
     store: str
     name: str
@@ -29,25 +29,23 @@ class Remnant:
     modified: float | None = None
 
 
-def leftovers(store: Store, *, older_than: float) -> Iterator[Remnant]:
-    """What the store's driver takes for left by uploads that died; `older_than` in seconds. Raises StoreError."""
+def leftovers(store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
+    """The leftovers that the store's driver finds, at least `older_than` seconds old. Raises StoreError."""
     if isinstance(store.driver, FindsLeftovers):
         with store.blamed():
             found = list(store.driver.leftovers(older_than=older_than))
-        yield from (as_remnant(store, leftover) for leftover in found)
+        yield from (removable(store, leftover) for leftover in found)
 
 
-def as_remnant(store: Store, leftover: Leftover) -> Remnant:
+def removable(store: Store, leftover: Leftover) -> RemovableLeftover:
     """The leftover, with the means to remove it."""
-    return Remnant(
-        store.identifier, leftover.name, leftover.reason, partial(_remove, store, leftover), leftover.size,
-        leftover.modified,
-    )  # fmt: skip
+    remove = partial(_remove, store, leftover)
+    return RemovableLeftover(store.identifier, leftover.name, leftover.reason, remove, leftover.size, leftover.modified)
 
 
 def remove_data(store: Store, key: str, *, traces: bool) -> None:
-    """Removes an object, if it is there. `traces`: whatever uploads under its key left, too; it goes first, so that
-    none of them can become the object afterwards. Raises StoreError."""
+    """Removes an object, if it is there. `traces`: the leftovers under its key, too; they go first, so that none of
+    them can become the object afterwards. Raises StoreError."""
     with store.blamed():
         if traces and isinstance(store.driver, RemovesTraces):
             store.driver.remove_traces(key)

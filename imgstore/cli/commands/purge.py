@@ -17,7 +17,7 @@ from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.store import Store
-from imgstore.transfers.leftovers import Remnant, leftovers
+from imgstore.transfers.leftovers import RemovableLeftover, leftovers
 
 if TYPE_CHECKING:
     from imgstore.sql import SqlCatalog
@@ -27,7 +27,7 @@ COLUMNS = ("store", "name", "size", "modified", "reason", "removed")
 HOUR = 3600.0
 
 Row = tuple[object, ...]
-Source = Callable[[], Iterable[Remnant]]
+Source = Callable[[], Iterable[RemovableLeftover]]
 
 
 class Purge(ListCommand):
@@ -89,25 +89,25 @@ class Purge(ListCommand):
 
     def _purged(self, source: Source, parsed_args: argparse.Namespace) -> list[Row]:
         try:
-            remnants = list(source())
+            found = list(source())
         except errors.StoreError as error:
             self._failed(error)
             return []
         return [
             (
-                remnant.store,
-                remnant.name,
-                AlignedSizeCell(remnant.size),
-                TimeCell(remnant.modified),
-                remnant.reason,
-                YesNo(not parsed_args.dry_run and self._removed(remnant)),
+                leftover.store,
+                leftover.name,
+                AlignedSizeCell(leftover.size),
+                TimeCell(leftover.modified),
+                leftover.reason,
+                YesNo(not parsed_args.dry_run and self._removed(leftover)),
             )
-            for remnant in remnants
+            for leftover in found
         ]
 
-    def _removed(self, remnant: Remnant) -> bool:
+    def _removed(self, leftover: RemovableLeftover) -> bool:
         try:
-            remnant.remove()
+            leftover.remove()
         except errors.StoreError as error:
             self._failed(error)
             return False

@@ -14,7 +14,7 @@ from imgstore.service.cleanup.leftovers import dead_objects, leftovers
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import DeadAttempt, SqlCatalog
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.leftovers import Remnant, as_remnant, remove_data
+from imgstore.transfers.leftovers import RemovableLeftover, removable, remove_data
 
 
 class Purge:
@@ -25,31 +25,31 @@ class Purge:
         self._removals = RemovalQueue(stores, catalog)
         self._chosen = {store.identifier: store for store in chosen}
 
-    def uploads(self) -> Iterator[Remnant]:
+    def uploads(self) -> Iterator[RemovableLeftover]:
         """Uploads whose lease ran out. To remove one ends it, unless it lives after all."""
         for dead in self._catalog.recovery.expired():
             for store in dead.attempt.stores:
                 if store in self._chosen:
-                    yield Remnant(store, dead.attempt.key, _why(dead), partial(self._end, dead, store))
+                    yield RemovableLeftover(store, dead.attempt.key, _why(dead), partial(self._end, dead, store))
 
-    def removals(self) -> Iterator[Remnant]:
+    def removals(self) -> Iterator[RemovableLeftover]:
         """Data that the catalog records as still to be removed."""
         for removal in self._catalog.removals():
             if removal.store in self._chosen:
                 reason = "of an interrupted upload" if removal.traces else f"of image {removal.image_id}, deleted"
-                yield Remnant(removal.store, removal.key, reason, partial(self._removals.remove, removal))
+                yield RemovableLeftover(removal.store, removal.key, reason, partial(self._removals.remove, removal))
 
-    def leftovers(self, store: Store, *, older_than: float) -> Iterator[Remnant]:
+    def leftovers(self, store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
         """Leftovers; those that the catalog does not know if they are `older_than` seconds. Raises StoreError."""
         found = leftovers(self._catalog, store, older_than=older_than)
-        yield from (as_remnant(store, leftover) for leftover in found)
+        yield from (removable(store, leftover) for leftover in found)
 
-    def objects(self, store: Store) -> Iterator[Remnant]:
+    def objects(self, store: Store) -> Iterator[RemovableLeftover]:
         """Objects of attempts that ended without them. Raises StoreError."""
         for info in dead_objects(self._catalog, store):
             reason = "an object of an upload that ended without it"
             remove = partial(self._remove_object, store, info.key)
-            yield Remnant(store.identifier, info.key, reason, remove, info.size, info.modified)
+            yield RemovableLeftover(store.identifier, info.key, reason, remove, info.size, info.modified)
 
     def _remove_object(self, store: Store, key: str) -> None:
         """Removes it, and then what it counted for its owner."""
