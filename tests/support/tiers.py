@@ -43,6 +43,8 @@ class Search:
                 self.add(each)
         elif isinstance(value, functools.partial):
             self.add(value.func)
+        elif isinstance(value, types.MethodType):
+            self.add([value.__func__, type(value.__self__)])
         elif isinstance(value, type):
             self._add_class(value)
         elif callable(value) and isinstance(function := inspect.unwrap(value), types.FunctionType):
