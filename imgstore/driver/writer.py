@@ -232,7 +232,11 @@ class ObjectWriter(ABC):
             raise errors.UsageError(f"Cannot {action}: this writer is {self.__state.value}.")
 
     def __failed(self, action: str, error: BaseException) -> None:
+        """Aborts. What is not found while writing is the store's own, never the image."""
         self.__abort_quietly()
+        if isinstance(error, errors.ObjectNotFound):
+            with OnFailure(partial(blamed_on, self.__store)):
+                raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=describe(error)) from error
         self.__translate(action, error)
 
     def __translate(self, action: str, error: BaseException) -> None:

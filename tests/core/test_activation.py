@@ -13,6 +13,7 @@ from imgstore.driver import ObjectWriter
 from imgstore.drivers.memory import MemoryDriver, MemoryWriter
 from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
 from imgstore.transfers.session import GATHER, UploadSession
+from tests.core.several import HookedStore
 from tests.core.world import IMAGE, OWNER, World
 
 BODY = b"the winner's data"
@@ -328,3 +329,15 @@ def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> N
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
     assert world.read() == b"somebody else's"
     assert world.upload([b"data"]).locations[0].key == f"{IMAGE}.2"
+
+
+def test_right_blame_what_is_not_found_while_writing_is_the_stores() -> None:
+    for hook in ("write", "commit"):
+        world = World(driver=HookedStore())
+        assert isinstance(world.driver, HookedStore)
+        world.driver.fails(hook, errors.ObjectNotFound("no such bucket"))
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            world.upload([BODY])
+        assert (caught.value.status, caught.value.store) == (503, "fast")
+        world.driver.hooks.clear()
+        world.assert_untouched()
