@@ -17,7 +17,7 @@ BORDER = 4096
 
 LIMITS = [
     pytest.param(SwiftSettings(), id="usual"),
-    pytest.param(SwiftSettings(max_file_size=2 * BORDER, max_manifest_segments=8), id="small"),
+    pytest.param(SwiftSettings(max_file_size=2 * BORDER, max_manifest_segments=8), id="small", marks=pytest.mark.long),
 ]
 
 

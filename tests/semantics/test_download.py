@@ -206,7 +206,6 @@ def test_zero_byte_image(tenant: Tenant) -> None:
         assert (refused.status, refused.headers["content-range"]) == (416, "bytes */0")
 
 
-@each_storage
 def test_delete_while_it_is_downloaded_ends_whole(tenant: Tenant) -> None:
     content = bytes(range(256)) * (LIMIT // 256)
     image_id = tenant.active(content)

@@ -23,6 +23,8 @@ from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, AccountSubject, nowhere
 from tests.swift.world import KEY, SEGMENT, body, put, read
 
+pytestmark = pytest.mark.long
+
 BORDER = 4096
 IMAGE = f"{CONTAINER}_{KEY}"
 

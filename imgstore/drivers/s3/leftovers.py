@@ -47,9 +47,13 @@ def remove(requests: Requests, leftover: Leftover) -> None:
     if not separator or not is_own(key) or _IDENTIFIER.fullmatch(identifier) is None:
         raise errors.InvalidKey("That is not the name of a leftover.")
     parts = uploads.parts_of(requests, key, identifier)
-    grown = parts is not None and leftover.modified is not None and parts.newest > leftover.modified
-    if parts is not None and not grown:
+    if parts is not None and not _has_grown(parts, leftover):
         uploads.abort(requests, key, identifier)
+
+
+def _has_grown(parts: uploads.Parts, leftover: Leftover) -> bool:
+    """Whether a part came since the leftover was found; unknown, and so no, where its parts could not be listed."""
+    return None not in (leftover.size, leftover.modified) and parts.newest > (leftover.modified or 0)
 
 
 def remove_traces(requests: Requests, key: str) -> None:
