@@ -52,8 +52,14 @@ def test_every_resource_is_described(local: Local) -> None:
     assert described.keys() == Probes.PATHS
 
 
-@pytest.mark.parametrize("phases", ["examples,coverage,fuzzing", "stateful"])
-@pytest.mark.parametrize("examples", [1, pytest.param(EXAMPLES, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [
+        ("examples,fuzzing", 1),
+        pytest.param("examples,coverage,fuzzing", EXAMPLES, marks=pytest.mark.long),
+        pytest.param("stateful", EXAMPLES, marks=pytest.mark.long),
+    ],
+)
 def test_schemathesis_finds_nothing(fuzzed: ServiceProcess, tmp_path: Path, phases: str, examples: int) -> None:
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{fuzzed.client.url}/openapi.json",
