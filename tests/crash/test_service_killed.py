@@ -107,9 +107,9 @@ def test_service_killed_at_random_moments_leaves_nothing(tmp_path: Path, place: 
 
 
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
-def test_other_process_recovers_what_the_killed_one_left(tmp_path: Path, database_url: str) -> None:
+def test_other_process_recovers_what_the_killed_one_left(tmp_path: Path, tables: str) -> None:
     place = Named(tmp_path)
-    options = {**place.options(), "service": {"database": database_url, "upload_lease": 1, "recovery_interval": 1}}
+    options = {**place.options(), "service": {"database": tables, "upload_lease": 1, "recovery_interval": 1}}
     doomed = ServiceProcess(tmp_path, options=options, environment=place.environment())
     with doomed, doomed.another() as other:
         uploads = uploads_of(other.client, place.large, random.Random(7))
