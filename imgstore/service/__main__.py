@@ -68,10 +68,9 @@ def run(options: argparse.Namespace) -> None:
         _end_dead_uploads(service, lock)
         service.start()
         server = _bound(service.app, settings)
+        stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         stores = ", ".join(store.identifier for store in service.stores)
-        sys.stdout.write(BANNER.format(url=server.url, stores=stores))
-        sys.stdout.flush()
-        serve(server)
+        serve(server, announce=lambda: print(BANNER.format(url=server.url, stores=stores), end="", flush=True))  # noqa: T201 - this is the program
 
 
 def _end_dead_uploads(service: Service, lock: FileLock) -> None:

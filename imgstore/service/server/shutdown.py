@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -57,9 +57,10 @@ class Stoppable(Protocol):
         """Ends `serve`, after the requests under way."""
 
 
-def serve(server: Stoppable) -> None:
+def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -> None:
     """Serves with a prepared server until SIGTERM, SIGINT or SIGHUP (its terminal is closed); called from the main
-    thread. SIGHUP stays ignored where it is ignored at the start, as under nohup."""
+    thread. `announce` is called when a signal would end the server properly. SIGHUP stays ignored where it is ignored
+    at the start, as under nohup."""
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
@@ -72,6 +73,7 @@ def serve(server: Stoppable) -> None:
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
+    announce()
     server.serve()
     for step in begun:
         step.join()
