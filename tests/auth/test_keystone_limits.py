@@ -112,8 +112,14 @@ def test_minus_one_is_no_limit(keystone: Keystone, service: ServiceProcess, regi
     ],
 )
 def test_bad_options_stop_the_start(
-    keystone: Keystone, endpoint: Endpoint, tmp_path: Path, more: dict[str, object], expected: str
+    keystone: Keystone,
+    endpoint: Endpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, object],
+    expected: str,
 ) -> None:
+    monkeypatch.setattr("oslo_limit.limit._SDK_CONNECTION", None)  # which it keeps for the process
     line = ServiceProcess(tmp_path, options=options(keystone, endpoint, **more)).refusal()
     assert expected in line
     assert "hunter2" not in line
