@@ -30,14 +30,16 @@ each_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 each_last_step = pytest.mark.parametrize("step", [STEPS["small"], STEPS["complete"]], ids=["small", "large"])
 
 
-def patient(place: SwiftPlace, fault: object = None) -> S3Driver:
+def patient(place: SwiftPlace, fault: object = None, *, max_attempts: int = 3) -> S3Driver:
     """Its patience is short only if the end of it is what is tested: a busy machine may not end a request."""
-    return place.driver(read_timeout=0.7 if isinstance(fault, DelayAnswer) else 10.0, equal_parts=True)
+    timeout = 0.7 if isinstance(fault, DelayAnswer) else 10.0
+    return place.driver(read_timeout=timeout, equal_parts=True, max_attempts=max_attempts)
 
 
 @each_passing
 def test_an_image_survives_failures_that_pass(swift_place: SwiftPlace, proxy: FaultProxy, fault: Respond) -> None:
-    driver = patient(swift_place, fault)
+    # More tries than failures: a connection that the server closed before the body costs one more.
+    driver = patient(swift_place, fault, max_attempts=5)
     for data, request in STEPS.values():
         if request is BEGIN and isinstance(fault, CutRequest):
             continue  # it has no body
