@@ -30,7 +30,7 @@ def test_unlimited_upload_asks_seldom(ledgers: Ledgers, monkeypatch: pytest.Monk
 
     def counted(hold: object, total: int, spare: int) -> int:
         asked.append(spare)
-        return extend(hold, total, spare)  # type: ignore[arg-type]  # handed on
+        return extend(hold, total, spare)  # type: ignore[arg-type]  # the arguments are those of the real method
 
     monkeypatch.setattr(ledger, "extend", counted)
     hold = ledger.reserve(new_attempt(), STORE, None)

@@ -43,7 +43,7 @@ def on_path(*sites: Path) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = path
-        ExtensionManager.list_entry_points = listing  # type: ignore[method-assign]
+        ExtensionManager.list_entry_points = listing  # type: ignore[method-assign] # put back as it was
         for name in set(sys.modules) - before:
             if (getattr(sys.modules[name], "__file__", None) or "").startswith(tuple(map(str, sites))):
                 del sys.modules[name]
