@@ -47,6 +47,33 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store keeps its objects. `root` and `path` are the same for the same place, however it is named: a device
+    and the directory on it; an endpoint with a bucket, and the folders of the prefix. `name` is for people. `markable`:
+    whether a mark can be kept there."""
+
+    kind: str
+    root: tuple[str, ...]
+    path: tuple[str, ...]
+    name: str
+    markable: bool = True
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether the two are one place, or one lies in the other."""
+        depth = min(len(self.path), len(other.path))
+        return (self.kind, self.root, self.path[:depth]) == (other.kind, other.root, other.path[:depth])
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlace:
+    """What a host remembers of a store's place. `written`: whether the mark was in the place once. From then on a place
+    without it is the wrong one."""
+
+    mark: str
+    written: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """Total and free bytes of a store; `None` where the store does not tell."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from functools import partial
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.translate import OnFailure, blamed_on
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
@@ -41,6 +43,13 @@ class Store:
         """Raises StoreReadOnly if the configuration or the driver forbids adding."""
         if self.read_only or self.driver.READ_ONLY:
             raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
+
+    def check(self) -> None:
+        """Proves that the place is the right one, and then that the store works. Raises StoreError,
+        ConfigurationError."""
+        with self.blamed():
+            self.driver.prove_place()
+            self.driver.check()
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
@@ -98,9 +107,21 @@ class StoreSet:
 
     def check(self) -> None:
         """Checks every store, as at the start. Raises StoreError or ConfigurationError, which names the store."""
+        self.refuse_shared_places()
         for store in self:
-            with store.blamed():
-                store.driver.check()
+            store.check()
+
+    def refuse_shared_places(self) -> None:
+        """Raises ConfigurationError if two stores have one place, or one lies in the other: what one removes could be
+        the other's. Sends no request."""
+        places = [(store, store.driver.place) for store in self if isinstance(store.driver, HasPlace)]
+        for (one, first), (other, second) in itertools.combinations(places, 2):
+            if first.overlaps(second):
+                raise errors.ConfigurationError(
+                    f"it would share a place with store '{one.identifier}': {second.name} and {first.name}.",
+                    section=other.identifier,
+                    cure="Give each store a place of its own, and none in another's.",
+                )
 
     def close(self) -> None:
         """Closes every driver. If one of them fails, the others are closed before its error is raised."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
@@ -29,6 +30,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
+from imgstore.transfers.places import settle
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadService, UploadSettings
 from imgstore.undo import describe
@@ -75,7 +77,8 @@ class Service:
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
-        self.health = StoreHealth(stores, health, observers=observers)
+        self.settle = partial(settle, memory=self.catalog.places)
+        self.health = StoreHealth(stores, health, observers=observers, settle=self.settle)
         metrics = Metrics(self.health)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
@@ -108,15 +111,29 @@ class Service:
         self.holds.end_all()
 
     def start(self) -> None:
-        """Checks the stores and removes what dead processes left behind. Raises ConfigurationError,
-        CatalogUnavailable."""
+        """Checks the stores and removes what dead processes left behind. A store whose place is not there, or is
+        another one, is unavailable until it is back. Raises ConfigurationError, CatalogUnavailable."""
+        self.stores.refuse_shared_places()
         for store in self.stores:
-            _prove(store)
+            self._prove(store)
         self.recovery.recover(at_once=True)
         for store in self.stores:
             _purge(store, self.catalog)
         self.health.start()
         self.recovery.start()
+
+    def _prove(self, store: Store) -> None:
+        try:
+            self.settle(store, create=True)
+            store.check()
+        except errors.WrongPlace as error:
+            LOG.error("%s", describe(error))
+        except errors.StoreError as error:
+            raise errors.ConfigurationError(
+                f"the store does not work: {describe(error)}.",
+                section=store.identifier,
+                cure="Correct its options or its storage, or take it out of enabled_stores.",
+            ) from error
 
     def close(self) -> None:
         """Ends the copies under way and closes catalog and stores; waits for both."""
@@ -126,18 +143,6 @@ class Service:
         self.quota.close()
         self.catalog.close()
         self.stores.close()
-
-
-def _prove(store: Store) -> None:
-    try:
-        with store.blamed():
-            store.driver.check()
-    except errors.StoreError as error:
-        raise errors.ConfigurationError(
-            f"the store does not work: {describe(error)}.",
-            section=store.identifier,
-            cure="Correct its options or its storage, or take it out of enabled_stores.",
-        ) from error
 
 
 def _purge(store: Store, catalog: SqlCatalog) -> None:

@@ -20,6 +20,7 @@ from imgstore.sql.database import Database
 from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
+from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
 from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
@@ -46,6 +47,7 @@ class SqlCatalog(SqlAttemptCatalog):
         super().__init__(database, lease=lease, quota_hooks=quota_hooks)
         self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
+        self.places = SqlPlaces(database)
 
     @property
     def embedded(self) -> bool:

@@ -30,11 +30,12 @@ from imgstore.drivers.filesystem.direct import Buffers, wanted
 from imgstore.drivers.filesystem.directory import Directory, info_of
 from imgstore.drivers.filesystem.options import Settings
 from imgstore.drivers.filesystem.output import FileOutput
+from imgstore.drivers.filesystem.place import MarkWatch, place_of, read_mark, write_mark
 from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.space import Reserve, expect_room, room
 from imgstore.drivers.filesystem.staging import Staged, Staging
 from imgstore.drivers.filesystem.writer import FileWriter
-from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
 
 
@@ -55,14 +56,32 @@ class FilesystemDriver(StoreDriver):
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
         self._lock = threading.Lock()
         self._staging: Staging | None = None
+        self._mark_watch = MarkWatch()
         self._account = CapacityAccount(self._settings.capacity, self.objects)
 
     def check(self) -> None:
-        """See StoreDriver. Creates the datadir where it is missing."""
+        """Proves that objects can be stored in the datadir, which must be there."""
         with storage_failures("checking the store"):
-            check.make_datadir(self._settings)
+            check.expect_datadir(self._settings)
             with self._open() as directory:
                 check.prove(directory, self._chosen_staging(directory), self._settings)
+
+    @property
+    def place(self) -> Place:
+        """The directory, whatever path leads to it."""
+        return place_of(self._settings.datadir)
+
+    def read_mark(self) -> str | None:
+        """What is in its file `.imgstore-place`."""
+        with storage_failures("reading the mark"):
+            return read_mark(self._settings.datadir)
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        """Creates the datadir where it is missing, and what leads to it."""
+        with storage_failures("marking the place"):
+            check.make_datadir(self._settings)
+            with Directory(self._settings.datadir) as directory:
+                return write_mark(directory, mark, mode=self._settings.file_permissions, replace=replace)
 
     def url(self, key: str) -> str:
         """See StoreDriver: `file:///datadir/key`."""
@@ -155,7 +174,14 @@ class FilesystemDriver(StoreDriver):
                 directory.sync()
 
     def _open(self) -> Directory:
-        return Directory(self._settings.datadir)
+        """The datadir, if it is the right one."""
+        directory = Directory(self._settings.datadir)
+        if self.mark is not None:
+            with contextlib.ExitStack() as undo:
+                undo.callback(directory.close)
+                self._mark_watch.expect(directory, self.mark)
+                undo.pop_all()
+        return directory
 
     def _chosen_staging(self, directory: Directory) -> Staging:
         with self._lock:
