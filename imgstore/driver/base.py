@@ -36,7 +36,17 @@ __all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterSt
 LOG = logging.getLogger(__name__)
 
 _DRIVER_FINAL = frozenset(
-    {"open_writer", "open_reader", "stat", "delete", "expect_mark", "expect_objects", "expect_place", "prove_place"}
+    {
+        "open_writer",
+        "open_reader",
+        "stat",
+        "delete",
+        "expect_mark",
+        "expect_objects",
+        "expect_adoption",
+        "expect_place",
+        "prove_place",
+    }
 )
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
@@ -193,6 +203,12 @@ class StoreDriver(ABC):
         self._proof = place.PlaceProof(partial(self._prove_objects, keys))
 
     @final
+    def expect_adoption(self) -> None:
+        """From now on everything is WrongPlace, until another expectation: nobody knows whether the place is right."""
+        self.mark = None
+        self._proof = place.PlaceProof(_prove_nothing)
+
+    @final
     def expect_place(self) -> None:
         """Raises WrongPlace if the place is not the right one. Costs nothing where that was proved lately. A driver
         calls it in what its capabilities do."""
@@ -225,6 +241,10 @@ class StoreDriver(ABC):
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, StoreDriver, _DRIVER_FINAL)
+
+
+def _prove_nothing() -> None:
+    raise errors.WrongPlace("Image storage is not available: it is not known whether this is the store's place.")
 
 
 def _pinned(reader: ObjectReader, start: int, stop: int | None, etag: str | None) -> ObjectReader:

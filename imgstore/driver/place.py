@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 
@@ -69,14 +70,22 @@ class PlaceProof:
         self._prove = prove
         self._clock = clock
         self._good_until: float | None = None
+        self._proving = threading.local()
 
     def expect(self) -> None:
-        """Raises WrongPlace unless it was proved lately; proves it again where it was not."""
+        """Raises WrongPlace unless it was proved lately; proves it again where it was not. A proof itself may use the
+        driver."""
+        if getattr(self._proving, "now", False):
+            return
         if self._good_until is None or self._clock() > self._good_until:
             self.prove()
 
     def prove(self) -> None:
         """Proves it now. Raises WrongPlace, StoreUnavailable; then every `expect` proves it again."""
         self._good_until = None
-        self._prove()
+        self._proving.now = True
+        try:
+            self._prove()
+        finally:
+            self._proving.now = False
         self._good_until = self._clock() + FRESH

@@ -46,7 +46,11 @@ def settle(store: Store, memory: PlaceMemory, *, create: bool = False) -> None:
     if not isinstance(store.driver, HasPlace) or not store.driver.place.markable:
         return
     with host_failures("looking up the place of a store"), store.blamed():
-        known = _known(store, store.driver, memory, create=create)
+        try:
+            known = _known(store, store.driver, memory, create=create)
+        except errors.WrongPlace:
+            store.driver.expect_adoption()
+            raise
         if known is not None and known.mark != store.driver.mark:
             store.driver.expect_mark(known.mark)
         store.driver.prove_place()
@@ -81,7 +85,7 @@ def _known(store: Store, driver: HasPlace, memory: PlaceMemory, *, create: bool)
     if keys or not create:
         raise errors.WrongPlace(
             "Image storage is not available: it is not known whether this is the store's place. "
-            f"If it is: imgstore adopt {store.identifier}"
+            f"If it is: imgstore stores adopt {store.identifier}"
         )
     return _marked(store, driver, memory, known)
 
@@ -95,7 +99,7 @@ def _marked(store: Store, driver: HasPlace, memory: PlaceMemory, known: KnownPla
     if found != known.mark:
         raise errors.WrongPlace(
             "Image storage is not available: its place belongs to another store, or to another service. "
-            f"If it belongs to nobody: imgstore adopt {store.identifier}"
+            f"If it belongs to nobody: imgstore stores adopt {store.identifier}"
         )
     LOG.warning("Store %s keeps its objects at %s from now on", store.identifier, driver.place.name)
     return memory.remember_place(store.identifier, replace(known, written=True), instead_of=known)

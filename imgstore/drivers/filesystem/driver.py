@@ -175,6 +175,7 @@ class FilesystemDriver(StoreDriver):
 
     def _open(self) -> Directory:
         """The datadir, if it is the right one."""
+        self.expect_place()
         directory = Directory(self._settings.datadir)
         if self.mark is not None:
             with contextlib.ExitStack() as undo:
