@@ -11,6 +11,7 @@ from functools import partial
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasPlace
+from imgstore.driver.place import new_mark
 from imgstore.driver.translate import OnFailure, blamed_on
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
@@ -50,6 +51,18 @@ class Store:
         with self.blamed():
             self.driver.prove_place()
             self.driver.check()
+
+    def learn_place(self, *, create: bool = False) -> None:
+        """The place that is there now is the right one; `create`: is made and marked if it is not there. Raises
+        StoreError, ConfigurationError."""
+        driver = self.driver
+        if not isinstance(driver, HasPlace) or not driver.place.markable:
+            return
+        with self.blamed():
+            may_create = create and not (self.read_only or driver.READ_ONLY)
+            mark = driver.write_mark(new_mark()) if may_create else driver.read_mark()
+            if mark is not None:
+                driver.expect_mark(mark)
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
@@ -105,10 +118,13 @@ class StoreSet:
         except KeyError:
             raise errors.UnknownStore(f"Store for identifier '{name[:64]}' not found.") from None
 
-    def check(self) -> None:
-        """Checks every store, as at the start. Raises StoreError or ConfigurationError, which names the store."""
+    def check(self, *, create: bool = False) -> None:
+        """Checks every store, as at the start of a host that remembers no places. `create`: makes and marks the places
+        that are missing, for the first start. From now on each driver works only where it finds the mark that is there
+        now. Raises StoreError or ConfigurationError, which names the store."""
         self.refuse_shared_places()
         for store in self:
+            store.learn_place(create=create)
             store.check()
 
     def refuse_shared_places(self) -> None:

@@ -30,7 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "rm": ("rm:Rm", "remove objects"),
     },
     "stores": {
-        "stores": ("stores:Stores", "list the stores with their health and free space"),
+        "stores": ("stores:Stores", "list the stores with health and free space, or adopt a place"),
         "check": ("check:Check", "test stores: write an object, read it back, remove it"),
         "purge": ("purge:Purge", "remove what interrupted uploads left behind"),
     },

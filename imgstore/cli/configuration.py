@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from imgstore import config, errors
 from imgstore.cli.config_files import VARIABLE, configuration_files, usual_files
-from imgstore.cli.database import expect_places
+from imgstore.cli.database import look_up_places
 from imgstore.cli.failures import BadUsage
 from imgstore.config.registry import suggestion
 from imgstore.driver.base import check_key
@@ -75,8 +75,9 @@ class Configured:
 
 
 @contextlib.contextmanager
-def configured(options: Namespace) -> Iterator[Configured]:
-    """The stores of the configuration that `options` name, closed at the end. Raises BadUsage, ConfigurationError."""
+def configured(options: Namespace, *, places: bool = True) -> Iterator[Configured]:
+    """The stores of the configuration that `options` name, closed at the end. `places`: they are told their places, if
+    there is a catalog; a command that opens it tells them itself. Raises BadUsage, ConfigurationError."""
     files = configuration_files(options.config_file)
     if not files:
         raise BadUsage(
@@ -86,7 +87,8 @@ def configured(options: Namespace) -> Iterator[Configured]:
     conf = config.load(files, extra=OTHERS)  # type: ignore[arg-type]  # the sequences are empty
     stores = config.build_stores(conf)
     with contextlib.closing(stores):
-        expect_places(conf, options, stores)
+        if places:
+            look_up_places(conf, options, stores)
         yield Configured(stores, config.driver_names(conf), config.upload_settings(conf))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from imgstore.sql import Address, Database, SqlCatalog
-    from imgstore.store import StoreSet
+    from imgstore.store import Store, StoreSet
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
@@ -82,20 +82,26 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
             yield catalog
 
 
-def expect_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:
-    """Tells each store's driver its place, if there is a catalog that knows it. What is not there, the driver refuses
-    when it is used. Raises BadUsage, ConfigurationError."""
+def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
+    """Tells each store's driver its place. What is not there, the driver refuses when it is used. Raises
+    CatalogUnavailable, ConfigurationError."""
+    from imgstore.transfers.places import settle
+
+    for store in stores:
+        with contextlib.suppress(errors.StoreError):
+            settle(store, catalog.places)
+
+
+def look_up_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:
+    """The same, if there is a catalog; without it the places are not compared. Raises BadUsage, ConfigurationError."""
     address = _catalog_address(conf, getattr(options, "data_dir", None))  # not every command has it
     if address is None or (address.file is not None and not address.file.exists()):
         return
     from imgstore.sql import CATALOG, SqlCatalog, opened
-    from imgstore.transfers.places import settle
 
     try:
         with contextlib.closing(SqlCatalog(opened(address, [CATALOG]))) as catalog:
-            for store in stores:
-                with contextlib.suppress(errors.StoreError):
-                    settle(store, catalog.places)
+            expect_places(catalog, stores)
     except errors.CatalogUnavailable as error:
         LOG.warning("%s: %s So the places of the stores are not compared.", address, describe(error))
 

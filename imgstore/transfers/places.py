@@ -9,7 +9,7 @@ this is the right one (`adopt`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -56,10 +56,10 @@ def settle(store: Store, memory: PlaceMemory, *, create: bool = False) -> None:
         store.driver.prove_place()
 
 
-def adopt(store: Store, memory: PlaceMemory) -> str:
+def adopt(store: Store, memory: PlaceMemory, *, beside: Iterable[Store] = ()) -> str:
     """The operator's word that what is at the place is the store: it gets the mark that is remembered, or a new one
-    where it has another's. Returns what was done, for people. Raises ConfigurationError, StoreError,
-    CatalogUnavailable."""
+    where it has another's. Returns what was done, for people. Raises ConfigurationError, StoreError (WrongPlace if it
+    is the place of a store `beside`), CatalogUnavailable."""
     driver = store.driver
     if not isinstance(driver, HasPlace) or not driver.place.markable:
         return "has no mark, since its driver cannot keep one"
@@ -67,12 +67,20 @@ def adopt(store: Store, memory: PlaceMemory) -> str:
         known, found = memory.known_place(store.identifier), driver.read_mark()
         if known is not None and known.mark == found:
             return "has its mark already"
+        _refuse_neighbours(found, memory, (other for other in beside if other.identifier != store.identifier))
         new = KnownPlace(known.mark if known and found is None else new_mark(), written=True)
         driver.write_mark(new.mark, replace=True)
         if memory.remember_place(store.identifier, new, instead_of=known) != new:
             raise errors.WrongPlace("Another process adopted a place for this store meanwhile: try again.")
         driver.expect_mark(new.mark)
     return "is marked now" if found is None else "is marked anew; whoever used it under its former mark does no more"
+
+
+def _refuse_neighbours(mark: str | None, memory: PlaceMemory, others: Iterable[Store]) -> None:
+    for other in others:
+        known = memory.known_place(other.identifier)
+        if mark is not None and known is not None and known.mark == mark:
+            raise errors.WrongPlace(f"It is the place of store '{other.identifier}'.")
 
 
 def _known(store: Store, driver: HasPlace, memory: PlaceMemory, *, create: bool) -> KnownPlace | None:
@@ -101,7 +109,7 @@ def _marked(store: Store, driver: HasPlace, memory: PlaceMemory, known: KnownPla
             "Image storage is not available: its place belongs to another store, or to another service. "
             f"If it belongs to nobody: imgstore stores adopt {store.identifier}"
         )
-    LOG.warning("Store %s keeps its objects at %s from now on", store.identifier, driver.place.name)
+    LOG.info("Store %s keeps its objects at %s from now on", store.identifier, driver.place.name)
     return memory.remember_place(store.identifier, replace(known, written=True), instead_of=known)
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.sql import EVERYTHING, NewImage, SqlCatalog
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
+from imgstore.store import Store
+from imgstore.transfers.places import settle
 from tests.cli.support import Shop
 from tests.support.client import new_id
 
@@ -24,6 +27,8 @@ def catalog(shop: Shop) -> Iterator[SqlCatalog]:
     """The service's catalog, where `--data-dir data` has it."""
     (shop.root / "data").mkdir()
     with contextlib.closing(SqlCatalog(f"sqlite:///{shop.root}/data/imgstore.sqlite")) as catalog:
+        for store in ("fast", "slow"):
+            settle(Store(store, FilesystemDriver(datadir=str(shop.datadir(store)))), catalog.places, create=True)
         yield catalog
 
 
@@ -91,7 +96,7 @@ def test_only_named_stores_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
 
 def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
     fast, slow = dead(catalog, "fast"), dead(catalog, "slow")
-    shop.datadir("slow").rmdir()
+    shop.datadir("slow").rename(shop.root / "unmounted")
     done = shop.run("purge", "--data-dir", "data", "-f", "json")
     assert done.status == 5
     assert "Store 'slow'" in done.err

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,7 +42,7 @@ def test_a_new_place_is_made_with_its_mode_and_marked_once(kind: type[Filesystem
     assert driver.write_mark(MARK) == driver.write_mark(new_mark()) == driver.read_mark() == MARK
     assert stat.S_IMODE(path.stat().st_mode) == 0o710
     assert names(path) == [MARK_NAME]
-    assert list(driver.leftovers()) == list(driver.objects()) == []
+    assert [*driver.leftovers(), *driver.objects()] == []
     other = new_mark()
     assert driver.write_mark(other, replace=True) == driver.read_mark() == other
 
@@ -55,8 +56,7 @@ def test_without_its_mark_nothing_is_done_nor_made(driver: FilesystemDriver, dat
     disk = datadir.rename(datadir.parent / "disk")
     if there:
         datadir.mkdir()
-    done = {name for name, use in USES.items() if not _refused(lambda use=use: use(driver))}
-    assert done == set()
+    assert {name for name, use in USES.items() if not _refused(partial(use, driver))} == set()
     with pytest.raises(errors.WrongPlace):
         driver.prove_place()
     assert not there or names(datadir) == []

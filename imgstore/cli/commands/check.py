@@ -16,8 +16,6 @@ from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
-from imgstore.driver.capabilities import HasPlace
-from imgstore.driver.place import new_mark
 from imgstore.store import Store
 from imgstore.transfers.places import settle
 from imgstore.undo import describe
@@ -71,14 +69,11 @@ def _creating(options: argparse.Namespace) -> Iterator[Create]:
         yield lambda store: None
         return
     with service_catalog(options) as catalog:
-        yield _create if catalog is None else partial(settle, memory=catalog.places, create=True)
-
-
-def _create(store: Store) -> None:
-    """Leaves a mark where there is none. Raises ConfigurationError, StoreError."""
-    if isinstance(store.driver, HasPlace) and store.driver.place.markable and not store.read_only:
-        with store.blamed():
-            store.driver.write_mark(new_mark())
+        yield (
+            partial(Store.learn_place, create=True)
+            if catalog is None
+            else partial(settle, memory=catalog.places, create=True)
+        )
 
 
 def _tested(store: Store, create: Create) -> tuple[str, str]:

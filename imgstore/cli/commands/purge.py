@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, service_catalog
+from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
@@ -60,8 +60,10 @@ class Purge(ListCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
             stores = found.chosen(parsed_args.stores)
+            if catalog is not None:
+                expect_places(catalog, found.stores)
             sources: Sequence[Source]
             if catalog is None:
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]

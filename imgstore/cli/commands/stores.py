@@ -24,7 +24,7 @@ ABSENT_KEY = "imgstore-health"
 
 
 class Stores(ListCommand):
-    """List the stores with their health and free space, or adopt the place of one.
+    """List the stores with health and free space, or adopt a place.
 
     A store is healthy if it answers. Nothing is written; 'imgstore check' tests more.
 
@@ -69,12 +69,13 @@ class Stores(ListCommand):
         self._refuse_unknown_columns(parsed_args, ADOPTED)
         if not parsed_args.stores:
             raise BadUsage("name the stores whose places are the right ones: imgstore stores adopt STORE.")
-        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
             if catalog is None:
                 raise BadUsage("there is no catalog to remember a place: name its directory with --data-dir.")
             found.stores.refuse_shared_places()
             return ADOPTED, [
-                (store.identifier, adopt(store, catalog.places)) for store in found.chosen(parsed_args.stores)
+                (store.identifier, adopt(store, catalog.places, beside=found.stores))
+                for store in found.chosen(parsed_args.stores)
             ]
 
 
