@@ -63,6 +63,17 @@ class HasPlace(Protocol):
 
 
 @runtime_checkable
+class KeepsEpoch(Protocol):
+    """The place keeps a number besides its mark, by which a database that was restored from a backup is told."""
+
+    def read_epoch(self) -> int:
+        """The number that is noted there; 0 for none. Raises StoreUnavailable."""
+
+    def write_epoch(self, epoch: int) -> None:
+        """Notes it, all or nothing. Raises StoreError."""
+
+
+@runtime_checkable
 class MeasuresSpace(Protocol):
     """The store can say how much room it has."""
 

@@ -20,6 +20,9 @@ from imgstore import errors
 MARK_NAME = ".imgstore-place"
 """The file's or object's name. Two drivers that reach one storage by different protocols meet it both."""
 
+EPOCH_NAME = ".imgstore-epoch"
+"""The same for the number by which a restored database is told (`KeepsEpoch`)."""
+
 FRESH = 60.0
 """Seconds for which a proof holds. A host that checks its stores more often never causes another one."""
 
@@ -29,6 +32,7 @@ imgstore place {mark}
 This is a store of imgstore. The line above tells it from all others: leave it where it is.
 """
 _FIRST_LINE = re.compile(rb"imgstore place ([0-9a-f]{32})\r?\n")
+_NUMBER = re.compile(rb"imgstore epoch ([0-9]{1,18})\n")
 LONGEST = 4096
 """Bytes of a mark that are read at most."""
 
@@ -52,6 +56,17 @@ def mark_in(text: bytes) -> str | None:
     """The mark in what is read from a place; None where it is something else."""
     match = _FIRST_LINE.match(text)
     return None if match is None else match[1].decode()
+
+
+def epoch_in(text: bytes) -> int:
+    """The number in what is read from a place; 0 where it is something else."""
+    match = _NUMBER.match(text)
+    return 0 if match is None else int(match[1])
+
+
+def text_of_epoch(epoch: int) -> bytes:
+    """What is written into a place."""
+    return b"imgstore epoch %d\n" % epoch
 
 
 def expect(expected: str, found: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
@@ -20,6 +19,7 @@ from imgstore.service.cleanup.leftovers import leftovers
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
 from imgstore.service.cleanup.removal_queue import RemovalQueue
+from imgstore.service.cleanup.restored import look, removes_nothing
 from imgstore.service.health import HealthSettings, StoreHealth
 from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
@@ -77,8 +77,7 @@ class Service:
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
-        self.settle = partial(settle, memory=self.catalog.places)
-        self.health = StoreHealth(stores, health, observers=observers, settle=self.settle)
+        self.health = StoreHealth(stores, health, observers=observers, settle=self._settle)
         metrics = Metrics(self.health)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
@@ -105,6 +104,8 @@ class Service:
 
     def end_dead_uploads(self) -> None:
         """For a host that knows, before the start, that no upload is under way. Raises CatalogUnavailable."""
+        if self._looked():
+            return
         dead = self.catalog.abandon_uploads()
         if dead:
             LOG.warning("%s uploads ended with their process: their images are queued again", dead)
@@ -118,13 +119,29 @@ class Service:
             self._prove(store)
         self.recovery.recover(at_once=True)
         for store in self.stores:
-            _purge(store, self.catalog)
+            if not removes_nothing(self.catalog):
+                _purge(store, self.catalog)
         self.health.start()
         self.recovery.start()
 
+    def _settle(self, store: Store, *, create: bool = False) -> None:
+        settle(store, self.catalog.places, create=create)
+        look(store, self.catalog)
+
+    def _looked(self) -> bool:
+        """Whether the database was restored, as far as the stores that answer can tell."""
+        for store in self.stores:
+            if self.catalog.places.known_place(store.identifier) is None:
+                continue
+            try:
+                self._settle(store)
+            except errors.ImgstoreError as error:
+                LOG.info("%s", describe(error))
+        return removes_nothing(self.catalog)
+
     def _prove(self, store: Store) -> None:
         try:
-            self.settle(store, create=True)
+            self._settle(store, create=True)
             store.check()
         except errors.WrongPlace as error:
             LOG.error("%s", describe(error))

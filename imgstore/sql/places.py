@@ -54,7 +54,7 @@ def _write(connection: sa.Connection, store: str, place: KnownPlace, instead_of:
     values = {"mark": place.mark, "written": place.written}
     if instead_of is None:
         try:
-            connection.execute(sa.insert(PLACES).values(store=store, **values))
+            connection.execute(sa.insert(PLACES).values(store=store, epoch=0, **values))
         except sa.exc.IntegrityError as error:
             raise _OtherFirst from error
         return

@@ -25,12 +25,11 @@ from imgstore import errors
 from imgstore.driver import StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.translate import storage_failures
-from imgstore.drivers.filesystem import check, leftovers, staging
+from imgstore.drivers.filesystem import check, leftovers, place, staging
 from imgstore.drivers.filesystem.direct import Buffers, wanted
 from imgstore.drivers.filesystem.directory import Directory, info_of
 from imgstore.drivers.filesystem.options import Settings
 from imgstore.drivers.filesystem.output import FileOutput
-from imgstore.drivers.filesystem.place import MarkWatch, place_of, read_mark, write_mark
 from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.space import Reserve, expect_room, room
 from imgstore.drivers.filesystem.staging import Staged, Staging
@@ -56,7 +55,7 @@ class FilesystemDriver(StoreDriver):
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
         self._lock = threading.Lock()
         self._staging: Staging | None = None
-        self._mark_watch = MarkWatch()
+        self._mark_watch = place.MarkWatch()
         self._account = CapacityAccount(self._settings.capacity, self.objects)
 
     def check(self) -> None:
@@ -69,19 +68,29 @@ class FilesystemDriver(StoreDriver):
     @property
     def place(self) -> Place:
         """The directory, whatever path leads to it."""
-        return place_of(self._settings.datadir)
+        return place.place_of(self._settings.datadir)
 
     def read_mark(self) -> str | None:
         """What is in its file `.imgstore-place`."""
         with storage_failures("reading the mark"):
-            return read_mark(self._settings.datadir)
+            return place.read_mark(self._settings.datadir)
 
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
         """Creates the datadir where it is missing, and what leads to it."""
         with storage_failures("marking the place"):
             check.make_datadir(self._settings)
             with Directory(self._settings.datadir) as directory:
-                return write_mark(directory, mark, mode=self._settings.file_permissions, replace=replace)
+                return place.write_mark(directory, mark, mode=self._settings.file_permissions, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in its file `.imgstore-epoch`."""
+        with storage_failures("reading the epoch"), self._open() as directory:
+            return place.read_epoch(directory)
+
+    def write_epoch(self, epoch: int) -> None:
+        """Writes that file anew."""
+        with storage_failures("noting the epoch"), self._open() as directory:
+            place.write_epoch(directory, epoch, mode=self._settings.file_permissions)
 
     def url(self, key: str) -> str:
         """See StoreDriver: `file:///datadir/key`."""

@@ -13,7 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.driver.place import LONGEST, MARK_NAME, expect, mark_in, text_of
+from imgstore.driver.place import (
+    EPOCH_NAME,
+    LONGEST,
+    MARK_NAME,
+    epoch_in,
+    expect,
+    mark_in,
+    text_of,
+    text_of_epoch,
+)  # fmt: skip
 from imgstore.drivers.filesystem import staging
 from imgstore.drivers.filesystem.directory import Directory, close_quietly
 from imgstore.model import Place
@@ -69,6 +78,23 @@ def write_mark(directory: Directory, mark: str, *, mode: int, replace: bool) -> 
     return found
 
 
+def read_epoch(directory: Directory) -> int:
+    """The epoch in the directory; 0 for none. Raises OSError."""
+    return epoch_in(_content(directory, EPOCH_NAME) or b"")
+
+
+def write_epoch(directory: Directory, epoch: int, *, mode: int) -> None:
+    """Notes it, durable, in place of another. Raises OSError."""
+    staged = staging.named(directory, "epoch", mode)
+    try:
+        os.write(staged.fd, text_of_epoch(epoch))
+        os.fsync(staged.fd)
+        staged.rename(EPOCH_NAME)
+    finally:
+        staged.discard()
+    directory.sync()
+
+
 class MarkWatch:
     """Looks at the mark of an open directory. One for each driver, used by all its threads."""
 
@@ -85,12 +111,17 @@ class MarkWatch:
 
 
 def _mark_in(directory: Directory) -> str | None:
+    text = _content(directory, MARK_NAME)
+    return None if text is None else mark_in(text)
+
+
+def _content(directory: Directory, name: str) -> bytes | None:
     try:
-        fd, _ = directory.open_regular(MARK_NAME)
+        fd, _ = directory.open_regular(name)
     except errors.ObjectNotFound:
         return None
     try:
-        return mark_in(os.pread(fd, LONGEST, 0))
+        return os.pread(fd, LONGEST, 0)
     finally:
         close_quietly(fd)
 
