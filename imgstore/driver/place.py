@@ -23,6 +23,9 @@ MARK_NAME = ".imgstore-place"
 EPOCH_NAME = ".imgstore-epoch"
 """The same for the number by which a restored database is told (`KeepsEpoch`)."""
 
+NOTES = (MARK_NAME, EPOCH_NAME)
+"""What a place has besides objects and leftovers."""
+
 FRESH = 60.0
 """Seconds for which a proof holds. A host that checks its stores more often never causes another one."""
 

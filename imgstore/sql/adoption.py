@@ -33,8 +33,10 @@ def adopt(connection: sa.Connection, attempt: Attempt, result: UploadResult) -> 
     values |= {"os_hash_algo": result.hash_algo, "os_hash_value": result.hash_value, **ENDED}
     spent = sa.case((IMAGES.c.attempts < attempt.number, attempt.number), else_=IMAGES.c.attempts)
     here = (IMAGES.c.id == attempt.image_id, IMAGES.c.status.in_(ADOPTABLE))
-    if connection.execute(sa.update(IMAGES).where(*here).values(attempts=spent, updated_at=now(), **values)).rowcount:
-        _take_location(connection, attempt.image_id, location)
+    active = sa.update(IMAGES).where(*here).values(attempts=spent, updated_at=now(), **values)
+    if connection.execute(active).rowcount != 1:
+        raise errors.ImageConflict(f"Image {attempt.image_id} changed meanwhile: try again.")
+    _take_location(connection, attempt.image_id, location)
 
 
 def _take_location(connection: sa.Connection, image_id: str, location: Location) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.driver.place import MARK_NAME
+from imgstore.driver.place import MARK_NAME, NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import KnownPlace
 from imgstore.sql import SqlCatalog
@@ -71,7 +71,7 @@ def test_while_its_disk_is_not_mounted_a_store_is_unavailable_and_nothing_is_los
         assert put(client, waiting) == 204
         local.service.recovery.recover(at_once=True)
         assert local.catalog.removals() == []
-        assert {path.name.partition(".3")[0] for path in datadir.iterdir()} == {MARK_NAME, kept, waiting}
+        assert {path.name.partition(".3")[0] for path in datadir.iterdir()} == {*NOTES, kept, waiting}
 
 
 def test_the_place_of_another_service_is_left_alone_until_it_is_adopted(tmp_path: Path) -> None:

@@ -77,6 +77,28 @@ def test_dead_upload_ends_in_the_background_and_leaves_nothing(
     catalog.close()
 
 
+def test_restored_database_ends_no_upload_and_removes_nothing_before_it_is_resumed(
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
+) -> None:
+    with LocalService(tmp_path, stores).running() as local:
+        client, service = local.client, local.service
+        deleted = client.create()
+        assert client.upload(deleted, b"data").status == 204
+        dead = died(catalog)
+        put(driver, dead.key)
+        service.catalog.restored.declare("a test says so")
+        assert client.delete(deleted).status == 204
+        service.end_dead_uploads()
+        assert service.recovery.recover(at_once=True) == 0
+        assert driver.storage.names() == {deleted, dead.key}
+        assert local.catalog.status(dead.image_id) == "saving"
+        assert service.catalog.restored.resume({})
+        assert service.recovery.recover(at_once=True) == 1
+        service.recovery.recover(at_once=True)
+        assert driver.storage.names() == set()
+    catalog.close()
+
+
 def test_several_services_on_one_catalog_recover_each_upload_once(
     tmp_path: Path, stores: StoreSet, catalog: SqlCatalog, caplog: pytest.LogCaptureFixture
 ) -> None:
