@@ -58,8 +58,9 @@ class HasPlace(Protocol):
         """The mark that is there; None for none, also if the place itself is missing. Raises StoreUnavailable."""
 
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
-        """Creates the place where it is missing, and leaves `mark` there unless it has one; `replace`: instead of any.
-        Returns the mark that is there now. Raises ConfigurationError, StoreError."""
+        """Creates the place where it is missing, and leaves `mark` there unless it has one. `replace`: creates nothing,
+        and puts `mark` in the place of any other. Returns the mark that is there now. Raises ConfigurationError,
+        StoreError."""
 
 
 @runtime_checkable

@@ -44,6 +44,8 @@ def test_a_new_place_is_made_with_its_mode_and_marked_once(kind: type[Filesystem
     assert names(path) == [MARK_NAME]
     assert [*driver.leftovers(), *driver.objects()] == []
     other = new_mark()
+    with pytest.raises(errors.ConfigurationError, match="is not there"):
+        kind(datadir=f"{path}/missing").write_mark(MARK, replace=True)
     assert driver.write_mark(other, replace=True) == driver.read_mark() == other
 
 

@@ -78,7 +78,7 @@ class FilesystemDriver(StoreDriver):
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
         """Creates the datadir where it is missing, and what leads to it."""
         with storage_failures("marking the place"):
-            check.make_datadir(self._settings)
+            (check.expect_datadir if replace else check.make_datadir)(self._settings)
             with Directory(self._settings.datadir) as directory:
                 return place.write_mark(directory, mark, mode=self._settings.file_permissions, replace=replace)
 
