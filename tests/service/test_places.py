@@ -9,10 +9,12 @@ import pytest
 from imgstore import errors
 from imgstore.driver.place import MARK_NAME, NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import KnownPlace
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.places import adopt, settle
+from imgstore.transfers.upload import UploadSettings
 from tests.support.client import Client
 from tests.support.service import LocalService
 
@@ -148,3 +150,23 @@ def test_two_stores_in_one_place_do_not_start(tmp_path: Path, other: str) -> Non
     local.server.stop()
     local.service.close()
     assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_an_object_that_has_the_key_already_is_never_removed(tmp_path: Path) -> None:
+    """A restored catalog repeats its keys: the upload fails, the next one has another key."""
+    drivers = {name: MemoryDriver() for name in ("fast", "slow")}
+    stores = StoreSet([Store(name, driver) for name, driver in drivers.items()], default="fast")
+    with LocalService(tmp_path, stores, settings=UploadSettings(several_stores="any")).running() as local:
+        client = local.client
+        image = client.create()
+        with drivers["slow"].open_writer(image) as writer:
+            writer.write(b"another's")
+            writer.commit()
+        both = {**OCTETS, "X-Image-Meta-Store": "fast,slow"}
+        answers = [client.request("PUT", f"/v2/images/{image}/file", body=b"data", headers=both) for _ in range(2)]
+        local.service.recovery.recover(at_once=True)
+        assert [answer.status for answer in answers] == [503, 204]
+        assert answers[0].headers["retry-after"] == "1"
+        assert drivers["slow"].storage.get(image).data == b"another's"
+        assert drivers["fast"].storage.names() == {f"{image}.2"}
+        assert drivers["slow"].storage.names() == {image, f"{image}.2"}
