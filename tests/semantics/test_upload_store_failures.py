@@ -34,12 +34,13 @@ DOWN = ROWS["unreachable"]
 """For the laws that depend on where a store fails, not on how."""
 
 
-def assert_refused(tenant: Tenant, house: House, point: str, row: tuple[Exception, int], *, chunked: bool) -> None:
+def assert_refused(
+    tenant: Tenant, point: str, row: tuple[Exception, int], *, chunked: bool, store: tuple[str, str] = FAULTY
+) -> None:
     """An upload that the store refuses at this point; nothing of it is left."""
-    image_id = tenant.create()
-    failure, status = row
-    with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
-        answer = tenant.put_framed(image_id, CONTENT, FAULTY, chunked=chunked)
+    image_id, (failure, status) = tenant.create(), row
+    with tenant.house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
+        answer = tenant.put_framed(image_id, CONTENT, store, chunked=chunked)
     assert (answer.status, "retry-after" in answer.headers) == (status, status == 503)
     assert answer.message.startswith("Store 'faulty': ")
     assert SECRET not in answer.message
@@ -50,14 +51,14 @@ def test_right_blame_for_whatever_fails(house: House, subtests: pytest.Subtests)
     """At the other points, and through the other adapter: `tests/http`."""
     for name, row in ROWS.items():
         with subtests.test(name):
-            assert_refused(Tenant(house), house, "write", row, chunked=False)
+            assert_refused(Tenant(house), "write", row, chunked=False)
 
 
 @pytest.mark.usefixtures("each_storage")
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
-def test_undone_wherever_the_store_fails(tenant: Tenant, house: House, point: str, chunked: bool) -> None:
-    assert_refused(tenant, house, point, DOWN, chunked=chunked)
+def test_undone_wherever_the_store_fails(tenant: Tenant, point: str, chunked: bool) -> None:
+    assert_refused(tenant, point, DOWN, chunked=chunked)
 
 
 @pytest.mark.usefixtures("each_storage")
