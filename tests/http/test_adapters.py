@@ -181,14 +181,6 @@ def test_broken_body_is_the_clients_fault_and_undone(
             house.assert_refused_without_trace(image_id)
 
 
-def test_exact_a_chunked_body_has_the_declared_size(call: Call, house: House) -> None:
-    for size in ("9", "11"):
-        image_id = house.image()
-        headers = PUT | CHUNKED | {"x_openstack_image_size": size}
-        assert call(house, "PUT", path(image_id), BODY, **headers).status == 400
-        assert (house.found(image_id).status, house.objects()) == ("queued", {})
-
-
 def test_foreign_exception_reaches_the_server_when_all_is_undone(call: Call, house: House) -> None:
     image_id = house.image()
     with pytest.raises(ZeroDivisionError):

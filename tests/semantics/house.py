@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging.handlers
 import queue
@@ -18,6 +19,7 @@ import pytest
 from imgstore.driver import StoreDriver, check_key
 from imgstore.errors import InvalidKey
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.download import DownloadService
 from imgstore.transfers.inspection import FormatInspection
 from imgstore.transfers.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
@@ -45,7 +47,11 @@ class House(LocalService):
             [Store(name, drivers[name], weight=weights[name], read_only=name == "frozen") for name in STORES],
             default="fast",
         )
-        super().__init__(root, self.stores, settings=settings, taps=[FormatInspection()], project_quota=project_quota)
+        with pytest.MonkeyPatch.context() as patch:
+            unhurried = functools.partial(DownloadService, sleep=lambda seconds: None)
+            patch.setattr("imgstore.service.assembly.DownloadService", unhurried)
+            taps = [FormatInspection()]
+            super().__init__(root, self.stores, settings=settings, taps=taps, project_quota=project_quota)
         self._ended: queue.Queue[logging.LogRecord] = queue.Queue()
 
     @contextlib.contextmanager
