@@ -13,7 +13,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver, staging
-from tests.filesystem.support import names, put, refuse
+from tests.filesystem.support import failing, names, put, refuse
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,22 @@ def test_a_filesystem_that_does_not_fit_names_the_option(
             assert names(datadir) == []
 
 
-def test_a_full_disk_is_not_a_wrong_configuration(
-    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refuse(monkeypatch, "pwrite", errno.ENOSPC)
-    with pytest.raises(errors.StoreFull):
-        driver.check()
-    assert names(datadir) == []
+PWRITE = os.pwrite
 
 
-def test_a_disk_that_gives_back_something_else_is_found_out(
-    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("pwrite", "error"),
+    [
+        (failing(errno.ENOSPC), errors.StoreFull),
+        (lambda fd, data, offset: PWRITE(fd, bytes(len(data)), offset), errors.IntegrityError),
+    ],
+    ids=["full", "gives back something else"],
+)
+def test_a_disk_that_fails_is_not_a_wrong_configuration(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch, pwrite: object, error: type[Exception]
 ) -> None:
-    real = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, bytes(len(data)), offset))
-    with pytest.raises(errors.IntegrityError):
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with pytest.raises(error):
         driver.check()
     assert names(datadir) == []
 

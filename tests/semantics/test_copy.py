@@ -69,6 +69,7 @@ def test_store_in_the_header_or_the_default_one(tenant: Tenant) -> None:
         assert_in(tenant, image_id, CONTENT, *stores)
 
 
+@each_storage
 def test_copy_is_deleted_from_its_store_and_made_again(tenant: Tenant) -> None:
     image_id = tenant.active(CONTENT)
     for _ in range(2):
@@ -76,6 +77,7 @@ def test_copy_is_deleted_from_its_store_and_made_again(tenant: Tenant) -> None:
         assert_in(tenant, image_id, CONTENT, "fast", "slow")
         assert tenant.ask("DELETE", f"/v2/stores/slow/{image_id}").status == 204
         assert_in(tenant, image_id, CONTENT, "fast")
+    assert tenant.ask("DELETE", f"/v2/stores/fast/{image_id}").status == 403, "the only copy"
 
 
 def test_service_tells_that_images_can_be_copied(tenant: Tenant) -> None:
