@@ -57,17 +57,6 @@ def test_what_is_not_a_regular_file_is_no_object_and_not_written_through(
     assert names(datadir) == before
 
 
-def test_a_link_that_appears_during_the_upload_is_not_written_through(driver: FilesystemDriver, datadir: Path) -> None:
-    target = datadir.parent / "target"
-    with driver.open_writer("image") as writer:
-        writer.write(b"content")
-        (datadir / "image").symlink_to(target)
-        with pytest.raises(errors.ObjectExists):
-            writer.commit()
-    assert not target.exists()
-    assert names(datadir) == ["image"]
-
-
 def test_a_leftover_that_is_a_link_is_not_a_leftover(driver: FilesystemDriver, datadir: Path) -> None:
     (datadir / "image").write_bytes(b"whole")
     name = ".imgstore-image-0123456789abcdef"
