@@ -104,12 +104,13 @@ def test_a_store_that_is_slower_than_the_client_holds_the_client_up(chunked: boo
     headers |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(SIZE)}
     with Serving(app(house)) as server, driver.pausing("write") as gate:
         with server.client.connect("PUT", path(image_id), headers) as connection:
+            connection.sendall(framed)
+            gate.wait_until_reached()
             connection.settimeout(STALLED)
             with contextlib.suppress(TimeoutError):
                 while sent < SIZE:
                     connection.sendall(framed)
                     sent += MIB
-            gate.wait_until_reached()
             assert sent < ALLOWED
         gate.open()
     house.assert_refused_without_trace(image_id)
