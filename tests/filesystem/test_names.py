@@ -55,6 +55,11 @@ def test_what_is_not_a_regular_file_is_no_object_and_not_written_through(
         driver.open_writer(not_an_object)
     assert not_an_object not in {info.key for info in driver.objects()}
     assert names(datadir) == before
+    with driver.open_writer("late") as writer:
+        (datadir / not_an_object).rename(datadir / "late")
+        with pytest.raises(errors.ObjectExists):
+            writer.commit()
+    assert len(names(datadir)) == len(before)
 
 
 def test_a_leftover_that_is_a_link_is_not_a_leftover(driver: FilesystemDriver, datadir: Path) -> None:
