@@ -42,7 +42,8 @@ class BucketStorage(Storage):
 
     def driver(self, store: str) -> S3Driver:
         url = self._proxy.url if store == "slow" else self._place.endpoint
-        options = {**self._place.options, "endpoint_url": url, "prefix": store, "part_size": MIB, "max_attempts": 5}
+        options = {**self._place.options, "endpoint_url": url, "prefix": store, "max_attempts": 5}
+        options |= {"part_size": MIB, "read_block_size": MIB}
         return S3Driver(**options)
 
     def names(self) -> set[str]:

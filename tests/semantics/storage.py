@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from imgstore.driver import StoreDriver
-from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.support import Named
 
 STORES = ("fast", "slow", "faulty", "frozen")
 
@@ -42,14 +43,8 @@ class Storage(ABC):
 StorageFactory = Callable[[Path], AbstractContextManager[Storage]]
 
 
-class VisiblyStaging(FilesystemDriver):
-    """Stages under hidden names where it could do without a name: what is left behind is then seen."""
-
-    STAGINGS = (staging.named,)
-
-
 class DirectoryStorage(Storage):
-    """A directory for each store."""
+    """A directory for each store. Some stage under hidden names: what is left behind there is seen."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -61,7 +56,7 @@ class DirectoryStorage(Storage):
         yield cls(root)
 
     def driver(self, store: str) -> StoreDriver:
-        kind = VisiblyStaging if store in {"fast", "faulty"} else FilesystemDriver
+        kind = Named if store in {"fast", "faulty"} else FilesystemDriver
         return kind(datadir=str(self._root / store), fsync=False)
 
     def names(self) -> set[str]:
