@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from imgstore import errors
@@ -36,11 +38,12 @@ def test_in_a_place_that_lost_its_mark_nothing_is_missing() -> None:
     driver = Marked()
     assert isinstance(driver, HasPlace)
     driver.expect_mark(driver.write_mark(new_mark()))
-    for use in (driver.stat, driver.delete, driver.open_reader):
+    reads: list[Callable[[str], object]] = [driver.stat, driver.delete, driver.open_reader]
+    for use in reads:
         with pytest.raises(errors.ObjectNotFound):
             use("key")
     mark, driver.found = driver.found, None
-    for use in (driver.stat, driver.open_writer, driver.delete, driver.open_reader):
+    for use in (*reads, driver.open_writer):
         with pytest.raises(errors.WrongPlace):
             use("key")
     driver.found = mark
