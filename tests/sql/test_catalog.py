@@ -72,7 +72,7 @@ def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
         catalog.create(NewImage(image_id, "project"))
 
 
-def test_law_8_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
+def test_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
     lost = begun(catalog)
     catalog.release(lost)
     owner = catalog.begin(request(lost.image_id), ["fast"])

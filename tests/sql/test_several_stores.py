@@ -39,7 +39,7 @@ def test_store_that_was_left_out_is_to_be_cleaned_up(catalog: SqlCatalog) -> Non
     assert catalog.usage("project") == 10
 
 
-def test_law_3_recovery_looks_into_every_store_of_a_dead_attempt(catalog: SqlCatalog) -> None:
+def test_recovery_looks_into_every_store_of_a_dead_attempt(catalog: SqlCatalog) -> None:
     for stores in (STORES, MANY):
         image_id = queued_image(catalog)
         catalog.release(catalog.begin(request(image_id), ["fast"]))
@@ -153,7 +153,7 @@ def changes(catalog: SqlCatalog, attempt: Attempt) -> Mapping[str, Callable[[], 
     }
 
 
-def test_law_8_copy_whose_image_is_not_what_it_was_adds_nothing(catalog: SqlCatalog) -> None:
+def test_copy_whose_image_is_not_what_it_was_adds_nothing(catalog: SqlCatalog) -> None:
     for change in ("delete", "deactivate", "location", "release", "abandon"):
         image_id = active_image(catalog)
         attempt = begin_copy(catalog, image_id, "slow")
@@ -175,7 +175,7 @@ def put_behind_the_back(catalog: SqlCatalog, image_id: str, store: str) -> None:
     catalog._database.change(lambda connection: connection.execute(sa.insert(LOCATIONS).values(**row)))
 
 
-def test_law_3_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatalog) -> None:
+def test_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatalog) -> None:
     image_id, deleted = active_image(catalog), active_image(catalog)
     dead, doomed = begin_copy(catalog, image_id, "slow", "far"), begin_copy(catalog, deleted, "slow")
     catalog.delete(deleted, OWNER)
@@ -190,7 +190,7 @@ def test_law_3_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatal
         catalog.add_locations(dead, locations(dead, "slow"))
 
 
-def test_law_8_copy_that_lost_its_image_to_another_one_changes_nothing(catalog: SqlCatalog) -> None:
+def test_copy_that_lost_its_image_to_another_one_changes_nothing(catalog: SqlCatalog) -> None:
     image_id = active_image(catalog)
     lost = begin_copy(catalog, image_id, "slow")
     catalog.release(lost)

@@ -97,7 +97,7 @@ def test_an_object_whose_segment_is_missing_raises_and_never_ends_short(
 
 
 BREAKS: list[Fault] = [
-    CutAnswer(0), CutAnswer(1), CutAnswer(2500), CutAnswer(2500, reset=True), StallAnswer(1500, 3.0), Reset(),
+    CutAnswer(0), CutAnswer(1), CutAnswer(2500), CutAnswer(2500, reset=True), StallAnswer(1500, 1.5), Reset(),
     Respond(503),
 ]  # fmt: skip
 
@@ -105,7 +105,7 @@ BREAKS: list[Fault] = [
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_a_body_that_breaks_is_resumed_at_the_same_object(world: World, proxy: FaultProxy, concurrency: int) -> None:
     data = body(4 * SEGMENT)
-    driver = world.through(proxy, read_timeout=1.5, read_concurrency=concurrency)
+    driver = world.through(proxy, read_timeout=0.6, read_concurrency=concurrency)
     info = put(world.driver(), data)
     for fault in BREAKS:
         for start, stop in ((0, None), (700, 3900)):

@@ -10,13 +10,10 @@ from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver, writer
 from imgstore.model import MIB
 from tests.support.faults import FaultProxy
-from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, Worlds, body, md5, put, read
+from tests.swift.world import FEW, KEY, SEGMENT, World, Worlds, body, md5, put, read
 
 LARGE = 4 * SEGMENT
-FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
-"""At most eight segments of at most 8192 bytes."""
 
 
 def manifest(world: World, key: str = KEY) -> list[dict[str, object]]:

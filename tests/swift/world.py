@@ -21,6 +21,8 @@ SEGMENT = 1000
 """Bytes of a segment of the tests' drivers, and the largest image that is one object."""
 ODD = SwiftSettings(listing_limit=3, policies=("gold", "silver"), tempurl_digests=("sha1",), remembers=True)
 """A server whose listings are short, with two policies, that signs URLs by SHA-1 only."""
+FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
+"""At most eight segments of at most 8192 bytes."""
 
 
 def body(size: int, seed: int = 0) -> bytes:
