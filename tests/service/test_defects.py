@@ -100,14 +100,6 @@ def test_data_that_is_gone_is_410_and_its_removal_is_done(local: LocalService, m
     assert local.catalog.removals() == []
 
 
-def test_store_that_is_read_only_takes_nothing_and_says_so(local: LocalService) -> None:
-    stores = local.client.get("/v2/info/stores").json()["stores"]
-    assert [store.get("read-only") for store in stores] == [None, None, "true"]
-    image_id = local.client.create()
-    assert local.client.upload(image_id, b"data", store="closed").status == 410
-    assert local.client.upload(image_id, b"data", store="whole").status == 204
-
-
 def test_locked_catalog_is_503(tmp_path: Path) -> None:
     stores = StoreSet([Store("memory", MemoryDriver())], default="memory")
     with LocalService(tmp_path, stores, busy_timeout=0.05).running() as local:

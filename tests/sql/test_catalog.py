@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.sql import EVERYTHING, Caller, Condition, ImageQuery, NewImage, SqlCatalog
+from imgstore.sql import Caller, Condition, ImageQuery, NewImage, SqlCatalog
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 from tests.support.client import new_id
@@ -70,28 +70,6 @@ def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
     catalog.delete(image_id, OWNER)
     with pytest.raises(errors.ImageConflict):
         catalog.create(NewImage(image_id, "project"))
-
-
-def test_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
-    lost = begun(catalog)
-    catalog.release(lost)
-    owner = catalog.begin(request(lost.image_id), ["fast"])
-    with pytest.raises(errors.ImageGone):
-        catalog.activate(lost, result(lost))
-    assert not catalog.release(lost)
-    catalog.activate(owner, result(owner))
-    assert [location.key for location in catalog.find(lost.image_id).locations] == [owner.key]
-
-
-def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
-    attempt = begun(catalog)
-    catalog.delete(attempt.image_id, OWNER)
-    with pytest.raises(errors.ImageGone):
-        catalog.activate(attempt, result(attempt))
-    assert catalog.release(attempt)
-    assert not catalog.release(attempt)
-    with pytest.raises(errors.ImageNotFound):
-        catalog.get(attempt.image_id, EVERYTHING)
 
 
 def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, tables: str) -> None:
