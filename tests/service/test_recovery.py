@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,9 @@ def stores(driver: HookedStore) -> StoreSet:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> SqlCatalog:
-    return SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite", lease=1000)
+def catalog(tmp_path: Path) -> Iterator[SqlCatalog]:
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite", lease=1000)) as catalog:
+        yield catalog
 
 
 def put(driver: MemoryDriver, key: str) -> None:
@@ -57,7 +60,6 @@ def test_dead_upload_ends_in_the_background_and_leaves_nothing(
         assert driver.storage.names() == {living.key}
         assert local.catalog.status(living.image_id) == "saving"
         assert local.client.upload(died.image_id, b"retry").status == 204
-    catalog.close()
 
 
 def test_several_services_on_one_catalog_recover_each_upload_once(
@@ -74,7 +76,6 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
     for local in services:
         local.server.stop()
         local.service.close()
-    catalog.close()
 
 
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
@@ -119,7 +120,6 @@ def test_store_that_fails_is_left_alone_longer_each_time(
     assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"
     removals.attempt(catalog.removals(), at_once=True)
     assert catalog.removals() == []
-    catalog.close()
 
 
 def test_store_that_is_not_enabled_any_more_keeps_its_removals(
@@ -130,7 +130,6 @@ def test_store_that_is_not_enabled_any_more_keeps_its_removals(
     RemovalQueue(stores, catalog).attempt(catalog.removals())
     assert len(catalog.removals()) == 1
     assert "gone" in caplog.text
-    catalog.close()
 
 
 def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
@@ -199,7 +198,6 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
     found = {leftover.name for leftover in leftovers(catalog, store)}
     assert found == {names["dead"], names["removing"], names["old"]}
     assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
-    catalog.close()
 
 
 def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) -> None:
@@ -209,4 +207,3 @@ def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) 
     for key in (living.key, ended.key, f"{ended.image_id}.2", "stranger"):
         put(driver, key)
     assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [ended.key]
-    catalog.close()
