@@ -210,7 +210,6 @@ def test_many_threads_that_are_refused_the_same_token_cost_one_new_one(proxy: Fa
     put(proxied, body(3 * SEGMENT))
     assert proxy.count(path="/auth/v1.0") - before == 1
     assert {seen.status for seen in proxy.seen(method="PUT", path=SEGMENTS)} >= {401, 201}
-    proxied.delete(KEY)
 
 
 def test_a_failing_abort_does_not_hide_the_cause_and_purge_removes_what_it_left(

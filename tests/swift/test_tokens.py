@@ -75,7 +75,6 @@ def test_a_token_that_ends_during_a_download_does_not_end_the_download(world: Wo
         spoil(driver)
         got += b"".join(reader)
     assert got == data
-    driver.delete(KEY)
 
 
 class Plugin:
@@ -161,4 +160,3 @@ def test_a_keystone_or_tempauth_that_fails_for_a_moment_is_asked_again(world: Wo
     driver = world.through(proxy)
     put(driver, body(10))
     assert rule.hits == 2
-    driver.delete(KEY)
