@@ -15,7 +15,8 @@ import pytest
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.sql import EVERYTHING, SqlCatalog
 from tests.cli.support import Done, Shop
-from tests.cli.test_purge_service import begun, catalog, dead, put
+from tests.cli.test_purge_service import catalog, put
+from tests.support.attempts import begun, dead
 from tests.support.service import ServiceProcess
 
 __all__ = ["catalog"]

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.places import EACH_DATABASE, Named, Place
+from tests.crash.places import Named, Place
 from tests.support.client import Client
+from tests.support.database_fixtures import EACH_DATABASE
 from tests.support.service import STORES, ServiceProcess
 from tests.support.waiting import until
 

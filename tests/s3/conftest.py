@@ -20,7 +20,7 @@ from tests.support.swift import SwiftSettings
 AnyPlace = TypeVar("AnyPlace", bound=Place)
 
 SERVERS = ["endpoint"] if "IMGSTORE_S3_ENDPOINT" in os.environ else ["swift", "moto"]
-SWIFT = SwiftSettings(s3_min_part=SMALL_PART, async_delete=False)
+SWIFT = SwiftSettings(s3_min_part=SMALL_PART, async_delete=False, remembers=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Copies in the background: what waits, what is stopped, what a killed process leaves (law 3)."""
+"""Copies in the background: what waits, what is stopped, what a killed process leaves (undone)."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from imgstore.service import standalone
 from imgstore.service.standalone import file_lock
 from imgstore.sql import address_of_file
 from tests.needs import needs
+from tests.support.client import Client
 from tests.support.packages import FAR_FROM_TMP
 from tests.support.service import Options, ServiceProcess, refusal, signals_are_heard
 
@@ -130,22 +133,6 @@ def test_printed_lines_create_upload_and_download(tmp_path: Path) -> None:
     assert service.returncode == 0
 
 
-def test_undone_killed_service_comes_back_with_the_image_queued(service: ServiceProcess) -> None:
-    kept, image_id = service.client.create(), service.client.create()
-    service.client.upload(kept, b"kept")
-    with service.client.begin_upload(image_id, length=None, store="slow") as upload:
-        upload.send(b"x" * 4_000_000)
-        service.kill()
-    assert service.catalog.status(image_id) == "saving"
-    assert service.objects() == [kept], "nothing is visible before commit"
-    service.start()
-    assert service.client.show(image_id)["status"] == "queued"
-    assert (service.leftovers(), service.catalog.removals()) == ([], [])
-    assert service.client.upload(image_id, b"retry", store="slow").status == 204
-    assert service.client.download(image_id).body == b"retry"
-    assert service.client.download(kept).body == b"kept"
-
-
 def test_undone_object_committed_by_a_dead_attempt_is_removed(service: ServiceProcess) -> None:
     image_id = service.client.create()
     with service.client.begin_upload(image_id, length=8, store="slow"):
@@ -173,13 +160,15 @@ def test_undone_leftovers_of_a_store_are_purged_at_the_start(service: ServicePro
     assert (service.leftovers(), service.objects()) == (hidden_names(slow, "young"), ["kept"])
 
 
-def test_quota_is_what_the_catalog_says_after_a_restart(tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path, options={"imgstore": {"project_quota": 10}}) as service:
-        first, second = service.client.create(), service.client.create()
-        assert service.client.upload(first, b"123456").status == 204
-        service.kill()
-        service.start()
-        assert service.client.upload(second, b"12345").status == 413
-        assert service.client.delete(first).status == 204
-        assert service.client.upload(second, b"1234567890").status == 204
-        assert service.client.upload(service.client.create(), b"1").status == 413
+def test_eight_images_at_once(client: Client) -> None:
+    images = {client.create(): os.urandom(200_000 + number) for number in range(8)}
+    barrier = threading.Barrier(len(images))
+
+    def upload(image_id: str) -> int:
+        data = images[image_id]
+        barrier.wait()
+        return client.upload(image_id, (data[at : at + 10_000] for at in range(0, len(data), 10_000))).status
+
+    with ThreadPoolExecutor(len(images)) as pool:
+        assert set(pool.map(upload, images)) == {204}
+    assert {image_id: client.download(image_id).body for image_id in images} == images

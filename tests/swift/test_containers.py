@@ -66,7 +66,6 @@ def test_a_missing_container_is_not_created_unasked(world: World, size: int) -> 
         with pytest.raises(errors.ObjectNotFound):
             ask(KEY)
     put(driver, body(size))
-    driver.delete(KEY)
 
 
 def test_created_containers_have_the_policy_and_others_keep_theirs(world_with: Worlds) -> None:
@@ -77,7 +76,6 @@ def test_created_containers_have_the_policy_and_others_keep_theirs(world_with: W
     policies = [world.account.head(name).headers["x-storage-policy"] for name in (CONTAINER, SEGMENTS)]
     assert policies == ["gold", "silver"]
     assert read(driver) == body(3 * SEGMENT)
-    driver.delete(KEY)
 
 
 def test_objects_are_listed_with_their_real_sizes_and_segments_are_none(world: World, driver: SwiftDriver) -> None:
@@ -108,5 +106,3 @@ def test_a_listing_of_many_pages_is_whole(world_with: Worlds) -> None:
     for key in keys:
         put(driver, body(10), key)
     assert [info.key for info in driver.objects()] == keys
-    for key in keys:
-        driver.delete(key)

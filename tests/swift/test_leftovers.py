@@ -57,15 +57,12 @@ def test_what_an_objects_manifest_names_is_no_leftover_whatever_died_beside_it(
         driver.remove_leftover(left)
     assert len(world.segments()) == 4
     assert read(driver) == body(4 * SEGMENT)
-    for key in (KEY, "small"):
-        driver.delete(key)
 
 
 def test_metadata_that_somebody_replaced_does_not_make_an_object_a_leftover(world: World, driver: SwiftDriver) -> None:
     put(driver, body(3 * SEGMENT))
     assert world.account.post(f"{CONTAINER}/{KEY}", headers={"X-Object-Meta-Color": "blue"}).status == 202
     assert list(driver.leftovers()) == []
-    driver.delete(KEY)
 
 
 def test_segments_of_other_programs_are_not_touched(world: World, driver: SwiftDriver) -> None:

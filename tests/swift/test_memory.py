@@ -16,7 +16,8 @@ from tests.support.sink import SwiftSink
 SLACK = 24 * MIB
 """For what holds no bytes of the image: threads, sockets, the allocator's own."""
 
-sizes = pytest.mark.parametrize("size", [192 * MIB, pytest.param(1024 * MIB, marks=pytest.mark.long)])
+LONG = pytest.param(1024 * MIB, marks=pytest.mark.long)
+sizes = pytest.mark.parametrize("size", [96 * MIB, LONG])
 
 
 def options(sink: SwiftSink, **others: int) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def test_an_upload_of_unknown_length_stays_within_the_formula_on_a_slow_server(s
     assert threshold + concurrency * segment < found <= threshold + (concurrency + 1) * segment + SLACK
 
 
-@sizes
+@pytest.mark.parametrize("size", [192 * MIB, LONG])
 def test_segments_that_grow_are_fewer_in_memory_as_they_do(size: int) -> None:
     """Of 40 segments at most, 40 MiB altogether at first: the largest one is the bound."""
     segment, concurrency = MIB, 2

@@ -40,7 +40,6 @@ def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> Non
     driver = world.driver(check_quota=False)
     put(driver, body(2 * LIMIT))
     assert driver.stat(KEY).size == 2 * LIMIT
-    driver.delete(KEY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,8 +74,6 @@ def test_what_is_there_already_counts(world: World, kind: str) -> None:
     with pytest.raises(errors.StoreFull):
         driver.open_writer(KEY, size=LIMIT)
     put(driver, body(SEGMENT))
-    for key in ("first", KEY):
-        driver.delete(key)
 
 
 def test_uploads_side_by_side_cannot_pass_the_quota(world: World, driver: SwiftDriver) -> None:
@@ -94,8 +91,6 @@ def test_uploads_side_by_side_cannot_pass_the_quota(world: World, driver: SwiftD
         stored = list(threads.map(upload, range(5)))
     assert sum(stored) <= 2
     assert len(world.account.objects(CONTAINER)) == sum(stored)
-    for key in world.account.objects(CONTAINER):
-        driver.delete(key)
 
 
 def test_what_was_stored_and_removed_here_is_known_before_swift_counts_it(world: World, driver: SwiftDriver) -> None:
@@ -107,7 +102,6 @@ def test_what_was_stored_and_removed_here_is_known_before_swift_counts_it(world:
     driver.delete("first")
     world.account.wait_until_used(0)
     put(driver, body(LIMIT))
-    driver.delete(KEY)
 
 
 def test_that_there_is_no_quota_is_remembered_for_a_while(world: World, proxy: FaultProxy) -> None:
@@ -130,7 +124,6 @@ def test_a_user_who_may_not_look_at_the_account_uploads_all_the_same(world: Worl
     rule = proxy.on(Respond(403), method="HEAD", path="/AUTH_[^/]*$", times=None)
     put(driver, body(10))
     assert rule.hits == 1
-    driver.delete(KEY)
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ SEGMENT = 1000
 """Bytes of a segment of the tests' drivers, and the largest image that is one object."""
 ODD = SwiftSettings(listing_limit=3, policies=("gold", "silver"), tempurl_digests=("sha1",), remembers=True)
 """A server whose listings are short, with two policies, that signs URLs by SHA-1 only."""
+FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
+"""At most eight segments of at most 8192 bytes."""
+
+KEPT: set[str] = set()
+"""The keys under which `put` committed an object in this test."""
 
 
 def body(size: int, seed: int = 0) -> bytes:
@@ -103,7 +108,9 @@ def put(driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = Tr
     with driver.open_writer(key, size=len(data) if declared else None) as writer:
         for start in range(0, len(data), step):
             writer.write(data[start : start + step])
-        return writer.commit()
+        info = writer.commit()
+    KEPT.add(key)
+    return info
 
 
 def read(driver: StoreDriver, key: str = KEY, *, start: int = 0, stop: int | None = None) -> bytes:
@@ -124,8 +131,12 @@ Worlds = Callable[[SwiftSettings], World]
 
 @contextlib.contextmanager
 def world_on(server: SwiftServer) -> Iterator[World]:
-    """A world; on the way out its account must hold nothing."""
+    """A world; on the way out its account must hold nothing but what `put` committed, and nothing without that."""
+    KEPT.clear()
     with contextlib.ExitStack() as stack:
         world = World(server, stack)
         yield world
+        objects = world.account.objects(CONTAINER) if CONTAINER in world.account.containers() else {}
+        for key in KEPT.intersection(objects):
+            world.driver().delete(key)
         assert world.account.everything() == set(), "an object or a segment was left"
