@@ -35,7 +35,6 @@ def limit(world: World, size: int, kind: str = "container") -> None:
 
 def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> None:
     """What this driver's quotas are for: should Swift learn it, they can go."""
-    world.containers()
     limit(world, LIMIT)
     driver = world.driver(check_quota=False)
     put(driver, body(2 * LIMIT))
@@ -46,7 +45,6 @@ def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_length_known_or_unknown_passes_a_quota(world: World, proxy: FaultProxy, kind: str) -> None:
     """A declared size is refused before a byte, an unknown one at the byte that exceeds."""
-    world.containers()
     driver = world.through(proxy)
     assert driver.space() == Space(total=None, free=None)
     limit(world, LIMIT, kind)
