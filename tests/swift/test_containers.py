@@ -64,7 +64,7 @@ def test_a_missing_container_is_not_created_by_use(world: World, size: int, crea
     assert "create_container" in str(caught.value.detail)
     assert CONTAINER not in str(caught.value)
     assert world.account.containers() == []
-    world.mark()
+    world.make()
     for ask in (driver.stat, driver.open_reader, driver.delete):
         with pytest.raises(errors.ObjectNotFound):
             ask(KEY)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from imgstore.driver.place import MARK_NAME, new_mark, text_of
+from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
-from tests.swift.subject import CONTAINER, SEGMENTS
+from tests.swift.subject import SEGMENTS
 from tests.swift.test_place import SEED, proven
-from tests.swift.world import KEY, MARK, SEGMENT, World, body, die, put, read
+from tests.swift.world import KEY, SEGMENT, World, body, die, put, read
 
 SIZE = 2 * SEGMENT
 KINDS: list[dict[str, Any]] = [
@@ -112,7 +112,7 @@ def test_what_was_written_without_a_mark_is_listed_and_stays_unless_its_end_is_k
     put(before, body(SIZE), "8f-image")
     for key in ("8f-dead", "8f-traces"):
         die(before, SIZE, key)
-    world.put(f"{CONTAINER}/{MARK_NAME}", text_of(MARK))
+    world.mark()
     driver = proven(world, **options)
     assert list(world.driver(multi_tenant=True).leftovers()) == []
     found = {left.key: left for left in driver.leftovers()}
@@ -133,7 +133,7 @@ def test_a_store_that_has_no_mark_yet_finds_it_when_it_is_checked(world: World) 
     world.unmark()
     driver = world.driver()
     die(driver, SIZE)
-    world.put(f"{CONTAINER}/{MARK_NAME}", text_of(MARK))
+    world.mark()
     driver.check()
     die(driver, SIZE, "8f.2")
     assert {left.key: left.certain for left in driver.leftovers()} == {KEY: False, "8f.2": True}

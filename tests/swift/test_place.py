@@ -86,6 +86,8 @@ def test_a_place_is_made_and_marked_once_and_only_where_that_is_allowed(world: W
     assert driver.read_mark() is None
     with pytest.raises(errors.ConfigurationError, match="is missing"):
         world.driver(create_container=False).write_mark(MARK)
+    with pytest.raises(errors.ConfigurationError, match="is missing"):
+        driver.write_mark(MARK, replace=True)
     assert world.account.containers() == []
     assert driver.write_mark(MARK) == driver.write_mark(new_mark()) == driver.read_mark() == MARK
     assert sorted(world.account.containers()) == [CONTAINER, SEGMENTS]
@@ -149,7 +151,7 @@ def test_in_another_place_nothing_is_done_missing_or_made(world: World, gone: st
         world.account.delete(CONTAINER)
         assert {name for name in AT_ONCE if not refused(partial(USES[name], drivers[name]))} == set()
     elif gone == "another's mark":
-        world.put(f"{CONTAINER}/{MARK_NAME}", text_of(new_mark()))
+        world.mark(new_mark())
     before = world.account.everything(), world.account.containers()
     for name, driver in drivers.items():
         with pytest.raises(errors.WrongPlace):
@@ -159,7 +161,7 @@ def test_in_another_place_nothing_is_done_missing_or_made(world: World, gone: st
     if gone == "the container":
         world.account.container(CONTAINER)
         world.put(f"{CONTAINER}/{KEY}", body(10))
-    world.put(f"{CONTAINER}/{MARK_NAME}", text_of(MARK))
+    world.mark()
     driver = drivers["delete"]
     driver.delete(KEY)
     driver.remove_traces("dead")
@@ -178,10 +180,9 @@ def test_containers_that_uploads_need_are_made_in_the_right_place_only(world: Wo
     with pytest.raises(errors.WrongPlace if marked else errors.StoreUnavailable):
         put(driver, body(10), "another")
     assert world.account.containers() == before
-    if marked:
-        world.put(f"{CONTAINER}/{MARK_NAME}", text_of(MARK))
-    else:
-        world.mark()
+    if not marked:
+        world.make()
+    world.mark()
     put(driver, body(3 * SEGMENT), "another")
     driver.delete("another")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,12 +12,21 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
 from imgstore.model import Space
 from tests.support.faults import FaultProxy, Respond
+from tests.support.swift import SwiftServer
 from tests.support.waiting import until
 from tests.swift.conftest import Clock
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, body, put
+from tests.swift.world import KEY, SEGMENT, World, body, put, world_on
 
 LIMIT = 5 * SEGMENT
+
+
+@pytest.fixture
+def world(quick_swift: SwiftServer) -> Iterator[World]:
+    """Without a mark, whose bytes would count."""
+    with world_on(quick_swift, marked=False) as world:
+        yield world
+
 
 KINDS = ("container", "segments", "account", "account by its new name")
 

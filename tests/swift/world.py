@@ -62,11 +62,14 @@ class World:
         """A driver that reaches the server through the proxy only."""
         return self.driver(auth_url=f"{proxy.url}/auth/v1.0", **options)
 
-    def mark(self) -> None:
-        """Makes the place of a store: the containers of the images and of the segments, and the mark."""
+    def make(self) -> None:
+        """Creates the containers of the images and of the segments."""
         for name in (CONTAINER, SEGMENTS):
             self.account.container(name)
-        self.put(f"{CONTAINER}/{MARK_NAME}", text_of(MARK))
+
+    def mark(self, mark: str = MARK) -> None:
+        """Leaves a mark in the place of the store."""
+        self.put(f"{CONTAINER}/{MARK_NAME}", text_of(mark))
 
     def unmark(self) -> None:
         """Takes the mark away."""
@@ -137,10 +140,12 @@ Worlds = Callable[[SwiftSettings], World]
 
 
 @contextlib.contextmanager
-def world_on(server: SwiftServer) -> Iterator[World]:
+def world_on(server: SwiftServer, *, marked: bool = True) -> Iterator[World]:
     """A world with the place of a store; on the way out its account must hold nothing else."""
     with contextlib.ExitStack() as stack:
         world = World(server, stack)
-        world.mark()
+        world.make()
+        if marked:
+            world.mark()
         yield world
         assert world.account.everything() == set(), "an object or a segment was left"

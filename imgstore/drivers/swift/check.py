@@ -38,14 +38,18 @@ def prove(account: AccountClient, containers: Containers, options: SwiftOptions)
         return
     others = () if options.create_container else containers.pair(PROBE_KEY)
     for container in dict.fromkeys((*containers.fixed(), *others)):
-        _probe(account, (container, f".imgstore-probe-{secrets.token_hex(8)}"))
+        needed = container == containers.main or not options.create_container
+        _probe(account, (container, f".imgstore-probe-{secrets.token_hex(8)}"), needed=needed)
 
 
-def _probe(account: AccountClient, path: Path) -> None:
+def _probe(account: AccountClient, path: Path, *, needed: bool) -> None:
+    """A container that is not `needed` is created when first used."""
     try:
         account.put(path, memoryview(_CONTENT), action="storing a probe", headers=PLAIN)
     except errors.ObjectNotFound:
-        raise missing(path[0]) from None
+        if needed:
+            raise missing(path[0]) from None
+        return
     try:
         _expect_content(account, path)
     finally:

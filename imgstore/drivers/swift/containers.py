@@ -110,7 +110,7 @@ class Containers:
         self._options = options
         self._headers = headers
         self._prove = prove
-        self._main = options.container
+        self.main = options.container
         self.own = naming.own
         self.of = naming.container_of
         self.segments_of = naming.segments_of
@@ -128,25 +128,25 @@ class Containers:
         if letters is not None:
             return {self.of(key), self._naming.with_letters(key, letters)}
         beside = {segments.removesuffix(SEGMENTS)} if segments.endswith(SEGMENTS) else set()
-        return {self.of(key), self._main} | beside
+        return {self.of(key), self.main} | beside
 
     def all_of_segments(self) -> Iterator[str]:
         """The containers of segments, which may not be there yet. Those of others may be among them."""
         if self._options.segments_container is not None:
             yield self._options.segments_container
-        elif self._in_one():
-            yield self._main + SEGMENTS
+        elif self.in_one:
+            yield self.main + SEGMENTS
         else:
             yield from (name for name in self._named() if name.endswith(SEGMENTS))
 
     def objects(self) -> Iterator[ObjectInfo]:
         """Every object. Raises ObjectNotFound if there is no main container."""
-        if not self._in_one():
+        if not self.in_one:
             for container in list(self._of_many()):
                 with contextlib.suppress(errors.ObjectNotFound):
                     yield from self._objects_in(container)
         else:
-            yield from self._objects_in(self._main)
+            yield from self._objects_in(self.main)
 
     def make(self) -> None:
         """Creates what the place consists of, if the configuration allows that. Raises NotAsConfigured."""
@@ -158,8 +158,8 @@ class Containers:
 
     def fixed(self) -> list[str]:
         """What the place consists of: the main container, and that of segments where there is only one."""
-        segments = self._options.segments_container or (self._main + SEGMENTS if self._in_one() else None)
-        return [self._main] if segments is None else [self._main, segments]
+        segments = self._options.segments_container or (self.main + SEGMENTS if self.in_one else None)
+        return [self.main] if segments is None else [self.main, segments]
 
     def in_place(self, key: str, put: Callable[[], T]) -> T:
         """What `put` returns, which stores an object or a segment of `key`; once more, if a container was missing."""
@@ -175,9 +175,8 @@ class Containers:
             ) from None
 
     def expect(self) -> None:
-        """Tells a missing object from a missing main container. Raises NotAsConfigured."""
-        if self._in_one():
-            self.expect_container(self._main)
+        """Raises NotAsConfigured unless there is the main container."""
+        self.expect_container(self.main)
 
     def expect_container(self, container: str) -> None:
         """Raises NotAsConfigured unless there is this container."""
@@ -200,10 +199,10 @@ class Containers:
         pair = self.pair(key)
         if not self._naming.own:
             self._prove()
-            self.expect_container(self._main)
+            self.expect()
             if not self._options.create_container:
-                raise missing(pair[0] if pair[0] != self._main else pair[1])
-        self._put(name for name in pair if name != self._main)
+                raise missing(pair[0] if pair[0] != self.main else pair[1])
+        self._put(name for name in pair if name != self.main)
 
     def _put(self, containers: Iterable[str]) -> None:
         policy = self._options.storage_policy
@@ -214,17 +213,18 @@ class Containers:
             with contextlib.suppress(errors.ObjectExists):
                 self._account.put_container(container, headers, refusals={400: refused, 409: there} if policy else {})
 
-    def _in_one(self) -> bool:
+    @property
+    def in_one(self) -> bool:
         """Whether all objects are in one container."""
-        return self.of("0") == self._main
+        return self.of("0") == self.main
 
     def _named(self) -> Iterator[str]:
-        return self._account.containers(prefix=f"{self._main}_")
+        return self._account.containers(prefix=f"{self.main}_")
 
     def _of_many(self) -> Iterator[str]:
         """The containers of objects that are there. A name is one of them if the letters in it would lead to it."""
         for name in self._named():
-            letters = name[len(self._main) + 1 :]
+            letters = name[len(self.main) + 1 :]
             if letters and self.of(letters) == name and name != self._options.segments_container:
                 yield name
 

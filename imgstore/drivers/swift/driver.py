@@ -175,8 +175,8 @@ class AccountDriver(StoreDriver):
             raise
 
     def _expect_container(self) -> None:
-        """Where a mark is expected, `_missing` proves more than that there is a container."""
-        if self.mark is None:
+        """Tells a missing object from a missing container. Where a mark is expected, `_missing` proves more."""
+        if self.mark is None and self._containers.in_one:
             self._containers.expect()
 
     def _owner(self) -> str | None:
@@ -227,11 +227,14 @@ class SwiftDriver(AccountDriver):
             return self._mark_object.read()
 
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
-        """Creates the main container and that of the segments, where `create_container` allows it."""
+        """Creates the main container and that of the segments, if `create_container` allows it, and not to replace."""
         if self._options.multi_tenant:
             raise errors.UsageError("A store with multi_tenant keeps no mark: its containers are its callers'.")
         with storage_failures("marking the place"), configuration_blamed:
-            self._containers.make()
+            if replace:
+                self._containers.expect()
+            else:
+                self._containers.make()
             return self._mark_object.write(mark, replace=replace)
 
     def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
