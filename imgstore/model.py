@@ -37,13 +37,15 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A leftover: an interrupted upload left it in a store. Only the driver that lists it understands `name`. `key` is
-    the key of that upload, if the driver can tell."""
+    the key of that upload, if the driver can tell. `certain`: whether it carries a mark, or is where only this store
+    writes. One that does not may be another store's: it is listed, and removed only where the host knows its upload."""
 
     name: str
     reason: str
     size: int | None = None
     modified: float | None = None
     key: str | None = None
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

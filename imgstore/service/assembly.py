@@ -168,6 +168,9 @@ def _purge(store: Store, catalog: SqlCatalog) -> None:
         return
     try:
         for leftover in leftovers(catalog, store):
+            if not leftover.certain:
+                LOG.warning("Store %s: left alone: %s", store.identifier, leftover.reason)
+                continue
             LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
             with store.blamed():
                 store.driver.remove_leftover(leftover)

@@ -34,8 +34,8 @@ class Purge(ListCommand):
     """Remove what interrupted uploads left behind.
 
     Objects stay. An upload under way keeps its data if the storage can tell that it is under way; if not, its age must
-    protect it (--older-than). A store whose driver cannot find leftovers is skipped; if you named the store, the exit
-    status is 1.
+    protect it (--older-than). What may be another store's is listed and stays. A store whose driver cannot find
+    leftovers is skipped; if you named the store, the exit status is 1.
 
     With the service's database ([service] database, or --data-dir) purge does more. It ends uploads whose process died,
     so that their images can be uploaded again. It removes data of deleted images that a store failed to remove, and
@@ -111,7 +111,7 @@ class Purge(ListCommand):
                 AlignedSizeCell(leftover.size),
                 TimeCell(leftover.modified),
                 leftover.reason,
-                YesNo(not parsed_args.dry_run and self._removed(leftover)),
+                YesNo(leftover.certain and not parsed_args.dry_run and self._removed(leftover)),
             )
             for leftover in found
         ]
