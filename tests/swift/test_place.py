@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
+from imgstore.driver.capabilities import KeepsEpoch
 from imgstore.driver.place import MARK_NAME, new_mark, text_of
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.options import SwiftOptions
@@ -116,6 +117,8 @@ USES: dict[str, Callable[[SwiftDriver], object]] = {
     "remove leftovers of a key": lambda driver: driver.remove_traces("dead"),
     "remove a leftover": lambda driver: driver.remove_leftover(Leftover(f"{SEGMENTS}/dead/1700000000-{'0' * 16}/", "")),
     "measure": lambda driver: driver.space(),
+    "read the epoch": lambda driver: driver.read_epoch(),
+    "note an epoch": lambda driver: driver.write_epoch(1),
     "sign": lambda driver: driver.temporary_url(KEY, seconds=60),
     "check": lambda driver: driver.check(),
 }
@@ -185,6 +188,15 @@ def test_containers_that_uploads_need_are_made_in_the_right_place_only(world: Wo
     world.mark()
     put(driver, body(3 * SEGMENT), "another")
     driver.delete("another")
+
+
+def test_an_epoch_is_noted_beside_the_mark(driver: SwiftDriver) -> None:
+    assert isinstance(driver, KeepsEpoch)
+    assert driver.read_epoch() == 0
+    for epoch in (1, 12):
+        driver.write_epoch(epoch)
+        assert (driver.read_epoch(), driver.read_mark()) == (epoch, MARK)
+    assert list(driver.objects()) == []
 
 
 def test_the_mark_costs_one_request_now_and_then(world: World, proxy: FaultProxy) -> None:

@@ -43,7 +43,7 @@ from imgstore.drivers.swift.errors import NotAsConfigured
 from imgstore.drivers.swift.leftovers import Leftovers
 from imgstore.drivers.swift.manifest import owner_of
 from imgstore.drivers.swift.options import SwiftOptions
-from imgstore.drivers.swift.place import MarkObject, place_of
+from imgstore.drivers.swift.place import Notes, place_of
 from imgstore.drivers.swift.quotas import Quotas
 from imgstore.drivers.swift.reader import Range, open_reader
 from imgstore.drivers.swift.urls import StoreUrls, Urls, prefix_of, temporary_url
@@ -204,7 +204,7 @@ class SwiftDriver(AccountDriver):
         self._cluster = Cluster()
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
         account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
-        self._mark_object = MarkObject(account, values.container)
+        self._notes = Notes(account, values.container)
         super().__init__(values, account, naming=naming, urls=StoreUrls(values, naming, self._credentials))
 
     def check(self) -> None:
@@ -224,7 +224,7 @@ class SwiftDriver(AccountDriver):
         if self._options.multi_tenant:
             return None
         with storage_failures("reading the mark"):
-            return self._mark_object.read()
+            return self._notes.read()
 
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
         """Creates the main container and that of the segments, if `create_container` allows it, and not to replace."""
@@ -235,7 +235,19 @@ class SwiftDriver(AccountDriver):
                 self._containers.expect()
             else:
                 self._containers.make()
-            return self._mark_object.write(mark, replace=replace)
+            return self._notes.write(mark, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in the object `.imgstore-epoch` of the main container."""
+        self.expect_place()
+        with storage_failures("reading the epoch"):
+            return self._notes.read_epoch()
+
+    def write_epoch(self, epoch: int) -> None:
+        """Stores that object anew."""
+        self.expect_place()
+        with storage_failures("noting the epoch"):
+            self._notes.write_epoch(epoch)
 
     def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
         """With multi_tenant a driver on the caller's own account, or on the one in `url`."""
@@ -253,7 +265,7 @@ class SwiftDriver(AccountDriver):
     def _owner(self) -> str | None:
         if self._options.multi_tenant:
             return None
-        return owner_of(self._mark_object.known() if self.mark is None else self.mark)
+        return owner_of(self._notes.known() if self.mark is None else self.mark)
 
     def _credentials(self) -> Credentials:
         found = self._options.credentials()

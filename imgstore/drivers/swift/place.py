@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from imgstore import errors
 from imgstore.driver import is_key
-from imgstore.driver.place import LONGEST, MARK_NAME, mark_in, text_of
+from imgstore.driver.place import EPOCH_NAME, LONGEST, MARK_NAME, epoch_in, mark_in, text_of, text_of_epoch
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.credentials import V1, Credentials
 from imgstore.drivers.swift.options import LONGEST_KEY, SEGMENTS, SwiftOptions
@@ -90,12 +90,13 @@ def place_of(options: SwiftOptions) -> SwiftPlace:
     )
 
 
-class MarkObject:
-    """The mark in the main container. `read` and `write` ask Swift; `known` asks once."""
+class Notes:
+    """What the store notes in the main container: its mark, and an epoch (`KeepsEpoch`). `read` and `write` ask Swift
+    for the mark; `known` asks once."""
 
     def __init__(self, account: AccountClient, container: str) -> None:
         self._account = account
-        self._path = (container, MARK_NAME)
+        self._container = container
         self._known: tuple[str | None] | None = None
 
     def known(self) -> str | None:
@@ -104,14 +105,7 @@ class MarkObject:
 
     def read(self) -> str | None:
         """The mark; None where there is none, and where the container is missing."""
-        try:
-            with contextlib.closing(self._account.get(self._path)) as stream:
-                text = b""
-                while len(text) < LONGEST and (more := stream.read(LONGEST)):
-                    text += more
-        except errors.ObjectNotFound:
-            text = b""
-        self._known = (mark_in(text),)
+        self._known = (mark_in(self._text(MARK_NAME)),)
         return self._known[0]
 
     def write(self, mark: str, *, replace: bool) -> str:
@@ -119,18 +113,36 @@ class MarkObject:
         may let two through at once: the later one stays, which the other finds at its next look."""
         found = self.read()
         if found is None or replace:
-            self._put(mark, {} if replace else {"If-None-Match": "*"})
+            self._put(MARK_NAME, text_of(mark), {} if replace else {"If-None-Match": "*"})
             found = self.read()
         if found is None:
             raise errors.WrongPlace(f"What has the name {MARK_NAME} in the container is not a mark.")
         return found
 
-    def _put(self, mark: str, condition: dict[str, str]) -> None:
-        headers = {"Content-Type": "text/plain", **condition}
-        there = {412: errors.ObjectExists("The container has a mark.")}
+    def read_epoch(self) -> int:
+        """The epoch; 0 for none."""
+        return epoch_in(self._text(EPOCH_NAME))
+
+    def write_epoch(self, epoch: int) -> None:
+        """Notes it in place of another."""
+        self._put(EPOCH_NAME, text_of_epoch(epoch), {})
+
+    def _text(self, name: str) -> bytes:
+        """What is noted; nothing where there is no such object, or no container."""
+        text = b""
+        with (
+            contextlib.suppress(errors.ObjectNotFound),
+            contextlib.closing(self._account.get((self._container, name))) as stream,
+        ):
+            while len(text) < LONGEST and (more := stream.read(LONGEST)):
+                text += more
+        return text
+
+    def _put(self, name: str, text: bytes, condition: dict[str, str]) -> None:
+        headers, there = {"Content-Type": "text/plain", **condition}, {412: errors.ObjectExists("It is there.")}
         with contextlib.suppress(errors.ObjectExists):
             self._account.put(
-                self._path, memoryview(text_of(mark)), action="storing the mark", headers=headers, refusals=there
+                (self._container, name), memoryview(text), action="noting", headers=headers, refusals=there
             )
 
 

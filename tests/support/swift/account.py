@@ -81,8 +81,8 @@ class SwiftAccount:
         return [entry["name"] for entry in self._entries("")]
 
     def objects(self, container: str) -> dict[str, int]:
-        """The names of all objects in a container, segments and parts too, and their sizes in bytes; not what a store
-        notes of itself."""
+        """The names of all objects in a container, segments and parts too, and their sizes in bytes. What a store
+        notes, which stays for good, is left out."""
         entries = self._entries(container)
         return {each["name"]: each["bytes"] for each in entries if each["name"].rpartition("/")[2] not in NOTES}
 
