@@ -131,7 +131,8 @@ class Service:
     def _looked(self) -> bool:
         """Whether the database was restored, as far as the stores that answer can tell."""
         for store in self.stores:
-            if self.catalog.places.known_place(store.identifier) is None:
+            known = self.catalog.places.known_place(store.identifier)
+            if known is None or not known.written:
                 continue
             try:
                 self._settle(store)

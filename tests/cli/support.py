@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from imgstore.cli.main import main
-from imgstore.driver.place import MARK_NAME
+from imgstore.driver.place import NOTES
 from tests.cli.drivers import GATE
 from tests.support.in_process import as_process, streams
 from tests.support.packages import FAR_FROM_TMP, install
@@ -114,7 +114,7 @@ class Shop:
 
     def names(self, store: str = "fast") -> list[str]:
         """Everything in a datadir, hidden names too, except for gates and marks."""
-        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith((GATE, MARK_NAME)))
+        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith((GATE, *NOTES)))
 
     def file(self, name: str, content: bytes) -> Path:
         """A file in the directory in which the commands run."""
