@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.driver.place import MARK_NAME, new_mark, text_of
+from imgstore.driver.place import MARK_NAME, NOTES, new_mark, text_of
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.place import MOST_FOLDERS
 from imgstore.model import Leftover
@@ -49,11 +49,15 @@ def test_a_folder_lies_in_those_above_it_and_in_no_namesake() -> None:
     assert apart == {("img", "img2"), ("img2", "img"), ("img2", "img/sub"), ("img/sub", "img2")}
 
 
-def test_a_mark_is_written_once_and_is_no_key(place: Place) -> None:
+def test_a_mark_is_written_once_and_like_an_epoch_it_is_no_key(place: Place) -> None:
     driver, first, second = place.driver(), new_mark(), new_mark()
     assert driver.read_mark() is None
     assert driver.write_mark(first) == first
-    place.kept.add(MARK_NAME)
+    place.kept.update(NOTES)
+    assert driver.read_epoch() == 0
+    for epoch in (1, 12):
+        driver.write_epoch(epoch)
+        assert driver.read_epoch() == epoch
     assert place.driver().write_mark(second) == driver.read_mark() == first
     assert [*driver.objects(), *driver.leftovers()] == []
     with pytest.raises(errors.InvalidKey):

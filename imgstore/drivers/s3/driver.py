@@ -21,13 +21,13 @@ from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, 
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.translate import OnFailure, storage_failures
 from imgstore.drivers.s3 import leftovers as s3_leftovers
+from imgstore.drivers.s3 import place
 from imgstore.drivers.s3.check import Check
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.copy import Copier
 from imgstore.drivers.s3.integrity import Integrity
 from imgstore.drivers.s3.objects import look_up
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.place import PlaceMark, place_of, read_mark
 from imgstore.drivers.s3.reader import open_reader
 from imgstore.drivers.s3.requests import Requests
 from imgstore.drivers.s3.server_traits import Traits
@@ -52,7 +52,7 @@ class S3Driver(StoreDriver):
         self._requests = Requests(self._options, self._client, Traits(), prove_place=self._prove_bucket)
         self._integrity = Integrity(self._options.checksum, self._requests)
         self._urls = Urls(self._options)
-        self._mark = PlaceMark(self._options, self._requests)
+        self._mark = place.PlaceMark(self._options, self._requests)
         self._check = Check(self._options, self._requests, self._integrity)
         self._copier = Copier(self._requests)
         self._capacity = CapacityAccount(self._options.capacity, self.objects)
@@ -71,18 +71,30 @@ class S3Driver(StoreDriver):
     @property
     def place(self) -> Place:
         """The folder of the bucket, whatever URL leads to it."""
-        return place_of(self._options)
+        return place.place_of(self._options)
 
     def read_mark(self) -> str | None:
         """What is in the object `.imgstore-place` below the prefix."""
         with storage_failures("reading the mark"):
-            return read_mark(self._requests)
+            return place.read_mark(self._requests)
 
     def write_mark(self, mark: str, *, replace: bool = False) -> str:
         """Creates the bucket if it is missing and `create_bucket` is on. Two that come first at once may both return
         their own mark where a server ignores `If-None-Match`; only one of them is there then."""
         with storage_failures("marking the place"):
             return self._mark.write(mark, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in the object `.imgstore-epoch` below the prefix."""
+        self.expect_place()
+        with storage_failures("reading the epoch"):
+            return place.read_epoch(self._requests)
+
+    def write_epoch(self, epoch: int) -> None:
+        """Stores that object anew."""
+        self.expect_place()
+        with storage_failures("noting the epoch"):
+            place.write_epoch(self._requests, epoch)
 
     def url(self, key: str) -> str:
         """`s3+https://host/bucket/prefix/key`."""

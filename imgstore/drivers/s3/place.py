@@ -9,12 +9,13 @@ may look there, nor above one that a few requests show.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from urllib.parse import urlsplit
 
 from imgstore import errors
 from imgstore.driver.options import bad
-from imgstore.driver.place import LONGEST, MARK_NAME, mark_in, text_of
+from imgstore.driver.place import EPOCH_NAME, LONGEST, MARK_NAME, epoch_in, mark_in, text_of, text_of_epoch
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.integrity import Sum, md5
 from imgstore.drivers.s3.options import S3Options
@@ -41,13 +42,30 @@ def place_of(options: S3Options) -> Place:
 def read_mark(requests: Requests) -> str | None:
     """The mark in the folder; None for none, and where there is no bucket. Raises StoreUnavailable."""
     try:
-        answer, body = requests.get_object(MARK_NAME)
+        return mark_in(_note(requests, MARK_NAME))
     except (errors.ObjectNotFound, errors.WrongPlace):
         return None
+
+
+def read_epoch(requests: Requests) -> int:
+    """The epoch in the folder; 0 for none. Raises StoreUnavailable."""
     try:
-        return mark_in(body.read()) if answer["ContentLength"] <= LONGEST else None
-    finally:
-        body.close()
+        return epoch_in(_note(requests, EPOCH_NAME))
+    except errors.ObjectNotFound:
+        return 0
+
+
+def write_epoch(requests: Requests, epoch: int) -> None:
+    """Notes it in place of another. Raises StoreError."""
+    text = memoryview(text_of_epoch(epoch))
+    requests.put_object(EPOCH_NAME, KIND, text, [Sum("md5", md5(text)).extra])
+
+
+def _note(requests: Requests, name: str) -> bytes:
+    """What is in a small object, as far as it may be a note. Raises ObjectNotFound, StoreUnavailable."""
+    answer, body = requests.get_object(name)
+    with contextlib.closing(body):
+        return bytes(body.read()) if answer["ContentLength"] <= LONGEST else b""
 
 
 class PlaceMark:
@@ -59,9 +77,11 @@ class PlaceMark:
         self._needs = Refusals(options).needs
 
     def write(self, mark: str, *, replace: bool) -> str:
-        """Creates the bucket where it is missing and may be created, and leaves `mark` in the folder unless it has one;
-        `replace`: instead of any. Returns what it has then. Raises ConfigurationError, StoreError."""
-        self._make_bucket()
+        """Creates the bucket where it is missing and may be created, and leaves `mark` in the folder unless it has one.
+        `replace`: creates nothing, and puts it in the place of any. Returns what the folder has then. Raises
+        ConfigurationError, StoreError."""
+        if not replace:
+            self._make_bucket()
         found = self._read()
         if found is None or replace:
             self._refuse_neighbours()
