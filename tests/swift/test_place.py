@@ -45,6 +45,7 @@ def named(container: str, seed: int = 0, segments: str | None = None) -> SwiftPl
         (named("images", 2), named("images_fast"), False),
         (named("images", 3), named("images_a", 1), True),  # images_a_x
         (named("images", 2), named("images_fast", 2), False),
+        (named("images", 3), named("images_", 1), True),  # images__x
         (named("images"), named("images_segments"), True),
         (named("images", 2), named("images_ab_segments"), True),
         (named("images", 2), named("images_fast_segments"), False),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from imgstore import errors
-from imgstore.driver import is_key
 from imgstore.driver.place import EPOCH_NAME, LONGEST, MARK_NAME, epoch_in, mark_in, text_of, text_of_epoch
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.credentials import V1, Credentials
@@ -33,23 +32,14 @@ class Names:
     letters: int
 
     def __contains__(self, name: str) -> bool:
-        rest = self._behind(name)
-        return name == self.main or (rest is not None and is_key(rest) and len(rest) <= self._most(rest))
+        if not self.letters or not name.startswith(f"{self.main}_"):
+            return name == self.main
+        found = name[len(self.main) + 1 :]
+        return len(found) <= self.letters + found[: self.letters].count("-")
 
     def meets(self, other: Names) -> bool:
-        """Whether one name is in both."""
-        return other.main in self or self.main in other or self._begins(other) or other._begins(self)
-
-    def _begins(self, other: Names) -> bool:
-        """Whether a name of ours may go on where the names of the other begin."""
-        rest = self._behind(f"{other.main}_") if other.letters else None
-        return rest is not None and len(rest) < self._most(rest)
-
-    def _behind(self, name: str) -> str | None:
-        return name[len(self.main) + 1 :] if name.startswith(f"{self.main}_") else None
-
-    def _most(self, letters: str) -> int:
-        return self.letters + letters[: self.letters].count("-")
+        """Whether one name may be in both: then one begins the other, and its letters reach as far."""
+        return other.main in self or self.main in other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
