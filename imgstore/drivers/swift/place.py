@@ -37,10 +37,6 @@ class Names:
         found = name[len(self.main) + 1 :]
         return len(found) <= self.letters + found[: self.letters].count("-")
 
-    def meets(self, other: Names) -> bool:
-        """Whether one name may be in both: then one begins the other, and its letters reach as far."""
-        return other.main in self or self.main in other
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwiftPlace(Place):
@@ -51,10 +47,11 @@ class SwiftPlace(Place):
     accounts: frozenset[Account]
 
     def overlaps(self, other: Place) -> bool:
-        """Whether the two may have a container in common."""
+        """Whether the two may have a container in common. Where two names with letters are one, the main container of
+        one store begins it, and is itself a name of the other's."""
         if not isinstance(other, SwiftPlace) or not self.accounts & other.accounts:
             return False
-        return self.names.meets(other.names) or self._has_any_of(other) or other._has_any_of(self)
+        return self._has_any_of(other) or other._has_any_of(self)
 
     def _has_any_of(self, other: SwiftPlace) -> bool:
         return any(self._has(name) for name in (other.names.main, other.segments or other.names.main + SEGMENTS))
