@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.driver.place import MARK_NAME, NOTES, new_mark, text_of
+from imgstore.driver.place import MARK_NAME, new_mark, text_of
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.place import MOST_FOLDERS
 from imgstore.model import Leftover
@@ -53,7 +53,6 @@ def test_a_mark_is_written_once_and_like_an_epoch_it_is_no_key(place: Place) -> 
     driver, first, second = place.driver(), new_mark(), new_mark()
     assert driver.read_mark() is None
     assert driver.write_mark(first) == first
-    place.kept.update(NOTES)
     assert driver.read_epoch() == 0
     for epoch in (1, 12):
         driver.write_epoch(epoch)
@@ -70,7 +69,6 @@ def test_whoever_is_first_meanwhile_keeps_the_place(place: Place, proxy: FaultPr
     proxy.on(s3_error(404, "NoSuchKey"), method="GET", path=MARK_NAME)
     driver, first = place.driver(), new_mark()
     place.client().put_object(Bucket=place.bucket, Key=place.prefix + MARK_NAME, Body=text_of(first))
-    place.kept.add(MARK_NAME)
     assert driver.write_mark(new_mark()) == first
 
 
@@ -80,14 +78,12 @@ def test_one_bucket_behind_two_endpoints_is_one_place(swift_place: SwiftPlace) -
     assert not driver.place.overlaps(other.place)
     assert other.write_mark(mark) == mark
     assert driver.write_mark(new_mark()) == mark
-    swift_place.kept.add(MARK_NAME)
 
 
 def test_something_else_with_the_marks_name_is_no_mark(moto_place: MotoPlace) -> None:
     for text in (b"", b"imgstore place x\n", text_of(new_mark()) + bytes(10_000)):
         moto_place.client().put_object(Bucket=moto_place.bucket, Key=MARK_NAME, Body=text)
         assert moto_place.driver().read_mark() is None
-    moto_place.kept.add(MARK_NAME)
 
 
 def test_no_place_is_made_in_another(moto_place: MotoPlace) -> None:
@@ -108,7 +104,6 @@ def test_a_mark_costs_few_looks_and_none_where_the_keys_may_not(swift_place: Swi
     proxy.on(ReplaceAnswer(200, f"<ListBucketResult>{listed}</ListBucketResult>".encode()), query="list-type")
     mark = new_mark()
     assert swift_place.driver(prefix="a").write_mark(mark) == mark
-    swift_place.kept.add(f"a/{MARK_NAME}")
     assert proxy.count(query="list-type") == MOST_FOLDERS + 1
 
 
@@ -166,11 +161,11 @@ def test_a_bucket_that_is_gone_is_unavailable_until_it_is_back(swift_place: Swif
     refused(asked | proved_lately)
     account.put(f"{bucket}/{MARK_NAME}", text_of(new_mark()))
     refused(asked | proved_lately)
-    assert swift_place.names() == {MARK_NAME}
+    assert swift_place.names() == set()
     account.put(f"{bucket}/{MARK_NAME}", text_of(mark))
     swift_place.put(driver, SMALL)
     assert get(driver) == SMALL
-    swift_place.kept = {KEY, MARK_NAME}
+    swift_place.kept = {KEY}
 
 
 def test_in_another_bucket_nothing_is_missing_though_the_place_was_proved_lately(moto_place: MotoPlace) -> None:
@@ -201,7 +196,6 @@ def test_a_mark_costs_no_request(place: Place, proxy: FaultProxy) -> None:
     costs, marked = [], place.driver()
     marked.expect_mark(marked.write_mark(new_mark()))
     marked.prove_place()
-    place.kept.add(MARK_NAME)
     for driver in (place.driver(), marked):
         with seen_meanwhile(proxy) as seen:
             for size in (1000, 2 * place.part + 1):
