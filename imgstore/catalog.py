@@ -34,9 +34,10 @@ class AttemptCatalog(Protocol):
         `certain` False: then the answer must not cost a query. Raises CatalogUnavailable.
         """
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         """saving -> queued if `attempt` still owns the image. True if it did: then it is certain that the attempt never
-        became active, and its data may be removed."""
+        became active, and its data may be removed. `unremoved`: stores in which something of the attempt stays, since
+        they failed: record it for removal in the same transaction, as that of a dead attempt."""
 
 
 class ImageCatalog(AttemptCatalog, Protocol):
@@ -69,7 +70,7 @@ class CopyCatalog(Protocol):
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """As `AttemptCatalog.confirm`."""
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         """As `AttemptCatalog.release`, but the image keeps its status."""
 
 
@@ -134,11 +135,13 @@ class _Row:
 
 
 class MemoryCatalog:
-    """A catalog for one process. `context` is the project of the caller; None sees every image."""
+    """A catalog for one process. `context` is the project of the caller; None sees every image. `unremoved`: store and
+    key of what failed uploads could not remove."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._spent: dict[str, int] = {}
+        self.unremoved: list[tuple[str, str]] = []
         self._lock = threading.Lock()
 
     def create(
@@ -204,11 +207,12 @@ class MemoryCatalog:
             if self._owned(attempt) is None:
                 raise image_gone(attempt.image_id)
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         with self._lock:
             row = self._owned(attempt)
             if row is None:
                 return False
+            self.unremoved += [(store, attempt.key) for store in unremoved]
             image = replace(row.image, status="queued") if row.image.status == "saving" else row.image
             self._rows[attempt.image_id] = replace(row, image=image, uploading=None)
             return True

@@ -131,6 +131,7 @@ class Fanout:
         if self._need_all or len(self._lanes) == 1 or fatal:
             raise failure
         self._lanes = [other for other in self._lanes if other is not lane]
+        lane.target.count_left_behind()
         leave_out(lane.target.store, lane.target.quota, failure)
 
 

@@ -66,8 +66,8 @@ class FaultyCatalog:
         name = "catalog.confirm" if certain else "catalog.confirm while bytes flow"
         self._faults.call(name, lambda: self._rows.confirm(attempt, certain=certain))
 
-    def release(self, attempt: Attempt) -> bool:
-        return self._faults.call("catalog.release", lambda: self._rows.release(attempt))
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
+        return self._faults.call("catalog.release", lambda: self._rows.release(attempt, unremoved))
 
 
 class FaultyQuota:

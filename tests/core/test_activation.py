@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -39,10 +39,10 @@ class Unsure(MemoryCatalog):
         if not self.healthy:
             raise Connection("postgres://user:password@host/")
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         if self._gone and not self.healthy:
             raise Connection("postgres://user:password@host/")
-        return super().release(attempt)
+        return super().release(attempt, unremoved)
 
 
 class DeletedAtCommit(MemoryDriver):

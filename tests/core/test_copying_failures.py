@@ -143,10 +143,10 @@ class Unsure(MemoryCatalog):
         if not self.healthy:
             raise ConnectionError("postgres://user:password@host/")
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         if self._away and not self.healthy:
             raise ConnectionError("postgres://user:password@host/")
-        return super().release(attempt)
+        return super().release(attempt, unremoved)
 
 
 @pytest.mark.parametrize("changed", [True, False])

@@ -313,7 +313,7 @@ def test_failure_before_the_catalog_is_asked_needs_no_word_of_it() -> None:
     """A commit that fails is removed from the others although the catalog is away: the image cannot be active."""
 
     class Away(MemoryCatalog):
-        def release(self, attempt: Attempt) -> bool:
+        def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
             raise ConnectionError("away")
 
     rows = Away()
