@@ -120,14 +120,17 @@ def test_undone_by_recovery_what_a_failed_upload_could_not_remove(
 
 
 def test_undone_by_recovery_what_one_store_of_two_could_not_remove(world: World) -> None:
-    world.drivers["slow"].fails("write", DOWN)
-    world.drivers["slow"].fails("abort", DOWN)
+    quota = world.local.service.quota
+    for hook in ("commit", "abort"):
+        world.drivers["slow"].fails(hook, DOWN)
     image = world.local.client.create()
     assert world.put(image, "fast,slow", known=True) == 204
     assert world.drivers["slow"].parts == {image}
+    assert (quota.account("", "slow").used, quota.account("default").used) == (len(BODY), len(BODY)), "of the store"
     world.drivers["slow"].hooks.clear()
     world.local.service.recovery.recover(at_once=True)
     assert world.drivers["slow"].parts == set()
+    assert quota.account("", "slow").used == 0
     world.drivers["fast"].fails("delete", DOWN)
     assert world.local.client.delete(image).status == 204
     world.nothing_stays(image)
