@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from imgstore.drivers.filesystem.direct import Buffers
 from tests.filesystem.faults import OS_CALLS, Faults, When
 from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, purge
 from tests.filesystem.support import Named, names, open_descriptors
+from tests.support.failed_undo import recovers_what_stayed
 
 FAILURES = [
     *(pytest.param(number, When.BEFORE, id=errno.errorcode[number]) for number in EXPECTED),
@@ -159,3 +162,20 @@ def test_a_datadir_that_cannot_be_made_is_told(
         assert driver.write_mark(MARK) == MARK
         purge(driver)
         assert names(tmp_path / str(index) / "images") == [MARK_NAME]
+
+
+def test_undone_by_recovery_where_the_abort_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datadir = tmp_path / "images"
+    with monkeypatch.context() as broken:
+
+        def fail() -> None:
+            broken.setattr(os, "fsync", _failing)
+            broken.setattr(os, "unlink", _failing)
+
+        driver = Named(datadir=str(datadir))
+        listed = partial(names, datadir)
+        recovers_what_stayed(tmp_path, driver, b"content", fail=fail, heal=broken.undo, names=lambda: set(listed()))
+
+
+def _failing(*arguments: object, **options: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))

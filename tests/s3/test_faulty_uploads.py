@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from imgstore import errors
@@ -10,6 +12,7 @@ from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3 import writer as s3_writer
 from tests.s3.places import SwiftPlace
 from tests.s3.support import ABORT, BEGIN, COMPLETE, KEY, LARGE, OTHER, PART, PUT, SECOND_PART, SMALL, Like, get
+from tests.support.failed_undo import recovers_what_stayed
 from tests.support.faults import Corrupt, CutRequest, DelayAnswer, DropAnswer, FaultProxy, Reset, Respond, s3_error
 from tests.support.faults.faults import Fault
 
@@ -223,3 +226,14 @@ def test_a_part_that_was_damaged_on_the_way_is_sent_again(swift_place: SwiftPlac
     swift_place.put(driver, LARGE)
     assert get(driver) == LARGE
     assert [seen.status for seen in proxy.seen(**SECOND_PART)] == [400, 200]
+
+
+def test_undone_by_recovery_where_the_abort_failed(swift_place: SwiftPlace, proxy: FaultProxy, tmp_path: Path) -> None:
+    down = s3_error(500, "InternalError")
+
+    def fail() -> None:
+        proxy.on(down, **SECOND_PART, times=None)
+        proxy.on(down, **ABORT, times=None)
+
+    driver = swift_place.driver(max_attempts=1)
+    recovers_what_stayed(tmp_path, driver, LARGE, fail=fail, heal=proxy.heal, names=swift_place.names)

@@ -5,14 +5,17 @@ Between driver and server there is a proxy that breaks things; what is left is a
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgstore import errors
 from imgstore.driver import ObjectWriter
+from imgstore.driver.place import MARK_NAME
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import ObjectInfo
+from tests.support.failed_undo import recovers_what_stayed
 from tests.support.faults import (
     ChangeHeaders,
     Corrupt,
@@ -240,3 +243,14 @@ def test_a_store_that_goes_away_in_the_middle_is_unavailable(world: World) -> No
     left = world.driver()
     for leftover in list(left.leftovers()):
         left.remove_leftover(leftover)
+
+
+def test_undone_by_recovery_where_the_abort_failed(world: World, proxy: FaultProxy, tmp_path: Path) -> None:
+    def fail() -> None:
+        proxy.on(Respond(503), method="PUT", path="00000002$", times=None)
+        proxy.on(Respond(503), method="DELETE", times=None)
+        proxy.on(Respond(503), method="POST", times=None)
+
+    world.account.delete(f"{CONTAINER}/{MARK_NAME}")
+    driver = world.through(proxy, max_attempts=1)
+    recovers_what_stayed(tmp_path, driver, body(LARGE), fail=fail, heal=proxy.heal, names=world.account.everything)
