@@ -20,7 +20,7 @@ from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, R
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import remove_data
-from tests.core.several import HookedStore
+from tests.core.stores import HookedStore
 from tests.support.attempts import begun, dead, die
 from tests.support.service import LocalService
 from tests.support.waiting import until
@@ -168,7 +168,7 @@ class Tracing(HookedStore):
     """Notes when traces are removed, too."""
 
     def remove_traces(self, key: str) -> None:
-        self.happens("traces")
+        self.call("traces", lambda: None)
 
 
 def test_traces_go_before_the_object_that_they_might_become() -> None:
