@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -73,11 +74,32 @@ class MutantWriter(MemoryWriter):
         return b"".join(self._chunks)
 
 
+class StagingWriter(MutantWriter):
+    """Stages under a name that can be seen, one for each upload, and takes it back as it should."""
+
+    numbers = itertools.count()
+
+    def __init__(self, storage: MutantStorage, key: str) -> None:
+        super().__init__(storage, key)
+        self.staged = f"{key}/{next(self.numbers)}"
+        storage.traces.add(self.staged)
+
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        self.mutant_storage.traces.discard(self.staged)
+        return info
+
+    def _abort(self) -> None:
+        super()._abort()
+        self.mutant_storage.traces.discard(self.staged)
+
+
 class Mutant(MemoryDriver):
     """The memory driver, with parts to replace."""
 
     CAUGHT_BY: ClassVar[tuple[str, ...]] = ()
     WRITER: ClassVar[type[MutantWriter]] = MutantWriter
+    READER: ClassVar[type[MemoryReader]] = MemoryReader
     storage: Any  # a MutantStorage, or one that cannot be reached
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
@@ -86,7 +108,7 @@ class Mutant(MemoryDriver):
         return super()._open_writer(key, size)
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        return MemoryReader(self.storage.get(key), start)
+        return self.READER(self.storage.get(key), start)
 
 
 class MutantSubject(Subject):
