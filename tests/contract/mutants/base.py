@@ -11,8 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryDriver, MemoryReader, MemoryStorage, MemoryWriter
 from imgstore.model import ObjectInfo
-from imgstore.testing import Subject
-from tests.contract.subjects import UnreachableStorage
+from tests.contract.subjects import MemorySubject
 
 SECRET = "s3cret-t0ken"
 INTERNAL = "/srv/internal"
@@ -111,24 +110,13 @@ class Mutant(MemoryDriver):
         return self.READER(self.storage.get(key), start)
 
 
-class MutantSubject(Subject):
+class MutantSubject(MemorySubject):
     """Drivers of a mutant's class on one storage."""
 
+    STORAGE = MutantStorage
+    storage: MutantStorage
     secrets = (SECRET,)
     internals = (INTERNAL,)
-
-    def __init__(self, mutant: type[MemoryDriver]) -> None:
-        self.mutant = mutant
-        self.storage = MutantStorage()
-
-    def open(self) -> MemoryDriver:
-        return self.mutant.on(self.storage)
-
-    def broken(self) -> MemoryDriver:
-        return self.mutant.on(UnreachableStorage())
-
-    def inventory(self) -> set[str]:
-        return self.storage.names()
 
     def clean_up(self) -> None:
         """Gives back what a mutant kept on purpose."""
