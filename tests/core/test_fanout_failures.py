@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from collections.abc import Mapping
 
 import pytest
@@ -12,8 +11,10 @@ import pytest
 from imgstore import errors, quota
 from imgstore.model import Attempt, Location
 from imgstore.transfers.begin import ALL, ANY
+from tests.core.faults import FaultyTaps
 from tests.core.stores import HOOKS
-from tests.core.world import DOWN, IMAGE, NAMES, PATIENCE, World, helpers, pieces
+from tests.core.world import DOWN, IMAGE, NAMES, World, helpers, pieces
+from tests.support.waiting import until
 
 BODY = bytes(range(250)) * 1200
 
@@ -105,18 +106,11 @@ def test_an_undo_that_fails_in_one_store_does_not_keep_the_others_from_theirs(ho
 
 
 def test_failure_of_one_store_is_not_kept_back_by_another_that_is_full() -> None:
-    """The caller waits for room in a store that waits for a third one's failure to be told."""
-    world, told = World(*NAMES, stores_window=200_000), threading.Event()
-
-    def wait() -> None:
-        assert told.wait(PATIENCE)
-
-    def fail() -> None:
-        told.set()
-        raise errors.StoreUnavailable("down")
-
-    world.drivers["fast"].hooks["write"] = wait
-    world.drivers["far"].hooks["write"] = fail
+    """The caller waits for room in a store that waits for the undo of a third one's failure."""
+    tap = FaultyTaps()
+    world = World(*NAMES, stores_window=200_000, taps=[tap])
+    world.drivers["fast"].hooks["write"] = lambda: until(lambda: tap.closed == 1)
+    world.drivers["far"].fails("write", DOWN)
     with pytest.raises(errors.StoreUnavailable) as caught:
         world.upload(pieces(BODY * 4, 100_000))
     assert caught.value.store == "far"
