@@ -23,7 +23,7 @@ from imgstore.transfers.fanout import Fanout
 from imgstore.transfers.observer import Observation
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.taps import Tap, TapFactory
-from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, leave_out
+from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out
 from imgstore.undo import Undo
 
 OFF, ALL, ANY = "off", "all", "any"
@@ -145,7 +145,7 @@ class _Spare:
         try:
             yield
         except errors.StoreError as error:
-            if not self._left:
+            if not self._left or is_taken(error):
                 raise
             self._left -= 1
             leave_out(store, quota, error)

@@ -105,6 +105,12 @@ class OneTarget:
         return cls((target,), writer.admission.admit, writer.write, writer.admission.expect_complete, writer.commit)
 
 
+def is_taken(failure: BaseException) -> bool:
+    """Whether another object has the attempt's key in a store. Such a store is not left out: what it holds under the
+    key would count as a leftover of the attempt, and be removed. The upload fails, and the next one has another key."""
+    return isinstance(failure, errors.ObjectExists)
+
+
 def leave_out(store: Store, quota: QuotaHold | None, failure: BaseException) -> None:
     """An upload goes on without a store that failed: its hold, if there is one, is released. What the store cannot let
     go of was logged by its writer, and is the catalog's to remember."""

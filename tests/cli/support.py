@@ -18,13 +18,14 @@ from types import MappingProxyType
 from typing import Any
 
 from imgstore.cli.main import main
+from imgstore.driver.place import NOTES
 from tests.cli.drivers import GATE
 from tests.support.in_process import as_process, streams
 from tests.support.packages import FAR_FROM_TMP, install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
-DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying")
+DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying", "unsure")
 PATIENCE = 60.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MARK, END = b"\x1e", b"\x1d"
@@ -101,7 +102,7 @@ class Shop:
         lines += [f"{name} = {value}" for name, value in options.items()]
         for store, values in self.stores.items():
             lines.append(f"[{store}]")
-            if self.drivers[store] not in ("memory", "silent"):
+            if self.drivers[store] not in ("memory", "silent", "unsure"):
                 self.datadir(store).mkdir(exist_ok=True)
                 lines += [f"datadir = {self.datadir(store)}", "fsync = false"]
             lines += [f"{name} = {value}" for name, value in values.items()]
@@ -112,8 +113,8 @@ class Shop:
         return self.root / store
 
     def names(self, store: str = "fast") -> list[str]:
-        """Everything in a datadir, hidden names too, except for gates."""
-        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith(GATE))
+        """Everything in a datadir, hidden names too, except for gates and marks."""
+        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith((GATE, *NOTES)))
 
     def file(self, name: str, content: bytes) -> Path:
         """A file in the directory in which the commands run."""

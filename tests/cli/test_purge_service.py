@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.model import Location, UploadResult
 from imgstore.sql import EVERYTHING, SqlCatalog
+from imgstore.store import Store
+from imgstore.transfers.places import settle
 from tests.cli.support import Shop
 from tests.support.attempts import begun, dead
 
@@ -21,6 +24,8 @@ def catalog(shop: Shop) -> Iterator[SqlCatalog]:
     """The service's catalog, where `--data-dir data` has it."""
     (shop.root / "data").mkdir()
     with contextlib.closing(SqlCatalog(f"sqlite:///{shop.root}/data/imgstore.sqlite")) as catalog:
+        for store in ("fast", "slow"):
+            settle(Store(store, FilesystemDriver(datadir=str(shop.datadir(store)))), catalog.places, create=True)
         yield catalog
 
 
@@ -71,7 +76,7 @@ def test_only_named_stores_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
 
 def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
     fast, slow = dead(catalog, "fast"), dead(catalog, "slow")
-    shop.datadir("slow").rmdir()
+    shop.datadir("slow").rename(shop.root / "unmounted")
     done = shop.run("purge", "--data-dir", "data", "-f", "json")
     assert done.status == 5
     assert "Store 'slow'" in done.err

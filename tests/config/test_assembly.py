@@ -50,7 +50,8 @@ def put(stores: StoreSet, identifier: str, data: bytes) -> None:
 
 def test_several_stores_of_one_driver_have_their_own_options(tmp_path: Path) -> None:
     stores = config.build_stores(load(tmp_path, STORES.format(tmp_path)))
-    stores.check()
+    (tmp_path / "slow").mkdir()  # a read-only place is not made
+    stores.check(create=True)
     assert [(store.identifier, store.description, store.weight, store.read_only) for store in stores] == [
         ("fast", "SSD, for two $ a day", 10, False),
         ("Slow.2", "", 0, True),

@@ -193,7 +193,7 @@ def test_what_a_driver_refuses_gets_the_section_of_its_store(tmp_path: Path) -> 
     ):
         path.write_text(changed("fast", datadir=datadir))
         with pytest.raises(ConfigurationError) as caught:
-            config.build_stores(config.load([str(path)])).check()
+            config.build_stores(config.load([str(path)])).check(create=True)
         assert (caught.value.section, caught.value.option) == ("fast", "datadir")
         line = str(caught.value)
         assert (line.startswith(f"[fast] datadir: {problem}"), cure in line, "\n" in line) == (True, True, False)

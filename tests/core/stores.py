@@ -39,10 +39,13 @@ class HookedStore(MemoryDriver):
 
         self.hooks[hook] = act
 
-    def call(self, hook: str, action: Callable[[], T]) -> T:
+    def happens(self, hook: str) -> None:
         self.calls.append(hook)
         if hook in self.hooks:
             self.hooks[hook]()
+
+    def call(self, hook: str, action: Callable[[], T]) -> T:
+        self.happens(hook)
         return action()
 
     def url(self, key: str) -> str:

@@ -40,15 +40,10 @@ def test_a_datadir_has_one_spelling_in_urls() -> None:
         assert FilesystemDriver(datadir=value).url("a") == "file:///srv/images/a"
 
 
-def test_a_missing_datadir_is_made_with_its_mode_and_one_that_is_there_keeps_its_own(
-    kind: type[FilesystemDriver], tmp_path: Path
-) -> None:
-    path = tmp_path / "a" / "b"
-    kind(datadir=str(path), directory_mode="0710").check()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o710
-    kind(datadir=str(path)).check()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o710
-    assert names(path) == []
+def test_a_missing_datadir_is_not_made_by_a_check(kind: type[FilesystemDriver], tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="imgstore check --create"):
+        kind(datadir=str(tmp_path / "a")).check()
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_datadir_that_is_a_file_names_the_option(tmp_path: Path) -> None:

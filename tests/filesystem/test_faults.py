@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
+from imgstore.driver.place import MARK_NAME, new_mark
 from imgstore.drivers.filesystem import FilesystemDriver, output, staging
 from imgstore.drivers.filesystem.direct import Buffers
 from tests.filesystem.faults import OS_CALLS, Faults, When
@@ -28,6 +29,8 @@ FAILURES = [
 HARMLESS = {"posix_fadvise", "close"}
 """Calls that may fail without harm: advice, and the end of a descriptor that nothing was written through. That the end
 of the file being written is none of these is a test of its own."""
+
+MARK = new_mark()
 
 
 @pytest.fixture
@@ -136,23 +139,23 @@ def test_every_kind_of_call_is_made_to_fail(datadir: Path, faults: Faults) -> No
 
 
 @pytest.mark.parametrize(("number", "when"), FAILURES)
-def test_a_datadir_that_cannot_be_made_is_told_at_check(
+def test_a_datadir_that_cannot_be_made_is_told(
     tmp_path: Path, faults: Faults, number: int, when: When
 ) -> None:  # fmt: skip
     with faults.counting():
-        Named(datadir=str(tmp_path / "whole" / "images")).check()
+        Named(datadir=str(tmp_path / "whole" / "images")).write_mark(MARK)
     assert {"chmod", "mkdir"} <= set(faults.calls)
     for index, call in enumerate(list(faults.calls)):
         driver = Named(datadir=str(tmp_path / str(index) / "images"))
         before = open_descriptors()
         with faults.counting(fail_at=index, number=number, when=when):
             try:
-                driver.check()
+                driver.write_mark(MARK)
             except (errors.ConfigurationError, EXPECTED[number]):
                 pass
             else:
                 assert call == "close"
         assert open_descriptors() == before, call
-        driver.check()
+        assert driver.write_mark(MARK) == MARK
         purge(driver)
-        assert names(tmp_path / str(index) / "images") == []
+        assert names(tmp_path / str(index) / "images") == [MARK_NAME]

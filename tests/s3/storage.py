@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from imgstore.driver.place import NOTES
 from imgstore.drivers.s3 import S3Driver
 from imgstore.model import MIB
 from tests.s3.places import SwiftPlace
@@ -47,7 +48,7 @@ class BucketStorage(Storage):
         return S3Driver(**options)
 
     def names(self) -> set[str]:
-        return self._place.names()
+        return {name for name in self._place.names() if not name.endswith(NOTES)}
 
     def content(self, store: str, key: str) -> bytes:
         return self._place.account.get(f"{self._place.bucket}/{store}/{key}").body

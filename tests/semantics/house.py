@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from imgstore.driver import StoreDriver, check_key
+from imgstore.driver.capabilities import HasPlace
+from imgstore.driver.place import new_mark
 from imgstore.errors import InvalidKey
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.download import DownloadService
@@ -41,6 +43,10 @@ class House(LocalService):
     def __init__(self, root: Path, storage: Storage, *, settings: UploadSettings, project_quota: int | None) -> None:
         self._storage = storage
         drivers: dict[str, StoreDriver] = {name: storage.driver(name) for name in STORES}
+        for name in ("faulty", "frozen"):  # a driver that hides its place, and one that may not make it
+            place = drivers[name]
+            assert isinstance(place, HasPlace)
+            place.write_mark(new_mark())
         self.faulty = drivers["faulty"] = FaultyDriver(drivers["faulty"])
         weights = {"fast": 3, "slow": 2, "faulty": 1, "frozen": 0}
         self.stores = StoreSet(

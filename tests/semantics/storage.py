@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from imgstore.driver import StoreDriver
+from imgstore.driver.place import NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
 from tests.filesystem.support import Named
 
@@ -60,7 +61,8 @@ class DirectoryStorage(Storage):
         return kind(datadir=str(self._root / store), fsync=False)
 
     def names(self) -> set[str]:
-        return {f"{store}/{name}" for store in STORES for name in os.listdir(self._root / store)}
+        found = {store: set(os.listdir(self._root / store)) - set(NOTES) for store in STORES}
+        return {f"{store}/{name}" for store, names in found.items() for name in names}
 
     def content(self, store: str, key: str) -> bytes:
         return (self._root / store / key).read_bytes()

@@ -14,13 +14,16 @@ from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
-from imgstore.model import UploadRequest
+from imgstore.model import Leftover, UploadRequest
+from imgstore.service.assembly import _purge
 from imgstore.service.cleanup.leftovers import dead_objects, leftovers
 from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.leftovers import leftovers as transfers_leftovers
 from imgstore.transfers.leftovers import remove_data
 from tests.core.stores import HookedStore
+from tests.sql.conftest import active_image
 from tests.support.attempts import begun, dead, die
 from tests.support.service import LocalService
 from tests.support.waiting import until
@@ -60,6 +63,28 @@ def test_dead_upload_ends_in_the_background_and_leaves_nothing(
         assert driver.storage.names() == {living.key}
         assert local.catalog.status(living.image_id) == "saving"
         assert local.client.upload(died.image_id, b"retry").status == 204
+
+
+def test_restored_database_ends_no_upload_and_removes_nothing_before_it_is_resumed(
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
+) -> None:
+    with LocalService(tmp_path, stores).running() as local:
+        client, service = local.client, local.service
+        deleted = client.create()
+        assert client.upload(deleted, b"data").status == 204
+        attempt = dead(catalog)
+        put(driver, attempt.key)
+        service.catalog.restored.declare("a test says so")
+        assert client.delete(deleted).status == 204
+        service.end_dead_uploads()
+        assert service.recovery.recover(at_once=True) == 0
+        assert driver.storage.names() == {deleted, attempt.key}
+        assert local.catalog.status(attempt.image_id) == "saving"
+        assert service.catalog.restored.resume({})
+        assert service.recovery.recover(at_once=True) == 1
+        service.recovery.recover(at_once=True)
+        assert driver.storage.names() == set()
+    catalog.close()
 
 
 def test_several_services_on_one_catalog_recover_each_upload_once(
@@ -168,7 +193,7 @@ class Tracing(HookedStore):
     """Notes when traces are removed, too."""
 
     def remove_traces(self, key: str) -> None:
-        self.call("traces", lambda: None)
+        self.happens("traces")
 
 
 def test_traces_go_before_the_object_that_they_might_become() -> None:
@@ -198,6 +223,37 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
     found = {leftover.name for leftover in leftovers(catalog, store)}
     assert found == {names["dead"], names["removing"], names["old"]}
     assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+
+
+class Unsure(HookedStore):
+    """Lists leftovers that may be another store's."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        yield from (Leftover(key, "unmarked", 1, 0.0, key, certain=False) for key in self.keys)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        assert leftover.certain
+        self.happens(f"removed {leftover.key}")
+
+
+def test_what_may_be_another_stores_goes_only_if_the_catalog_knows_its_end(catalog: SqlCatalog) -> None:
+    living, dead = begun(catalog), begun(catalog)
+    catalog.release(dead)
+    active = active_image(catalog)
+    driver = Unsure(living.key, dead.key, active, "stranger")
+    store = Store("fast", driver)
+    found = {each.key: each.certain for each in leftovers(catalog, store)}
+    assert found == {dead.key: True, "stranger": False}
+    _purge(store, catalog)
+    assert driver.calls == [f"removed {dead.key}"]
+    for each in list(transfers_leftovers(store, older_than=0)):
+        each.remove()
+    assert driver.calls == [f"removed {dead.key}"]
+    catalog.close()
 
 
 def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,12 +12,21 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
 from imgstore.model import Space
 from tests.support.faults import FaultProxy, Respond
+from tests.support.swift import SwiftServer
 from tests.support.waiting import until
 from tests.swift.conftest import Clock
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, body, put
+from tests.swift.world import KEY, SEGMENT, World, body, put, world_on
 
 LIMIT = 5 * SEGMENT
+
+
+@pytest.fixture
+def world(quick_swift: SwiftServer) -> Iterator[World]:
+    """Without a mark, whose bytes would count."""
+    with world_on(quick_swift, marked=False) as world:
+        yield world
+
 
 KINDS = ("container", "segments", "account", "account by its new name")
 
@@ -35,7 +45,6 @@ def limit(world: World, size: int, kind: str = "container") -> None:
 
 def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> None:
     """What this driver's quotas are for: should Swift learn it, they can go."""
-    world.containers()
     limit(world, LIMIT)
     driver = world.driver(check_quota=False)
     put(driver, body(2 * LIMIT))
@@ -45,7 +54,6 @@ def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_length_known_or_unknown_passes_a_quota(world: World, proxy: FaultProxy, kind: str) -> None:
     """A declared size is refused before a byte, an unknown one at the byte that exceeds."""
-    world.containers()
     driver = world.through(proxy)
     assert driver.space() == Space(total=None, free=None)
     limit(world, LIMIT, kind)

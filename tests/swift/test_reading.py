@@ -35,7 +35,6 @@ def expect_ranges(driver: SwiftDriver, data: bytes, ranges: Sequence[tuple[int, 
 
 @pytest.mark.parametrize("kind", ["plain", "ours", "static", "dynamic"])
 def test_every_kind_of_object_is_read_by_any_range_and_pinned(world: World, driver: SwiftDriver, kind: str) -> None:
-    world.containers()
     data = body(65)
     if kind == "plain":
         world.put(f"{CONTAINER}/{KEY}", data)
@@ -52,7 +51,6 @@ def test_every_kind_of_object_is_read_by_any_range_and_pinned(world: World, driv
 @pytest.mark.parametrize("chunks", [3, 4, 7])
 def test_a_dynamic_object_longer_than_a_page_of_the_listing_is_read_whole(world_with: Worlds, chunks: int) -> None:
     world = world_with(ODD)
-    world.containers()
     driver = world.driver()
     data = body(chunks * 10 - 5)
     world.put_dynamic(data, chunk=10)
@@ -63,7 +61,6 @@ def test_a_dynamic_object_longer_than_a_page_of_the_listing_is_read_whole(world_
 
 def test_a_long_dynamic_object_that_changes_in_the_middle_is_not_delivered(world_with: Worlds) -> None:
     world = world_with(ODD)
-    world.containers()
     driver = world.driver()
     world.put_dynamic(body(60), chunk=10)
     with driver.open_reader(KEY) as reader:

@@ -39,6 +39,7 @@ def test_a_token_is_renewed_before_it_ends_in_a_long_upload(world_with: Worlds) 
     assert [seen for seen in proxy.requests if seen.status == 401] == []
     assert read(driver) == data
     driver.delete(KEY)
+    world.account.new_token()
 
 
 def spoil(driver: SwiftDriver) -> None:
