@@ -234,7 +234,7 @@ def test_release_tells_whether_the_attempt_owned_the_image() -> None:
     assert not rows.release(second)
 
 
-def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> None:
+def test_object_in_the_way_is_left_alone_and_not_the_clients_fault() -> None:
     """A catalog restored from a backup repeats its numbers; the retry, under the next key, succeeds."""
     world = World()
     world.driver.storage.create(IMAGE, b"somebody else's")

@@ -83,6 +83,7 @@ def test_copy_that_cannot_be_is_refused_before_a_byte_is_read(
     world.assert_in("fast")
     world.copy("cold")
     world.assert_in("fast", "cold")
+    assert world.image.locations[1].key == f"{IMAGE}.2", "what was refused was no attempt"
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_object_that_changed_is_not_read_on_but_the_next_location_is(at: int) ->
 
 
 @pytest.mark.parametrize("other", [BODY[:99], BODY + b"x", b""])
-def test_location_whose_object_has_another_size_is_passed_over_in_the_middle_too(other: bytes) -> None:
+def test_location_of_another_size_is_passed_over_in_the_middle_too(other: bytes) -> None:
     reading, drivers = reading_of(a=[Opening(BODY, etag=None, breaks_at=50)], b=[Opening(other)], c=[Opening(BODY)])
     assert reading.read() == BODY
     assert drivers["c"].opened == [(50, len(BODY), None)]
@@ -284,9 +284,7 @@ SCRIPTS = st.one_of(
 
 @given(scripts=st.lists(SCRIPTS, min_size=1, max_size=3), start=st.integers(0, 99))
 @settings(max_examples=300, deadline=None)
-def test_whatever_the_locations_do_the_bytes_are_the_images_and_whole_if_one_is_good(
-    scripts: list[list[Opening]], start: int
-) -> None:
+def test_bytes_are_the_images_and_whole_if_one_location_is_good(scripts: list[list[Opening]], start: int) -> None:
     reading, drivers = reading_of(**dict(zip("abc", scripts, strict=False)))
     got = bytearray()
     try:

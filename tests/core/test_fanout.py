@@ -114,7 +114,7 @@ def test_chunk_larger_than_the_window_passes_alone() -> None:
     declared=st.sampled_from([None, 0, -1, 1]),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_whatever_fails_the_image_is_whole_in_the_stores_that_have_it_or_nowhere(
+def test_whatever_fails_each_store_has_the_whole_image_or_nothing(
     cuts: list[int], mode: str, failing: dict[str, tuple[str, int]], declared: int | None
 ) -> None:
     body = BODY[: sum(cuts)]

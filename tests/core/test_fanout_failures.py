@@ -66,7 +66,7 @@ def test_a_store_that_fails_is_left_out_where_one_is_enough(
     assert world.drivers[name].calls.count("abort") == (0 if hook == "open" else 1)
 
 
-def test_an_interrupt_in_a_store_ends_the_upload_where_one_is_enough_too() -> None:
+def test_interrupt_in_a_store_ends_the_upload_where_one_is_enough() -> None:
     world = World(*NAMES, mode=ANY)
     world.drivers["cold"].fails("write", KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -86,7 +86,7 @@ def test_the_last_store_that_fails_fails_the_upload(hooks: tuple[str, str, str])
 
 
 @pytest.mark.parametrize("hook", ["abort", "delete"])
-def test_an_undo_that_fails_in_one_store_does_not_keep_the_others_from_theirs(hook: str) -> None:
+def test_undo_that_fails_in_one_store_leaves_the_others_theirs(hook: str) -> None:
     world = World(*NAMES)
     world.drivers["cold"].fails(hook, RuntimeError("cannot"))
     with world.begin() as session:
@@ -105,7 +105,7 @@ def test_an_undo_that_fails_in_one_store_does_not_keep_the_others_from_theirs(ho
         assert world.drivers[name].calls.count(hook) == 1
 
 
-def test_failure_of_one_store_is_not_kept_back_by_another_that_is_full() -> None:
+def test_failure_of_one_store_is_told_though_another_is_full() -> None:
     """The caller waits for room in a store that waits for the undo of a third one's failure."""
     tap = FaultyTaps()
     world = World(*NAMES, stores_window=200_000, taps=[tap])

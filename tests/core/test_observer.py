@@ -63,7 +63,7 @@ def test_an_upload_that_fails_or_is_given_up_is_told_once() -> None:
     world.assert_untouched()
 
 
-def test_a_store_that_is_left_out_is_not_among_those_that_have_the_image() -> None:
+def test_store_that_is_left_out_is_not_told_to_have_the_image() -> None:
     witness = Witness()
     world = World(*NAMES, mode=ANY, observers=[witness])
     world.drivers["far"].fails("commit", DOWN)

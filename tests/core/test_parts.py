@@ -201,7 +201,7 @@ def test_staggered_parts_of_an_unknown_length_reach_the_largest_object() -> None
     assert sizes.staggered(4, size=None) == sizes, "every byte of them is needed"
 
 
-def test_a_large_object_of_known_size_takes_no_more_memory_than_its_part() -> None:
+def test_large_object_of_known_size_takes_memory_for_one_part() -> None:
     sizes = PartSizes.for_size(20 * MIB, part_size=10, most=10, largest=20 * MIB)
     assert (sizes.first, sizes.unit) == (2 * MIB, 10)
     storage = Storage()
