@@ -164,6 +164,8 @@ def test_settle_for_less_gives_the_rest_back_and_never_more() -> None:
     account.reserve(7).release()
     account.give_back(100)
     assert account.used == 0
+    with pytest.raises(errors.QuotaExceeded):
+        account.reserve(11)
 
 
 def test_none_is_no_limit_and_zero_is_no_room() -> None:
