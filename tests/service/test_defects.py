@@ -13,7 +13,7 @@ import pytest
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
-from tests.core.several import HookedStore
+from tests.core.stores import HookedStore
 from tests.http.faulty import FaultyDriver
 from tests.support.service import LocalService
 

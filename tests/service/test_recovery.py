@@ -22,7 +22,7 @@ from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import leftovers as transfers_leftovers
 from imgstore.transfers.leftovers import remove_data
-from tests.core.several import HookedStore
+from tests.core.stores import HookedStore
 from tests.sql.conftest import active_image
 from tests.support.attempts import begun, dead, die
 from tests.support.service import LocalService
