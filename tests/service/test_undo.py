@@ -13,7 +13,7 @@ from imgstore.driver import ObjectWriter
 from imgstore.model import Attempt, Leftover, UploadResult
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadSettings
-from tests.core.world import HookedStore
+from tests.core.stores import HookedStore
 from tests.support.service import LocalService
 from tests.support.waiting import until
 
