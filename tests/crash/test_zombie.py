@@ -34,7 +34,7 @@ SERVER = KINDS[1]
 LONG = pytest.mark.long
 MID_UPLOADS = [
     pytest.param("sqlite", "named", None),
-    pytest.param("sqlite", "s3", 2 * MIB),
+    pytest.param("sqlite", "s3", 2 * MIB, marks=LONG),
     *(pytest.param(*kind.values, "named", 2 * MIB, marks=[*kind.marks, LONG]) for kind in KINDS),
     *(
         pytest.param(*SERVER.values, storage, length, marks=[*SERVER.marks, LONG])

@@ -59,7 +59,7 @@ def _epoch(service: ServiceProcess) -> str:
 @pytest.mark.parametrize(
     ("database_kind", "by_itself"),
     [
-        ("sqlite", True), ("sqlite", False),
+        ("sqlite", True), pytest.param("sqlite", False, marks=pytest.mark.long),
         *(pytest.param(*kind.values, True, marks=[*kind.marks, pytest.mark.long]) for kind in SERVER_KINDS),
     ],
     indirect=["database_kind"],
