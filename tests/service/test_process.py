@@ -17,7 +17,7 @@ from imgstore import errors
 from imgstore.drivers.filesystem.staging import hidden_name, key_of
 from imgstore.service import standalone
 from imgstore.service.standalone import file_lock
-from imgstore.sql import address_of_file
+from imgstore.sql import address_of_file, parse
 from tests.needs import needs
 from tests.support.client import Client
 from tests.support.packages import FAR_FROM_TMP
@@ -111,6 +111,23 @@ def test_process_that_does_not_share_its_database_stops_the_start(
             assert not third.alone
     with file_lock(address) as later:
         assert later.alone
+
+
+def test_no_link_to_the_database_hides_another_process(tmp_path: Path) -> None:
+    """A process that thinks it is alone would end the uploads of the other."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "db").touch()
+    (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "file").symlink_to("real/db")
+    with file_lock(address_of_file(tmp_path / "real" / "db")) as first:
+        for link in (tmp_path / "folder" / "db", tmp_path / "file"):
+            for address in (address_of_file(link), parse(f"sqlite:///{link}")):
+                with file_lock(address) as second:
+                    assert (first.alone, second.alone) == (True, False)
+    (tmp_path / "other").hardlink_to(tmp_path / "real" / "db")
+    for name in ("real/db", "other"):
+        with pytest.raises(errors.ConfigurationError, match="second name"), file_lock(address_of_file(tmp_path / name)):
+            pass
 
 
 @needs("curl", why="the lines that the service prints are run")
