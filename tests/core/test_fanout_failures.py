@@ -109,8 +109,13 @@ def test_failure_of_one_store_is_told_though_another_is_full() -> None:
     """The caller waits for room in a store that waits for the undo of a third one's failure."""
     tap = FaultyTaps()
     world = World(*NAMES, stores_window=200_000, taps=[tap])
+
+    def fail() -> None:
+        until(lambda: tap.seen > 200_000)
+        raise errors.StoreUnavailable("down")
+
     world.drivers["fast"].hooks["write"] = lambda: until(lambda: tap.closed == 1)
-    world.drivers["far"].fails("write", DOWN)
+    world.drivers["far"].hooks["write"] = fail
     with pytest.raises(errors.StoreUnavailable) as caught:
         world.upload(pieces(BODY * 4, 100_000))
     assert caught.value.store == "far"
