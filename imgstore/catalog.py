@@ -8,6 +8,7 @@ one process: for tests, and as a model.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from typing import Protocol
 
 from imgstore import errors
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
+
+_LATER_KEY = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 
 
 class AttemptCatalog(Protocol):
@@ -87,6 +90,15 @@ def no_such_image(image_id: str) -> errors.ImageNotFound:
     return errors.ImageNotFound(f"No image with ID {image_id} is found.")
 
 
+def require_countable(image_id: str, owner: str) -> None:
+    """Raises UsageError for an image whose keys, or whose quota, would be another's: an identifier that ends in a dot
+    and a number is the key of a later attempt of the one without; what nobody owns is nobody's quota."""
+    if _LATER_KEY.fullmatch(image_id):
+        raise errors.UsageError(f"An image's identifier does not end in a dot and a number, as '{image_id[:80]}' does.")
+    if not owner:
+        raise errors.UsageError(f"Image {image_id[:80]} has no owner, whose quota would count it.")
+
+
 def image_gone(image_id: str) -> errors.ImageGone:
     """The error for an attempt that lost its image."""
     return errors.ImageGone(f"Image {image_id} was deleted or taken over during the upload.")
@@ -153,6 +165,7 @@ class MemoryCatalog:
         container_format: str | None = "bare",
     ) -> None:
         """Adds a queued image."""
+        require_countable(image_id, owner)
         with self._lock:
             self._rows[image_id] = _Row(owner, disk_format, container_format, StoredImage(image_id, "queued"))
 

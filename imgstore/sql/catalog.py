@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from imgstore import errors
+from imgstore.catalog import require_countable
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
@@ -57,7 +58,9 @@ class SqlCatalog(SqlAttemptCatalog):
         return self._database.address.embedded
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded."""
+        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
+        UsageError for an identifier or an owner that cannot be (`require_countable`)."""
+        require_countable(image.id, image.owner)
         bounds = self._hooks.bounds(image.owner)
 
         def work(connection: sa.Connection) -> ImageRecord:

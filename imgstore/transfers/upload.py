@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
-from imgstore.catalog import ImageCatalog
+from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
 from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
@@ -91,6 +91,7 @@ class UploadService:
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
         opened: list[Target] = []
         undo.push(f"status saving of image {attempt.image_id}", lambda: release(self._catalog, attempt, opened))
+        require_countable(attempt.image_id, attempt.owner)
         reached = [store.for_context(request.context) for store in stores]
         need_all = self._settings.several_stores == ALL
         return Plan(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from imgstore import errors
-from imgstore.model import UploadRequest
+from imgstore.catalog import MemoryCatalog
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import StoredImage, UploadRequest
+from imgstore.sql import NewImage, SqlCatalog
+from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ALL, ANY, OFF, UploadSettings
+from imgstore.transfers.upload import UploadService
 from tests.core.stores import HookedStore
 from tests.core.world import IMAGE, NAMES, OWNER, World
 
@@ -128,3 +136,24 @@ def test_declared_size_is_held_from_the_beginning() -> None:
             world.service.begin(UploadRequest("second", size=1))
         assert world.rows.find("second").status == "queued"
     world.assert_untouched()
+
+
+@pytest.mark.parametrize(("image_id", "owner", "words"), [("x.2", OWNER, "dot and a number"), ("x", "", "no owner")])
+def test_image_whose_keys_or_quota_would_be_anothers_is_refused(
+    tmp_path: Path, image_id: str, owner: str, words: str
+) -> None:
+    """Also where a host's own catalog has it: then the attempt ends at once."""
+    with pytest.raises(errors.UsageError, match=words):
+        MemoryCatalog().create(image_id, owner=owner)
+    with (
+        contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")) as catalog,
+        pytest.raises(errors.UsageError, match=words),
+    ):
+        catalog.create(NewImage(image_id, owner))
+    rows = MemoryCatalog()
+    rows.create("x.02", owner=OWNER)
+    rows._rows[image_id] = replace(rows._rows.pop("x.02"), owner=owner, image=StoredImage(image_id, "queued"))
+    stores = StoreSet([Store("fast", MemoryDriver())], default="fast")
+    with pytest.raises(errors.UsageError, match=words):
+        UploadService(stores, catalog=rows).begin(UploadRequest(image_id))
+    assert rows.find(image_id).status == "queued"

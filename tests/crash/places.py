@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
+from imgstore.driver.place import NOTES
 from tests.s3.places import Place as S3Place
 from tests.support.packages import install
 from tests.support.service import STORES, Options
@@ -53,7 +54,8 @@ class Filesystem(Place):
         return {"imgstore": {"enabled_stores": enabled}}
 
     def names(self) -> set[str]:
-        return {name for datadir in self._datadirs if datadir.exists() for name in os.listdir(datadir)}
+        found = {name for datadir in self._datadirs if datadir.exists() for name in os.listdir(datadir)}
+        return found - set(NOTES)
 
 
 class Named(Filesystem):
@@ -94,7 +96,7 @@ class S3(Place):
         return {"imgstore": {"enabled_stores": enabled}, **sections}
 
     def names(self) -> set[str]:
-        return {name for place in self._places.values() for name in place.names()}
+        return {name for place in self._places.values() for name in place.names()} - set(NOTES)
 
 
 class Swift(Place):

@@ -33,10 +33,12 @@ _CHINA = ".cn"
 
 
 def place_of(options: S3Options) -> Place:
-    """The place that the options lead to."""
+    """The place that the options lead to. But at Amazon, accounts may have buckets of one name, so who asks is part of
+    it; that two keys are of one account, the mark tells."""
     server = _server(options)
     name = f"{server}/{options.bucket}/{options.folder}".rstrip("/")
-    return Place(KIND, (server, options.bucket), _path(options), name)
+    who = "" if server.startswith(AMAZON) else options.access_key or ""
+    return Place(KIND, (server, who, options.bucket), _path(options), name)
 
 
 def read_mark(requests: Requests) -> str | None:
