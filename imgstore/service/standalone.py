@@ -79,7 +79,7 @@ def file_lock(address: Address) -> Iterator[FileLock]:
     if address.file is None:
         yield FileLock(None)
         return
-    database = address.file.resolve()
+    database = Path(os.path.realpath(address.file))
     _refuse_second_name(database)
     try:
         descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -60,7 +60,6 @@ class SqlCatalog(SqlAttemptCatalog):
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
         UsageError for an identifier or an owner that cannot be (`require_countable`)."""
-        require_countable(image.id, image.owner)
         bounds = self._hooks.bounds(image.owner)
 
         def work(connection: sa.Connection) -> ImageRecord:
@@ -106,6 +105,7 @@ class SqlCatalog(SqlAttemptCatalog):
             new = change(image)
             changes.describe(connection, image, new)
             if new.owner != image.owner:
+                require_countable(image_id, new.owner)
                 if new.owner not in bounds:
                     raise _NewOwner(new.owner)
                 self._hooks.owner_changed(connection, image_id, new.owner, bounds[new.owner])
@@ -212,6 +212,7 @@ class _NewOwner(Exception):
 
 
 def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:
+    require_countable(image.id, image.owner)
     time = now()
     values = {item.name: getattr(image, item.name) for item in dataclasses.fields(NewImage)}
     values |= {"tags": list(image.tags), "properties": dict(image.properties), "status": "queued"}

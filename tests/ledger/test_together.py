@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from unittest import mock
 
 import pytest
 
 from imgstore import errors
+from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import UploadRequest
+from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.sql import (
     EVERYTHING,
     PARTS,
@@ -21,6 +24,7 @@ from imgstore.sql import (
     SqlLedger,
     upgrade,
 )
+from imgstore.store import Store, StoreSet
 from tests.ledger.conftest import OWNER, STORE, House, assert_sums, result
 from tests.support.client import new_id
 from tests.support.database_faults import failing_commit
@@ -48,6 +52,30 @@ def test_activation_settles_and_deletion_gives_back(house: House) -> None:
     assert house.ledger.account("", STORE) == Charge(used=40, images=1), "the object is still there"
     house.remove_all()
     assert house.ledger.accounts() == {}
+
+
+def test_activation_and_its_settlement_are_one_transaction(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a process that dies between the two leaves an active image that nobody counts."""
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
+    house.ledger.reserve(attempt, STORE, 40)
+    change = mock.Mock(wraps=house.database.change)
+    monkeypatch.setattr(house.database, "change", change)
+    house.catalog.activate(attempt, result(attempt, 40))
+    assert change.call_count == 1
+    assert house.ledger.account(OWNER) == Charge(used=40, images=1)
+
+
+def test_recovery_keeps_the_hold_of_an_upload_that_lives(house: House) -> None:
+    """Its process may be late with the ledger, and in time with the catalog: the catalog decides."""
+    attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
+    house.ledger.reserve(attempt, STORE, 40)
+    stores = StoreSet([Store(STORE, MemoryDriver())], default=STORE)
+    orphaned = OrphanedHolds(stores, house.catalog, house.ledger)
+    orphaned.end(house.ledger.held())
+    assert house.ledger.account(OWNER) == Charge(held=40, images=1, uploads=1)
+    house.catalog.release(attempt)
+    orphaned.end(house.ledger.held())
+    assert house.ledger.account(OWNER) == Charge(images=1)
 
 
 @pytest.mark.parametrize("made", [False, True])

@@ -15,7 +15,7 @@ from imgstore import errors
 from imgstore.model import Attempt
 from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
 from imgstore.sql.clock import Now
-from imgstore.sql.leases import AT_ONCE, LeaseKeeper, holder
+from imgstore.sql.leases import AT_ONCE, RETRIES, LeaseKeeper, holder
 from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun, to_remove
@@ -249,6 +249,22 @@ def test_keeper_goes_on_after_failures_of_the_database() -> None:
     until(lambda: len(calls) >= 4)
     assert not keeper.is_lost(ATTEMPT)
     keeper.stop()
+
+
+def test_renewal_that_failed_is_tried_again_before_the_lease_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Sequence[Attempt]] = []
+    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
+    keeper = keeper_that_notes(calls, *failures, lease=3.0)
+    pauses: list[float] = []
+
+    def wait(pause: float) -> bool:
+        pauses.append(pause)
+        return len(pauses) < 5
+
+    monkeypatch.setattr(keeper, "_wait", wait)
+    keeper._open.add(ATTEMPT)
+    keeper._run()
+    assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0]
 
 
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:

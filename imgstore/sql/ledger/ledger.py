@@ -67,6 +67,8 @@ class SqlLedger:
         for the store. However many stores an attempt writes to, its project has one upload of it."""
         if size is not None and size > LARGEST:
             raise errors.ImageTooLarge(f"The image has {size} bytes; {LARGEST} are the most that can be counted.")
+        if not attempt.owner:
+            raise errors.UsageError(f"The attempt for image {attempt.image_id[:80]} has no owner to count for.")
         object_id = ObjectId(store, attempt.key)
         entry = LedgerEntry(object_id, attempt.owner, attempt.image_id, attempt.number, HELD, size or 0)
         self._reserve(entry)
