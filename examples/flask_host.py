@@ -51,7 +51,7 @@ def refuse(error: errors.ImgstoreError) -> Response:
 
 
 if __name__ == "__main__":
-    stores.check()
+    stores.check(create=True)  # this catalog begins empty each time; others: `imgstore check --create`, once
     server = Server(("127.0.0.1", int(sys.argv[2])), app, threads=16, read_timeout=60, grace=30)
     server.prepare()
     print("Listening on", server.url, flush=True)

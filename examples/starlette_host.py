@@ -41,7 +41,7 @@ async def create(request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def life(app: Starlette) -> AsyncIterator[None]:
-    await run_in_threadpool(stores.check)
+    await run_in_threadpool(stores.check, create=True)  # only where the catalog begins empty, as this one
     yield
     await data.settle()
     stores.close()

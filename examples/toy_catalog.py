@@ -42,7 +42,7 @@ class ToyCatalog:
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """Nobody takes an upload over here; `activate` notices that the image was deleted."""
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         return self._end(attempt, StoredImage(attempt.image_id, "queued"))
 
     def _end(self, attempt: Attempt, data: StoredImage) -> bool:

@@ -8,6 +8,7 @@ one process: for tests, and as a model.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from typing import Protocol
 
 from imgstore import errors
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
+
+_LATER_KEY = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 
 
 class AttemptCatalog(Protocol):
@@ -34,9 +37,10 @@ class AttemptCatalog(Protocol):
         `certain` False: then the answer must not cost a query. Raises CatalogUnavailable.
         """
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         """saving -> queued if `attempt` still owns the image. True if it did: then it is certain that the attempt never
-        became active, and its data may be removed."""
+        became active, and its data may be removed. `unremoved`: stores in which something of the attempt stays, since
+        they failed: record it for removal in the same transaction, as that of a dead attempt."""
 
 
 class ImageCatalog(AttemptCatalog, Protocol):
@@ -69,7 +73,7 @@ class CopyCatalog(Protocol):
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """As `AttemptCatalog.confirm`."""
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         """As `AttemptCatalog.release`, but the image keeps its status."""
 
 
@@ -84,6 +88,15 @@ class ImageSource(Protocol):
 def no_such_image(image_id: str) -> errors.ImageNotFound:
     """The error for an image that does not exist or is not visible."""
     return errors.ImageNotFound(f"No image with ID {image_id} is found.")
+
+
+def require_countable(image_id: str, owner: str) -> None:
+    """Raises UsageError for an image whose keys, or whose quota, would be another's: an identifier that ends in a dot
+    and a number is the key of a later attempt of the one without; what nobody owns is nobody's quota."""
+    if _LATER_KEY.fullmatch(image_id):
+        raise errors.UsageError(f"An image's identifier does not end in a dot and a number, as '{image_id[:80]}' does.")
+    if not owner:
+        raise errors.UsageError(f"Image {image_id[:80]} has no owner, whose quota would count it.")
 
 
 def image_gone(image_id: str) -> errors.ImageGone:
@@ -134,11 +147,13 @@ class _Row:
 
 
 class MemoryCatalog:
-    """A catalog for one process. `context` is the project of the caller; None sees every image."""
+    """A catalog for one process. `context` is the project of the caller; None sees every image. `unremoved`: store and
+    key of what failed uploads could not remove."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._spent: dict[str, int] = {}
+        self.unremoved: list[tuple[str, str]] = []
         self._lock = threading.Lock()
 
     def create(
@@ -150,6 +165,7 @@ class MemoryCatalog:
         container_format: str | None = "bare",
     ) -> None:
         """Adds a queued image."""
+        require_countable(image_id, owner)
         with self._lock:
             self._rows[image_id] = _Row(owner, disk_format, container_format, StoredImage(image_id, "queued"))
 
@@ -204,11 +220,12 @@ class MemoryCatalog:
             if self._owned(attempt) is None:
                 raise image_gone(attempt.image_id)
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         with self._lock:
             row = self._owned(attempt)
             if row is None:
                 return False
+            self.unremoved += [(store, attempt.key) for store in unremoved]
             image = replace(row.image, status="queued") if row.image.status == "saving" else row.image
             self._rows[attempt.image_id] = replace(row, image=image, uploading=None)
             return True

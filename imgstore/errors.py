@@ -31,6 +31,7 @@ names the limit and the cure, and holds no path and no credential. A path or an 
     │   └── StoreUnavailable        503
     │       ├── ObjectChanged       503  the read was pinned to another object
     │       ├── ObjectTruncated     503  fewer bytes than promised
+    │       ├── WrongPlace          503  the store's place is not the one that was marked: not mounted, say
     │       └── IntegrityError      503  the store holds other bytes than those sent
     ├── CatalogUnavailable          503  the host's table of images cannot be reached
     ├── ConfigurationError               stops the start; names section, option and cure
@@ -220,6 +221,10 @@ class ObjectChanged(StoreUnavailable, code="object-changed"):
 
 class ObjectTruncated(StoreUnavailable, code="object-truncated"):
     """The store delivered fewer bytes than it promised."""
+
+
+class WrongPlace(StoreUnavailable, code="wrong-place"):
+    """What is at the store's place is not the store: a disk is not mounted, or another bucket has the name."""
 
 
 class IntegrityError(StoreUnavailable, code="integrity-error"):

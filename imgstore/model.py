@@ -37,13 +37,42 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A leftover: an interrupted upload left it in a store. Only the driver that lists it understands `name`. `key` is
-    the key of that upload, if the driver can tell."""
+    the key of that upload, if the driver can tell. `certain`: whether it carries a mark, or is where only this store
+    writes. One that does not may be another store's: it is listed, and removed only where the host knows its upload."""
 
     name: str
     reason: str
     size: int | None = None
     modified: float | None = None
     key: str | None = None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store keeps its objects. `root` and `path` are the same for the same place, however it is named: a device
+    and the directory on it; an endpoint with a bucket, and the folders of the prefix. `name` is for people. `markable`:
+    whether a mark can be kept there."""
+
+    kind: str
+    root: tuple[str, ...]
+    path: tuple[str, ...]
+    name: str
+    markable: bool = True
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether the two are one place, or one lies in the other."""
+        depth = min(len(self.path), len(other.path))
+        return (self.kind, self.root, self.path[:depth]) == (other.kind, other.root, other.path[:depth])
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPlace:
+    """What a host remembers of a store's place. `written`: whether the mark was in the place once. From then on a place
+    without it is the wrong one."""
+
+    mark: str
+    written: bool
 
 
 @dataclass(frozen=True, slots=True)

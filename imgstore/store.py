@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,6 +10,8 @@ from functools import partial
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import HasPlace
+from imgstore.driver.place import new_mark
 from imgstore.driver.translate import OnFailure, blamed_on
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
@@ -41,6 +44,25 @@ class Store:
         """Raises StoreReadOnly if the configuration or the driver forbids adding."""
         if self.read_only or self.driver.READ_ONLY:
             raise named(errors.StoreReadOnly("Adding images to store is disabled."), self.identifier)
+
+    def check(self) -> None:
+        """Proves that the place is the right one, and then that the store works. Raises StoreError,
+        ConfigurationError."""
+        with self.blamed():
+            self.driver.prove_place()
+            self.driver.check()
+
+    def learn_place(self, *, create: bool = False) -> None:
+        """The place that is there now is the right one; `create`: is made and marked if it is not there. Raises
+        StoreError, ConfigurationError."""
+        driver = self.driver
+        if not isinstance(driver, HasPlace) or not driver.place.markable:
+            return
+        with self.blamed():
+            may_create = create and not (self.read_only or driver.READ_ONLY)
+            mark = driver.write_mark(new_mark()) if may_create else driver.read_mark()
+            if mark is not None:
+                driver.expect_mark(mark)
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
@@ -96,11 +118,26 @@ class StoreSet:
         except KeyError:
             raise errors.UnknownStore(f"Store for identifier '{name[:64]}' not found.") from None
 
-    def check(self) -> None:
-        """Checks every store, as at the start. Raises StoreError or ConfigurationError, which names the store."""
+    def check(self, *, create: bool = False) -> None:
+        """Checks every store, as at the start of a host that remembers no places. `create`: makes and marks the places
+        that are missing, for the first start. From now on each driver works only where it finds the mark that is there
+        now. Raises StoreError or ConfigurationError, which names the store."""
+        self.refuse_shared_places()
         for store in self:
-            with store.blamed():
-                store.driver.check()
+            store.learn_place(create=create)
+            store.check()
+
+    def refuse_shared_places(self) -> None:
+        """Raises ConfigurationError if two stores have one place, or one lies in the other: what one removes could be
+        the other's. Sends no request."""
+        places = [(store, store.driver.place) for store in self if isinstance(store.driver, HasPlace)]
+        for (one, first), (other, second) in itertools.combinations(places, 2):
+            if first.overlaps(second):
+                raise errors.ConfigurationError(
+                    f"it would share a place with store '{one.identifier}': {second.name} and {first.name}.",
+                    section=other.identifier,
+                    cure="Give each store a place of its own, and none in another's.",
+                )
 
     def close(self) -> None:
         """Closes every driver. If one of them fails, the others are closed before its error is raised."""

@@ -135,6 +135,8 @@ def _headings(document: Path) -> set[str]:
 
 def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
     (host / "use.py").write_text(USE)
+    for store in "ab":
+        (host / store).mkdir()
     stores = "[imgstore]\nenabled_stores = a:filesystem, b:filesystem\ndefault_store = a\nproject_quota = 10\n"
     (host / "imgstore.conf").write_text(stores + "".join(f"[{store}]\ndatadir = {host}/{store}\n" for store in "ab"))
     run = _run(host, "-W", "error", "use.py")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from bench.network.source import Source
@@ -69,14 +70,21 @@ def all_there(found: int, size: int) -> dict[str, str]:
 
 
 def _check(driver: StoreDriver, *, keeps: bool) -> None:
-    """As every host does at its start. A sink fails it, and connections and models are there then all the same."""
+    """As every host does at its start, and the first time with the mark. A sink fails both, and containers, connections
+    and models are there then all the same."""
     from imgstore import errors
+    from imgstore.driver.capabilities import HasPlace
+    from imgstore.driver.place import new_mark
 
-    try:
-        driver.check()
-    except errors.IntegrityError:
-        if keeps:
-            raise
+    steps: list[Callable[[], object]] = [driver.check]
+    if isinstance(driver, HasPlace):
+        steps.insert(0, partial(driver.write_mark, new_mark()))
+    for step in steps:
+        try:
+            step()
+        except (errors.IntegrityError, errors.WrongPlace):
+            if keeps:
+                raise
 
 
 def _written(driver: StoreDriver, source: Source, *, known: bool) -> Run:

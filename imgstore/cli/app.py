@@ -28,16 +28,17 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "copy": ("copy:Copy", "copy an object, and compare the copy"),
         "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
+        "adopt": ("adopt:Adopt", "take objects that no image knows as the data of their images"),
     },
     "stores": {
-        "stores": ("stores:Stores", "list the stores with their health and free space"),
+        "stores": ("stores:Stores", "list the stores with health and free space, or adopt a place"),
         "check": ("check:Check", "test stores: write an object, read it back, remove it"),
         "purge": ("purge:Purge", "remove what interrupted uploads left behind"),
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
         "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),
-        "db": ("db:Db", "upgrade the service's database, or show its revision"),
+        "db": ("db:Db", "upgrade the service's database, show its revision, or say that it was restored"),
         "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),
     },
     "more": {

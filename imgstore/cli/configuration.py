@@ -1,7 +1,6 @@
 """Which configuration, which stores, which object: from the user's words to the library's values.
 
-The configuration is what `--config-file` names, else what IMGSTORE_CONFIG names, else the first that exists of
-./imgstore.conf, ~/.config/imgstore/imgstore.conf and /etc/imgstore/imgstore.conf. The service's sections are ignored.
+The service's sections are ignored, but for its database: its catalog knows the places of the stores.
 
 STORE:KEY names an object; KEY alone, one in the default store. A new object may also be named STORE: alone.
 """
@@ -9,20 +8,19 @@ STORE:KEY names an object; KEY alone, one in the default store. A new object may
 from __future__ import annotations
 
 import contextlib
-import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from imgstore import config, errors
+from imgstore.cli.config_files import VARIABLE, configuration_files, usual_files
+from imgstore.cli.database import look_up_places
 from imgstore.cli.failures import BadUsage
 from imgstore.config.registry import suggestion
 from imgstore.driver.base import check_key
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadSettings
 
-VARIABLE = "IMGSTORE_CONFIG"
 OTHERS: Mapping[str, Sequence[object]] = dict.fromkeys(
     ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit"), ()
 )
@@ -77,48 +75,27 @@ class Configured:
 
 
 @contextlib.contextmanager
-def configured(options: Namespace) -> Iterator[Configured]:
-    """The stores of the configuration that `options` name, closed at the end. Raises BadUsage, ConfigurationError."""
+def configured(options: Namespace, *, places: bool = True) -> Iterator[Configured]:
+    """The stores of the configuration that `options` name, closed at the end. `places`: they are told their places, if
+    there is a catalog; a command that opens it tells them itself. Raises BadUsage, ConfigurationError."""
     files = configuration_files(options.config_file)
     if not files:
         raise BadUsage(
-            f"no configuration was found: none of {', '.join(map(str, _usual_files()))} exists. "
+            f"no configuration was found: none of {', '.join(map(str, usual_files()))} exists. "
             f"Name one with --config-file or {VARIABLE}, or begin with: imgstore sample-config"
         )
     conf = config.load(files, extra=OTHERS)  # type: ignore[arg-type]  # the sequences are empty
     stores = config.build_stores(conf)
     with contextlib.closing(stores):
+        if places:
+            look_up_places(conf, options, stores)
         yield Configured(stores, config.driver_names(conf), config.upload_settings(conf))
-
-
-def configuration_files(given: Sequence[str] | None) -> list[str]:
-    """The files to read; empty if none is named and none is found. Raises BadUsage."""
-    if given:
-        return list(given)
-    if named := os.environ.get(VARIABLE):
-        return named.split(os.pathsep)
-    found = next((path for path in _usual_files() if path.is_file()), None)
-    if found is None:
-        return []
-    if not trusted(found.stat().st_uid, os.geteuid()):
-        raise BadUsage(f"{found} belongs to another user. Name it with --config-file to use it.")
-    return [str(found)]
-
-
-def trusted(owner: int, user: int) -> bool:
-    """Whether a file that nobody named and that belongs to `owner` may decide where the images of `user` go."""
-    return owner in (0, user)
 
 
 def shown(text: str | None) -> str:
     """The user's words, shortened, in quotes, without control characters."""
     short = text or ""
     return repr(short if len(short) <= 64 else f"{short[:64]}...")
-
-
-def _usual_files() -> list[Path]:
-    own = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return [Path("imgstore.conf"), Path(own, "imgstore", "imgstore.conf"), Path("/etc/imgstore/imgstore.conf")]
 
 
 def _checked(key: str) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgstore import distribution, errors
-from imgstore.cli.configuration import configuration_files
+from imgstore.cli.config_files import configuration_files
 from imgstore.cli.failures import BadUsage, Failure
 from imgstore.undo import describe
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from imgstore.sql import Address, Database, SqlCatalog
+    from imgstore.store import Store, StoreSet
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
@@ -79,6 +80,46 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
 
         with contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(SqlLedger(database)))) as catalog:
             yield catalog
+
+
+def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
+    """Tells each store's driver its place. What is not there, the driver refuses when it is used. Raises
+    CatalogUnavailable, ConfigurationError."""
+    from imgstore.transfers.places import settle
+
+    for store in stores:
+        with contextlib.suppress(errors.StoreError):
+            settle(store, catalog.places)
+
+
+def look_up_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:
+    """The same, if there is a catalog; without it the places are not compared. Raises BadUsage, ConfigurationError."""
+    address = _catalog_address(conf, getattr(options, "data_dir", None))  # not every command has it
+    if address is None or (address.file is not None and not address.file.exists()):
+        return
+    from imgstore.sql import CATALOG, SqlCatalog, opened
+
+    try:
+        with contextlib.closing(SqlCatalog(opened(address, [CATALOG]))) as catalog:
+            expect_places(catalog, stores)
+    except errors.CatalogUnavailable as error:
+        LOG.warning("%s: %s So the places of the stores are not compared.", address, describe(error))
+
+
+def _catalog_address(conf: cfg.ConfigOpts, data_dir: Path | None) -> Address | None:
+    """Where the service's catalog is, in a configuration whose other options of the service nobody has looked at."""
+    if not _is_set(conf, "service", "database") and data_dir is None:
+        return None
+    with needing_service():
+        from imgstore.service.options import database
+    return database(conf, data_dir or DATA_DIR)
+
+
+def _is_set(conf: cfg.ConfigOpts, section: str, option: str) -> bool:
+    from oslo_config import cfg
+
+    conf.register_opt(cfg.StrOpt(option), group=section)
+    return bool(conf[section][option])
 
 
 def _named_database(options: argparse.Namespace) -> Address | None:

@@ -15,11 +15,14 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
+from imgstore.driver import place
+from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
-from imgstore.driver.translate import refuse_overrides, storage_failures
+from imgstore.driver.translate import OnFailure, refuse_overrides, storage_failures
 from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
@@ -32,7 +35,19 @@ __all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterSt
 
 LOG = logging.getLogger(__name__)
 
-_DRIVER_FINAL = frozenset({"open_writer", "open_reader", "stat", "delete"})
+_DRIVER_FINAL = frozenset(
+    {
+        "open_writer",
+        "open_reader",
+        "stat",
+        "delete",
+        "expect_mark",
+        "expect_objects",
+        "expect_adoption",
+        "expect_place",
+        "prove_place",
+    }
+)
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
@@ -61,6 +76,10 @@ class StoreDriver(ABC):
 
     OPTIONS: ClassVar[Sequence[cfg.Opt]] = ()
     READ_ONLY: ClassVar[bool] = False
+
+    mark: str | None = None
+    """The mark that the place must have (`expect_mark`)."""
+    _proof: place.PlaceProof | None = None
 
     @abstractmethod
     def check(self) -> None:
@@ -124,6 +143,7 @@ class StoreDriver(ABC):
         if self.READ_ONLY:
             raise errors.StoreReadOnly("Adding images to store is disabled.")
         refuse_too_large(size, limit)
+        self.expect_place()
         with contextlib.ExitStack() as undo, storage_failures("opening for writing"):
             room = self._reserve(key, size)
             if room is not None:
@@ -146,10 +166,11 @@ class StoreDriver(ABC):
         _check_bytes(start=start, stop=stop)
         if stop is not None and stop < start:
             raise errors.RangeNotSatisfiable(f"The range {start} to {stop} ends before it begins.")
+        self.expect_place()
         if stop == start:
             reader: ObjectReader = EmptyReader(self.stat(key))
         else:
-            with storage_failures("opening for reading"):
+            with OnFailure(self._missing), storage_failures("opening for reading"):
                 reader = self._open_reader(key, start, stop, etag)
         return _pinned(reader, start, stop, etag)
 
@@ -157,19 +178,73 @@ class StoreDriver(ABC):
     def stat(self, key: str) -> ObjectInfo:
         """What the store holds under `key`. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
-        with storage_failures("looking up an object"):
+        self.expect_place()
+        with OnFailure(self._missing), storage_failures("looking up an object"):
             return self._stat(key)
 
     @final
     def delete(self, key: str) -> None:
         """Removes an object. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
-        with storage_failures("deleting"):
+        self.expect_place()
+        with OnFailure(self._missing), storage_failures("deleting"):
             self._delete(key)
+
+    @final
+    def expect_mark(self, mark: str) -> None:
+        """From now on the driver works only while its place has this mark; else everything is WrongPlace. For drivers
+        with `HasPlace`."""
+        self.mark = mark
+        self._proof = place.PlaceProof(self._prove_mark)
+
+    @final
+    def expect_objects(self, keys: Sequence[str]) -> None:
+        """The same for a place that cannot be written, and has no mark: it must have one of these objects."""
+        self._proof = place.PlaceProof(partial(self._prove_objects, keys))
+
+    @final
+    def expect_adoption(self) -> None:
+        """From now on everything is WrongPlace, until another expectation: nobody knows whether the place is right."""
+        self.mark = None
+        self._proof = place.PlaceProof(_prove_nothing)
+
+    @final
+    def expect_place(self) -> None:
+        """Raises WrongPlace if the place is not the right one. Costs nothing where that was proved lately. A driver
+        calls it in what its capabilities do."""
+        if self._proof is not None:
+            self._proof.expect()
+
+    @final
+    def prove_place(self) -> None:
+        """Looks at the place now. Raises WrongPlace, StoreUnavailable."""
+        if self._proof is not None:
+            self._proof.prove()
+
+    def _prove_mark(self) -> None:
+        if isinstance(self, HasPlace) and self.mark is not None:
+            with storage_failures("looking at the mark of the place"):
+                place.expect(self.mark, self.read_mark())
+
+    def _prove_objects(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            with contextlib.suppress(errors.ObjectNotFound), storage_failures("looking at the place"):
+                self._stat(key)
+                return
+        raise errors.WrongPlace("Image storage is not available: its place has none of the images.")
+
+    def _missing(self, error: BaseException) -> None:
+        """In the wrong place nothing is missing."""
+        if isinstance(error, errors.ObjectNotFound):
+            self.prove_place()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, StoreDriver, _DRIVER_FINAL)
+
+
+def _prove_nothing() -> None:
+    raise errors.WrongPlace("Image storage is not available: it is not known whether this is the store's place.")
 
 
 def _pinned(reader: ObjectReader, start: int, stop: int | None, etag: str | None) -> ObjectReader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.model import Leftover, ObjectInfo, Place, Space
 
 
 @runtime_checkable
@@ -43,6 +43,35 @@ class RemovesTraces(Protocol):
         ends without an object, or with a whole one; `FindsLeftovers` finds what it writes afterwards. Raises
         InvalidKey, StoreUnavailable.
         """
+
+
+@runtime_checkable
+class HasPlace(Protocol):
+    """The store can say where its objects are, and keep a mark there by which the place is known again (law "known by
+    its place"). Nothing but `write_mark` ever creates the place."""
+
+    @property
+    def place(self) -> Place:
+        """Where the objects are. No request is sent."""
+
+    def read_mark(self) -> str | None:
+        """The mark that is there; None for none, also if the place itself is missing. Raises StoreUnavailable."""
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        """Creates the place where it is missing, and leaves `mark` there unless it has one. `replace`: creates nothing,
+        and puts `mark` in the place of any other. Returns the mark that is there now. Raises ConfigurationError,
+        StoreError."""
+
+
+@runtime_checkable
+class KeepsEpoch(Protocol):
+    """The place keeps a number besides its mark, by which a database that was restored from a backup is told."""
+
+    def read_epoch(self) -> int:
+        """The number that is noted there; 0 for none. Raises StoreUnavailable."""
+
+    def write_epoch(self, epoch: int) -> None:
+        """Notes it, all or nothing. Raises StoreError."""
 
 
 @runtime_checkable

@@ -120,6 +120,8 @@ class ObjectWriter(ABC):
     __store = ""
     __capacity: Hold | None = None
     __total = 0
+    __left_behind = False
+    __taken = False
     __admission: Admission
 
     @abstractmethod
@@ -145,6 +147,13 @@ class ObjectWriter(ABC):
     def state(self) -> WriterState:
         """Where the writer is in its life."""
         return self.__state
+
+    @final
+    @property
+    def left_behind(self) -> bool:
+        """Whether the abort failed, so that something under the key may still be there and nobody else's. Where another
+        object has the key it is not said, since a removal by the key would harm that one; `purge` finds the rest."""
+        return self.__left_behind and not self.__taken
 
     @final
     @property
@@ -202,6 +211,7 @@ class ObjectWriter(ABC):
         try:
             self._abort()
         except BaseException as error:
+            self.__left_behind = True
             self.__translate("aborting", error)
             raise
         finally:
@@ -233,6 +243,7 @@ class ObjectWriter(ABC):
 
     def __failed(self, action: str, error: BaseException) -> None:
         """Aborts. What is not found while writing is the store's own, never the image."""
+        self.__taken = isinstance(error, errors.ObjectExists)
         self.__abort_quietly()
         if isinstance(error, errors.ObjectNotFound):
             with OnFailure(partial(blamed_on, self.__store)):

@@ -19,6 +19,7 @@ from imgstore.service.cleanup.leftovers import leftovers
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
 from imgstore.service.cleanup.removal_queue import RemovalQueue
+from imgstore.service.cleanup.restored import look, removes_nothing
 from imgstore.service.health import HealthSettings, StoreHealth
 from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
@@ -29,6 +30,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
+from imgstore.transfers.places import settle
 from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadService, UploadSettings
 from imgstore.undo import describe
@@ -75,7 +77,7 @@ class Service:
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
-        self.health = StoreHealth(stores, health, observers=observers)
+        self.health = StoreHealth(stores, health, observers=observers, settle=self._settle)
         metrics = Metrics(self.health)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
@@ -102,21 +104,54 @@ class Service:
 
     def end_dead_uploads(self) -> None:
         """For a host that knows, before the start, that no upload is under way. Raises CatalogUnavailable."""
+        if self._looked():
+            return
         dead = self.catalog.abandon_uploads()
         if dead:
             LOG.warning("%s uploads ended with their process: their images are queued again", dead)
         self.holds.end_all()
 
     def start(self) -> None:
-        """Checks the stores and removes what dead processes left behind. Raises ConfigurationError,
-        CatalogUnavailable."""
+        """Checks the stores and removes what dead processes left behind. A store whose place is not there, or is
+        another one, is unavailable until it is back. Raises ConfigurationError, CatalogUnavailable."""
+        self.stores.refuse_shared_places()
         for store in self.stores:
-            _prove(store)
+            self._prove(store)
         self.recovery.recover(at_once=True)
         for store in self.stores:
-            _purge(store, self.catalog)
+            if not removes_nothing(self.catalog):
+                _purge(store, self.catalog)
         self.health.start()
         self.recovery.start()
+
+    def _settle(self, store: Store, *, create: bool = False) -> None:
+        settle(store, self.catalog.places, create=create)
+        look(store, self.catalog)
+
+    def _looked(self) -> bool:
+        """Whether the database was restored, as far as the stores that answer can tell."""
+        for store in self.stores:
+            known = self.catalog.places.known_place(store.identifier)
+            if known is None or not known.written:
+                continue
+            try:
+                self._settle(store)
+            except errors.ImgstoreError as error:
+                LOG.info("%s", describe(error))
+        return removes_nothing(self.catalog)
+
+    def _prove(self, store: Store) -> None:
+        try:
+            self._settle(store, create=True)
+            store.check()
+        except errors.WrongPlace as error:
+            LOG.error("%s", describe(error))
+        except errors.StoreError as error:
+            raise errors.ConfigurationError(
+                f"the store does not work: {describe(error)}.",
+                section=store.identifier,
+                cure="Correct its options or its storage, or take it out of enabled_stores.",
+            ) from error
 
     def close(self) -> None:
         """Ends the copies under way and closes catalog and stores; waits for both."""
@@ -128,24 +163,15 @@ class Service:
         self.stores.close()
 
 
-def _prove(store: Store) -> None:
-    try:
-        with store.blamed():
-            store.driver.check()
-    except errors.StoreError as error:
-        raise errors.ConfigurationError(
-            f"the store does not work: {describe(error)}.",
-            section=store.identifier,
-            cure="Correct its options or its storage, or take it out of enabled_stores.",
-        ) from error
-
-
 def _purge(store: Store, catalog: SqlCatalog) -> None:
     """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead."""
     if store.read_only or not isinstance(store.driver, FindsLeftovers):
         return
     try:
         for leftover in leftovers(catalog, store):
+            if not leftover.certain:
+                LOG.warning("Store %s: left alone: %s", store.identifier, leftover.reason)
+                continue
             LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
             with store.blamed():
                 store.driver.remove_leftover(leftover)

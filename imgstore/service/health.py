@@ -22,6 +22,12 @@ LOG = logging.getLogger(__name__)
 STALLED = "check-stalled"
 
 Clock = Callable[[], float]
+Settle = Callable[[Store], object]
+"""Tells a store's driver before each check which place is the right one (`imgstore.transfers.places.settle`)."""
+
+
+def nothing_to_settle(store: Store) -> None:
+    """For a host that remembers no places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,16 @@ class StoreStatus:
 
 class StoreHealth:
     """The health of all stores of a service; a store counts as up until a check says otherwise. Observers are told of
-    each change, on a thread of the store's own. All methods may be called by any thread."""
+    each change, on a thread of the store's own. `settle` is called before each check. All methods may be called by any
+    thread."""
 
     def __init__(
-        self, stores: StoreSet, settings: HealthSettings | None = None, *, observers: Sequence[Observer] = ()
-    ) -> None:
+        self, stores: StoreSet, settings: HealthSettings | None = None, *, observers: Sequence[Observer] = (),
+        settle: Settle = nothing_to_settle,
+    ) -> None:  # fmt: skip
         self.default = stores.default
         settings = settings or HealthSettings()
-        self._watches = [StoreWatch(store, settings, observers=observers) for store in stores]
+        self._watches = [StoreWatch(store, settings, observers=observers, settle=settle) for store in stores]
 
     def start(self) -> None:
         """Starts the threads."""
@@ -76,13 +84,14 @@ class StoreWatch:
 
     def __init__(
         self, store: Store, settings: HealthSettings, *, observers: Sequence[Observer] = (),
-        clock: Clock = time.monotonic,
+        settle: Settle = nothing_to_settle, clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"health of {store.identifier}", daemon=True)
         self._store = store
         self._settings = settings
         self._observers = observers
+        self._settle = settle
         self._clock = clock
         self._last = StoreStatus(store.identifier, up=True)
         self._checked = clock()
@@ -119,8 +128,9 @@ class StoreWatch:
     def _ask(self) -> tuple[str, int | None]:
         driver = self._store.driver
         try:
+            self._settle(self._store)
+            self._store.check()
             with self._store.blamed():
-                driver.check()
                 return "", driver.space().free if isinstance(driver, MeasuresSpace) else None
         except errors.ImgstoreError as error:
             LOG.info("Check failed: %s", describe(error))

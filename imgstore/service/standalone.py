@@ -74,22 +74,34 @@ class FileLock:
 
 @contextlib.contextmanager
 def file_lock(address: Address) -> Iterator[FileLock]:
-    """Inside, the process is one of those that use the SQLite file. Raises ConfigurationError."""
-    database = address.file
-    if database is None:
+    """Inside, the process is one of those that use the SQLite file, whatever links lead to it. Raises
+    ConfigurationError."""
+    if address.file is None:
         yield FileLock(None)
         return
+    database = address.file.resolve()
+    _refuse_second_name(database)
     try:
         descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unusable(
-            f"the directory {database.parent.resolve()} cannot be used ({error.strerror}).",
+            f"the directory {database.parent} cannot be used ({error.strerror}).",
             "Create it, and give it to the user that the service runs as.",
         ) from error
     try:
         yield FileLock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_second_name(database: Path) -> None:
+    """A lock beside the file would not be found beside its other name, nor would SQLite's own journal."""
+    with contextlib.suppress(OSError):  # told when it is opened
+        if database.stat().st_nlink > 1:
+            raise _unusable(
+                f"{database} has a second name (a hard link), by which another process may use it unseen.",
+                "Remove one of the names, or copy the file.",
+            )
 
 
 def _lock(descriptor: int, kind: int) -> bool:

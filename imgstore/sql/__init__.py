@@ -20,13 +20,14 @@ from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortK
 from imgstore.sql.locations import CatalogLocation, CatalogLocations
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal
-from imgstore.sql.recovery import AttemptRecovery, DeadAttempt, Standing
+from imgstore.sql.recovery import AttemptRecovery, DeadAttempt, Standing, attempt_of
+from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
     "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Address", "AttemptRecovery", "Audit",
     "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge", "Condition", "Database",
     "DeadAttempt", "ImageQuery", "ImageRecord", "LedgerAccount", "LedgerEntry", "LedgerHooks", "NewImage", "NotInStore",
-    "ObjectId", "OutcomeUnknown", "QuotaHooks", "Removal", "SortKey", "SqlCatalog", "SqlLedger", "Standing",
-    "address_of_file", "compare", "current", "opened", "parse", "put_right", "upgrade",
+    "ObjectId", "OutcomeUnknown", "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger",
+    "Standing", "address_of_file", "attempt_of", "compare", "current", "opened", "parse", "put_right", "upgrade",
 ]  # fmt: skip

@@ -56,7 +56,7 @@ class SqlAttemptCatalog:
         """See AttemptCatalog."""
 
         def work(connection: sa.Connection) -> None:
-            attempts.activate(connection, attempt, result)
+            attempts.activate(connection, self._hooks, attempt, result)
             self._hooks.objects_stored(connection, attempt, result.locations, result.size)
 
         self._end(attempt, result.locations, work)
@@ -65,7 +65,7 @@ class SqlAttemptCatalog:
         """See CopyCatalog."""
 
         def work(connection: sa.Connection) -> None:
-            attempts.add_locations(connection, attempt, locations)
+            attempts.add_locations(connection, self._hooks, attempt, locations)
             size = connection.scalar(sa.select(IMAGES.c.size).where(IMAGES.c.id == attempt.image_id))
             self._hooks.objects_stored(connection, attempt, locations, size or 0)
 
@@ -77,7 +77,7 @@ class SqlAttemptCatalog:
         if lost or (certain and not self._database.read(lambda connection: attempts.owns(connection, attempt))):
             raise image_gone(attempt.image_id)
 
-    def release(self, attempt: Attempt) -> bool:
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
         """See AttemptCatalog. True also for an image deleted meanwhile: the attempt never became active.
 
         If the release fails, the next `begin` of the image in this process ends the attempt, so that a retry succeeds;
@@ -85,10 +85,16 @@ class SqlAttemptCatalog:
         """
         self._keeper.drop(attempt)
         try:
-            return self._database.change(lambda connection: attempts.release(connection, attempt))
+            return self._database.change(partial(self._released, attempt=attempt, unremoved=unremoved))
         except (errors.CatalogUnavailable, OutcomeUnknown):
             self._unreleased.setdefault(attempt.image_id, []).append(attempt)
             raise
+
+    def _released(self, connection: sa.Connection, attempt: Attempt, unremoved: Sequence[str]) -> bool:
+        if not attempts.release(connection, attempt):
+            return False
+        attempts.remove_from(connection, self._hooks, attempt, unremoved)
+        return True
 
     def abandon_uploads(self) -> int:
         """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they

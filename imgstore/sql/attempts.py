@@ -33,13 +33,13 @@ def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], 
     return attempt
 
 
-def activate(connection: sa.Connection, attempt: Attempt, result: UploadResult) -> None:
+def activate(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, result: UploadResult) -> None:
     """saving -> active, together with the locations. Raises ImageGone if `attempt` does not own the image."""
     digests = {"checksum": result.checksum, "os_hash_algo": result.hash_algo, "os_hash_value": result.hash_value}
     values = {"status": "active", "size": result.size, "virtual_size": result.virtual_size, **digests}
     if not _end(connection, attempt, IMAGES.c.status == "saving", **values):
         raise image_gone(attempt.image_id)
-    _add_all(connection, attempt, result.locations)
+    _add_all(connection, hooks, attempt, result.locations)
 
 
 def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
@@ -51,7 +51,9 @@ def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[s
     return attempt
 
 
-def add_locations(connection: sa.Connection, attempt: Attempt, locations: Sequence[Location]) -> None:
+def add_locations(
+    connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, locations: Sequence[Location]
+) -> None:
     """Ends a copy. Raises ImageGone if its image is not active any more, is not its own, or is in such a store."""
     reached = {location.store for location in locations}
     failed = ",".join(store for store in attempt.stores if store not in reached)
@@ -60,7 +62,7 @@ def add_locations(connection: sa.Connection, attempt: Attempt, locations: Sequen
     here = (LOCATIONS.c.image_id == attempt.image_id, LOCATIONS.c.state == LIVE, LOCATIONS.c.store.in_(reached))
     if connection.scalar(sa.select(LOCATIONS.c.store).where(*here)) is not None:
         raise copy_gone(attempt.image_id)
-    _add_all(connection, attempt, locations)
+    _add_all(connection, hooks, attempt, locations)
 
 
 def owns(connection: sa.Connection, attempt: Attempt) -> bool:
@@ -89,10 +91,7 @@ def abandon(
     found = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
     if found is None or not release(connection, attempt, condition):
         return False
-    stores = names_in(found)
-    _remove_from(connection, attempt, stores)
-    for store in sorted(stores):
-        hooks.object_unused(connection, store, attempt.key)
+    remove_from(connection, hooks, attempt, names_in(found))
     return True
 
 
@@ -133,17 +132,20 @@ def _owned_by(attempt: Attempt) -> tuple[sa.ColumnElement[bool], sa.ColumnElemen
     return IMAGES.c.id == attempt.image_id, IMAGES.c.uploading == attempt.number
 
 
-def _add_all(connection: sa.Connection, attempt: Attempt, locations: Sequence[Location]) -> None:
+def _add_all(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, locations: Sequence[Location]) -> None:
     """Adds the image's new locations. A store of the attempt that was left out may still hold something."""
     for location in locations:
         add_location(connection, attempt.image_id, location, LIVE)
     reached = {location.store for location in locations}
-    _remove_from(connection, attempt, [store for store in attempt.stores if store not in reached])
+    remove_from(connection, hooks, attempt, [store for store in attempt.stores if store not in reached])
 
 
-def _remove_from(connection: sa.Connection, attempt: Attempt, stores: Iterable[str]) -> None:
-    for store in stores:
+def remove_from(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, stores: Iterable[str]) -> None:
+    """What the attempt may have left in these stores is to be removed, and counts until then. Sorted: every transaction
+    takes its locks in that order."""
+    for store in sorted(stores):
         add_location(connection, attempt.image_id, Location(store, attempt.key, ""), REMOVING)
+        hooks.object_unused(connection, store, attempt.key)
 
 
 def add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:

@@ -12,18 +12,21 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.model import StoredImage
-from imgstore.sql import changes, listing
+from imgstore.catalog import require_countable
+from imgstore.model import Attempt, StoredImage, UploadResult
+from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
 from imgstore.sql.attempt_catalog import SqlAttemptCatalog
 from imgstore.sql.database import Database
 from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
+from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
 from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
-from imgstore.sql.recovery import AttemptRecovery
+from imgstore.sql.recovery import AttemptRecovery, attempt_of
+from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrade import CATALOG, opened
 
@@ -46,6 +49,8 @@ class SqlCatalog(SqlAttemptCatalog):
         super().__init__(database, lease=lease, quota_hooks=quota_hooks)
         self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
+        self.places = SqlPlaces(database)
+        self.restored = RestoredDatabase(database)
 
     @property
     def embedded(self) -> bool:
@@ -53,7 +58,9 @@ class SqlCatalog(SqlAttemptCatalog):
         return self._database.address.embedded
 
     def create(self, image: NewImage) -> ImageRecord:
-        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded."""
+        """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
+        UsageError for an identifier or an owner that cannot be (`require_countable`)."""
+        require_countable(image.id, image.owner)
         bounds = self._hooks.bounds(image.owner)
 
         def work(connection: sa.Connection) -> ImageRecord:
@@ -169,6 +176,24 @@ class SqlCatalog(SqlAttemptCatalog):
     def gone(self, store: str, key: str) -> None:
         """An object that no image has, or will ever have, is gone from its store."""
         self._database.change(lambda connection: self._hooks.object_removed(connection, store, key))
+
+    def adopt(self, image: NewImage, key: str, result: UploadResult) -> None:
+        """Makes an image active with an object that no image has (`adoption`). `image` describes it if it is not there.
+        Raises ImageConflict if it has data, QuotaExceeded, InvalidRequest for a new image without an owner."""
+        bounds = self._hooks.bounds(image.owner)
+
+        def work(connection: sa.Connection) -> None:
+            owner = adoption.owner_of(connection, image.id)
+            if owner is None and not image.owner:
+                raise errors.InvalidRequest(f"There is no image {image.id}: name the project that gets it.")
+            if owner is None:
+                _create(connection, image)
+                self._hooks.image_created(connection, image.id, image.owner, bounds)
+            attempt = Attempt(image.id, attempt_of(key)[1], owner or image.owner, "", "")
+            adoption.adopt(connection, attempt, result)
+            self._hooks.objects_stored(connection, attempt, result.locations, result.size)
+
+        self._database.change(work)
 
     def usage(self, owner: str) -> int:
         """Bytes of the images of `owner` that are not deleted, in all stores together."""

@@ -9,6 +9,7 @@ library's errors. Transactions are short: none is open while bytes of an image m
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -20,7 +21,9 @@ from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated
-from imgstore.sql.failures import Contention, not_committed, not_made
+from imgstore.sql.failures import Contention, describe, not_committed, not_made
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -75,9 +78,28 @@ class Database:
             with _before_commit("changing it"):
                 connection = isolated(stack.enter_context(self._engine.connect()), changes=True)
                 connection.begin()
-                result = work(connection)
+            result = _done(work, connection)
             _commit(connection)
         return result
+
+
+def _done(work: Work[T], connection: sa.Connection) -> T:
+    """What `work` returns. What it raises is raised as it is, also where the connection breaks at the rollback: without
+    COMMIT nothing was changed."""
+    try:
+        with _before_commit("changing it"):
+            return work(connection)
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    try:
+        connection.rollback()
+    except SQLAlchemyError as error:
+        connection.invalidate()
+        LOG.warning("The database failed at a rollback, which changes nothing: %s", describe(error))
 
 
 def _commit(connection: sa.Connection) -> None:

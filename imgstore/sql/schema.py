@@ -7,6 +7,10 @@ people. `copy_failed` names the stores that the last copy did not reach; it is N
 
 `image_locations` has the data of images (`live`) and the objects that are still to be removed from their store
 (`removing`). The latter have no `url` if their attempt died or left them out.
+
+`store_places` has the mark by which each store's place is known again, and whether it was ever written there. Its
+`epoch` grows as the service runs, and is noted in the place: a place with a higher one tells a restored database.
+`catalog_state` says why nothing may be removed until an operator has looked (`imgstore.sql.restored`).
 """
 
 from __future__ import annotations
@@ -67,5 +71,23 @@ LOCATIONS = sa.Table(
     sa.Column("state", text(16), nullable=False),
     sa.Index("image_locations_by_image", "image_id"),
     sa.UniqueConstraint("store", "key", name="image_locations_place"),
+    **TABLE,
+)
+
+PLACES = sa.Table(
+    "store_places",
+    METADATA,
+    sa.Column("store", text(255), primary_key=True),
+    sa.Column("mark", text(64), nullable=False),
+    sa.Column("written", sa.Boolean, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False, default=0),
+    **TABLE,
+)
+
+STATE = sa.Table(
+    "catalog_state",
+    METADATA,
+    sa.Column("name", text(64), primary_key=True),
+    sa.Column("value", text(255), nullable=False),
     **TABLE,
 )

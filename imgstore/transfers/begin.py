@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imgstore import errors
 from imgstore.catalog import AttemptCatalog
@@ -23,7 +23,7 @@ from imgstore.transfers.fanout import Fanout
 from imgstore.transfers.observer import Observation
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.taps import Tap, TapFactory
-from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, leave_out
+from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out
 from imgstore.undo import Undo
 
 OFF, ALL, ANY = "off", "all", "any"
@@ -54,7 +54,8 @@ class UploadSettings:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be written where, and by what it is held. `catalog` is told of the end; `size` in bytes (None:
-    unknown); `need_all`: whether one store that fails fails the whole; `expected_hash`: what the digest must be."""
+    unknown); `need_all`: whether one store that fails fails the whole; `expected_hash`: what the digest must be;
+    `opened`: every store that was written to."""
 
     attempt: Attempt
     stores: Sequence[Store]
@@ -64,6 +65,7 @@ class Plan:
     size: int | None = None
     need_all: bool = True
     expected_hash: str | None = None
+    opened: list[Target] = field(default_factory=list)
 
 
 def chosen(stores: StoreSet, identifiers: Sequence[str]) -> list[Store]:
@@ -145,7 +147,7 @@ class _Spare:
         try:
             yield
         except errors.StoreError as error:
-            if not self._left:
+            if not self._left or is_taken(error):
                 raise
             self._left -= 1
             leave_out(store, quota, error)
@@ -165,8 +167,19 @@ def _target(plan: Plan, reserved: Reserved) -> Target:
     store, key = reserved.store, plan.attempt.key
     location = store.location(key)
     writer = store.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    plan.undo.push(f"object {key} being written to store {store.identifier}", writer.abort)
-    return Target(store, location, writer, reserved.quota)
+    target = Target(store, location, writer, reserved.quota)
+    plan.opened.append(target)
+    plan.undo.push(f"object {key} being written to store {store.identifier}", target.abort)
+    return target
+
+
+def release(catalog: AttemptCatalog, attempt: Attempt, opened: Sequence[Target]) -> None:
+    """The last undo: the image is given back, and what could not be removed is recorded."""
+    unremoved = [target.store.identifier for target in opened if target.stays]
+    if unremoved:
+        catalog.release(attempt, unremoved)
+    else:
+        catalog.release(attempt)
 
 
 def _targets(plan: Plan, opened: Sequence[Target]) -> Targets:

@@ -20,10 +20,11 @@ from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, release, reserve
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import COPY, Observation, Observer, observed
 from imgstore.transfers.session import library_errors
+from imgstore.transfers.target import Target
 from imgstore.undo import Undo
 
 
@@ -93,13 +94,15 @@ class CopyService:
         identifiers = [store.identifier for store in stores]
         with host_failures("beginning the copy"):
             attempt, image = self._catalog.begin_copy(request.image_id, identifiers, request.context)
-        undo.push(f"the copy of image {attempt.image_id}", lambda: self._catalog.release(attempt))
+        opened: list[Target] = []
+        catalog = _NewLocations(self._catalog)
+        undo.push(f"the copy of image {attempt.image_id}", lambda: release(catalog, attempt, opened))
         if image.size is None or not image.locations:
             raise errors.DataGone("The image is active but the catalog knows no data of it.")
         settings, expected = _verifying(self._settings, image)
         plan = Plan(
-            attempt, stores, _NewLocations(self._catalog), settings, undo,
-            size=image.size, need_all=request.need_all, expected_hash=expected,
+            attempt, stores, catalog, settings, undo,
+            size=image.size, need_all=request.need_all, expected_hash=expected, opened=opened,
         )  # fmt: skip
         return plan, image
 
@@ -176,8 +179,8 @@ class _NewLocations:
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         self._catalog.confirm(attempt, certain=certain)
 
-    def release(self, attempt: Attempt) -> bool:
-        return self._catalog.release(attempt)
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
+        return self._catalog.release(attempt, unremoved) if unremoved else self._catalog.release(attempt)
 
 
 def _verifying(settings: UploadSettings, image: StoredImage) -> tuple[UploadSettings, str | None]:

@@ -20,7 +20,7 @@ from functools import partial
 
 from imgstore import errors
 from imgstore.model import MIB
-from imgstore.transfers.target import Target, leave_out
+from imgstore.transfers.target import Target, is_taken, leave_out
 
 DEFAULT_WINDOW = 8 * MIB
 
@@ -127,9 +127,11 @@ class Fanout:
             lane.put(partial(_abort_for, lane.target, error), COMMIT)
 
     def _leave_out(self, lane: _Lane, failure: BaseException) -> None:
-        if self._need_all or len(self._lanes) == 1 or not isinstance(failure, STORES_FAULTS):
+        fatal = not isinstance(failure, STORES_FAULTS) or is_taken(failure)
+        if self._need_all or len(self._lanes) == 1 or fatal:
             raise failure
         self._lanes = [other for other in self._lanes if other is not lane]
+        lane.target.count_left_behind()
         leave_out(lane.target.store, lane.target.quota, failure)
 
 

@@ -19,7 +19,8 @@ from imgstore.store import Store
 @dataclass(frozen=True)
 class RemovableLeftover:
     """A leftover and the means to remove it; `reason` is for people. `remove` raises StoreError, and what a host's own
-    does. `size` in bytes, `modified` in seconds since the epoch; None if unknown."""
+    does, and does nothing where it is not `certain` that it is the store's (`Leftover`). `size` in bytes, `modified` in
+    seconds since the epoch; None if unknown."""
 
     store: str
     name: str
@@ -27,6 +28,7 @@ class RemovableLeftover:
     remove: Callable[[], object] = field(repr=False)
     size: int | None = None
     modified: float | None = None
+    certain: bool = True
 
 
 def leftovers(store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
@@ -40,7 +42,8 @@ def leftovers(store: Store, *, older_than: float) -> Iterator[RemovableLeftover]
 def removable(store: Store, leftover: Leftover) -> RemovableLeftover:
     """The leftover, with the means to remove it."""
     remove = partial(_remove, store, leftover)
-    return RemovableLeftover(store.identifier, leftover.name, leftover.reason, remove, leftover.size, leftover.modified)
+    size, modified, certain = leftover.size, leftover.modified, leftover.certain
+    return RemovableLeftover(store.identifier, leftover.name, leftover.reason, remove, size, modified, certain)
 
 
 def remove_data(store: Store, key: str, *, traces: bool) -> None:
@@ -54,6 +57,6 @@ def remove_data(store: Store, key: str, *, traces: bool) -> None:
 
 
 def _remove(store: Store, leftover: Leftover) -> None:
-    if isinstance(store.driver, FindsLeftovers):
+    if leftover.certain and isinstance(store.driver, FindsLeftovers):
         with store.blamed():
             store.driver.remove_leftover(leftover)

@@ -269,7 +269,7 @@ class UploadSession:
         removing.run()
 
     def _given_back(self, committed: Sequence[Target]) -> bool:
-        if self._parts.catalog.release(self.attempt):
+        if self._parts.catalog.release(self.attempt, [target.store.identifier for target in committed]):
             return True
         LOG.error(
             "Object %s is kept in %s: whether its image is active is uncertain",

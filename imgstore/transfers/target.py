@@ -53,6 +53,23 @@ class Target:
         if self.quota.hold is not NO_HOLD:
             self.writer.admission.hold(self.quota.hold, partial(host_failed, "extending the hold on the quota"))
 
+    def abort(self) -> None:
+        """Removes what was written; what stays still counts. Raises StoreError."""
+        try:
+            self.writer.abort()
+        finally:
+            self.count_left_behind()
+
+    def count_left_behind(self) -> None:
+        """What could not be removed counts for the owner until it is gone."""
+        if self.writer.left_behind:
+            self.quota.kept_bytes = self.writer.total
+
+    @property
+    def stays(self) -> bool:
+        """Whether something of a failed upload is still in the store."""
+        return self.quota.kept_bytes is not None
+
     @property
     def committed(self) -> bool:
         """Whether the object is there."""
@@ -103,6 +120,12 @@ class OneTarget:
         """The targets of an upload to this store alone."""
         writer = target.writer
         return cls((target,), writer.admission.admit, writer.write, writer.admission.expect_complete, writer.commit)
+
+
+def is_taken(failure: BaseException) -> bool:
+    """Whether another object has the attempt's key in a store. Such a store is not left out: what it holds under the
+    key would count as a leftover of the attempt, and be removed. The upload fails, and the next one has another key."""
+    return isinstance(failure, errors.ObjectExists)
 
 
 def leave_out(store: Store, quota: QuotaHold | None, failure: BaseException) -> None:

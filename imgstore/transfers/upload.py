@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
-from imgstore.catalog import ImageCatalog
+from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
 from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, reserve
+from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, release, reserve
 from imgstore.transfers.observer import UPLOAD, Observer, observed
 from imgstore.transfers.session import UploadSession, library_errors
 from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.target import Target
 from imgstore.undo import Undo
 
 __all__ = ["UploadService", "UploadSettings"]
@@ -88,7 +89,11 @@ class UploadService:
         stores = self.check_stores(request.stores)
         with host_failures("beginning the upload"):
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
-        undo.push(f"status saving of image {attempt.image_id}", lambda: self._catalog.release(attempt))
+        opened: list[Target] = []
+        undo.push(f"status saving of image {attempt.image_id}", lambda: release(self._catalog, attempt, opened))
+        require_countable(attempt.image_id, attempt.owner)
         reached = [store.for_context(request.context) for store in stores]
         need_all = self._settings.several_stores == ALL
-        return Plan(attempt, reached, self._catalog, self._settings, undo, size=request.size, need_all=need_all)
+        return Plan(
+            attempt, reached, self._catalog, self._settings, undo, size=request.size, need_all=need_all, opened=opened
+        )

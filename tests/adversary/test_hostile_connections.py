@@ -35,19 +35,12 @@ def exchange(service: ServiceProcess, sent: bytes) -> Answer:
         return read_answer(connection)
 
 
-def test_connections_without_a_request_keep_nobody_out(service: ServiceProcess) -> None:
-    with contextlib.ExitStack() as silent:
-        for _ in range(4):
-            silent.enter_context(socket.create_connection(service.client.address, timeout=30))
-        image_id = service.client.create()
-        assert service.client.upload(image_id, b"content").status == 204
-
-
-def test_connection_that_was_silent_is_served_when_it_speaks(service: ServiceProcess) -> None:
-    with socket.create_connection(service.client.address, timeout=30) as silent:
-        assert service.client.get("/healthcheck").status == 200
-        silent.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: test\r\n\r\n")
-        assert read_answer(silent).status == 200
+def test_silent_connections_keep_nobody_out_and_are_served_when_they_speak(service: ServiceProcess) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(service.client.address, timeout=30)) for _ in range(4)]
+        assert service.client.upload(service.client.create(), b"content").status == 204
+        silent[0].sendall(b"GET /healthcheck HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert read_answer(silent[0]).status == 200
 
 
 def test_descriptors_that_run_out_are_waited_for_and_not_logged_without_end(

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore.adapters.asgi import Receive, Scope, Send
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.transfers.upload import UploadSettings
 from tests.asgi.calling import app
-from tests.asgi.serving import PARSERS, serving
+from tests.asgi.serving import PARSERS, Serving
 from tests.http.conftest import house
 from tests.http.faulty import FaultyDriver
 from tests.http.house import House
@@ -31,7 +30,7 @@ class Running:
         self.renew()
 
     def renew(self) -> None:
-        self.faulty = FaultyDriver(MemoryDriver())
+        self.faulty = FaultyDriver()
         settings = UploadSettings(max_image_size=8 * MIB)
         self.house = House(quota=12 * MIB, settings=settings, faulty=self.faulty)
         self._app = app(self.house)
@@ -51,7 +50,7 @@ def servers() -> Iterator[dict[str, Running]]:
     with contextlib.ExitStack() as stack:
         made = {parser: Running() for parser in PARSERS}
         for parser, running in made.items():
-            running.client = stack.enter_context(serving(running, parser=parser)).client
+            running.client = stack.enter_context(Serving(running, parser=parser)).client
         yield made
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.asgi.calling import app
-from tests.asgi.serving import PARSERS, Serving, serving
+from tests.asgi.serving import PARSERS, Serving
 from tests.http.house import House
 from tests.support.client import OCTETS, TIMEOUT, Client
 
@@ -75,12 +75,12 @@ def leave(client: Client, image_id: str, chance: random.Random) -> None:
 def test_clients_that_leave_at_random_moments_leave_nothing(parser: str) -> None:
     world = World()
     images = [world.image() for _ in range(UPLOADS)]
-    with serving(world.app, parser=parser) as server, ThreadPoolExecutor(CLIENTS) as clients:
+    with Serving(world.app, parser=parser) as server, ThreadPoolExecutor(CLIENTS) as clients:
         chances = [random.Random(SEED + number) for number in range(UPLOADS)]
         list(clients.map(lambda each: leave(server.client, *each), zip(images, chances, strict=True)))
     assert world.statuses(images) == {"queued"}
     world.assert_nothing_left()
-    with serving(world.app) as server:
+    with Serving(world.app) as server:
         assert {server.client.upload(image_id, b"good").status for image_id in images} == {204}
     assert world.quota.account("project").used == UPLOADS * len(b"good")
     begun = [image_id for image_id in images if world.found(image_id).locations[0].key != image_id]
@@ -91,15 +91,12 @@ def test_clients_that_leave_at_random_moments_leave_nothing(parser: str) -> None
 def test_a_server_that_stops_undoes_what_does_not_end_in_time(parser: str) -> None:
     world = World()
     images = [world.image() for _ in range(10)]
-    server = Serving(world.app, parser=parser, grace=0)
-    try:
+    with Serving(world.app, parser=parser, grace=0) as server:
         lengths = [None, 1_000_000] * 5
         uploads = [server.client.begin_upload(i, length=n) for i, n in zip(images, lengths, strict=True)]
         for upload in uploads:
             upload.send(bytes(100_000))
         assert world.statuses(images) == {"saving"}
-    finally:
-        server.stop()
     assert [upload.answer().status for upload in uploads] == [500] * len(uploads)
     assert world.statuses(images) == {"queued"}
     del uploads
@@ -110,7 +107,7 @@ def test_a_server_that_stops_undoes_what_does_not_end_in_time(parser: str) -> No
 def test_a_server_that_stops_lets_uploads_end_in_time(parser: str) -> None:
     world = World()
     images = [world.image() for _ in range(10)]
-    with serving(world.app, parser=parser) as server, ThreadPoolExecutor(1) as stopper:
+    with Serving(world.app, parser=parser) as server, ThreadPoolExecutor(1) as stopper:
         uploads = [server.client.begin_upload(image_id, length=4) for image_id in images]
         stopped = stopper.submit(server.stop)
         for upload in uploads:

@@ -12,7 +12,7 @@ from imgstore.adapters.asgi import ImageDataApp, Message
 from imgstore.model import MIB
 from imgstore.transfers.session import GATHER
 from tests.asgi.calling import Peer, app, body, put, scope, turn
-from tests.asgi.gated import GatedDriver
+from tests.http.faulty import FaultyDriver
 from tests.http.house import House, path
 
 CHUNK = body(bytes(GATHER))
@@ -44,7 +44,8 @@ class Gated:
     """A house whose store waits."""
 
     def __init__(self) -> None:
-        self.driver = GatedDriver()
+        self.driver = FaultyDriver()
+        self.writes, self.reads = self.driver.gate("write"), self.driver.gate("read")
         self.house = House(gated=self.driver)
         self.app = app(self.house)
         self.threads = threading.active_count()
@@ -57,7 +58,7 @@ class Gated:
 
     def stored(self, content: bytes) -> str:
         """An image in the gated store."""
-        self.driver.writes.open()
+        self.writes.open()
         image_id = self.house.active(content, store="gated")
         self.driver.events.clear()
         self.driver.threads.clear()
@@ -73,8 +74,8 @@ async def over(task: asyncio.Task[None]) -> None:
 
 
 CALLS = {
-    "PUT": (["open", "write"], ["open", "write", "written", "abort"]),
-    "GET": (["read"], ["read", "have read", "close"]),
+    "PUT": (["open for writing", "write"], ["written", "abort"]),
+    "GET": (["open for reading", "read"], ["have read", "close"]),
 }
 
 
@@ -83,13 +84,13 @@ CALLS = {
 def test_undone_after_the_stores_current_call_and_never_before(ending: Ending, method: str) -> None:
     gated, (before, after), is_upload = Gated(), CALLS[method], method == "PUT"
     image_id = gated.house.image() if is_upload else gated.stored(bytes(3 * MIB))
-    gate = gated.driver.writes if is_upload else gated.driver.reads
+    gate = gated.writes if is_upload else gated.reads
 
     async def run() -> None:
         peer = Peer(CHUNK, CHUNK) if is_upload else Peer()
         request = put(image_id, **UPLOAD) if is_upload else scope("GET", path(image_id))
         task = gated.start(request, peer)
-        await asyncio.to_thread(gate.await_arrival)
+        await asyncio.to_thread(gate.wait_until_reached)
         await ending(peer, task)
         assert not task.done()
         assert gated.driver.events == before
@@ -101,7 +102,7 @@ def test_undone_after_the_stores_current_call_and_never_before(ending: Ending, m
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith(named)] == []
 
     asyncio.run(run())
-    assert gated.driver.events == after
+    assert gated.driver.events == [*before, *after]
     gated.assert_no_thread()
     if is_upload:
         gated.house.assert_refused_without_trace(image_id)
@@ -109,51 +110,44 @@ def test_undone_after_the_stores_current_call_and_never_before(ending: Ending, m
 
 def test_one_thread_owns_the_session_and_it_is_not_the_event_loops() -> None:
     gated = Gated()
-    gated.driver.writes.open()
+    gated.writes.open()
     image_id = gated.house.image()
 
     async def run() -> None:
         await over(gated.start(put(image_id, **UPLOAD), Peer(CHUNK, CHUNK, body(b"", more=False))))
 
     asyncio.run(run())
-    assert gated.driver.events == ["open", *["write", "written"] * 2, "commit"]
+    assert gated.driver.events == ["open for writing", *["write", "written"] * 2, "commit"]
     assert len(gated.driver.threads) == 1
     assert threading.get_ident() not in gated.driver.threads
     gated.assert_no_thread()
 
 
-def test_a_cancellation_while_the_store_opens_the_object_undoes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancellation_while_the_store_opens_the_object_undoes_it() -> None:
     gated = Gated()
-    image_id, inside, go = gated.house.image(), threading.Event(), threading.Event()
-    strike = gated.driver.strike
-
-    def waiting(point: str, done: int = 0) -> None:
-        inside.set()
-        assert go.wait(60)
-        strike(point, done)
-
-    monkeypatch.setattr(gated.driver, "strike", waiting)
+    image_id, opening = gated.house.image(), gated.driver.gate("open for writing")
 
     async def run() -> None:
         peer = Peer(CHUNK)
         task = gated.start(put(image_id, **UPLOAD), peer)
-        assert await asyncio.to_thread(inside.wait, 60)
+        await asyncio.to_thread(opening.wait_until_reached)
         task.cancel()
         await turn()
         assert not task.done()
-        go.set()
+        opening.open()
         await over(task)
         assert (task.cancelled(), peer.received) == (True, 0)
 
     asyncio.run(run())
-    assert gated.driver.events == ["open", "abort"]
+    assert gated.driver.events == ["open for writing", "abort"]
     gated.assert_no_thread()
+    gated.writes.open()
     gated.house.assert_refused_without_trace(image_id)
 
 
 def test_a_store_that_fails_answers_a_client_that_sends_nothing_more() -> None:
     gated = Gated()
-    gated.driver.writes.open()
+    gated.writes.open()
     image_id = gated.house.image()
 
     async def run() -> int:
@@ -175,7 +169,7 @@ def test_a_download_whose_client_does_not_read_is_closed_when_it_leaves(ending: 
     """The server's `send` waits, and goes on waiting after the client has left."""
     gated = Gated()
     image_id = gated.stored(bytes(8 * MIB))
-    gated.driver.reads.open()
+    gated.reads.open()
 
     class Unread(Peer):
         async def send(self, message: Message) -> None:
@@ -205,12 +199,12 @@ def test_the_server_that_stops_is_told_when_every_session_is_over() -> None:
     async def run(application: ImageDataApp) -> None:
         upload = gated.start(put(image_id, **UPLOAD), Peer(CHUNK))
         server = Peer({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
-        await asyncio.to_thread(gated.driver.writes.await_arrival)
+        await asyncio.to_thread(gated.writes.wait_until_reached)
         upload.cancel()
         life = gated.start({"type": "lifespan"}, server)
         await turn()
         assert [message["type"] for message in server.sent] == ["lifespan.startup.complete"]
-        gated.driver.writes.open(1)
+        gated.writes.open(1)
         await over(life)
         assert gated.driver.events[-1] == "abort"
         assert server.sent[-1]["type"] == "lifespan.shutdown.complete"

@@ -11,7 +11,7 @@ import pytest
 from imgstore.model import MIB
 from tests.asgi.calling import app
 from tests.asgi.conftest import Running
-from tests.asgi.serving import PARSERS, serving
+from tests.asgi.serving import PARSERS, Serving
 from tests.http.house import House, path
 from tests.http.test_adapters import REFUSED
 from tests.support.client import OCTETS, first_line, read_answer
@@ -70,16 +70,6 @@ def test_refuse_early_a_doomed_upload_sends_no_body(running: Running, subtests: 
 
 
 @each_parser
-def test_body_that_is_asked_for_is_announced_with_100(running: Running) -> None:
-    image_id = running.house.image()
-    with running.client.begin_upload(image_id, length=4) as upload:
-        assert running.house.found(image_id).status == "saving"
-        upload.send(b"good")
-        assert upload.finish().status == 204
-    assert running.client.download(image_id).body == b"good"
-
-
-@each_parser
 @pytest.mark.parametrize("chunked", [False, True])
 def test_client_that_does_not_wait_can_read_its_refusal(
     running: Running, chunked: bool, monkeypatch: pytest.MonkeyPatch
@@ -132,6 +122,6 @@ def test_client_that_leaves_a_download_returns_the_reader(running: Running) -> N
 @pytest.mark.parametrize("parser", PARSERS)
 def test_servers_root_path_is_respected(house: House, parser: str) -> None:
     image_id = house.active(b"x")
-    with serving(app(house), parser=parser, root_path="/image") as server:
+    with Serving(app(house), parser=parser, root_path="/image") as server:
         assert server.client.download(image_id).body == b"x"
         assert server.client.get(f"/v3/images/{image_id}/file").status == 404

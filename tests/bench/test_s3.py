@@ -44,6 +44,7 @@ def test_nowhere_counts() -> None:
     assert (target.write(b"abc"), target.write(b"de"), target.size) == (3, 2, 5)
 
 
+@pytest.mark.long
 def test_a_run_on_a_real_server_stores_prints_and_keeps_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

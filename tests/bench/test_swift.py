@@ -28,6 +28,7 @@ def found(side: Side, seconds: float, *, cpu: float = 1.0) -> Measurement:
     return Measurement(side.name, 1024 * MIB, seconds, cpu, 0.1, 0, 0.0, {})
 
 
+@pytest.mark.long
 def test_a_run_on_a_real_server_stores_prints_and_keeps_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

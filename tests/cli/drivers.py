@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.writer import FileWriter
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import MIB, ObjectInfo
+from imgstore.model import MIB, Leftover, ObjectInfo
 
 GATE = ".gate-"
 
@@ -38,6 +39,16 @@ class SilentDriver(MemoryDriver):
     """Has no capability."""
 
     objects = leftovers = space = None  # type: ignore[assignment]  # how a protocol's method is taken away
+
+
+class UnsureDriver(MemoryDriver):
+    """Has something that may be another store's."""
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        yield Leftover("theirs", "perhaps another store's", certain=False)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        raise AssertionError(leftover)
 
 
 class _OtherReaderDriver(FilesystemDriver):

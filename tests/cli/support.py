@@ -18,24 +18,28 @@ from types import MappingProxyType
 from typing import Any
 
 from imgstore.cli.main import main
+from imgstore.driver.place import NOTES
 from tests.cli.drivers import GATE
 from tests.support.in_process import as_process, streams
-from tests.support.packages import install
+from tests.support.packages import FAR_FROM_TMP, install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
-DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying")
+DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying", "unsure")
 PATIENCE = 60.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MARK, END = b"\x1e", b"\x1d"
-ONE_BY_ONE = """
-import json, os, sys
+ONE_BY_ONE = (
+    FAR_FROM_TMP
+    + """
+import json, os
 from imgstore.cli.main import main
 for command in json.loads(sys.argv[1]):
     status = main(command)
     sys.stderr.flush()
     os.write(1, b"\\x1e%d\\x1d" % status)
 """
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ class Done:
         """What was printed, which must be JSON, and good."""
         assert (self.status, self.err) == (0, "")
         return json.loads(self.out)
+
+
+def run_here(
+    folder: Path, environ: Mapping[str, str], arguments: Sequence[str], *sites: Path, stdin: bytes = b""
+) -> Done:
+    """Runs a command in this process, in a pipe, to its end."""
+    with as_process(folder, environ, *sites), streams(stdin) as written:
+        status = main(arguments)
+    return Done(status, written.out, written.err.decode())
 
 
 class Shop:
@@ -89,7 +102,7 @@ class Shop:
         lines += [f"{name} = {value}" for name, value in options.items()]
         for store, values in self.stores.items():
             lines.append(f"[{store}]")
-            if self.drivers[store] not in ("memory", "silent"):
+            if self.drivers[store] not in ("memory", "silent", "unsure"):
                 self.datadir(store).mkdir(exist_ok=True)
                 lines += [f"datadir = {self.datadir(store)}", "fsync = false"]
             lines += [f"{name} = {value}" for name, value in values.items()]
@@ -100,8 +113,8 @@ class Shop:
         return self.root / store
 
     def names(self, store: str = "fast") -> list[str]:
-        """Everything in a datadir, hidden names too, except for gates."""
-        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith(GATE))
+        """Everything in a datadir, hidden names too, except for gates and marks."""
+        return sorted(name for name in os.listdir(self.datadir(store)) if not name.startswith((GATE, *NOTES)))
 
     def file(self, name: str, content: bytes) -> Path:
         """A file in the directory in which the commands run."""
@@ -117,10 +130,7 @@ class Shop:
 
     def run(self, *arguments: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> Done:
         """Runs a command in this process, in a pipe, to its end."""
-        variables = {**self.environ, **(environ or {})}
-        with as_process(self.root, variables, self.site), streams(stdin) as written:
-            status = main(arguments)
-        return Done(status, written.out, written.err.decode())
+        return run_here(self.root, {**self.environ, **(environ or {})}, arguments, self.site, stdin=stdin)
 
     def shell(self, script: str) -> Done:
         """Runs a script of bash, in which `imgstore` is the command."""

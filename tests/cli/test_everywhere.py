@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 
 from imgstore.cli.app import GROUPS
-from tests.cli.support import ONE_BY_ONE, PATIENCE, PROGRAM, Shop
+from tests.cli.support import PROGRAM, Shop
 from tests.cli.test_terminal import lines_of
-from tests.support.packages import FAR_FROM_TMP
 
 COMMANDS: dict[str, list[str]] = {
     "db": ["db", "upgrade", "--data-dir", "."],
@@ -39,11 +35,12 @@ def in_shop(shop: Shop, kind: str) -> list[list[str]]:
 
 
 def test_every_command_is_here() -> None:
-    """`serve` does not end by itself."""
-    assert COMMANDS.keys() | {"serve"} == {command for commands in GROUPS.values() for command in commands}
+    """`serve` does not end by itself, and `adopt` needs a catalog that knows less than a store."""
+    assert COMMANDS.keys() | {"serve", "adopt"} == {command for commands in GROUPS.values() for command in commands}
 
 
 def test_a_command_says_the_same_on_a_terminal_and_in_a_pipe(shop: Shop) -> None:
+    """That none leaves anything in the home is looked at by `shop`."""
     piped = [shop.run(*command, environ={"COLUMNS": "300"}) for command in in_shop(shop, "pipe")]
     shown = shop.on_terminal(*in_shop(shop, "terminal"), width=300)
     for command, in_pipe, on_terminal in zip(COMMANDS, piped, shown, strict=True):
@@ -58,17 +55,6 @@ def said(output: bytes) -> list[str]:
     text = re.sub(r"-(pipe|terminal)\b", "", text)
     text = re.sub(r"[0-9.]+ ([KMGT]i)?B\b|\d{4}-\d\d-\d\d[T ][0-9:.]+Z?|[0-9.]+ ?(s|ms)\b", "N", text)
     return [re.sub(r" +", " ", re.sub(r"-{2,}", "-", line)).strip() for line in text.split("\n") if line]
-
-
-def test_no_command_leaves_anything_in_the_home(shop: Shop) -> None:
-    commands = [*in_shop(shop, "home"), ["serve", "--help"]]
-    done = subprocess.run(
-        [sys.executable, "-c", FAR_FROM_TMP + ONE_BY_ONE, json.dumps(commands)],
-        capture_output=True, cwd=shop.root, env=shop.environ, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.count(b"\x1e0\x1d") == len(commands)
-    assert not shop.home.exists()
 
 
 def test_ctrl_c_stops_the_service_and_a_put_that_waits_for_its_input(shop: Shop) -> None:

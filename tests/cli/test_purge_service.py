@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
+from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
-from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.sql import EVERYTHING, NewImage, SqlCatalog
-from imgstore.sql.clock import Now
-from imgstore.sql.schema import IMAGES
+from imgstore.model import Location, UploadResult
+from imgstore.sql import EVERYTHING, SqlCatalog
+from imgstore.store import Store
+from imgstore.transfers.places import settle
 from tests.cli.support import Shop
-from tests.support.client import new_id
+from tests.support.attempts import begun, dead
 
 
 @pytest.fixture
@@ -24,27 +24,9 @@ def catalog(shop: Shop) -> Iterator[SqlCatalog]:
     """The service's catalog, where `--data-dir data` has it."""
     (shop.root / "data").mkdir()
     with contextlib.closing(SqlCatalog(f"sqlite:///{shop.root}/data/imgstore.sqlite")) as catalog:
+        for store in ("fast", "slow"):
+            settle(Store(store, FilesystemDriver(datadir=str(shop.datadir(store)))), catalog.places, create=True)
         yield catalog
-
-
-def begun(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    image = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare"))
-    return catalog.begin(UploadRequest(image.id), [store])
-
-
-def dead(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    attempt = begun(catalog, store)
-    catalog._keeper.drop(attempt)
-    ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 61_000)
-    catalog._database.change(lambda connection: connection.execute(ran_out))
-    return attempt
-
-
-def active(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    attempt = begun(catalog, store)
-    location = Location(store, attempt.key, f"file:///{attempt.key}")
-    catalog.activate(attempt, UploadResult(attempt.image_id, [location], 4, "sha512", "ab"))
-    return attempt
 
 
 def put(shop: Shop, name: str, store: str = "fast", *, age: float = 0) -> Path:
@@ -55,7 +37,10 @@ def put(shop: Shop, name: str, store: str = "fast", *, age: float = 0) -> Path:
 
 
 def test_what_died_goes_and_what_lives_stays(shop: Shop, catalog: SqlCatalog) -> None:
-    died, living, ended, kept, deleted = dead(catalog), begun(catalog), begun(catalog), active(catalog), active(catalog)
+    died, living, ended, kept, deleted = dead(catalog), *(begun(catalog) for _ in range(4))
+    for attempt in (kept, deleted):
+        location = Location("fast", attempt.key, f"file:///{attempt.key}")
+        catalog.activate(attempt, UploadResult(attempt.image_id, [location], 4, "sha512", "ab"))
     catalog.release(ended)
     catalog.delete(deleted.image_id, EVERYTHING)
     traces = {key: hidden_name(key) for key in (died.key, living.key)}
@@ -91,7 +76,7 @@ def test_only_named_stores_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
 
 def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: Shop, catalog: SqlCatalog) -> None:
     fast, slow = dead(catalog, "fast"), dead(catalog, "slow")
-    shop.datadir("slow").rmdir()
+    shop.datadir("slow").rename(shop.root / "unmounted")
     done = shop.run("purge", "--data-dir", "data", "-f", "json")
     assert done.status == 5
     assert "Store 'slow'" in done.err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.cli.configuration import configuration_files, trusted
+from imgstore.cli.config_files import configuration_files, trusted
 from tests.cli.support import Done, Shop
 
 MIB = 1024 * 1024

@@ -73,6 +73,12 @@ def test_purge_goes_by_age_and_leaves_objects_alone(shop: Shop) -> None:
     assert shop.names("slow") == ["key"]
 
 
+def test_purge_lists_what_may_be_another_stores_and_leaves_it(shop: Shop) -> None:
+    shop.add("shared", "unsure")
+    done = shop.run("purge", "-f", "json")
+    assert (done.status, [(row["name"], row["removed"]) for row in done.json()]) == (0, [("theirs", False)])
+
+
 def test_purge_says_which_named_store_cannot_find_leftovers_and_goes_on_after_a_failure(shop: Shop) -> None:
     shop.add("mute", "silent")
     assert shop.run("purge").status == 0

@@ -15,7 +15,8 @@ import pytest
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.sql import EVERYTHING, SqlCatalog
 from tests.cli.support import Done, Shop
-from tests.cli.test_purge_service import begun, catalog, dead, put
+from tests.cli.test_purge_service import catalog, put
+from tests.support.attempts import begun, dead
 from tests.support.service import ServiceProcess
 
 __all__ = ["catalog"]
@@ -159,7 +160,7 @@ def test_store_without_listing_is_compared_one_way(shop: Shop, catalog: SqlCatal
 
 def test_store_that_is_down_is_told_and_the_others_are_compared(shop: Shop, catalog: SqlCatalog) -> None:
     attempt = active(catalog)
-    shop.datadir("slow").rmdir()
+    shop.datadir("slow").rename(shop.root / "unmounted")
     done = shop.run(*VERIFY, "-f", "value", "-c", "problem", "-c", "key")
     assert (done.status, done.out) == (5, f"missing {attempt.key}\n".encode())
     assert "Store 'slow'" in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,13 +34,18 @@ def refusal(tmp_path: Path, *sites: Path) -> str:
     return ended.refused[len(prefix) :]
 
 
-def broken(site: Path, code: str) -> None:
-    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code)
+POINT = "tape = acme_tape:Driver"
 
 
-def test_a_driver_of_another_package_is_used_by_its_name(tmp_path: Path, site: Path) -> None:
-    broken(site, DRIVER)
-    assert started(tmp_path, site).built == {"archive": "Driver"}
+def broken(site: Path, code: str, *, entry_points: Sequence[str] = (POINT,), metadata: Sequence[str] = ()) -> None:
+    install(site, "acme-tape", entry_points=entry_points, code=code, metadata=metadata)
+
+
+def test_a_driver_of_another_package_is_used_by_its_name_falsy_or_not(tmp_path: Path, site: Path) -> None:
+    falsy = f"{DRIVER}    def __bool__(self): return False\n    def __len__(self): return 0"
+    for path, code in ((site, DRIVER), (tmp_path / "falsy", falsy)):
+        broken(path, code)
+        assert started(tmp_path, path).built == {"archive": "Driver"}
 
 
 def test_only_the_named_driver_is_imported_and_the_home_stays_empty(tmp_path: Path, site: Path) -> None:
@@ -71,16 +76,16 @@ def test_an_unknown_driver_is_refused_with_those_that_are_known(tmp_path: Path) 
 
 
 def test_the_same_entry_point_in_two_metadata_folders_is_one_driver(tmp_path: Path, site: Path) -> None:
-    install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=DRIVER)
-    install(tmp_path / "again", "acme-tape", entry_points=["tape = acme_tape:Driver"])
+    broken(site, DRIVER)
+    install(tmp_path / "again", "acme-tape", entry_points=[POINT])
     assert started(tmp_path, site, tmp_path / "again").built == {"archive": "Driver"}
 
 
 def test_two_drivers_of_one_name_are_refused_adjacent_or_not(tmp_path: Path, site: Path) -> None:
     install(tmp_path / "second", "zeta-tape", entry_points=["tape = zeta_tape:Driver"], code=DRIVER)
-    for number, between in enumerate(([], ["other = acme_tape:Other"])):
+    for number, points in enumerate(([POINT], [POINT, "other = acme_tape:Other"])):
         first = tmp_path / f"first{number}"
-        install(first, "acme-tape", entry_points=["tape = acme_tape:Driver", *between], code=DRIVER)
+        broken(first, DRIVER, entry_points=points)
         assert refusal(tmp_path, first, tmp_path / "second") == (
             "is installed more than once: acme_tape:Driver, zeta_tape:Driver. "
             "Uninstall the packages whose driver is not wanted."
@@ -89,15 +94,14 @@ def test_two_drivers_of_one_name_are_refused_adjacent_or_not(tmp_path: Path, sit
 
 def test_a_missing_extra_is_named_with_the_command(tmp_path: Path) -> None:
     """As the entry point says, or the extra that requires the module, or the extra that is named as the driver is."""
-    point = "tape = acme_tape:Driver"
     for number, (entry_point, extra, metadata) in enumerate((
-        (f"{point} [robots]", "robots", ["Provides-Extra: robots"]),
-        (point, "robots", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
-        (point, "robots", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
-        (point, "Tape", ["Provides-Extra: disk", "Provides-Extra: Tape"]),
+        (f"{POINT} [robots]", "robots", ["Provides-Extra: robots"]),
+        (POINT, "robots", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
+        (POINT, "robots", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
+        (POINT, "Tape", ["Provides-Extra: disk", "Provides-Extra: Tape"]),
     )):  # fmt: skip
         site = tmp_path / f"site{number}"
-        install(site, "acme-tape", entry_points=[entry_point], code="import absent_robots", metadata=metadata)
+        broken(site, "import absent_robots", entry_points=[entry_point], metadata=metadata)
         assert refusal(tmp_path, site) == (
             f"needs the module 'absent_robots', which is missing. Install it: pip install 'acme-tape[{extra}]'."
         )
@@ -127,7 +131,7 @@ def test_an_import_that_no_extra_cures_is_told_as_it_is(tmp_path: Path) -> None:
     )):  # fmt: skip
         metadata = [] if "robots" in code else ["Provides-Extra: tape"]
         site = tmp_path / f"site{number}"
-        install(site, "acme-tape", entry_points=["tape = acme_tape:Driver"], code=code, metadata=metadata)
+        broken(site, code, metadata=metadata)
         text = refusal(tmp_path, site)
         assert text.startswith(f"(acme_tape:Driver) cannot be imported: {reason}")
         assert text.endswith("Install what is missing, or reinstall the driver's package.")
@@ -158,11 +162,6 @@ def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path) -> None:
         site = tmp_path / f"site{number}"
         broken(site, code)
         assert refusal(tmp_path, site) == f"{problem} {REPORT}"
-
-
-def test_a_falsy_instance_is_used_as_any_other(tmp_path: Path, site: Path) -> None:
-    broken(site, f"{DRIVER}    def __bool__(self): return False\n    def __len__(self): return 0")
-    assert started(tmp_path, site).built == {"archive": "Driver"}
 
 
 def test_a_driver_that_fails_in_its_making_is_refused_without_the_values(tmp_path: Path, site: Path) -> None:

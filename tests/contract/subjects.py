@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
@@ -31,17 +32,20 @@ class UnreachableStorage(MemoryStorage):
 
 
 class MemorySubject(Subject):
-    """Drivers of one class on one memory."""
+    """Drivers of one class on one memory; the broken one is on a memory that cannot be reached."""
+
+    STORAGE: ClassVar[type[MemoryStorage]] = MemoryStorage
+    NOWHERE: ClassVar[type[UnreachableStorage]] = UnreachableStorage
 
     def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
         self.driver = driver
-        self.storage = MemoryStorage()
+        self.storage = self.STORAGE()
 
     def open(self) -> MemoryDriver:
         return self.driver.on(self.storage)
 
     def broken(self) -> MemoryDriver:
-        return self.driver.on(UnreachableStorage())
+        return self.driver.on(self.NOWHERE())
 
     def inventory(self) -> set[str]:
         return self.storage.names()

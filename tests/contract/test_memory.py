@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from imgstore import errors
@@ -11,7 +9,6 @@ from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresS
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import ObjectInfo, Space
 from imgstore.testing import AtomicCreation, DriverContract, Subject
-from imgstore.testing.concurrency import at_once
 from tests.contract.subjects import MemorySubject
 
 
@@ -77,13 +74,6 @@ def test_delete_that_overtakes_a_commit_costs_no_room() -> None:
     for _ in range(3):
         put(MemoryDriver.on(storage), "key", 60)
     assert (storage.account.used, storage.account.held) == (0, 0)
-
-
-def test_capacity_holds_under_threads() -> None:
-    driver = MemoryDriver(capacity=50)
-    results = at_once([partial(put, driver, f"key-{number}", 10, declared=False) for number in range(8)])
-    assert len([result for result in results if isinstance(result, errors.StoreFull)]) == 3
-    assert len(driver.storage.names()) == 5
 
 
 def test_memory_without_capacity_tells_no_space() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from imgstore.model import ObjectInfo
 from imgstore.testing import AtomicCreation, DriverContract, Subject
-from tests.contract.subjects import UnreachableStorage
+from tests.contract.subjects import MemorySubject, UnreachableStorage
 from tests.core.parted_storage import PART, PartDriver, PartStorage
 
 
@@ -19,21 +19,10 @@ class Unreachable(UnreachableStorage, PartStorage):
         return UnreachableStorage.infos(self)
 
 
-class PartSubject(Subject):
+class PartSubject(MemorySubject):
     borders = (PART, 2 * PART, 4 * PART)
-
-    def __init__(self, driver: type[PartDriver]) -> None:
-        self._driver = driver
-        self._storage = PartStorage()
-
-    def open(self) -> PartDriver:
-        return self._driver.on(self._storage)
-
-    def broken(self) -> PartDriver:
-        return self._driver.on(Unreachable())
-
-    def inventory(self) -> set[str]:
-        return self._storage.names()
+    STORAGE = PartStorage
+    NOWHERE = Unreachable
 
 
 class TestParted(AtomicCreation, DriverContract):

@@ -11,13 +11,14 @@ from imgstore.testing import DriverContract, Subject
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import SwiftSubject
+from tests.swift.world import FEW
 
 BORDER = 4096
 """Larger than what the contract's racers write: what the loser of a race had in segments would stay, for `purge`."""
 
 LIMITS = [
-    pytest.param(SwiftSettings(), id="usual"),
-    pytest.param(SwiftSettings(max_file_size=2 * BORDER, max_manifest_segments=8), id="small", marks=pytest.mark.long),
+    pytest.param(SwiftSettings(remembers=True), id="usual"),
+    pytest.param(FEW, id="small", marks=pytest.mark.long),
 ]
 
 

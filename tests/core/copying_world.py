@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from imgstore import errors
-from imgstore.catalog import MemoryCatalog
 from imgstore.model import StoredImage, UploadResult
-from imgstore.store import StoreSet
-from imgstore.transfers.begin import ALL, UploadSettings
 from imgstore.transfers.copy import CopyRequest, CopyService, ImageCopy
 from imgstore.transfers.download import DownloadService
-from tests.core.several import NAMES, HookedStore, SeveralStores
-from tests.core.world import IMAGE, OWNER
+from imgstore.transfers.observer import Observer
+from tests.core.stores import HookedStore
+from tests.core.world import IMAGE, NAMES, World
 
 BODY = bytes(range(250)) * 12_000
 SIZE = len(BODY)
-DOWN = errors.StoreUnavailable("down")
 
 
-class Copying(SeveralStores):
+class Copying(World):
     """An image in the stores `where`, and what copies it to others."""
 
-    def __init__(
-        self, *where: str, limit: int | None = None, capacities: dict[str, int] | None = None,
-        rows: MemoryCatalog | None = None, read_only: Sequence[str] = (), body: bytes = BODY,
-    ) -> None:  # fmt: skip
-        super().__init__(ALL, limit=limit, capacities=capacities, read_only=read_only)
-        if rows is not None:
-            rows.create(IMAGE, owner=OWNER)
-            self.rows = rows
-            self.service = type(self.service)(
-                self.stores, catalog=rows, quota=self.ledger, settings=UploadSettings(several_stores=ALL)
-            )
+    def __init__(self, *where: str, body: bytes = BODY, watching_copies: Sequence[Observer] = (), **world: Any) -> None:
+        super().__init__(*NAMES, **world)
         self.body = body
         self.where = where or ("fast",)
         self.upload([body], *self.where)
         for driver in self.drivers.values():
             driver.calls.clear()
-        self.copying = self.service_on(self.stores)
-
-    def service_on(self, stores: StoreSet) -> CopyService:
-        downloads = DownloadService(stores, source=self.rows, resumes=1, sleep=lambda seconds: None)
-        return CopyService(stores, catalog=self.rows, downloads=downloads, quota=self.ledger)
+        downloads = DownloadService(self.stores, source=self.rows, resumes=1, sleep=lambda seconds: None)
+        self.copying = CopyService(
+            self.stores, catalog=self.rows, downloads=downloads, quota=self.ledger, observers=watching_copies
+        )
 
     def begin_copy(self, *to: str, need_all: bool = True) -> ImageCopy:
         return self.copying.begin(CopyRequest(IMAGE, to, need_all=need_all))

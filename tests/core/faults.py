@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
 
 from imgstore.catalog import MemoryCatalog
-from imgstore.driver import ObjectWriter
-from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import Attempt, Location, ObjectInfo, UploadRequest, UploadResult
+from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.quota import Hold, MemoryQuota
 from imgstore.transfers.taps import Tap
+from imgstore.transfers.upload import UploadService
+from tests.core.stores import HookedStore, T
 from tests.core.world import World
-
-T = TypeVar("T")
 
 
 class Faults:
@@ -66,8 +64,8 @@ class FaultyCatalog:
         name = "catalog.confirm" if certain else "catalog.confirm while bytes flow"
         self._faults.call(name, lambda: self._rows.confirm(attempt, certain=certain))
 
-    def release(self, attempt: Attempt) -> bool:
-        return self._faults.call("catalog.release", lambda: self._rows.release(attempt))
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
+        return self._faults.call("catalog.release", lambda: self._rows.release(attempt, unremoved))
 
 
 class FaultyQuota:
@@ -101,75 +99,98 @@ class FaultyHold:
 class FaultyTaps:
     """A factory, and its tap."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-        self.calls = faults.calls
+    def __init__(self, faults: Faults | None = None) -> None:
+        self._faults = faults or Faults()
+        self.opened: list[Attempt] = []
+        self.seen = 0
         self.closed = 0
 
+    @property
+    def calls(self) -> list[str]:
+        return self._faults.calls
+
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
+        self.opened.append(attempt)
         return self._faults.call("taps.open", lambda: self)
 
     def write(self, chunk: bytes | memoryview) -> None:
+        self.seen += len(chunk)
         self._faults.call("tap.write", lambda: None)
 
     def finish(self) -> Mapping[str, str | int]:
-        return self._faults.call("tap.finish", lambda: {"seen": "yes"})
+        return self._faults.call("tap.finish", lambda: {"seen": self.seen})
 
     def close(self) -> None:
         self.closed += 1
         self._faults.call("tap.close", lambda: None)
 
 
-class FaultyDriver(MemoryDriver):
-    def __init__(self) -> None:
-        super().__init__(capacity=10_000_000)
+class FaultyDriver(HookedStore):
+    def __init__(self, *, capacity: int | None = None) -> None:
+        super().__init__(capacity=capacity)
         self.faults = Faults()
 
-    def url(self, key: str) -> str:
-        return self.faults.call("driver.url", lambda: super(FaultyDriver, self).url(key))
+    def call(self, hook: str, action: Callable[[], T]) -> T:
+        return self.faults.call(f"store.{hook}", action)
 
     def _reserve(self, key: str, size: int | None) -> Hold | None:
-        return self.faults.call("driver._reserve", lambda: super(FaultyDriver, self)._reserve(key, size))
-
-    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
-        writer = self.faults.call("driver._open_writer", lambda: super(FaultyDriver, self)._open_writer(key, size))
-        return FaultyWriter(writer, self.faults)
-
-    def _delete(self, key: str) -> None:
-        self.faults.call("driver._delete", lambda: super(FaultyDriver, self)._delete(key))
-
-
-class FaultyWriter(ObjectWriter):
-    def __init__(self, writer: ObjectWriter, faults: Faults) -> None:
-        self._writer = writer
-        self._faults = faults
-
-    def _write(self, chunk: bytes | memoryview) -> None:
-        self._faults.call("writer._write", lambda: self._writer._write(chunk))
-
-    def _commit(self) -> ObjectInfo:
-        return self._faults.call("writer._commit", self._writer._commit)
-
-    def _abort(self) -> None:
-        self._faults.call("writer._abort", self._writer._abort)
+        return self.call("reserve", lambda: super(FaultyDriver, self)._reserve(key, size))
 
 
 class FaultyWorld(World):
     """A world in which everything is traced and can fail."""
 
     def __init__(self, faults: Faults) -> None:
-        self.faulty_driver = FaultyDriver()
-        super().__init__(driver=self.faulty_driver, limit=10_000_000)
+        super().__init__(driver=FaultyDriver, limit=10_000_000, capacities={"fast": 10_000_000})
+        self.set_faults(faults)
         self.tap = FaultyTaps(faults)
-        self.faulty_driver.faults = faults
-        self.service = type(self.service)(
+        self.service = UploadService(
             self.stores,
             catalog=FaultyCatalog(self.rows, faults),
             quota=FaultyQuota(self.ledger, faults),
             taps=[self.tap],
         )
 
+    def set_faults(self, faults: Faults) -> None:
+        assert isinstance(self.driver, FaultyDriver)
+        self.driver.faults = faults
+
     def heal(self) -> None:
-        """From now on nothing fails."""
-        self.faulty_driver.faults = Faults()
-        self.service = self.service_of()
+        self.set_faults(Faults())
+        self.service = UploadService(self.stores, catalog=self.rows, quota=self.ledger)
+
+
+class Connection(Exception):
+    """The database went away."""
+
+    def __init__(self) -> None:
+        super().__init__("postgres://user:password@host/")
+
+
+class Unsure(MemoryCatalog):
+    """A catalog whose answer to `lost` is lost, before the change or after it. Later it may be `gone` altogether."""
+
+    def __init__(self, lost: str = "activate", *, changed: bool, gone: bool = False) -> None:
+        super().__init__()
+        self._lost = lost
+        self._changed = changed
+        self._gone = gone
+        self.healthy = False
+
+    def activate(self, attempt: Attempt, result: UploadResult) -> None:
+        self._call("activate", partial(super().activate, attempt, result))
+
+    def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
+        self._call("add_locations", partial(super().add_locations, attempt, locations))
+
+    def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
+        if self._gone and not self.healthy:
+            raise Connection
+        return super().release(attempt, unremoved)
+
+    def _call(self, name: str, change: Callable[[], None]) -> None:
+        lost = name == self._lost and not self.healthy
+        if self._changed or not lost:
+            change()
+        if lost:
+            raise Connection

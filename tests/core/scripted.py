@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -28,10 +29,14 @@ class Opening:
 
 
 class ScriptedDriver(StoreDriver):
-    """Follows its openings in turn; the last one is for all later ones."""
+    """Follows its openings in turn; the last one is for all later ones. `first_opened` tells which driver came before
+    which."""
+
+    numbers = itertools.count(1)
 
     def __init__(self, *openings: Opening) -> None:
         self._openings = list(openings)
+        self.first_opened = 0
         self.opened: list[tuple[int, int | None, str | None]] = []
         self.readers: list[ScriptedReader] = []
 
@@ -49,6 +54,8 @@ class ScriptedDriver(StoreDriver):
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         self.opened.append((start, stop, etag))
+        if not self.first_opened:
+            self.first_opened = next(self.numbers)
         opening = self._openings.pop(0) if len(self._openings) > 1 else self._openings[0]
         if opening.error is not None:
             raise copy.copy(opening.error)

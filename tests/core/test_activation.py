@@ -1,57 +1,20 @@
-"""Law 8, only the owner acts: activation refused, activation of unknown outcome, attempts that lost their image."""
+"""Only the owner acts: activation refused, activation of unknown outcome, attempts that lost their image."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.driver import ObjectWriter
-from imgstore.drivers.memory import MemoryDriver, MemoryWriter
-from imgstore.model import Attempt, ObjectInfo, UploadRequest, UploadResult
+from imgstore.model import Attempt, UploadRequest
 from imgstore.transfers.session import GATHER, UploadSession
-from tests.core.several import HookedStore
-from tests.core.world import IMAGE, OWNER, World
+from tests.core.conftest import Host
+from tests.core.faults import Connection, Unsure
+from tests.core.world import DOWN, IMAGE, NAMES, OWNER, World
 
 BODY = b"the winner's data"
-
-
-class Connection(Exception):
-    """The database went away."""
-
-
-class Unsure(MemoryCatalog):
-    """A catalog whose answer to `activate` is lost, before or after the change; later it may be gone altogether."""
-
-    def __init__(self, *, changed: bool, gone: bool = False) -> None:
-        super().__init__()
-        self.create(IMAGE, owner=OWNER)
-        self._changed = changed
-        self._gone = gone
-        self.healthy = False
-
-    def activate(self, attempt: Attempt, result: UploadResult) -> None:
-        if self.healthy or self._changed:
-            super().activate(attempt, result)
-        if not self.healthy:
-            raise Connection("postgres://user:password@host/")
-
-    def release(self, attempt: Attempt) -> bool:
-        if self._gone and not self.healthy:
-            raise Connection("postgres://user:password@host/")
-        return super().release(attempt)
-
-
-class DeletedAtCommit(MemoryDriver):
-    """A store during whose commit the image is deleted: after the catalog was asked whether the attempt owns it."""
-
-    world: World
-
-    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
-        return _DeletingWriter(self, key)
 
 
 class AsksOnlyWhenItMustBeCertain(MemoryCatalog):
@@ -62,86 +25,22 @@ class AsksOnlyWhenItMustBeCertain(MemoryCatalog):
             super().confirm(attempt)
 
 
-class RefusesAfterwards(MemoryDriver):
-    """A store that refuses the step `refused`, for the first time, once `before` has happened."""
-
-    def __init__(self, refused: str, before: Callable[[], object]) -> None:
-        super().__init__()
-        self.refused = refused
-        self.before = before
-        self.failed = False
-
-    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
-        return _RefusingWriter(self, key)
-
-
-class _RefusingWriter(MemoryWriter):
-    def __init__(self, driver: RefusesAfterwards, key: str) -> None:
-        super().__init__(driver.storage, key)
-        self._driver = driver
-
-    def _write(self, chunk: bytes | memoryview) -> None:
-        self._refuse("write")
-        super()._write(chunk)
-
-    def _commit(self) -> ObjectInfo:
-        self._refuse("commit")
-        return super()._commit()
-
-    def _refuse(self, step: str) -> None:
-        if step == self._driver.refused and not self._driver.failed:
-            self._driver.failed = True
-            self._driver.before()
-            raise errors.StoreUnavailable("NoSuchUpload")
-
-
-class _DeletingWriter(MemoryWriter):
-    def __init__(self, driver: DeletedAtCommit, key: str) -> None:
-        super().__init__(driver.storage, key)
-        self._driver = driver
-
-    def _commit(self) -> ObjectInfo:
-        info = super()._commit()
-        assert self._driver.storage.names() == {IMAGE}
-        self._driver.world.rows.delete(IMAGE)
-        return info
-
-
-def world_on(rows: Unsure) -> World:
-    world = World(catalog=rows)
-    world.rows = rows
-    return world
-
-
-def test_image_deleted_meanwhile_is_gone_and_nothing_is_left() -> None:
-    world = World()
+@pytest.mark.parametrize("again", [False, True])
+def test_attempt_that_lost_its_image_commits_nowhere(host: Host, again: bool) -> None:
+    world = host(rows=AsksOnlyWhenItMustBeCertain())
     with world.begin() as session:
         session.write(BODY)
         world.rows.delete(IMAGE)
+        if again:
+            world.rows.create(IMAGE, owner=OWNER)
         with pytest.raises(errors.ImageGone) as caught:
             session.finish()
     assert caught.value.status == 410
+    assert world.called("commit") == []
     world.assert_nothing_left()
 
 
-def test_attempt_that_lost_its_image_commits_nothing() -> None:
-    driver = DeletedAtCommit()  # its commit leaves a trace
-    rows = AsksOnlyWhenItMustBeCertain()
-    rows.create(IMAGE, owner=OWNER)
-    world = driver.world = World(driver=driver, catalog=rows)
-    world.rows = rows
-    with world.begin() as session:
-        session.write(BODY)
-        world.rows.delete(IMAGE)
-        world.rows.create(IMAGE, owner=OWNER)
-        with pytest.raises(errors.ImageGone):
-            session.finish()
-    assert world.status == "queued", "the commit deletes the image"
-    world.assert_nothing_left()
-
-
-def test_attempt_that_lost_its_image_learns_it_while_bytes_flow() -> None:
-    world = World()
+def test_attempt_that_lost_its_image_learns_it_while_bytes_flow(world: World) -> None:
     with world.begin() as session:
         session.write(bytes(GATHER))
         world.rows.delete(IMAGE)
@@ -150,77 +49,95 @@ def test_attempt_that_lost_its_image_learns_it_while_bytes_flow() -> None:
     world.assert_nothing_left()
 
 
-@pytest.mark.parametrize("refused", ["write", "commit"])
-def test_law_11_store_is_not_blamed_for_what_it_refuses_an_attempt_that_lost_its_image(refused: str) -> None:
-    world = World(driver=RefusesAfterwards(refused, lambda: taken_over(world)))
-    with pytest.raises(errors.ImageGone) as caught:
+def test_image_deleted_during_the_commit_is_gone_and_nothing_is_left(world: World) -> None:
+    """After the catalog was asked whether the attempt owns it."""
+    driver = world.drivers[world.names[-1]]
+    driver.hooks["committed"] = lambda: world.rows.delete(IMAGE)
+    with pytest.raises(errors.ImageGone):
         world.upload([BODY])
-    assert isinstance(caught.value.__context__, errors.StoreUnavailable), "the log tells what the store said"
-    world.assert_untouched()
-
-
-@pytest.mark.parametrize("refused", ["write", "commit"])
-@pytest.mark.parametrize("away", [False, True])
-def test_law_11_store_is_blamed_where_the_image_is_not_lost_or_nobody_can_tell(refused: str, away: bool) -> None:
-    class Away(MemoryCatalog):
-        def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-            if driver.failed and away:
-                raise Connection
-            super().confirm(attempt)
-
-    driver = RefusesAfterwards(refused, lambda: None)
-    rows = Away()
-    rows.create(IMAGE, owner=OWNER)
-    world = World(driver=driver, catalog=rows)
-    world.rows = rows
-    with pytest.raises(errors.StoreUnavailable, match="NoSuchUpload"):
-        world.upload([BODY])
-    away = False
-    world.assert_untouched()
-
-
-def test_image_deleted_during_the_commit_is_gone_and_nothing_is_left() -> None:
-    driver = DeletedAtCommit()
-    world = driver.world = World(driver=driver)
-    with world.begin() as session:
-        session.write(BODY)
-        with pytest.raises(errors.ImageGone):
-            session.finish()
+    assert world.called("delete") == list(world.names)
     world.assert_nothing_left()
 
 
-def test_lost_answer_after_the_change_keeps_the_object_and_counts_it(caplog: pytest.LogCaptureFixture) -> None:
-    rows = Unsure(changed=True)
-    world = world_on(rows)
+class MayBeAway(MemoryCatalog):
+    away = False
+
+    def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
+        if self.away:
+            raise Connection
+        super().confirm(attempt, certain=certain)
+
+
+@pytest.mark.parametrize("refused", ["write", "commit"])
+@pytest.mark.parametrize("image", ["lost", "owned", "unknown"])
+def test_store_is_blamed_for_what_it_refuses_unless_the_image_is_lost(refused: str, image: str) -> None:
+    rows = MayBeAway()
+    world = World(rows=rows)
+
+    def refuse() -> None:
+        if image == "lost":
+            taken_over(world)
+        rows.away = image == "unknown"
+        raise errors.StoreUnavailable("NoSuchUpload")
+
+    world.driver.hooks[refused] = refuse
+    with pytest.raises(errors.ImageGone if image == "lost" else errors.StoreUnavailable) as caught:
+        world.upload([BODY])
+    told = caught.value.__context__ if image == "lost" else caught.value
+    assert "NoSuchUpload" in str(told), "the log tells what the store said"
+    rows.away = False
+    world.assert_untouched()
+
+
+def test_what_is_not_found_while_writing_is_blamed_on_the_store() -> None:
+    for hook in ("write", "commit"):
+        world = World()
+        world.driver.fails(hook, errors.ObjectNotFound("no such bucket"))
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            world.upload([BODY])
+        assert (caught.value.status, caught.value.store) == (503, "fast")
+        world.assert_untouched()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_lost_answer_keeps_and_counts_all_objects_or_none(
+    host: Host, changed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = Unsure(changed=changed)
+    world = host(rows=rows)
     with pytest.raises(errors.CatalogUnavailable) as caught:
         world.upload([BODY])
     assert caught.value.retryable
     assert "password" not in f"{caught.value} {caught.value.detail} {caplog.text}"
-    world.assert_active(BODY)
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
-
-
-def test_lost_request_before_the_change_removes_the_object() -> None:
-    rows = Unsure(changed=False)
-    world = world_on(rows)
-    with pytest.raises(errors.CatalogUnavailable):
-        world.upload([BODY])
     rows.healthy = True
-    world.assert_untouched()
+    if changed:
+        world.assert_active(BODY)
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    else:
+        world.assert_untouched()
 
 
 @pytest.mark.parametrize("changed", [True, False])
-def test_catalog_gone_altogether_keeps_the_object_and_its_room(changed: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_catalog_gone_altogether_keeps_the_objects_and_their_room(
+    host: Host, changed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nobody can say whether the image is active: an orphan that is counted is better than lost data."""
-    rows = Unsure(changed=changed, gone=True)
-    world = world_on(rows)
+    world = host(rows=Unsure(changed=changed, gone=True))
     with pytest.raises(errors.CatalogUnavailable):
         world.upload([BODY])
-    assert world.read() == BODY
-    account = world.ledger.account(OWNER)
-    assert (account.held, account.used) == (0, len(BODY))
+    assert world.objects == {f"{name}/{IMAGE}": BODY for name in world.names}
+    assert world.quota == (len(BODY) * len(world.names), 0)
     assert "password" not in caplog.text
-    assert rows.find(IMAGE).status == ("active" if changed else "saving")
+    assert world.status == ("active" if changed else "saving")
+
+
+def test_failure_before_the_catalog_is_asked_needs_no_word_of_it() -> None:
+    """A commit that fails is removed from the others although the catalog is away: the image cannot be active."""
+    world = World(*NAMES, rows=Unsure(changed=False, gone=True))
+    world.drivers["far"].fails("commit", DOWN)
+    with pytest.raises(errors.StoreUnavailable):
+        world.upload([BODY])
+    world.assert_nothing_left()
 
 
 def test_attempts_never_share_a_key() -> None:
@@ -286,8 +203,7 @@ def end_zombie(how: str, zombie: UploadSession) -> None:
         zombie.finish()
 
 
-def test_concurrent_begin_has_one_owner() -> None:
-    world = World()
+def test_concurrent_begin_has_one_owner(world: World) -> None:
     session = world.begin()
     with pytest.raises(errors.ImageConflict) as caught:
         world.begin()
@@ -318,26 +234,12 @@ def test_release_tells_whether_the_attempt_owned_the_image() -> None:
     assert not rows.release(second)
 
 
-def test_an_object_in_the_way_is_no_fault_of_the_client_and_is_left_alone() -> None:
+def test_object_in_the_way_is_left_alone_and_not_the_clients_fault() -> None:
     """A catalog restored from a backup repeats its numbers; the retry, under the next key, succeeds."""
     world = World()
-    with world.driver.open_writer(IMAGE) as writer:
-        writer.write(b"somebody else's")
-        writer.commit()
+    world.driver.storage.create(IMAGE, b"somebody else's")
     with pytest.raises(errors.StoreUnavailable, match="another object") as refused:
         world.upload([b"data"])
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
-    assert world.read() == b"somebody else's"
+    assert world.objects == {f"fast/{IMAGE}": b"somebody else's"}
     assert world.upload([b"data"]).locations[0].key == f"{IMAGE}.2"
-
-
-def test_right_blame_what_is_not_found_while_writing_is_the_stores() -> None:
-    for hook in ("write", "commit"):
-        world = World(driver=HookedStore())
-        assert isinstance(world.driver, HookedStore)
-        world.driver.fails(hook, errors.ObjectNotFound("no such bucket"))
-        with pytest.raises(errors.StoreUnavailable) as caught:
-            world.upload([BODY])
-        assert (caught.value.status, caught.value.store) == (503, "fast")
-        world.driver.hooks.clear()
-        world.assert_untouched()

@@ -1,117 +1,117 @@
-"""Law 5, refuse before the first read: what `begin` refuses, in which order, and that nothing has changed then."""
+"""Refuse early: what `begin` refuses, in which order, and that nothing has changed then."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from imgstore import errors
+from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import UploadRequest
+from imgstore.model import StoredImage, UploadRequest
+from imgstore.sql import NewImage, SqlCatalog
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.upload import UploadService, UploadSettings
-from tests.core.world import IMAGE, OWNER, World
+from imgstore.transfers.begin import ALL, ANY, OFF, UploadSettings
+from imgstore.transfers.upload import UploadService
+from tests.core.stores import HookedStore
+from tests.core.world import IMAGE, NAMES, OWNER, World
 
 SIZE = 1000
 
 # In the order in which they are checked: each row makes one thing wrong.
-ORDER: list[tuple[str, type[errors.ImgstoreError]]] = [
-    ("negative", errors.InvalidRequest),
-    ("store", errors.UnknownStore),
-    ("missing", errors.ImageNotFound),
-    ("formats", errors.InvalidRequest),
-    ("status", errors.ImageConflict),
-    ("read-only", errors.StoreReadOnly),
-    ("largest", errors.ImageTooLarge),
-    ("quota", errors.QuotaExceeded),
-    ("capacity", errors.StoreFull),
-]
-PAIRS = list(itertools.combinations(range(len(ORDER)), 2))
-IMPOSSIBLE = {("formats", "status")}  # an image without formats was never anything but queued
+ORDER: dict[str, type[errors.ImgstoreError]] = {
+    "negative": errors.InvalidRequest,
+    "store": errors.UnknownStore,
+    "missing": errors.ImageNotFound,
+    "formats": errors.InvalidRequest,
+    "status": errors.ImageConflict,
+    "read-only": errors.StoreReadOnly,
+    "largest": errors.ImageTooLarge,
+    "quota": errors.QuotaExceeded,
+    "capacity": errors.StoreFull,
+}
+# Neither was an image without formats ever anything but queued, nor has a missing one any.
+IMPOSSIBLE = {("formats", "status"), ("missing", "formats"), ("missing", "status")}
+PAIRS = [pair for pair in itertools.combinations(ORDER, 2) if pair not in IMPOSSIBLE]
 
 
-class Host:
-    """A host in which the named things are wrong."""
-
-    def __init__(self, *wrong: str) -> None:
-        self.wrong = wrong
-        self.driver = MemoryDriver(capacity=SIZE - 1 if "capacity" in wrong else None)
-        self.world = World(limit=SIZE - 1 if "quota" in wrong else None, driver=self.driver)
-        if "formats" in wrong:
-            self.world.rows.create(IMAGE, owner=OWNER, disk_format=None)
-        if "status" in wrong:
-            self.world.upload([b"first"])
-        if "missing" in wrong:
-            self.world.rows.delete(IMAGE)
-        stores = StoreSet([Store("fast", self.driver, read_only="read-only" in wrong)], default="fast")
-        largest = SIZE - 1 if "largest" in wrong else None
-        self.service = UploadService(
-            stores, catalog=self.world.rows, quota=self.world.ledger, settings=UploadSettings(max_image_size=largest)
-        )
-
-    def begin(self) -> None:
-        size = -1 if "negative" in self.wrong else SIZE
-        stores = ["nope"] if "store" in self.wrong else []
-        self.service.begin(UploadRequest(IMAGE, stores=stores, size=size))
-
-
-def possible(first: str, second: str) -> bool:
-    without_row = {"formats", "status"}
-    return (first, second) not in IMPOSSIBLE and not (first == "missing" and second in without_row)
+@pytest.mark.parametrize("wrong", [(), *((name,) for name in ORDER), *PAIRS], ids="-".join)
+def test_first_thing_that_is_wrong_is_refused_and_nothing_changes(wrong: Sequence[str]) -> None:
+    world = World(
+        limit=SIZE - 1 if "quota" in wrong else None,
+        capacities={"fast": SIZE - 1} if "capacity" in wrong else None,
+        read_only=["fast"] if "read-only" in wrong else [],
+        max_image_size=SIZE - 1 if "largest" in wrong else None,
+    )
+    if "formats" in wrong:
+        world.rows.create(IMAGE, owner=OWNER, disk_format=None)
+    if "status" in wrong:
+        world.rows.begin(UploadRequest(IMAGE), ["fast"])
+    if "missing" in wrong:
+        world.rows.delete(IMAGE)
+    store, size = "nope" if "store" in wrong else "fast", -1 if "negative" in wrong else SIZE
+    if not wrong:
+        world.begin(store, size=size).abort()
+    else:
+        with pytest.raises(ORDER[wrong[0]]):
+            world.begin(store, size=size)
+        assert "open" not in world.driver.calls
+    world.assert_nothing_left()
+    if "missing" not in wrong:
+        assert world.status == ("saving" if "status" in wrong else "queued")
 
 
-@pytest.mark.parametrize(("wrong", "error"), ORDER)
-def test_refusal_comes_before_the_first_byte_and_changes_nothing(wrong: str, error: type[errors.ImgstoreError]) -> None:
-    host = Host(wrong)
-    status = None if wrong == "missing" else host.world.status
-    objects = host.world.objects
-    with pytest.raises(error):
-        host.begin()
-    assert host.world.objects == objects
-    assert host.world.ledger.account(OWNER).held == 0
-    assert host.driver.storage.account.held == 0
-    if status is not None:
-        assert host.world.status == status
+@pytest.mark.parametrize(
+    ("mode", "names", "error", "words"),
+    [
+        (OFF, ("nope",), errors.UnknownStore, "'nope'"),
+        (OFF, ("",), errors.UnknownStore, "''"),
+        (OFF, ("far",), errors.StoreReadOnly, "disabled"),
+        (ALL, ("fast", "nope"), errors.UnknownStore, "nope"),
+        (ALL, ("fast", ""), errors.UnknownStore, "''"),
+        (ALL, ("fast", "cold", "fast"), errors.InvalidRequest, "'fast' is named twice"),
+        (ANY, ("cold", "cold"), errors.InvalidRequest, "'cold' is named twice"),
+        (OFF, ("fast", "cold"), errors.InvalidRequest, "one store"),
+        (ALL, ("fast", "far"), errors.StoreReadOnly, "disabled"),
+        (ANY, ("fast", "far"), errors.StoreReadOnly, "disabled"),
+    ],
+)
+def test_stores_that_cannot_be_are_named_and_refused(
+    mode: str, names: Sequence[str], error: type[errors.ImgstoreError], words: str
+) -> None:
+    world = World(*NAMES, mode=mode, read_only=["far"])
+    with pytest.raises(error, match=words) as caught:
+        world.begin(*names)
+    if isinstance(caught.value, errors.StoreReadOnly):
+        assert (caught.value.status, caught.value.store) == (410, "far")
+    assert world.status == "queued"
+    world.assert_nothing_left()
+    assert not any(driver.calls for driver in world.drivers.values())
 
 
-@pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_earlier_check_wins(first: int, second: int) -> None:
-    names = ORDER[first][0], ORDER[second][0]
-    if not possible(*names):
-        return
-    with pytest.raises(ORDER[first][1]):
-        Host(*names).begin()
+def test_settings_that_cannot_be_are_refused_before_any_upload() -> None:
+    with pytest.raises(errors.UsageError, match="off, all, any"):
+        UploadSettings(several_stores="some")
+    for algorithm in ("crc32", "SHA512", "shake_128", ""):
+        with pytest.raises(errors.UsageError, match="hash"):
+            UploadSettings(hash_algo=algorithm)
 
 
-def test_last_check_of_a_host_in_order_passes() -> None:
-    Host().begin()
-
-
-def test_refused_store_names_the_identifier_that_was_asked_for() -> None:
-    with pytest.raises(errors.UnknownStore, match="'nope'"):
-        Host("store").begin()
-    with pytest.raises(errors.UnknownStore, match="''"):
-        World().begin(store="")
-
-
-def test_read_only_names_its_store() -> None:
-    with pytest.raises(errors.StoreReadOnly) as caught:
-        World(read_only=True).begin()
-    assert caught.value.store == "fast"
-    assert caught.value.status == 410
-
-
-class Fixed(MemoryDriver):
+class Fixed(HookedStore):
     READ_ONLY = True
 
 
 def test_store_that_is_read_only_by_nature_is_refused() -> None:
-    world = World(driver=Fixed())
+    world = World(driver=Fixed)
     with pytest.raises(errors.StoreReadOnly):
         world.begin()
     assert world.status == "queued"
-    assert world.ledger.account(OWNER).held == 0
+    world.assert_nothing_left()
 
 
 def test_stranger_sees_no_image() -> None:
@@ -122,7 +122,7 @@ def test_stranger_sees_no_image() -> None:
 
 
 def test_limit_itself_is_allowed() -> None:
-    world = World(limit=SIZE, settings=UploadSettings(max_image_size=SIZE), driver=MemoryDriver(capacity=SIZE))
+    world = World(limit=SIZE, max_image_size=SIZE, capacities={"fast": SIZE})
     world.upload([bytes(SIZE)], size=SIZE)
     world.assert_active(bytes(SIZE))
 
@@ -130,9 +130,30 @@ def test_limit_itself_is_allowed() -> None:
 def test_declared_size_is_held_from_the_beginning() -> None:
     world = World(limit=SIZE)
     with world.begin(size=SIZE):
-        assert world.ledger.account(OWNER).held == SIZE
+        assert world.quota == (0, SIZE)
         world.rows.create("second", owner=OWNER)
         with pytest.raises(errors.QuotaExceeded):
             world.service.begin(UploadRequest("second", size=1))
         assert world.rows.find("second").status == "queued"
     world.assert_untouched()
+
+
+@pytest.mark.parametrize(("image_id", "owner", "words"), [("x.2", OWNER, "dot and a number"), ("x", "", "no owner")])
+def test_image_whose_keys_or_quota_would_be_anothers_is_refused(
+    tmp_path: Path, image_id: str, owner: str, words: str
+) -> None:
+    """Also where a host's own catalog has it: then the attempt ends at once."""
+    with pytest.raises(errors.UsageError, match=words):
+        MemoryCatalog().create(image_id, owner=owner)
+    with (
+        contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")) as catalog,
+        pytest.raises(errors.UsageError, match=words),
+    ):
+        catalog.create(NewImage(image_id, owner))
+    rows = MemoryCatalog()
+    rows.create("x.02", owner=OWNER)
+    rows._rows[image_id] = replace(rows._rows.pop("x.02"), owner=owner, image=StoredImage(image_id, "queued"))
+    stores = StoreSet([Store("fast", MemoryDriver())], default="fast")
+    with pytest.raises(errors.UsageError, match=words):
+        UploadService(stores, catalog=rows).begin(UploadRequest(image_id))
+    assert rows.find(image_id).status == "queued"

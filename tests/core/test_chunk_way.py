@@ -98,7 +98,7 @@ def test_a_chunk_passes_few_files_to_a_datadir(tmp_path: Path, direct: str, leng
 
 
 @pytest.mark.parametrize("length", [CHUNKS * MIB, None], ids=["known", "chunked"])
-def test_a_chunk_passes_few_files_to_the_buffer_of_a_part_on_s3(length: int | None) -> None:
+def test_chunk_passes_few_files_to_the_buffer_of_an_s3_part(length: int | None) -> None:
     with S3Sink() as sink:
         driver = S3Driver(bucket="images", endpoint_url=sink.url, access_key="key", secret_key="secret")
         try:

@@ -1,4 +1,4 @@
-"""Law 10, digests while streaming: equal to hashlib's for any cut, no copies, bounded memory, threads given back."""
+"""Accounted for: digests are hashlib's for any cut, without copies, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.transfers import digests as digests_module
 from imgstore.transfers.digests import DEFAULT_INLINE, Digests, supported
 from imgstore.transfers.session import GATHER
-from imgstore.transfers.upload import UploadSettings
-from tests.core.world import MIB, World, digest_threads, pieces
+from tests.core.conftest import Host
+from tests.core.faults import FaultyTaps
+from tests.core.world import MIB, NAMES, World, helpers, pieces
 
 BORDERS = [0, 1, GATHER - 1, GATHER, GATHER + 1, DEFAULT_INLINE - 1, DEFAULT_INLINE, DEFAULT_INLINE + 1, 3 * MIB]
 
@@ -33,14 +33,14 @@ def test_result_has_the_digests_of_hashlib(length: int, step: int) -> None:
     result = world.upload(pieces(body, step))
     assert (result.hash_algo, result.hash_value) == ("sha512", hashlib.sha512(body).hexdigest())
     assert result.checksum == hashlib.md5(body).hexdigest()
-    assert world.read() == body
+    world.assert_active(body)
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha3_256", "blake2b", "md5"])
 @pytest.mark.parametrize("checksum", [True, False])
 def test_algorithm_is_a_setting_and_the_checksum_can_be_turned_off(algorithm: str, checksum: bool) -> None:
     body = body_of(2 * MIB)
-    world = World(settings=UploadSettings(hash_algo=algorithm, checksum=checksum))
+    world = World(hash_algo=algorithm, checksum=checksum)
     result = world.upload([body])
     assert (result.hash_algo, result.hash_value) == (algorithm, hashlib.new(algorithm, body).hexdigest())
     assert result.checksum == (hashlib.md5(body).hexdigest() if checksum else None)
@@ -59,12 +59,12 @@ def test_any_cut_and_any_kind_of_buffer_give_the_same_digests(cuts: Sequence[tup
     found = digests.hexdigests()
     digests.close()
     assert found == {"sha256": hashlib.sha256(body).hexdigest(), "md5": hashlib.md5(body).hexdigest()}
-    assert digest_threads() == []
+    assert helpers("digest") == []
 
 
 @pytest.mark.parametrize("step", [100, GATHER, MIB])
-def test_mutable_buffer_is_free_when_write_returns(step: int) -> None:
-    body, world = body_of(3 * MIB), World()
+def test_mutable_buffer_is_free_when_write_returns(world: World, step: int) -> None:
+    body = body_of(3 * MIB)
     buffer = bytearray(step)
     with world.begin() as session:
         for part in pieces(body, step):
@@ -76,26 +76,7 @@ def test_mutable_buffer_is_free_when_write_returns(step: int) -> None:
         buffer.extend(b"a buffer that somebody still looks at cannot grow")
         result = session.finish()
     assert result.hash_value == hashlib.sha512(body).hexdigest()
-    assert world.read() == body
-
-
-class Spy(MemoryDriver):
-    """Remembers the identity of what reaches the storage."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.chunks: list[bytes | memoryview] = []
-
-    def _open_writer(self, key, size):  # type: ignore[no-untyped-def]  # signature is the base class's
-        writer = super()._open_writer(key, size)
-        real = writer._write
-
-        def write(chunk: bytes | memoryview) -> None:
-            self.chunks.append(chunk)
-            real(chunk)
-
-        writer._write = write  # type: ignore[method-assign]  # a spy
-        return writer
+    world.assert_active(body)
 
 
 class SpyHash:
@@ -114,15 +95,20 @@ class SpyHash:
         return self._hash.hexdigest()
 
 
-def test_immutable_chunk_is_never_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_is_seen_once_and_an_immutable_chunk_is_never_copied(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     SpyHash.chunks = []
     monkeypatch.setattr(digests_module, "new_hash", SpyHash)
-    driver = Spy()
-    given_chunks = [body_of(GATHER), body_of(MIB), body_of(2 * MIB)]
-    World(driver=driver).upload(given_chunks)
-    assert [id(chunk) for chunk in driver.chunks] == [id(chunk) for chunk in given_chunks]
-    for chunk in given_chunks:
-        assert sum(seen is chunk for seen in SpyHash.chunks) == 2, "md5 and sha512 each got the very object"
+    tap = FaultyTaps()
+    world = host(taps=[tap])
+    chunks = [body_of(GATHER), body_of(MIB), body_of(2 * MIB)]
+    world.upload(chunks)
+    for driver in world.drivers.values():
+        assert [id(chunk) for chunk in driver.chunks] == [id(chunk) for chunk in chunks]
+    assert sorted(map(id, SpyHash.chunks)) == sorted(map(id, 2 * chunks)), "md5 and sha512 got each object once"
+    assert tap.seen == sum(map(len, chunks))
+    assert [attempt.stores for attempt in tap.opened] == [world.names]
 
 
 @pytest.mark.parametrize("step", [1000, MIB])
@@ -131,7 +117,7 @@ def test_small_image_starts_no_thread(step: int) -> None:
     with world.begin() as session:
         for part in pieces(body_of(DEFAULT_INLINE), step):
             session.write(part)
-            assert digest_threads() == []
+            assert helpers("digest") == []
         session.finish()
 
 
@@ -139,27 +125,28 @@ def test_large_image_has_a_thread_for_each_digest_until_it_ends() -> None:
     world = World()
     with world.begin() as session:
         session.write(body_of(DEFAULT_INLINE + 1))
-        assert len(digest_threads()) == 2
+        assert len(helpers("digest")) == 2
         session.finish()
-        assert digest_threads() == []
+        assert helpers("digest") == []
 
 
 @pytest.mark.parametrize("end", ["abort", "refusal", "leave", "error"])
-def test_threads_are_given_back_however_it_ends(end: str) -> None:
-    world = World(limit=3 * MIB)
+def test_threads_are_given_back_however_it_ends(host: Host, end: str) -> None:
+    world = host(limit=9 * MIB)
     session = world.begin()
     session.write(body_of(2 * MIB))
-    assert len(digest_threads()) == 2
+    assert len(helpers("digest")) == 2
+    assert len(helpers("store")) == (len(world.names) if len(world.names) > 1 else 0)
     if end == "abort":
         session.abort()
     elif end == "refusal":
         with pytest.raises(errors.QuotaExceeded):
-            session.write(body_of(2 * MIB))
+            session.write(body_of(8 * MIB))
     elif end == "leave":
         session.__exit__(None, None, None)
     else:
         session.__exit__(ValueError, ValueError(), None)
-    assert digest_threads() == []
+    assert helpers() == []
     world.assert_untouched()
 
 
@@ -223,7 +210,7 @@ def test_chunk_larger_than_the_window_waits_alone(monkeypatch: pytest.MonkeyPatc
     second.join()
     assert digests.hexdigests() == {"sha256": "1000"}
     digests.close()
-    assert digest_threads() == []
+    assert helpers("digest") == []
 
 
 class Broken:
@@ -252,18 +239,19 @@ def test_failing_digest_surfaces_and_everything_is_undone(monkeypatch: pytest.Mo
     world.assert_untouched()
 
 
-def test_thread_that_cannot_start_leaves_no_other_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["digest", "store"])
+def test_thread_that_cannot_start_leaves_no_other_behind(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     real = threading.Thread.start
 
     def start(self: threading.Thread) -> None:
-        if self.name.startswith("imgstore-digest"):
+        if self.name.startswith(f"imgstore-{kind}"):
             if started:
                 raise RuntimeError("can't start new thread")
             started.append(self.name)
         real(self)
 
-    world = World()
+    world = World(*NAMES)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
         with pytest.raises(errors.ImgstoreError):

@@ -7,14 +7,11 @@ import logging
 import pytest
 
 from imgstore import errors
-from imgstore.model import UploadRequest
-from imgstore.transfers.copy import CopyService
+from imgstore.transfers.begin import ANY
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer, Outcome, Transfer
-from imgstore.transfers.upload import UploadService
 from tests.core.copying_world import BODY, SIZE, Copying, damage
-from tests.core.several import SeveralStores
-from tests.core.world import IMAGE, World
+from tests.core.world import DOWN, IMAGE, NAMES, World
 
 
 class Witness(Observer):
@@ -45,27 +42,20 @@ class Defective(Observer):
     began = moved = ended = failed = _fail  # type: ignore[assignment] # all of them
 
 
-def watched(world: World, *observers: Observer) -> UploadService:
-    return UploadService(world.stores, catalog=world.rows, quota=world.ledger, observers=observers)
-
-
 def test_an_upload_is_told_from_its_beginning_to_its_end() -> None:
-    world, witness = World(), Witness()
-    with watched(world, witness).begin(UploadRequest(IMAGE, size=5)) as session:
-        session.write(b"he")
-        session.write(b"llo")
-        session.finish()
+    witness = Witness()
+    World(observers=[witness]).upload([b"he", b"llo"], size=5)
     assert witness.told == ["upload of 5 to fast", 2, 3, Outcome(["fast"], 5, ("md5", "sha512"))]
 
 
 def test_an_upload_that_fails_or_is_given_up_is_told_once() -> None:
-    world, witness = World(), Witness()
-    service = watched(world, witness)
+    witness = Witness()
+    world = World(observers=[witness])
     with pytest.raises(errors.UnknownStore):
-        service.begin(UploadRequest(IMAGE, stores=["nowhere"]))
-    with pytest.raises(errors.SizeMismatch), service.begin(UploadRequest(IMAGE, size=1)) as session:
-        session.write(b"too long")
-    service.begin(UploadRequest(IMAGE)).abort()
+        world.begin("nowhere")
+    with pytest.raises(errors.SizeMismatch):
+        world.upload([b"too long"], size=1)
+    world.begin().abort()
     assert witness.told == [
         "upload of None to none", errors.UnknownStore, "upload of 1 to fast", errors.SizeMismatch,
         "upload of None to fast", type(None),
@@ -73,15 +63,11 @@ def test_an_upload_that_fails_or_is_given_up_is_told_once() -> None:
     world.assert_untouched()
 
 
-def test_a_store_that_is_left_out_is_not_among_those_that_have_the_image() -> None:
-    world, witness = SeveralStores("any"), Witness()
-    world.drivers["far"].fails("commit", errors.StoreUnavailable("down"))
-    service = UploadService(
-        world.stores, catalog=world.rows, quota=world.ledger, settings=world.settings, observers=[witness]
-    )
-    with service.begin(UploadRequest(IMAGE, stores=["fast", "far"])) as session:
-        session.write(b"body")
-        session.finish()
+def test_store_that_is_left_out_is_not_told_to_have_the_image() -> None:
+    witness = Witness()
+    world = World(*NAMES, mode=ANY, observers=[witness])
+    world.drivers["far"].fails("commit", DOWN)
+    world.upload([b"body"], "fast", "far")
     assert witness.told[0] == "upload of None to fast,far"
     assert witness.told[-1] == Outcome(["fast"], 4, ("md5", "sha512"))
 
@@ -103,11 +89,8 @@ def test_a_download_is_told_and_an_empty_range_is_none() -> None:
 
 
 def test_a_copy_is_told_with_the_stores_it_goes_to() -> None:
-    world, witness = Copying(), Witness()
-    downloads = DownloadService(world.stores, source=world.rows)
-    world.copying = CopyService(
-        world.stores, catalog=world.rows, downloads=downloads, quota=world.ledger, observers=[witness]
-    )
+    witness = Witness()
+    world = Copying(watching_copies=[witness])
     world.copy("far")
     world.assert_in("fast", "far")
     assert witness.told[0] == f"copy of {SIZE} to far"
@@ -116,10 +99,9 @@ def test_a_copy_is_told_with_the_stores_it_goes_to() -> None:
 
 
 def test_a_defective_observer_harms_nothing_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    world, witness = World(), Witness()
-    with watched(world, Defective(), witness).begin(UploadRequest(IMAGE)) as session:
-        session.write(b"body")
-        session.finish()
+    witness = Witness()
+    world = World(observers=[Defective(), witness])
+    world.upload([b"body"])
     world.assert_active(b"body")
     assert len(witness.told) == 3
     assert caplog.text.count("An observer failed: RuntimeError") == 3
@@ -128,9 +110,6 @@ def test_a_defective_observer_harms_nothing_and_is_logged(caplog: pytest.LogCapt
 
 def test_a_stored_image_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    world = World()
-    with watched(world, LogObserver()).begin(UploadRequest(IMAGE)) as session:
-        session.write(b"body")
-        session.finish()
+    World(observers=[LogObserver()]).upload([b"body"])
     (line,) = [record.getMessage() for record in caplog.records if record.name.endswith("observer")]
     assert line.startswith(f"Image {IMAGE}: upload to fast, 4 bytes in 0.0 s (md5, sha512)")

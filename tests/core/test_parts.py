@@ -13,6 +13,7 @@ from imgstore import errors
 from imgstore.driver.multipart import Part, PartSender
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.model import MIB
+from tests.core.world import helpers
 from tests.support.waiting import until
 
 SIZES = PartSizes(first=10, most=1000, largest=10_000, equal=True)
@@ -53,7 +54,7 @@ class Storage:
     equal=st.booleans(),
     steps=st.integers(1, 4),
 )
-def test_law_2_every_byte_arrives_once_and_in_order(
+def test_every_byte_arrives_once_and_in_order(
     chunks: list[bytes], adopted: bytes, concurrency: int, equal: bool, steps: int
 ) -> None:
     storage = Storage()
@@ -74,7 +75,7 @@ def test_law_2_every_byte_arrives_once_and_in_order(
     assert b"" not in storage.parts.values()
 
 
-def test_law_6_the_owner_waits_while_the_memory_is_full() -> None:
+def test_the_owner_waits_while_the_memory_is_full() -> None:
     gate = threading.Event()
     storage = Storage(gate=gate)
     sender = PartSender(storage.send, sizes=SIZES, concurrency=2)
@@ -96,7 +97,7 @@ def test_law_6_the_owner_waits_while_the_memory_is_full() -> None:
     assert storage.most_in_flight == 2
 
 
-def test_law_6_one_large_part_is_alone_in_memory() -> None:
+def test_one_large_part_is_alone_in_memory() -> None:
     gate = threading.Event()
     storage = Storage(gate=gate)
     sender = PartSender(storage.send, sizes=PartSizes(first=10, most=2, largest=1000), concurrency=1)
@@ -116,7 +117,7 @@ class Unforeseen(BaseException):
 
 
 @pytest.mark.parametrize("failure", [errors.StoreUnavailable("down"), ValueError("bug"), Unforeseen()])
-def test_law_3_a_failure_of_any_class_is_raised_and_starts_no_further_part(failure: BaseException) -> None:
+def test_a_failure_of_any_class_is_raised_and_starts_no_further_part(failure: BaseException) -> None:
     calls: list[int] = []
 
     def send(part: Part) -> None:
@@ -134,7 +135,7 @@ def test_law_3_a_failure_of_any_class_is_raised_and_starts_no_further_part(failu
     assert calls == [1]
 
 
-def test_law_3_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
+def test_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
     gate = threading.Event()
     storage = Storage(gate=gate)
     sender = PartSender(storage.send, sizes=SIZES, concurrency=2)
@@ -144,7 +145,7 @@ def test_law_3_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
     sender.cancel()
     assert storage.in_flight == 0
     assert sorted(storage.parts) == [1, 2]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imgstore-part")]
+    assert helpers("part") == []
 
 
 @pytest.mark.parametrize("part_size", [5 * MIB, 8 * MIB, 16 * MIB, 100 * MIB])
@@ -181,16 +182,11 @@ def test_a_known_length_that_the_storage_cannot_take_is_refused(most: int, large
         PartSizes.for_size(501, part_size=10, most=most, largest=largest, ceiling=ceiling)
 
 
-def test_staggered_parts_end_at_different_times_and_then_have_their_size() -> None:
-    sizes = PartSizes.for_size(9000, part_size=1000, most=11, largest=100_000).staggered(4, size=9000)
-    assert [sizes.size_of(number) for number in range(1, 7)] == [250, 500, 750, 1000, 1000, 1000]
-    assert sum(sizes.size_of(number) for number in range(1, 12)) == 9500
-
-
 def test_parts_are_staggered_only_where_they_hold_the_object_all_the_same() -> None:
-    for size, first in ((9500, 250), (9501, 1000)):
+    """Then they end at different times, and only the first ones are smaller."""
+    for size, each in ((9500, [250, 500, 750, 1000, 1000]), (9501, [1000] * 5)):
         sizes = PartSizes.for_size(size, part_size=1000, most=11, largest=100_000).staggered(4, size=size)
-        assert sizes.size_of(1) == first
+        assert [sizes.size_of(number) for number in range(1, 6)] == each
         assert sum(sizes.size_of(number) for number in range(1, 12)) >= size
     assert PartSizes.for_size(10, part_size=10, most=3, largest=30).staggered(4, size=10).steps == 1
 
@@ -201,14 +197,11 @@ def test_staggered_parts_of_an_unknown_length_reach_the_largest_object() -> None
     assert each[:4] == [16 * MIB, 32 * MIB, 48 * MIB, 64 * MIB]
     assert each == sorted(each)
     assert sum(each) >= 2**40
-
-
-def test_parts_of_an_unknown_length_are_not_staggered_where_every_byte_of_them_is_needed() -> None:
     sizes = PartSizes.for_size(None, part_size=10, most=20, largest=1000, ceiling=50)
-    assert sizes.staggered(4, size=None) == sizes
+    assert sizes.staggered(4, size=None) == sizes, "every byte of them is needed"
 
 
-def test_law_6_a_large_object_of_known_size_takes_no_more_memory_than_its_part() -> None:
+def test_large_object_of_known_size_takes_memory_for_one_part() -> None:
     sizes = PartSizes.for_size(20 * MIB, part_size=10, most=10, largest=20 * MIB)
     assert (sizes.first, sizes.unit) == (2 * MIB, 10)
     storage = Storage()

@@ -1,4 +1,4 @@
-"""Reading by ranges: broken bodies are resumed at the same object, and nothing ends short in silence (law 9)."""
+"""Reading by ranges: broken bodies are resumed at the same object, and nothing ends short in silence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from imgstore.driver import ranged
 from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.model import ObjectInfo
 from tests.core.parted_storage import RangeBody
+from tests.core.world import helpers
 
 DATA = bytes(range(250)) * 4
 BLOCK = 100
@@ -68,7 +69,7 @@ class Store:
 @pytest.mark.parametrize(
     "failure", [None, errors.StoreUnavailable("reset"), ConnectionResetError(104, "reset"), ValueError("odd")]
 )
-def test_law_9_a_broken_body_is_resumed_where_it_broke(concurrency: int, good: int, failure: Exception | None) -> None:
+def test_a_broken_body_is_resumed_where_it_broke(concurrency: int, good: int, failure: Exception | None) -> None:
     store = Store(lambda data: Breaking(data, good, failure))
     with store.reader(start=7, stop=907, concurrency=concurrency) as reader:
         assert b"".join(reader) == DATA[7:907]
@@ -78,14 +79,14 @@ def test_law_9_a_broken_body_is_resumed_where_it_broke(concurrency: int, good: i
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_law_9_each_piece_of_progress_allows_as_many_breaks_again(concurrency: int) -> None:
+def test_each_piece_of_progress_allows_as_many_breaks_again(concurrency: int) -> None:
     store = Store(lambda data: Breaking(data, 10, None), times=60)
     with store.reader(stop=600, concurrency=concurrency) as reader:
         assert b"".join(reader) == DATA[:600]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_law_9_a_body_that_breaks_again_and_again_raises(concurrency: int) -> None:
+def test_a_body_that_breaks_again_and_again_raises(concurrency: int) -> None:
     store = Store(lambda data: Breaking(data, 0, None), times=10**6)
     reader = store.reader(concurrency=concurrency)
     with pytest.raises(errors.ObjectTruncated):
@@ -96,7 +97,7 @@ def test_law_9_a_body_that_breaks_again_and_again_raises(concurrency: int) -> No
 
 @pytest.mark.parametrize("failure", [errors.ObjectChanged("other"), errors.ObjectNotFound("gone")])
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_law_9_another_object_is_never_taken_for_the_same(failure: errors.StoreError, concurrency: int) -> None:
+def test_another_object_is_never_taken_for_the_same(failure: errors.StoreError, concurrency: int) -> None:
     store = Store(lambda data: Breaking(data, 20, None))
 
     def fetch(start: int, stop: int) -> Body:
@@ -111,7 +112,7 @@ def test_law_9_another_object_is_never_taken_for_the_same(failure: errors.StoreE
     reader.close()
 
 
-def test_law_6_only_so_many_blocks_are_there_at_a_time() -> None:
+def test_only_so_many_blocks_are_there_at_a_time() -> None:
     store = Store()
     reader = store.reader(concurrency=3)
     assert reader.read(10) == DATA[:10]
@@ -121,12 +122,12 @@ def test_law_6_only_so_many_blocks_are_there_at_a_time() -> None:
     reader.close()
     assert len(store.ranges) <= 1 + 3 + 1
     assert all(body.closed for body in store.bodies)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("imgstore-read")]
+    assert helpers("read") == []
 
 
 def test_a_small_read_asks_once_and_starts_no_thread() -> None:
     store = Store()
     with store.reader(stop=BLOCK, concurrency=3) as reader:
         assert b"".join(reader) == DATA[:BLOCK]
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("imgstore-read")]
+        assert helpers("read") == []
     assert store.ranges == [(0, BLOCK)]

@@ -1,4 +1,4 @@
-"""Law 2, exact to the byte: declared size, largest image and quota, at n-1, n and n+1, however the body is cut."""
+"""Exact to the byte: declared size, largest image, quota and capacity, at n-1, n and n+1, however the body is cut."""
 
 from __future__ import annotations
 
@@ -9,25 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
-from imgstore.drivers.memory import MemoryDriver
+from imgstore.transfers.begin import ANY
 from imgstore.transfers.session import GATHER
-from imgstore.transfers.upload import UploadSettings
-from tests.core.world import World, pieces
+from tests.core.conftest import Host
+from tests.core.faults import FaultyTaps
+from tests.core.world import NAMES, World, pieces
 
 N = 100
 CUTS = {"one chunk": N + 1, "byte by byte": 1, "sevens": 7}
-
-
-def world_with(rule: str, n: int) -> World:
-    if rule == "largest":
-        return World(settings=UploadSettings(max_image_size=n))
-    if rule == "quota":
-        return World(limit=n)
-    if rule == "capacity":
-        return World(driver=MemoryDriver(capacity=n))
-    return World()
-
-
 REFUSALS: dict[str, type[errors.ImgstoreError]] = {
     "largest": errors.ImageTooLarge,
     "quota": errors.QuotaExceeded,
@@ -35,45 +24,55 @@ REFUSALS: dict[str, type[errors.ImgstoreError]] = {
 }
 
 
+def limited(host: Host, rule: str, n: int) -> World:
+    """A world that takes an image of `n` bytes and none that is larger."""
+    if rule == "largest":
+        return host(max_image_size=n)
+    if rule == "quota":
+        return host(limit=n * len(host().names))
+    return host(capacities=dict.fromkeys(NAMES, n))
+
+
 @pytest.mark.parametrize("step", CUTS.values(), ids=CUTS)
-@pytest.mark.parametrize("length", [N - 1, N, N + 1])
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("rule", REFUSALS)
-def test_limit_holds_to_the_byte(rule: str, declared: bool, length: int, step: int) -> None:
-    world = world_with(rule, N)
-    body = bytes(range(length))
-    size = length if declared else None
-    if length <= N:
-        world.upload(pieces(body, step), size=size)
+def test_limit_holds_to_the_byte(host: Host, rule: str, declared: bool, step: int) -> None:
+    for length in (N - 1, N):
+        world, body = limited(host, rule, N), bytes(range(length))
+        world.upload(pieces(body, step), size=length if declared else None)
         world.assert_active(body)
-        return
+    world = limited(host, rule, N)
     with pytest.raises(REFUSALS[rule]) as caught:
-        world.upload(pieces(body, step), size=size)
+        world.upload(pieces(bytes(N + 1), step), size=N + 1 if declared else None)
     assert caught.value.status == 413
     world.assert_untouched()
 
 
 @pytest.mark.parametrize("step", CUTS.values(), ids=CUTS)
-@pytest.mark.parametrize("length", [0, N - 1, N, N + 1])
-def test_body_is_as_long_as_declared(length: int, step: int) -> None:
-    world = World()
-    body = bytes(range(length))
-    if length == N:
-        world.upload(pieces(body, step), size=N)
-        world.assert_active(body)
-        return
-    with pytest.raises(errors.SizeMismatch):
-        world.upload(pieces(body, step), size=N)
-    world.assert_untouched()
+def test_body_is_as_long_as_declared(host: Host, step: int) -> None:
+    """A shorter one is judged by nobody: it is not the whole image."""
+    for length in (0, N - 1, N + 1):
+        tap = FaultyTaps()
+        world = host(taps=[tap])
+        with pytest.raises(errors.SizeMismatch):
+            world.upload(pieces(bytes(length), step), size=N)
+        assert world.called("commit") == []
+        assert "tap.finish" not in tap.calls
+        world.assert_untouched()
+    world = host()
+    world.upload(pieces(bytes(range(N)), step), size=N)
+    world.assert_active(bytes(range(N)))
 
 
-@pytest.mark.parametrize("rule", REFUSALS)
-def test_byte_that_exceeds_is_refused_when_it_comes_and_not_later(rule: str) -> None:
-    world = world_with(rule, N)
-    with world.begin() as session:
+@pytest.mark.parametrize("rule", [*REFUSALS, "declared"])
+def test_byte_that_exceeds_is_refused_when_it_comes_and_not_later(host: Host, rule: str) -> None:
+    if rule == "capacity":
+        host = World  # of several stores, each has a capacity of its own
+    world = host() if rule == "declared" else limited(host, rule, N)
+    with world.begin(size=N if rule == "declared" else None) as session:
         for _ in range(N):
             session.write(b"x")
-        with pytest.raises(REFUSALS[rule]):
+        with pytest.raises(REFUSALS.get(rule, errors.SizeMismatch)):
             session.write(b"x")
         with pytest.raises(errors.UsageError):
             session.write(b"x")
@@ -82,71 +81,49 @@ def test_byte_that_exceeds_is_refused_when_it_comes_and_not_later(rule: str) -> 
     world.assert_untouched()
 
 
-def test_byte_beyond_the_declared_size_is_refused_when_it_comes() -> None:
-    world = World()
-    with world.begin(size=N) as session:
-        session.write(bytes(N))
-        with pytest.raises(errors.SizeMismatch):
-            session.write(b"x")
+@pytest.mark.parametrize("step", [1, 1000, GATHER, GATHER + 1, 3 * GATHER])
+@pytest.mark.parametrize("rule", ["declared", *REFUSALS])
+def test_store_never_sees_more_than_is_allowed(host: Host, rule: str, step: int) -> None:
+    n = GATHER + 500
+    world = host() if rule == "declared" else limited(host, rule, n)
+    with pytest.raises(errors.ImgstoreError):
+        world.upload(pieces(bytes(n + 1), step), size=n if rule == "declared" else None)
+    assert all(driver.seen <= n for driver in world.drivers.values())
     world.assert_untouched()
 
 
-class Watched(MemoryDriver):
-    """Remembers how many bytes the storage was asked to take."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = 0
-
-    def _open_writer(self, key, size):  # type: ignore[no-untyped-def]  # signature is the base class's
-        writer = super()._open_writer(key, size)
-        real = writer._write
-
-        def write(chunk: bytes | memoryview) -> None:
-            self.seen += len(chunk)
-            real(chunk)
-
-        writer._write = write  # type: ignore[method-assign]  # a spy
-        return writer
-
-
-@pytest.mark.parametrize("step", [1, 1000, GATHER, GATHER + 1, 3 * GATHER])
-@pytest.mark.parametrize("rule", ["declared", "largest", "quota"])
-def test_store_never_sees_more_than_is_allowed(rule: str, step: int) -> None:
-    n, driver = GATHER + 500, Watched()
-    settings_ = UploadSettings(max_image_size=n if rule == "largest" else None)
-    world = World(driver=driver, limit=n if rule == "quota" else None, settings=settings_)
-    with pytest.raises(errors.RequestError):
-        world.upload(pieces(bytes(n + 1), step), size=n if rule == "declared" else None)
-    assert driver.seen <= n
-    assert world.status == "queued"
+@pytest.mark.parametrize("size", [None, N])
+@pytest.mark.parametrize("capacity", [N - 1, N])
+def test_capacity_is_each_stores_own(size: int | None, capacity: int) -> None:
+    world = World(*NAMES, mode=ANY, capacities={"cold": capacity})
+    world.upload([bytes(N)], size=size)
+    world.assert_active(bytes(N), *(name for name in NAMES if capacity == N or name != "cold"))
+    if capacity < N:
+        world = World(*NAMES, capacities={"cold": capacity})
+        with pytest.raises(errors.StoreFull) as caught:
+            world.upload([bytes(N)], size=size)
+        assert caught.value.store == "cold"
+        world.assert_untouched()
 
 
 @pytest.mark.parametrize(("step", "most"), [(1, GATHER // 16), (15, GATHER), (1000, GATHER + 1000)])
-def test_law_6_few_bytes_and_few_chunks_wait_for_the_store(step: int, most: int) -> None:
+def test_few_bytes_and_few_chunks_wait_for_the_store(step: int, most: int) -> None:
     """A chunk of one byte takes forty of memory while it waits."""
-    driver = Watched()
-    with World(driver=driver).begin() as session:
+    world = World()
+    with world.begin() as session:
         for written in range(step, 3 * GATHER, step):
             session.write(bytes(step))
-            assert written - driver.seen < most
+            assert written - world.driver.seen < most
 
 
-def test_zero_is_empty_and_none_is_unknown() -> None:
+def test_zero_is_empty_and_none_is_unknown(host: Host) -> None:
     for size, chunks in ((0, []), (None, []), (0, [b"", b""]), (None, [b""])):
-        world = World()
+        world = host()
         assert world.upload(chunks, size=size).size == 0
         world.assert_active(b"")
-    world = World()
+    world = host()
     with pytest.raises(errors.SizeMismatch):
         world.upload([b"x"], size=0)
-    world.assert_untouched()
-
-
-def test_negative_size_is_the_clients_mistake() -> None:
-    world = World()
-    with pytest.raises(errors.InvalidRequest):
-        world.begin(size=-1)
     world.assert_untouched()
 
 

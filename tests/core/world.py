@@ -1,107 +1,124 @@
-"""A small world for the core: one store in memory, a catalog, a quota - and what must be true of it afterwards."""
+"""A small world for the core: stores in memory, a catalog, a quota - and what must be true of them afterwards."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from imgstore.catalog import ImageCatalog, MemoryCatalog
-from imgstore.driver import StoreDriver
-from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import UploadRequest, UploadResult
+from imgstore import errors
+from imgstore.catalog import MemoryCatalog
+from imgstore.model import Chunk, UploadRequest, UploadResult
 from imgstore.quota import MemoryQuota, Quota
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.begin import ALL, UploadSettings
+from imgstore.transfers.observer import Observer
 from imgstore.transfers.session import UploadSession
 from imgstore.transfers.taps import TapFactory
-from imgstore.transfers.upload import UploadService, UploadSettings
+from imgstore.transfers.upload import UploadService
+from tests.core.stores import HookedStore
 
 IMAGE = "5d2c6f6e-37b3-4e1c-8d07-6a2f0c9f1b11"
 OWNER = "project"
 MIB = 1024 * 1024
+NAMES = ("fast", "cold", "far")
+PATIENCE = 60.0
+DOWN = errors.StoreUnavailable("down")
 
 
 class World:
-    """One host: everything but the faults."""
+    """One host with the store `fast`, or with the stores `names`; `settings` are fields of UploadSettings."""
 
     def __init__(
-        self,
-        *,
-        driver: StoreDriver | None = None,
-        limit: int | None = None,
-        settings: UploadSettings | None = None,
-        taps: Sequence[TapFactory] = (),
-        catalog: ImageCatalog | None = None,
-        quota: Quota | None = None,
-        read_only: bool = False,
-    ) -> None:
-        self.rows = MemoryCatalog()
+        self, *names: str, mode: str = ALL, limit: int | None = None, capacities: Mapping[str, int] | None = None,
+        driver: type[HookedStore] = HookedStore, rows: MemoryCatalog | None = None, quota: Quota | None = None,
+        taps: Sequence[TapFactory] = (), observers: Sequence[Observer] = (), read_only: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:  # fmt: skip
+        self.names = names or ("fast",)
+        self.rows = rows or MemoryCatalog()
         self.rows.create(IMAGE, owner=OWNER)
         self.ledger = MemoryQuota(lambda owner: limit)
-        self.driver = MemoryDriver() if driver is None else driver
-        self.stores = StoreSet([Store("fast", self.driver, read_only=read_only)], default="fast")
+        self.drivers = {name: driver(capacity=(capacities or {}).get(name)) for name in self.names}
+        self.driver = self.drivers[self.names[0]]
+        stores = [Store(name, each, read_only=name in read_only) for name, each in self.drivers.items()]
+        self.stores = StoreSet(stores, default=self.names[0])
         self.service = UploadService(
-            self.stores, catalog=catalog or self.rows, quota=quota or self.ledger, settings=settings, taps=taps
-        )
+            self.stores, catalog=self.rows, quota=quota or self.ledger, taps=taps, observers=observers,
+            settings=UploadSettings(several_stores=mode, **settings),
+        )  # fmt: skip
 
-    def service_of(self) -> UploadService:
-        """A service on this world in which nothing fails."""
-        return UploadService(self.stores, catalog=self.rows, quota=self.ledger)
+    def begin(self, *names: str, size: int | None = None) -> UploadSession:
+        return self.service.begin(UploadRequest(IMAGE, stores=names or self.names, size=size))
 
-    def begin(self, *, size: int | None = None, store: str | None = None) -> UploadSession:
-        return self.service.begin(UploadRequest(IMAGE, stores=[] if store is None else [store], size=size))
-
-    def upload(self, chunks: Iterable[bytes | bytearray | memoryview], *, size: int | None = None) -> UploadResult:
-        with self.begin(size=size) as session:
+    def upload(self, chunks: Iterable[Chunk], *names: str, size: int | None = None) -> UploadResult:
+        with self.begin(*names, size=size) as session:
             for chunk in chunks:
                 session.write(chunk)
             return session.finish()
 
-    def read(self, key: str = IMAGE) -> bytes:
-        with self.driver.open_reader(key) as reader:
-            return b"".join(reader)
+    def heal(self) -> None:
+        """From now on nothing fails."""
+        for driver in self.drivers.values():
+            driver.hooks.clear()
 
     @property
     def status(self) -> str:
         return self.rows.find(IMAGE).status
 
     @property
-    def objects(self) -> set[str]:
-        assert isinstance(self.driver, MemoryDriver)
-        return self.driver.storage.names()
+    def objects(self) -> dict[str, bytes]:
+        """What the stores hold, by `store/key`."""
+        return {
+            f"{name}/{key}": driver.storage.get(key).data
+            for name, driver in self.drivers.items()
+            for key in driver.storage.names()
+        }
 
-    def assert_untouched(self) -> None:
-        """The upload left nothing: status, objects, both accounts, threads; and a retry succeeds."""
-        assert self.status == "queued"
-        self.assert_nothing_left()
-        assert self.upload([b"retry"]).size == 5
-        assert self.read(self.rows.find(IMAGE).locations[0].key) == b"retry"
+    @property
+    def quota(self) -> tuple[int, int]:
+        """Bytes used and held by the owner of the image."""
+        account = self.ledger.account(OWNER)
+        return account.used, account.held
 
-    def assert_untouched_after_retry(self) -> None:
-        """The same, for worlds whose store has faults of its own."""
-        self.service = self.service_of()
-        self.assert_untouched()
+    def called(self, hook: str) -> list[str]:
+        """The stores that came to this hook."""
+        return [name for name, driver in self.drivers.items() if hook in driver.calls]
 
     def assert_nothing_left(self) -> None:
-        account = self.ledger.account(OWNER)
-        assert (account.held, account.used) == (0, 0)
-        assert self.objects == set()
-        assert isinstance(self.driver, MemoryDriver)
-        assert (self.driver.storage.account.held, self.driver.storage.account.used) == (0, 0)
-        assert digest_threads() == []
+        """Neither objects nor holds on quota and capacity nor threads."""
+        assert self.objects == {}
+        assert self.quota == (0, 0)
+        for driver in self.drivers.values():
+            assert (driver.storage.account.used, driver.storage.account.held) == (0, 0)
+        assert helpers() == []
 
-    def assert_active(self, data: bytes) -> None:
-        """The image is active, readable, counted once, and nothing else is there."""
+    def assert_untouched(self) -> None:
+        """The same, the image is queued, and a retry succeeds."""
+        assert self.status == "queued"
+        self.assert_nothing_left()
+        self.heal()
+        self.upload([b"retry"])
+        self.assert_active(b"retry")
+
+    def assert_active(self, data: bytes, *names: str) -> None:
+        """The image is active with `data` in each of these stores (all of them, if none is named), in this order, and
+        counted so; nothing else is there."""
+        names = names or self.names
         image = self.rows.find(IMAGE)
         assert (image.status, image.size) == ("active", len(data))
-        assert self.read(image.locations[0].key) == data
-        assert self.objects == {image.locations[0].key}
-        account = self.ledger.account(OWNER)
-        assert (account.held, account.used) == (0, len(data))
-        assert digest_threads() == []
+        assert [location.store for location in image.locations] == list(names)
+        assert self.objects == {f"{location.store}/{location.key}": data for location in image.locations}
+        assert self.quota == (len(data) * len(names), 0)
+        for name, driver in self.drivers.items():
+            assert (driver.storage.account.used, driver.storage.account.held) == (len(data) * (name in names), 0)
+        assert helpers() == []
 
 
-def digest_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("imgstore-digest")]
+def helpers(*kinds: str) -> list[str]:
+    """The threads that help a session: those for its stores, for its digests, or both."""
+    names = tuple(f"imgstore-{kind}" for kind in kinds or ("store", "digest"))
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
 def pieces(data: bytes, step: int) -> list[bytes]:

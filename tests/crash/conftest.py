@@ -12,7 +12,6 @@ from tests.s3.conftest import SWIFT, small_moto
 from tests.s3.places import MotoPlace, SwiftPlace
 from tests.support.fixtures import SwiftFactory
 from tests.support.service import STORES
-from tests.support.swift import SwiftSettings
 from tests.swift.world import World
 
 __all__ = ["small_moto"]
@@ -34,6 +33,6 @@ def place(storage: str, tmp_path: Path, swift_with: SwiftFactory, request: pytes
         imitation = request.getfixturevalue("small_moto")
         return S3({store: MotoPlace(imitation) for store in STORES})
     if storage == "swift":
-        server = swift_with(SwiftSettings())
+        server = request.getfixturevalue("quick_swift")
         return Swift({store: World(server, contextlib.ExitStack()) for store in STORES})
     return {"filesystem": Filesystem, "named": Named}[storage](tmp_path)

@@ -11,20 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
+from imgstore.driver.place import NOTES
 from tests.s3.places import Place as S3Place
-from tests.support.database_fixtures import KINDS
 from tests.support.packages import install
 from tests.support.service import STORES, Options
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import World
 
 ROOT = Path(__file__).parents[2]
-EACH_DATABASE = [
-    KINDS[0], *(pytest.param(*kind.values, marks=[*kind.marks, pytest.mark.long]) for kind in KINDS[1:])
-]  # fmt: skip
-"""For `database_kind`: SQLite in every run, the servers in the long form."""
 
 
 class Place(ABC):
@@ -60,7 +54,8 @@ class Filesystem(Place):
         return {"imgstore": {"enabled_stores": enabled}}
 
     def names(self) -> set[str]:
-        return {name for datadir in self._datadirs if datadir.exists() for name in os.listdir(datadir)}
+        found = {name for datadir in self._datadirs if datadir.exists() for name in os.listdir(datadir)}
+        return found - set(NOTES)
 
 
 class Named(Filesystem):
@@ -88,7 +83,7 @@ class S3(Place):
 
     def __init__(self, places: Mapping[str, S3Place]) -> None:
         self._places = places
-        self.large = 8 * next(iter(places.values())).part
+        self.large = 4 * next(iter(places.values())).part
         for place in places.values():
             place.watched = False
 
@@ -101,14 +96,14 @@ class S3(Place):
         return {"imgstore": {"enabled_stores": enabled}, **sections}
 
     def names(self) -> set[str]:
-        return {name for place in self._places.values() for name in place.names()}
+        return {name for place in self._places.values() for name in place.names()} - set(NOTES)
 
 
 class Swift(Place):
     """Two accounts; `worlds` are of the tests of the Swift driver."""
 
     segment = 65536
-    large = 8 * segment
+    large = 4 * segment
 
     def __init__(self, worlds: Mapping[str, World]) -> None:
         self._worlds = worlds

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.places import EACH_DATABASE, Named, Place
+from tests.crash.places import Named, Place
 from tests.support.client import Client
+from tests.support.database_fixtures import EACH_DATABASE
 from tests.support.service import STORES, ServiceProcess
 from tests.support.waiting import until
 
 KILLS = [
-    *(pytest.param(storage, 1) for storage in ("named", "s3", "swift")),
+    pytest.param("named", 1),
     *(pytest.param(storage, 25, marks=pytest.mark.long) for storage in ("filesystem", "named", "s3", "swift")),
 ]
 """Kind of storage, and how many kills: a hundred in all in the long form."""

@@ -12,19 +12,18 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from imgstore.model import UploadRequest
 from imgstore.sql import PARTS, Charge, Database, SqlCatalog, SqlLedger, upgrade
 from imgstore.sql.schema import IMAGES, LOCATIONS
-from tests.cli.support import PROGRAM
-from tests.crash.places import EACH_DATABASE, Gated, Place
-from tests.support.database_fixtures import KINDS
+from tests.cli.support import run_here
+from tests.crash.places import Gated, Place
+from tests.support.attempts import dead
+from tests.support.database_fixtures import EACH_DATABASE, KINDS
 from tests.support.service import ServiceProcess
 from tests.support.waiting import until
 
@@ -35,12 +34,12 @@ SERVER = KINDS[1]
 LONG = pytest.mark.long
 MID_UPLOADS = [
     pytest.param("sqlite", "named", None),
-    pytest.param("sqlite", "s3", 4 * MIB),
-    *(pytest.param(*kind.values, "named", 4 * MIB, marks=[*kind.marks, LONG]) for kind in KINDS),
+    pytest.param("sqlite", "s3", 2 * MIB, marks=LONG),
+    *(pytest.param(*kind.values, "named", 2 * MIB, marks=[*kind.marks, LONG]) for kind in KINDS),
     *(
         pytest.param(*SERVER.values, storage, length, marks=[*SERVER.marks, LONG])
         for storage in ("s3", "moto", "swift")
-        for length in (4 * MIB, None)
+        for length in (2 * MIB, None)
     ),
 ]
 """Database, storage and declared length; files have hidden names, so that what is left can be seen."""
@@ -97,7 +96,7 @@ def test_zombie_in_mid_upload_cannot_harm_the_winner(
                 until(lambda: not place.names())
                 assert second.client.upload(image_id, WINNER).status == 204
             with contextlib.suppress(ConnectionError):  # it may have heard already
-                zombie.send(bytes(3 * MIB))
+                zombie.send(bytes(MIB))
             answer = zombie.finish() if length is None else zombie.answer()
             assert answer.status in (409, 410)
         for service in (first, second):
@@ -116,9 +115,10 @@ def is_late_part(name: str, key: str) -> bool:
 
 
 def verified(service: ServiceProcess, place: Place) -> str:
-    command = [PROGRAM, "verify", "--digests", "--config-file", str(service.configuration)]
+    command = ["verify", "--digests", "--config-file", str(service.configuration)]
     environment = {**os.environ, **place.environment()}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    sites = [Path(path) for path in environment.get("PYTHONPATH", "").split(os.pathsep)]
+    return run_here(service.root, environment, command, *sites).out.decode()
 
 
 def usage(database: Database) -> Charge:
@@ -170,9 +170,5 @@ def test_process_frozen_for_less_than_a_lease_goes_on(tmp_path: Path, database_u
 
 def a_round_of_recovery(catalog: SqlCatalog, service: ServiceProcess) -> None:
     """Returns when the service has taken back the image of one more attempt that is dead."""
-    decoy = service.client.create()
-    attempt = catalog.begin(UploadRequest(decoy), ["fast"])
-    catalog._keeper.drop(attempt)
-    ran_out = sa.update(IMAGES).where(IMAGES.c.id == decoy).values(lease_until=0)
-    catalog._database.change(lambda connection: connection.execute(ran_out))
+    decoy = dead(catalog).image_id
     until(lambda: service.client.show(decoy)["status"] == "queued")

@@ -8,21 +8,14 @@ from pathlib import Path
 import pytest
 
 from imgstore.drivers.filesystem import FilesystemDriver
-from tests.filesystem.direct import Writes, lanes
-from tests.filesystem.support import BOTH, open_descriptors, room_for_both
+from tests.filesystem.support import BOTH, Writes, lanes, open_descriptors, room_for_both
 
 
 @pytest.fixture(autouse=True)
-def every_descriptor_is_returned() -> Iterator[None]:
+def every_descriptor_and_thread_is_returned() -> Iterator[None]:
     before = open_descriptors()
     yield
-    assert open_descriptors() == before
-
-
-@pytest.fixture(autouse=True)
-def every_thread_has_ended() -> Iterator[None]:
-    yield
-    assert lanes() == []
+    assert (open_descriptors(), lanes()) == (before, [])
 
 
 @pytest.fixture

@@ -1,17 +1,25 @@
-"""What the filesystem driver's tests share: drivers pinned to one way of working, and what is open or left."""
+"""What the filesystem driver's tests share: drivers pinned to one way of working, calls that fail or are noted, what is
+open or left."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import random
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.direct import Buffers
 from imgstore.drivers.filesystem.directory import Directory
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Unnamed(FilesystemDriver):
@@ -37,6 +45,77 @@ class Direct(Named):
 
 BOTH: list[type[FilesystemDriver]] = [Unnamed, Named]
 
+BUFFERS = Direct.BUFFERS
+START, SIZE = BUFFERS.start, BUFFERS.size
+CONTENT = random.Random(1).randbytes(START + 5 * SIZE + 1001)
+"""For the tests of Direct: some buffers, and what is beside them."""
+Write = Callable[[int, memoryview, int], int]
+
+
+class Writes:
+    """What is written, and how: each call with its offset, its length and whether it goes past the page cache.
+
+    A filesystem that refuses O_DIRECT is made to take it. `instead` writes in place of the calls past the cache.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[int, int, bool]] = []
+        self.instead: Write | None = None
+        self.real = os.pwrite
+        self._direct: set[int] = set()
+        self._fcntl = fcntl.fcntl
+        patch.setattr(os, "pwrite", self._pwrite)
+        patch.setattr(fcntl, "fcntl", self._set)
+
+    @property
+    def direct(self) -> list[tuple[int, int]]:
+        """Offset and length of what went past the cache."""
+        return [(offset, length) for offset, length, direct in self.calls if direct]
+
+    @property
+    def cached(self) -> list[tuple[int, int]]:
+        """Offset and length of what went through it."""
+        return [(offset, length) for offset, length, direct in self.calls if not direct]
+
+    def _set(self, fd: int, command: int, flags: int = 0) -> int:
+        if command == fcntl.F_SETFL:
+            (self._direct.add if flags & os.O_DIRECT else self._direct.discard)(fd)
+        try:
+            return self._fcntl(fd, command, flags)
+        except OSError:
+            return 0
+
+    def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+        direct = fd in self._direct
+        self.calls.append((offset, len(data), direct))
+        return (self.instead if direct and self.instead else self.real)(fd, data, offset)
+
+
+def failing(number: int) -> Callable[..., Any]:
+    """A call that fails with this errno."""
+
+    def call(*args: object, **kwargs: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+def refuse(
+    patch: pytest.MonkeyPatch,
+    name: str,
+    number: int,
+    when: Callable[..., bool] = lambda *args: True,
+    *,
+    module: ModuleType = os,
+) -> None:
+    """Calls of `os.<name>` fail with this errno: all, or those where `when` says so of the arguments."""
+    real, fail = getattr(module, name), failing(number)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (fail if when(*args) else real)(*args, **kwargs)
+
+    patch.setattr(module, name, call)
+
 
 @contextlib.contextmanager
 def room_for_both(path: Path) -> Iterator[Path]:
@@ -49,6 +128,11 @@ def room_for_both(path: Path) -> Iterator[Path]:
             yield Path(memory)
     else:
         yield path
+
+
+def lanes() -> list[threading.Thread]:
+    """The threads that write past the page cache."""
+    return [thread for thread in threading.enumerate() if thread.name == "imgstore-direct"]
 
 
 def open_descriptors() -> dict[str, str]:
@@ -72,6 +156,17 @@ def put(driver: FilesystemDriver, key: str, content: bytes, *, size: int | None 
     with driver.open_writer(key, size=size) as writer:
         writer.write(content)
         writer.commit()
+
+
+def put_in_chunks(driver: FilesystemDriver, content: bytes, *, chunk: int = 10_000) -> None:
+    """Out of one buffer that is filled again and again, as a host does that reads into its own."""
+    buffer = bytearray(chunk)
+    with driver.open_writer("image") as writer:
+        for start in range(0, len(content), chunk):
+            piece = content[start : start + chunk]
+            buffer[: len(piece)] = piece
+            writer.write(memoryview(buffer)[: len(piece)])
+        assert writer.commit().size == len(content)
 
 
 def get(driver: FilesystemDriver, key: str) -> bytes:

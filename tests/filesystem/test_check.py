@@ -13,7 +13,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver, staging
-from tests.filesystem.support import names, put
+from tests.filesystem.support import failing, names, put, refuse
 
 
 @pytest.mark.parametrize(
@@ -35,95 +35,74 @@ def test_a_bad_value_names_its_option(option: str, value: object) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["/srv/images/", "//srv//images", "/srv/./images"])
-def test_a_datadir_has_one_spelling_in_urls(value: str) -> None:
-    assert FilesystemDriver(datadir=value).url("a") == "file:///srv/images/a"
+def test_a_datadir_has_one_spelling_in_urls() -> None:
+    for value in ("/srv/images/", "//srv//images", "/srv/./images"):
+        assert FilesystemDriver(datadir=value).url("a") == "file:///srv/images/a"
 
 
-def test_a_missing_datadir_is_made_with_its_mode(kind: type[FilesystemDriver], tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b"
-    kind(datadir=str(path), directory_mode="0710").check()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o710
-    assert names(path) == []
+def test_a_missing_datadir_is_not_made_by_a_check(kind: type[FilesystemDriver], tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="imgstore check --create"):
+        kind(datadir=str(tmp_path / "a")).check()
+    assert not (tmp_path / "a").exists()
 
 
-def test_the_mode_of_a_datadir_that_is_there_is_not_changed(kind: type[FilesystemDriver], datadir: Path) -> None:
-    datadir.chmod(0o777)
-    kind(datadir=str(datadir)).check()
-    assert stat.S_IMODE(datadir.stat().st_mode) == 0o777
-
-
-def test_a_check_leaves_the_datadir_as_it_was(driver: FilesystemDriver, datadir: Path) -> None:
-    put(driver, "image", b"content")
-    driver.check()
-    driver.check()
-    assert names(datadir) == ["image"]
-
-
-@pytest.mark.parametrize("below", ["", "/images", "/a/b"])
-def test_a_datadir_that_is_a_file_names_the_option(kind: type[FilesystemDriver], tmp_path: Path, below: str) -> None:
+def test_a_datadir_that_is_a_file_names_the_option(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
-    with pytest.raises(errors.ConfigurationError) as caught:
-        kind(datadir=f"{path}{below}").check()
-    assert caught.value.option == "datadir"
-    assert "is not a directory" in str(caught.value)
+    for below in ("", "/images", "/a/b"):
+        with pytest.raises(errors.ConfigurationError, match="is not a directory") as caught:
+            FilesystemDriver(datadir=f"{path}{below}").check()
+        assert caught.value.option == "datadir"
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
-def test_a_datadir_that_cannot_be_written_names_the_option(
-    driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def of_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
+def for_writing(path: str, flags: int, *mode: int) -> bool:
     """The modes of a directory mean nothing to root, so the answer is made up."""
-    monkeypatch.setattr(os, "open", _refusing(os.open, number, lambda args: bool(args[1] & os.O_WRONLY)))
-    with pytest.raises(errors.ConfigurationError) as caught:
-        driver.check()
-    assert caught.value.option == "datadir"
-    assert errno.errorcode[number] in str(caught.value)
+    return bool(flags & os.O_WRONLY)
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
-def test_a_filesystem_without_hard_links_is_told_so(
-    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    monkeypatch.setattr(os, "link", _refusing(os.link, number, lambda args: True))
-    with pytest.raises(errors.ConfigurationError) as caught:
-        driver.check()
-    assert caught.value.option == "datadir"
-    assert "hard links" in str(caught.value)
-    with pytest.raises(errors.StoreUnavailable):
-        put(driver, "image", b"content")
-    assert names(datadir) == []
+MISFIT: list[tuple[str, Callable[..., bool], list[int], str, str]] = [
+    ("open", for_writing, [errno.EACCES, errno.EROFS, errno.EPERM], "datadir", "cannot be written ({})"),
+    ("link", lambda *args: True, [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK], "datadir", "no hard links ({})"),
+    ("fsync", of_directory, [errno.EINVAL], "fsync", "cannot sync a directory"),
+]
 
 
-def test_a_filesystem_that_cannot_sync_a_directory_is_told_so(
+def test_a_filesystem_that_does_not_fit_names_the_option(
     driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def of_directory(args: tuple[Any, ...]) -> bool:
-        return stat.S_ISDIR(os.fstat(args[0]).st_mode)
+    for name, when, numbers, option, told in MISFIT:
+        for number in numbers:
+            with monkeypatch.context() as patch:
+                refuse(patch, name, number, when)
+                with pytest.raises(errors.ConfigurationError) as caught:
+                    driver.check()
+                assert caught.value.option == option
+                assert told.format(errno.errorcode[number]) in str(caught.value)
+                with pytest.raises(errors.StoreUnavailable):
+                    put(driver, "image", b"content")
+            assert names(datadir) == []
 
-    monkeypatch.setattr(os, "fsync", _refusing(os.fsync, errno.EINVAL, of_directory))
-    with pytest.raises(errors.ConfigurationError) as caught:
-        driver.check()
-    assert caught.value.option == "fsync"
-    assert names(datadir) == []
+
+PWRITE = os.pwrite
 
 
-def test_a_full_disk_is_not_a_wrong_configuration(
-    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("pwrite", "error"),
+    [
+        (failing(errno.ENOSPC), errors.StoreFull),
+        (lambda fd, data, offset: PWRITE(fd, bytes(len(data)), offset), errors.IntegrityError),
+    ],
+    ids=["full", "gives back something else"],
+)
+def test_a_disk_that_fails_is_not_a_wrong_configuration(
+    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch, pwrite: object, error: type[Exception]
 ) -> None:
-    monkeypatch.setattr(os, "pwrite", _refusing(os.pwrite, errno.ENOSPC, lambda args: True))
-    with pytest.raises(errors.StoreFull):
-        driver.check()
-    assert names(datadir) == []
-
-
-def test_a_disk_that_gives_back_something_else_is_found_out(
-    driver: FilesystemDriver, datadir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, bytes(len(data)), offset))
-    with pytest.raises(errors.IntegrityError):
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with pytest.raises(error):
         driver.check()
     assert names(datadir) == []
 
@@ -144,14 +123,3 @@ def test_a_purge_leaves_the_probe_of_a_check_alone(
     driver.check()
     assert len(seen) == 1
     assert staging.is_hidden(seen[0])
-
-
-def _refusing(
-    real: Callable[..., Any], number: int, when: Callable[[tuple[Any, ...]], bool]
-) -> Callable[..., Any]:  # fmt: skip
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if when(args):
-            raise OSError(number, os.strerror(number))
-        return real(*args, **kwargs)
-
-    return call

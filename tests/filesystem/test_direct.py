@@ -18,8 +18,7 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.direct import wanted
 from imgstore.drivers.filesystem.options import AUTO, OFF, ON
 from imgstore.model import MIB
-from tests.filesystem.direct import BUFFERS, CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
-from tests.filesystem.support import Direct, get
+from tests.filesystem.support import BUFFERS, CONTENT, SIZE, START, Direct, Writes, failing, get, lanes, put_in_chunks
 
 
 @pytest.fixture
@@ -27,19 +26,20 @@ def driver(datadir: Path) -> FilesystemDriver:
     return Direct(datadir=str(datadir))
 
 
-@pytest.mark.parametrize("chunk", [1000, SIZE, len(CONTENT)])
-def test_the_middle_of_a_large_file_goes_past_the_cache(driver: FilesystemDriver, writes: Writes, chunk: int) -> None:
-    put_in_chunks(driver, CONTENT, chunk=chunk)
-    assert writes.direct == [(START + number * SIZE, SIZE) for number in range(5)]
-    cached = [(offset, length) for offset, length, direct in writes.calls if not direct]
-    assert sum(length for _, length in cached) == START + 1001
-    assert cached[-1] == (START + 5 * SIZE, 1001)
-    assert get(driver, "image") == CONTENT
+def test_the_middle_of_a_large_file_goes_past_the_cache(driver: FilesystemDriver, writes: Writes) -> None:
+    for chunk in (1000, SIZE, len(CONTENT)):
+        put_in_chunks(driver, CONTENT, chunk=chunk)
+        assert writes.direct == [(START + number * SIZE, SIZE) for number in range(5)]
+        assert sum(length for _, length in writes.cached) == START + 1001
+        assert writes.cached[-1] == (START + 5 * SIZE, 1001)
+        assert get(driver, "image") == CONTENT
+        driver.delete("image")
+        writes.calls.clear()
 
 
-@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.usefixtures("writes")
 def test_a_file_that_never_fills_a_buffer_starts_no_thread(
-    driver: FilesystemDriver, writes: Writes, monkeypatch: pytest.MonkeyPatch, by: int
+    driver: FilesystemDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[threading.Thread] = []
     real = threading.Thread.start
@@ -49,10 +49,12 @@ def test_a_file_that_never_fills_a_buffer_starts_no_thread(
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    content = CONTENT[: START + SIZE + by]
-    put_in_chunks(driver, content)
-    assert len(started) == (0 if by < 0 else 1)
-    assert get(driver, "image") == content
+    for by in (-1, 0, 1):
+        content = CONTENT[: START + SIZE + by]
+        put_in_chunks(driver, content)
+        assert len(started) == by + 1
+        assert get(driver, "image") == content
+        driver.delete("image")
 
 
 def test_all_is_written_before_the_sync_and_the_sync_is_of_the_file(
@@ -149,17 +151,12 @@ def test_auto_is_for_files_that_are_waited_for_on_a_disk_of_their_own() -> None:
     assert not wanted(OFF, fsync=True, device=disk)
 
 
-@pytest.mark.parametrize(("options", "past"), [({"fsync": False}, False), ({"direct_io": ON, "fsync": False}, True)])
-def test_without_fsync_only_whoever_wants_it_goes_past_the_cache(
-    datadir: Path, writes: Writes, options: dict[str, Any], past: bool
+@pytest.mark.parametrize(("direct_io", "fsync", "past"), [(AUTO, False, False), (ON, False, True), (OFF, True, False)])
+def test_what_is_written_past_the_cache_is_what_the_options_say(
+    datadir: Path, writes: Writes, direct_io: str, fsync: bool, past: bool
 ) -> None:
-    put_in_chunks(Direct(datadir=str(datadir), **{"direct_io": AUTO, **options}), CONTENT)
+    put_in_chunks(Direct(datadir=str(datadir), direct_io=direct_io, fsync=fsync), CONTENT)
     assert bool(writes.direct) is past
-
-
-def test_off_is_off(datadir: Path, writes: Writes) -> None:
-    put_in_chunks(Direct(datadir=str(datadir), direct_io=OFF), CONTENT)
-    assert writes.direct == []
 
 
 def test_the_numbers_are_those_that_operators_are_told() -> None:

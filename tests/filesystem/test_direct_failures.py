@@ -17,9 +17,21 @@ from imgstore.drivers.filesystem import FilesystemDriver, space
 from imgstore.drivers.filesystem import direct as fs_direct
 from imgstore.drivers.filesystem.output import PIECE
 from imgstore.drivers.filesystem.writer import FileWriter
-from tests.filesystem.direct import CONTENT, SIZE, START, Writes, failing, lanes, put_in_chunks
 from tests.filesystem.scenarios import EXPECTED
-from tests.filesystem.support import Direct, get, names, put
+from tests.filesystem.support import (
+    CONTENT,
+    SIZE,
+    START,
+    Direct,
+    Writes,
+    failing,
+    get,
+    lanes,
+    names,
+    put,
+    put_in_chunks,
+    refuse,
+)
 from tests.support.waiting import until
 
 
@@ -28,60 +40,55 @@ def driver(datadir: Path) -> FilesystemDriver:
     return Direct(datadir=str(datadir))
 
 
-@pytest.mark.parametrize("number", EXPECTED)
+def defect(fd: int, data: memoryview, offset: int) -> int:
+    raise ValueError("a defect")
+
+
 @pytest.mark.parametrize("at_commit", [False, True], ids=["told at a write", "told at commit"])
 def test_what_fails_past_the_cache_is_raised_where_the_upload_is(
-    driver: FilesystemDriver, datadir: Path, writes: Writes, number: int, at_commit: bool
+    driver: FilesystemDriver, datadir: Path, writes: Writes, at_commit: bool
 ) -> None:
-    writes.instead = failing(number)
-    with driver.open_writer("image") as writer:
-        writer.write(CONTENT[: START + SIZE])
-        with pytest.raises(EXPECTED[number]) as caught:
-            writer.commit() if at_commit else writer.write(CONTENT)
-    assert errno.errorcode[number] in str(caught.value.detail) + str(caught.value)
-    assert names(datadir) == []
-    writes.instead = None
-    put(driver, "image", CONTENT)
+    rows = [(failing(number), expected, errno.errorcode[number]) for number, expected in EXPECTED.items()]
+    for instead, expected, told in [*rows, (defect, errors.StoreUnavailable, "ValueError")]:
+        writes.instead = instead
+        with driver.open_writer("image") as writer:
+            writer.write(CONTENT[: START + SIZE])
+            with pytest.raises(expected) as caught:
+                writer.commit() if at_commit else writer.write(CONTENT)
+        assert told in f"{caught.value.detail} {caught.value}"
+        assert names(datadir) == []
+        writes.instead = None
+        put(driver, "image", CONTENT)
+        driver.delete("image")
 
 
-def test_whatever_fails_on_the_thread_is_an_error_of_the_store(
-    driver: FilesystemDriver, datadir: Path, writes: Writes
-) -> None:  # fmt: skip
-    def broken(fd: int, data: memoryview, offset: int) -> int:
-        raise ValueError("a defect")
-
-    writes.instead = broken
-    with pytest.raises(errors.StoreUnavailable):
-        put_in_chunks(driver, CONTENT)
-    assert names(datadir) == []
+REFUSALS = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
 def test_a_filesystem_that_refuses_the_flag_gets_all_through_the_cache(
-    driver: FilesystemDriver, writes: Writes, monkeypatch: pytest.MonkeyPatch, number: int
+    driver: FilesystemDriver, writes: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(fd: int, command: int, flags: int = 0) -> int:
-        if command == fcntl.F_SETFL:
-            raise OSError(number, os.strerror(number))
-        return 0
-
-    monkeypatch.setattr(fcntl, "fcntl", refuse)
     monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail("a thread"))
-    put_in_chunks(driver, CONTENT)
-    assert writes.direct == []
-    assert get(driver, "image") == CONTENT
+    for number in REFUSALS:
+        refuse(monkeypatch, "fcntl", number, lambda fd, command, *flags: command == fcntl.F_SETFL, module=fcntl)
+        put_in_chunks(driver, CONTENT)
+        assert writes.direct == []
+        assert get(driver, "image") == CONTENT
+        driver.delete("image")
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
 @pytest.mark.parametrize("thin", [False, True], ids=["whole", "thin"])
 def test_a_filesystem_that_refuses_the_first_write_gets_all_through_the_cache(
-    datadir: Path, writes: Writes, number: int, thin: bool
+    datadir: Path, writes: Writes, thin: bool
 ) -> None:
     driver = Direct(datadir=str(datadir), thin_provisioning=thin)
-    writes.instead = failing(number)
-    put_in_chunks(driver, CONTENT)
-    assert writes.direct == [(START, SIZE)]
-    assert get(driver, "image") == CONTENT
+    for number in REFUSALS:
+        writes.calls.clear()
+        writes.instead = failing(number)
+        put_in_chunks(driver, CONTENT)
+        assert writes.direct == [(START, SIZE)]
+        assert get(driver, "image") == CONTENT
+        driver.delete("image")
 
 
 def test_after_a_refusal_no_thread_is_kept_and_nothing_waits_for_a_full_buffer(
@@ -102,10 +109,9 @@ def test_after_a_refusal_no_thread_is_kept_and_nothing_waits_for_a_full_buffer(
 @pytest.mark.parametrize("taken", [1, 4096, SIZE - 1])
 def test_what_is_taken_in_part_is_carried_on_through_the_cache(
     driver: FilesystemDriver, writes: Writes, taken: int
-) -> None:  # fmt: skip
+) -> None:
     def short(fd: int, data: memoryview, offset: int) -> int:
-        written = writes.real(fd, data, offset)
-        assert written == SIZE
+        assert writes.real(fd, data, offset) == SIZE
         os.ftruncate(fd, offset + taken)
         return taken
 
@@ -119,14 +125,7 @@ def test_what_is_taken_in_part_is_carried_on_through_the_cache(
 def test_a_disk_that_fills_up_in_the_middle_of_a_buffer_is_store_full(
     driver: FilesystemDriver, datadir: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = os.pwrite
-
-    def full(fd: int, data: memoryview, offset: int) -> int:
-        if offset > START:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return counted(fd, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", full)
+    refuse(monkeypatch, "pwrite", errno.ENOSPC, lambda fd, data, offset: offset > START)
     writes.instead = lambda fd, data, offset: 4096
     with pytest.raises(errors.StoreFull):
         put_in_chunks(driver, CONTENT)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from imgstore import errors
+from imgstore.driver.place import MARK_NAME, new_mark
 from imgstore.drivers.filesystem import FilesystemDriver, output, staging
 from imgstore.drivers.filesystem.direct import Buffers
 from tests.filesystem.faults import OS_CALLS, Faults, When
-from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, Scenario, check, delete, purge, write
+from tests.filesystem.scenarios import CONTENT, EXPECTED, KEY, SCENARIOS, purge
 from tests.filesystem.support import Named, names, open_descriptors
+from tests.support.failed_undo import recovers_what_stayed
 
 FAILURES = [
     *(pytest.param(number, When.BEFORE, id=errno.errorcode[number]) for number in EXPECTED),
@@ -28,6 +32,8 @@ FAILURES = [
 HARMLESS = {"posix_fadvise", "close"}
 """Calls that may fail without harm: advice, and the end of a descriptor that nothing was written through. That the end
 of the file being written is none of these is a test of its own."""
+
+MARK = new_mark()
 
 
 @pytest.fixture
@@ -65,37 +71,37 @@ def _fresh(kind: type[FilesystemDriver], datadir: Path) -> FilesystemDriver:
 
 
 @pytest.mark.parametrize(("number", "when"), FAILURES)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_system_call_may_fail(
-    prepare: Callable[[], FilesystemDriver], faults: Faults, datadir: Path, scenario: Scenario, number: int, when: When
+    prepare: Callable[[], FilesystemDriver], faults: Faults, datadir: Path, scenario: str, number: int, when: When
 ) -> None:
     driver = prepare()
     with faults.counting():
-        scenario(driver)
+        SCENARIOS[scenario](driver)
     for index, call in enumerate(list(faults.calls)):
         driver = prepare()
         before = open_descriptors()
         error = None
         with faults.counting(fail_at=index, number=number, when=when):
             try:
-                scenario(driver)
+                SCENARIOS[scenario](driver)
             except errors.ImgstoreError as raised:
                 error = raised
         where = f"{call}, call {index} of {faults.calls}"
         assert open_descriptors() == before, where
         _expect_blame(error, call, number, scenario, where)
-        if scenario is write and when is not When.FOREVER:
+        if scenario == "write" and when is not When.FOREVER:
             _expect_all_or_nothing(datadir, error, where)
         _expect_recovery(driver, datadir, scenario, when, where)
 
 
 def _expect_blame(
-    error: errors.ImgstoreError | None, call: str, number: int, scenario: Scenario, where: str
+    error: errors.ImgstoreError | None, call: str, number: int, scenario: str, where: str
 ) -> None:  # fmt: skip
     if error is None:
         advice = call == "start_writing" and number in {errno.EACCES, errno.EROFS, errno.EFBIG}
         assert call in HARMLESS or advice, where
-    elif scenario is check and isinstance(error, errors.ConfigurationError):
+    elif scenario == "check" and isinstance(error, errors.ConfigurationError):
         assert number in {errno.EACCES, errno.EROFS}, where
         assert error.option == "datadir", where
     else:
@@ -110,24 +116,24 @@ def _expect_all_or_nothing(datadir: Path, error: errors.ImgstoreError | None, wh
     assert "-dead-" in hidden[0], where
 
 
-def _expect_recovery(driver: FilesystemDriver, datadir: Path, scenario: Scenario, when: When, where: str) -> None:
+def _expect_recovery(driver: FilesystemDriver, datadir: Path, scenario: str, when: When, where: str) -> None:
     purge(driver)
     left = set(names(datadir))
     assert left <= {"present", KEY}, where
-    assert scenario is delete or "present" in left, where
+    assert scenario == "delete" or "present" in left, where
     for name in left:
         assert (datadir / name).read_bytes() == CONTENT, where
-    assert scenario is write or KEY not in left, where
+    assert scenario == "write" or KEY not in left, where
     if KEY in left:
         driver.delete(KEY)
-    if scenario is not delete or "present" in left:
-        scenario(driver)
+    if scenario != "delete" or "present" in left:
+        SCENARIOS[scenario](driver)
 
 
 def test_every_kind_of_call_is_made_to_fail(datadir: Path, faults: Faults) -> None:
     """The scenarios together reach every call that can be made to fail, except those that only make the datadir."""
     made = set()
-    for kind, scenario in itertools.product(KINDS.values(), SCENARIOS):
+    for kind, scenario in itertools.product(KINDS.values(), SCENARIOS.values()):
         driver = _fresh(kind, datadir)
         with faults.counting():
             scenario(driver)
@@ -136,24 +142,41 @@ def test_every_kind_of_call_is_made_to_fail(datadir: Path, faults: Faults) -> No
 
 
 @pytest.mark.parametrize(("number", "when"), FAILURES)
-def test_a_datadir_that_cannot_be_made_is_told_at_check(
+def test_a_datadir_that_cannot_be_made_is_told(
     tmp_path: Path, faults: Faults, number: int, when: When
 ) -> None:  # fmt: skip
     (tmp_path / "other").mkdir()  # the calls are the same each time: above is never empty
     with faults.counting():
-        Named(datadir=str(tmp_path / "whole" / "images")).check()
+        Named(datadir=str(tmp_path / "whole" / "images")).write_mark(MARK)
     assert {"chmod", "mkdir"} <= set(faults.calls)
     for index, call in enumerate(list(faults.calls)):
         driver = Named(datadir=str(tmp_path / str(index) / "images"))
         before = open_descriptors()
         with faults.counting(fail_at=index, number=number, when=when):
             try:
-                driver.check()
+                driver.write_mark(MARK)
             except (errors.ConfigurationError, EXPECTED[number]):
                 pass
             else:
                 assert call == "close"
         assert open_descriptors() == before, call
-        driver.check()
+        assert driver.write_mark(MARK) == MARK
         purge(driver)
-        assert names(tmp_path / str(index) / "images") == []
+        assert names(tmp_path / str(index) / "images") == [MARK_NAME]
+
+
+def test_undone_by_recovery_where_the_abort_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datadir = tmp_path / "images"
+    with monkeypatch.context() as broken:
+
+        def fail() -> None:
+            broken.setattr(os, "fsync", _failing)
+            broken.setattr(os, "unlink", _failing)
+
+        driver = Named(datadir=str(datadir))
+        listed = partial(names, datadir)
+        recovers_what_stayed(tmp_path, driver, b"content", fail=fail, heal=broken.undo, names=lambda: set(listed()))
+
+
+def _failing(*arguments: object, **options: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))

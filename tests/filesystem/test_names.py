@@ -14,20 +14,6 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import Leftover
 from tests.filesystem.support import Named, get, names, put
 
-HOSTILE_KEYS = [
-    "", ".", "..", "/", "a/b", "../secret", "..%2fsecret", ".hidden", "a\0b", "a\n", "ä", "a b", "k" * 201,
-    "/etc/passwd",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("key", HOSTILE_KEYS)
-def test_a_hostile_key_is_refused_everywhere(driver: FilesystemDriver, datadir: Path, key: str) -> None:
-    (datadir.parent / "secret").write_bytes(b"secret")
-    for action in (driver.open_writer, driver.open_reader, driver.stat, driver.delete, driver.url):
-        with pytest.raises(errors.InvalidKey):
-            action(key)
-    assert names(datadir) == []
-
 
 def _symlink_to_object(path: Path) -> None:
     path.with_name("object").write_bytes(b"inside")
@@ -58,32 +44,22 @@ def not_an_object(request: pytest.FixtureRequest, datadir: Path, monkeypatch: py
     return "strange"
 
 
-def test_what_is_not_a_regular_file_is_not_found(driver: FilesystemDriver, not_an_object: str, datadir: Path) -> None:
-    for action in (driver.open_reader, driver.stat, driver.delete):
-        with pytest.raises(errors.ObjectNotFound):
-            action(not_an_object)
-    assert not_an_object in names(datadir)
-    assert not_an_object not in {info.key for info in driver.objects()}
-
-
-def test_what_is_not_a_regular_file_is_not_written_through(
+def test_what_is_not_a_regular_file_is_no_object_and_not_written_through(
     driver: FilesystemDriver, not_an_object: str, datadir: Path
 ) -> None:
     before = names(datadir)
+    for action in (driver.open_reader, driver.stat, driver.delete):
+        with pytest.raises(errors.ObjectNotFound):
+            action(not_an_object)
     with pytest.raises(errors.ObjectExists):
         driver.open_writer(not_an_object)
+    assert not_an_object not in {info.key for info in driver.objects()}
     assert names(datadir) == before
-
-
-def test_a_link_that_appears_during_the_upload_is_not_written_through(driver: FilesystemDriver, datadir: Path) -> None:
-    target = datadir.parent / "target"
-    with driver.open_writer("image") as writer:
-        writer.write(b"content")
-        (datadir / "image").symlink_to(target)
+    with driver.open_writer("late") as writer:
+        (datadir / not_an_object).rename(datadir / "late")
         with pytest.raises(errors.ObjectExists):
             writer.commit()
-    assert not target.exists()
-    assert names(datadir) == ["image"]
+    assert len(names(datadir)) == len(before)
 
 
 def test_a_leftover_that_is_a_link_is_not_a_leftover(driver: FilesystemDriver, datadir: Path) -> None:
@@ -96,11 +72,11 @@ def test_a_leftover_that_is_a_link_is_not_a_leftover(driver: FilesystemDriver, d
     assert len(names(datadir)) == 3
 
 
-@pytest.mark.parametrize("name", ["image", "../image", ".imgstore-x", ".imgstore-../x-0123456789abcdef", ".imgstore--"])
-def test_only_a_leftovers_name_is_removed_as_one(driver: FilesystemDriver, datadir: Path, name: str) -> None:
+def test_only_a_leftovers_name_is_removed_as_one(driver: FilesystemDriver, datadir: Path) -> None:
     put(driver, "image", b"content")
-    with pytest.raises(errors.InvalidKey):
-        driver.remove_leftover(Leftover(name, "claimed"))
+    for name in ("image", "../image", ".imgstore-x", ".imgstore-../x-0123456789abcdef", ".imgstore--"):
+        with pytest.raises(errors.InvalidKey):
+            driver.remove_leftover(Leftover(name, "claimed"))
     assert names(datadir) == ["image"]
 
 
@@ -110,22 +86,23 @@ def test_a_url_says_where_the_object_is_and_leads_back(tmp_path: Path) -> None:
     assert driver.key_from_url(driver.url("a-b_c.2")) == "a-b_c.2"
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///srv/images/", "file:///srv/images", "file:///srv/images/../x", "file:///srv/images/..",
-        "file:///srv/images/%2e%2e", "file:///srv/images/%2e%2e%2fx", "file:///srv/images/a%00", "file:///srv/images/a\0",
-        "file:///srv/images/%61", "file:///srv/images//a", "file:///srv/images/a/b", "file:///srv/images/./a",
-        "file:///srv/images/a?x=1", "file:///srv/images/a#x", "file:///srv/images/a\n", "file://host/srv/images/a",
-        "file://localhost/srv/images/a", "file:/srv/images/a", "FILE:///srv/images/a", "http:///srv/images/a",
-        "file:///srv/other/a", "file:///srv/images2/a", "file:////srv/images/a", "file:///etc/passwd", "/srv/images/a",
-        "a", "", "file:///srv/images/.imgstore-a-0123456789abcdef",
-    ],
+HOSTILE_URLS = (
+    "file:///srv/images/", "file:///srv/images", "file:///srv/images/../x", "file:///srv/images/..",
+    "file:///srv/images/%2e%2e", "file:///srv/images/%2e%2e%2fx", "file:///srv/images/a%00", "file:///srv/images/a\0",
+    "file:///srv/images/%61", "file:///srv/images//a", "file:///srv/images/a/b", "file:///srv/images/./a",
+    "file:///srv/images/a?x=1", "file:///srv/images/a#x", "file:///srv/images/a\n", "file://host/srv/images/a",
+    "file://localhost/srv/images/a", "file:/srv/images/a", "FILE:///srv/images/a", "http:///srv/images/a",
+    "file:///srv/other/a", "file:///srv/images2/a", "file:////srv/images/a", "file:///etc/passwd", "/srv/images/a",
+    "a", "", "file:///srv/images/.imgstore-a-0123456789abcdef",
 )  # fmt: skip
-def test_a_hostile_url_has_no_key(url: str) -> None:
-    with pytest.raises(errors.InvalidKey) as caught:
-        FilesystemDriver(datadir="/srv/images").key_from_url(url)
-    assert "/srv" not in str(caught.value)
+
+
+def test_a_hostile_url_has_no_key() -> None:
+    driver = FilesystemDriver(datadir="/srv/images")
+    for url in HOSTILE_URLS:
+        with pytest.raises(errors.InvalidKey) as caught:
+            driver.key_from_url(url)
+        assert "/srv" not in str(caught.value), url
 
 
 def test_a_reader_keeps_its_object_whatever_happens_to_the_name(driver: FilesystemDriver) -> None:

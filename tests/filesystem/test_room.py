@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,8 @@ def test_the_capacity_is_exact_under_threads(kind: type[FilesystemDriver], datad
             except errors.StoreFull as error:
                 refused.append(error)
 
-    threads = [threading.Thread(target=upload, args=(worker,)) for worker in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(upload, range(8)))
     stored = sum(info.size for info in driver.objects())
     assert stored <= 10_500
     assert len(refused) == 80 - (stored - 500) // 1000
@@ -44,6 +42,13 @@ def test_the_capacity_is_exact_under_threads(kind: type[FilesystemDriver], datad
 
 def test_the_capacity_is_used_to_the_last_byte(kind: type[FilesystemDriver], datadir: Path) -> None:
     driver = kind(datadir=str(datadir), capacity=100)
+    writer = driver.open_writer("image", size=100)
+    assert driver.space().free == 0
+    writer.abort()
+    (datadir / "taken").write_bytes(b"")
+    with pytest.raises(errors.ObjectExists):
+        driver.open_writer("taken", size=100)
+    assert driver.space().free == 100, "what failed gives its room back"
     put(driver, "image", b"x" * 100)
     put(driver, "empty", b"")
     with pytest.raises(errors.StoreFull):
@@ -84,17 +89,6 @@ def test_of_two_deletes_at_once_one_finds_nothing_and_gives_nothing_back(
     with pytest.raises(errors.ObjectNotFound):
         driver.delete("image")
     assert driver.space().free == 60
-
-
-def test_a_failed_upload_gives_its_room_back(kind: type[FilesystemDriver], datadir: Path) -> None:
-    driver = kind(datadir=str(datadir), capacity=100)
-    writer = driver.open_writer("image", size=100)
-    assert driver.space().free == 0
-    writer.abort()
-    (datadir / "taken").write_bytes(b"")
-    with pytest.raises(errors.ObjectExists):
-        driver.open_writer("taken", size=100)
-    assert driver.space().free == 100
 
 
 class Disk:
@@ -141,12 +135,10 @@ def test_a_thin_file_may_be_larger_than_what_is_free(
 
 
 @pytest.mark.parametrize("step", [1, 700, 10**6])
-def test_the_reserve_is_never_taken(
-    kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+def test_the_reserve_is_never_taken(datadir: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(fs_space, "STEP", step)
     disk = Disk(monkeypatch, free=10_000)
-    driver = kind(datadir=str(datadir), free_space_reserve=4000)
+    driver = FilesystemDriver(datadir=str(datadir), free_space_reserve=4000)
     with pytest.raises(errors.StoreFull):
         driver.open_writer("image", size=6001)
     writer = driver.open_writer("image")
@@ -163,11 +155,11 @@ def test_the_reserve_is_never_taken(
 
 
 def test_room_that_another_takes_meanwhile_is_noticed_within_a_step(
-    kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
+    datadir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fs_space, "STEP", 1000)
     disk = Disk(monkeypatch, free=100_000)
-    writer = kind(datadir=str(datadir), free_space_reserve=50_000).open_writer("image")
+    writer = FilesystemDriver(datadir=str(datadir), free_space_reserve=50_000).open_writer("image")
     writer.write(b"x" * 100)
     disk.free = 50_000
     writer.write(b"x" * 900)
@@ -175,26 +167,20 @@ def test_room_that_another_takes_meanwhile_is_noticed_within_a_step(
         writer.write(b"x")
 
 
-def test_space_is_what_may_still_be_stored(
-    kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_space_is_what_may_still_be_stored(datadir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Disk(monkeypatch, free=10_000)
-    path = str(datadir)
-    plain = kind(datadir=path).space()
-    assert (plain.total, plain.free) == (1_000_000, 10_000)
-    reserved = kind(datadir=path, free_space_reserve=4_000).space()
-    assert (reserved.total, reserved.free) == (996_000, 6_000)
-    limited = kind(datadir=path, free_space_reserve=4_000, capacity=5_000).space()
-    assert (limited.total, limited.free) == (5_000, 5_000)
-    full = kind(datadir=path, free_space_reserve=20_000).space()
-    assert full.free == 0
+    rows: list[tuple[int, int | None, tuple[int, int]]] = [
+        (0, None, (1_000_000, 10_000)), (4_000, None, (996_000, 6_000)), (4_000, 5_000, (5_000, 5_000)),
+        (20_000, None, (980_000, 0)),
+    ]  # fmt: skip
+    for reserve, capacity, told in rows:
+        space = FilesystemDriver(datadir=str(datadir), free_space_reserve=reserve, capacity=capacity).space()
+        assert (space.total, space.free) == told
 
 
-def test_a_filesystem_that_tells_nothing_is_not_full(
-    kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_filesystem_that_tells_nothing_is_not_full(datadir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Disk(monkeypatch, free=0, total=0)
-    driver = kind(datadir=str(datadir), free_space_reserve=1)
+    driver = FilesystemDriver(datadir=str(datadir), free_space_reserve=1)
     put(driver, "image", b"content", size=7)
     assert driver.space().free is None
-    assert kind(datadir=str(datadir), capacity=10).space().free == 3
+    assert FilesystemDriver(datadir=str(datadir), capacity=10).space().free == 3

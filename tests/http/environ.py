@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 from wsgiref.validate import validator
 
@@ -70,12 +69,7 @@ def start(app: ImageDataApp, request: Mapping[str, Any]) -> Started:
     """Calls the application, with the validator of the standard library in between."""
     heads: list[tuple[int, dict[str, str]]] = []
 
-    def start_response(
-        status: str,
-        headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
-        /,
-    ) -> Any:
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         names = [name.lower() for name, _ in headers]
         assert len(names) == len(set(names)), f"a header is given twice: {names}"
         heads.append((int(status.partition(" ")[0]), {name.lower(): value for name, value in headers}))

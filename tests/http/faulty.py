@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
+from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import ObjectInfo
 
 PATIENCE = 60.0
@@ -24,31 +25,52 @@ class Failure:
     after: int = 0
 
 
-class Pause:
-    """At `point`, when `after` bytes went through, whoever comes waits for `go_on`."""
+class Gate:
+    """Whoever comes when `after` bytes went through is counted, and waits until it is `open`."""
 
-    def __init__(self, point: str, after: int) -> None:
-        self.point = point
+    def __init__(self, after: int = 0) -> None:
         self.after = after
-        self.reached = threading.Event()
-        self.go_on = threading.Event()
+        self.arrivals = 0
+        self._passes = 0
+        self._changed = threading.Condition()
 
-    def wait_until_reached(self) -> None:
-        """Returns when somebody waits."""
-        assert self.reached.wait(PATIENCE)
+    def arrive(self) -> None:
+        with self._changed:
+            self.arrivals += 1
+            number = self.arrivals
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self._passes >= number, PATIENCE), "nobody opened the gate"
+
+    def open(self, passes: int = 1_000_000) -> None:
+        """So many more may pass."""
+        with self._changed:
+            self._passes += passes
+            self._changed.notify_all()
+
+    def wait_until_reached(self, number: int = 1) -> None:
+        """Returns when so many have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.arrivals >= number, PATIENCE), "nobody came"
 
 
 class FaultyDriver(StoreDriver):
-    """`failing` sets the failure for a while, `pausing` the pause; `readers` are open at the moment, and `opened` where
-    in which object they began."""
+    """`failing` sets the failure for a while, `pausing` a gate, `gate` one that stays. `readers` are open at present,
+    `opened` is where in which object they began; `events` tells what happened, in order, and `threads` who did it."""
 
-    def __init__(self, inner: StoreDriver) -> None:
-        self.inner = inner
+    def __init__(self, inner: StoreDriver | None = None) -> None:
+        self.inner = MemoryDriver() if inner is None else inner
         self.failure: Failure | None = None
-        self.pause: Pause | None = None
         self.readers = 0
         self.opened: list[tuple[str, int]] = []
+        self.events: list[str] = []
+        self.threads: set[int] = set()
+        self._gates: dict[str, Gate] = {}
         self._changed = threading.Condition()
+
+    def gate(self, point: str, *, after: int = 0) -> Gate:
+        assert point in POINTS
+        self._gates[point] = Gate(after)
+        return self._gates[point]
 
     @contextlib.contextmanager
     def failing(self, point: str, error: Exception, *, times: int | None = None, after: int = 0) -> Iterator[Failure]:
@@ -60,14 +82,13 @@ class FaultyDriver(StoreDriver):
             self.failure = None
 
     @contextlib.contextmanager
-    def pausing(self, point: str, *, after: int = 0) -> Iterator[Pause]:
-        assert point in POINTS
-        self.pause = Pause(point, after)
+    def pausing(self, point: str, *, after: int = 0) -> Iterator[Gate]:
+        gate = self.gate(point, after=after)
         try:
-            yield self.pause
+            yield gate
         finally:
-            self.pause.go_on.set()
-            self.pause = None
+            del self._gates[point]
+            gate.open()
 
     def count_readers(self, change: int) -> None:
         with self._changed:
@@ -79,21 +100,29 @@ class FaultyDriver(StoreDriver):
         with self._changed:
             return self._changed.wait_for(lambda: self.readers == 0, patience)
 
+    def note(self, event: str) -> None:
+        with self._changed:
+            self.threads.add(threading.get_ident())
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def wait_for_event(self, event: str, count: int) -> None:
+        """Returns when it has happened so many times."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.events.count(event) >= count, PATIENCE), f"no {event}"
+
     def strike(self, point: str, done: int = 0) -> None:
         """Where the failure, or the pause, happens."""
-        pause = self.pause
-        if pause is not None and pause.point == point and done >= pause.after:
-            pause.reached.set()
-            assert pause.go_on.wait(PATIENCE)
+        self.note(point)
+        gate = self._gates.get(point)
+        if gate is not None and done >= gate.after:
+            gate.arrive()
         failure = self.failure
         if failure is None or failure.point != point or done < failure.after or failure.times == 0:
             return
         if failure.times is not None:
             failure.times -= 1
         raise failure.error
-
-    def note(self, event: str) -> None:
-        """What happened besides, for those who want to know: "written", "abort", "have read", "close"."""
 
     def check(self) -> None:
         self.inner.check()

@@ -41,8 +41,6 @@ Call = Callable[..., Answer]
 
 def project(request: Mapping[str, Any]) -> object:
     """The context: the project that X-Project-Id names; None sees everything."""
-    if "headers" in request:
-        return dict(request["headers"]).get(b"x-project-id", b"").decode() or None
     return request.get("HTTP_X_PROJECT_ID")
 
 
@@ -93,13 +91,11 @@ def through_asgi(
     settings: Mapping[str, Any] | None = None, **headers: str,
 ) -> Answer:  # fmt: skip
     """See `through_wsgi`: ConnectionResetError is a client that disconnects, TimeoutError one that stalls."""
-    scope = (
-        calling.scope(method, path, query=query.encode(), **headers) | {"http_version": version} | dict(changes or {})
-    )
+    scope = calling.scope(method, path, query=query.encode(), **headers) | {"http_version": version, **(changes or {})}
     stalls = any(isinstance(step, TimeoutError) for step in steps)
-    own = {"context": project, "body_timeout": STALL if stalls else 60} | dict(settings or {})
+    app = calling.app(house, **{"body_timeout": STALL if stalls else 60} | dict(settings or {}))
     peer = _Server(steps, [] if received is None else received)
-    asyncio.run(asgi.ImageDataApp(house.data, **own)(scope, peer.receive, peer.send))
+    asyncio.run(app(scope, peer.receive, peer.send))
     return Answer(peer.status, peer.headers, peer.body, peer.received)
 
 

@@ -7,7 +7,6 @@ import errno
 import pytest
 
 from imgstore import errors
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.transfers.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
@@ -116,7 +115,7 @@ def test_refused_head_has_the_headers_of_get_and_no_body(call: Call, house: Hous
 
 
 def test_never_short_a_download_that_breaks_raises(call: Call) -> None:
-    driver, received = FaultyDriver(MemoryDriver()), list[bytes]()
+    driver, received = FaultyDriver(), list[bytes]()
     house = House(faulty=driver)
     image_id = house.active(bytes(3 * MIB), store="faulty")
     with driver.failing("read", TimeoutError(), after=2 * MIB), pytest.raises(errors.StoreUnavailable):
@@ -182,14 +181,6 @@ def test_broken_body_is_the_clients_fault_and_undone(
             house.assert_refused_without_trace(image_id)
 
 
-def test_exact_a_chunked_body_has_the_declared_size(call: Call, house: House) -> None:
-    for size in ("9", "11"):
-        image_id = house.image()
-        headers = PUT | CHUNKED | {"x_openstack_image_size": size}
-        assert call(house, "PUT", path(image_id), BODY, **headers).status == 400
-        assert (house.found(image_id).status, house.objects()) == ("queued", {})
-
-
 def test_foreign_exception_reaches_the_server_when_all_is_undone(call: Call, house: House) -> None:
     image_id = house.image()
     with pytest.raises(ZeroDivisionError):
@@ -209,7 +200,7 @@ STORE_FAILURES: list[tuple[Exception, int]] = [
 @pytest.mark.parametrize("point", ["open for writing", "write", "commit"])
 def test_right_blame_a_stores_failure_is_not_the_clients(call: Call, subtests: pytest.Subtests, point: str) -> None:
     for failure, status in STORE_FAILURES:
-        driver = FaultyDriver(MemoryDriver())
+        driver = FaultyDriver()
         house = House(faulty=driver)
         image_id, headers = house.image(), PUT | CHUNKED | {"x_image_meta_store": "faulty"}
         with subtests.test(repr(failure)), driver.failing(point, failure, after=MIB if point == "write" else 0):

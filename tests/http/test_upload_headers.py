@@ -87,22 +87,3 @@ def test_what_the_client_sent_is_echoed_short_and_escaped() -> None:
         read_upload({"content-type": "caf\u00e9" * 1000})
     assert "caf\\xe9" in str(caught.value)
     assert len(str(caught.value)) < 160
-
-
-BLAME: list[tuple[dict[str, str], type[errors.ImgstoreError]]] = [
-    ({"content-type": "text/plain"}, errors.UnsupportedMediaType),
-    ({SIZE: "x"}, errors.InvalidRequest),
-    ({"x-image-meta-store": "nope"}, errors.UnknownStore),
-    ({}, errors.ImageNotFound),
-]
-
-
-def test_headers_are_blamed_in_the_order_of_the_api(house: House) -> None:
-    """Every header is bad and the image unknown; then the first one is mended, and so on."""
-    for mended, (_, error) in enumerate(BLAME):
-        headers = dict(OCTETS)
-        for bad, _ in BLAME[mended:]:
-            headers |= bad
-        with pytest.raises(error) as caught:
-            house.data.begin_upload("no-uuid", headers)
-        assert type(caught.value) is error

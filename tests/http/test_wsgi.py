@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from imgstore.adapters.wsgi import ImageDataApp
-from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from tests.http.environ import ScriptedInput, close, environ, start
 from tests.http.faulty import FaultyDriver
@@ -26,7 +25,7 @@ def test_application_may_be_mounted_anywhere(house: House) -> None:
 
 
 def test_client_that_leaves_in_the_middle_returns_the_reader() -> None:
-    driver = FaultyDriver(MemoryDriver())
+    driver = FaultyDriver()
     house = House(faulty=driver)
     image_id = house.active(bytes(3 * MIB), store="faulty")
     app = ImageDataApp(house.data, context=project)

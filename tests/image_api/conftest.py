@@ -10,15 +10,8 @@ import pytest
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
-from tests.support.client import Client, new_id
-from tests.support.service import LocalService, ServiceProcess
+from tests.support.service import LocalService
 from tests.support.waiting import PATIENCE
-
-
-@pytest.fixture
-def client(shared_service: ServiceProcess) -> Client:
-    """A project that has no images yet."""
-    return shared_service.client.of(new_id())
 
 
 class Local(LocalService):

@@ -53,15 +53,9 @@ def verdict(data: bytes, disk_format: str, container: str, chunks: Iterator[byte
         return refused.message
 
 
-@given(data=st.binary(max_size=3000), disk_format=formats, container=containers)
-@settings(max_examples=300, deadline=None)
-def test_random_bytes_are_refused_or_passed_and_nothing_else(data: bytes, disk_format: str, container: str) -> None:
-    verdict(data, disk_format, container)
-
-
-@given(data=mutated(), disk_format=formats, container=containers)
-@settings(max_examples=500, deadline=None)
-def test_mutated_headers_are_refused_or_passed_and_nothing_else(data: bytes, disk_format: str, container: str) -> None:
+@given(data=st.one_of(st.binary(max_size=3000), mutated()), disk_format=formats, container=containers)
+@settings(max_examples=800, deadline=None)
+def test_hostile_bytes_are_refused_or_passed_and_nothing_else(data: bytes, disk_format: str, container: str) -> None:
     verdict(data, disk_format, container)
 
 
@@ -69,14 +63,6 @@ def test_mutated_headers_are_refused_or_passed_and_nothing_else(data: bytes, dis
 @settings(max_examples=300, deadline=None)
 def test_verdict_does_not_depend_on_the_chunks(data: bytes, disk_format: str, container: str, seed: int) -> None:
     assert verdict(data, disk_format, container, cut(data, seed)) == verdict(data, disk_format, container)
-
-
-@pytest.mark.parametrize("name", sorted(headers.GOOD))
-def test_byte_by_byte_is_as_good_as_whole(name: str) -> None:
-    image = headers.GOOD[name][: 100 * 1024]
-    assert verdict(image, name, "bare", (image[at : at + 1] for at in range(len(image)))) == verdict(
-        image, name, "bare"
-    )
 
 
 class Faulty(format_inspector.QcowInspector):
@@ -94,15 +80,15 @@ def test_inspector_that_raises_means_not_that_format(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("metadata_at", [0, 100, 4096, 192 * 1024, 2**40, 2**64 - 1])
-@pytest.mark.parametrize("item_length", [0, 7, 9, 2**31])
-def test_vhdx_that_points_anywhere_is_refused(metadata_at: int, item_length: int) -> None:
-    with pytest.raises(errors.ContentRefused):
-        inspect(headers.vhdx(metadata_at=metadata_at, item_length=item_length), "vhdx")
+def test_vhdx_that_points_anywhere_is_refused(metadata_at: int) -> None:
+    for item_length in (0, 7, 9, 2**31):
+        with pytest.raises(errors.ContentRefused):
+            inspect(headers.vhdx(metadata_at=metadata_at, item_length=item_length), "vhdx")
 
 
 @pytest.mark.parametrize("name", sorted(headers.GOOD))
 def test_memory_does_not_grow_with_the_image(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Law 6: what the inspectors have captured, summed up, after a stream of 24 MiB."""
+    """Bounded memory: what the inspectors have captured, summed up, after a stream of 24 MiB."""
     made: list[format_inspector.FileInspector] = []
     real = format_inspector.get_inspector
 

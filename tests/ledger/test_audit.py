@@ -118,7 +118,7 @@ def test_living_hold_is_let_be_and_an_expired_one_is_not(house: House) -> None:
     hold.release()
 
 
-def test_law_4_expired_hold_is_let_be_until_the_catalog_has_ended_its_attempt(house: House) -> None:
+def test_expired_hold_is_let_be_until_the_catalog_has_ended_its_attempt(house: House) -> None:
     """Its process may be cut off, and not dead; recovery takes image and hold back together."""
     house.begun(house.queued(), 40)
     execute(house, sa.update(ENTRIES).where(ENTRIES.c.state == "held").values(expires_at=1))

@@ -102,7 +102,7 @@ def test_released_hold_leaves_no_trace(ledger: SqlLedger, database: Database) ->
     assert (ledger.accounts(), entries(database)) == ({}, [])
 
 
-def test_law_4_limit_is_met_to_the_byte(ledger: SqlLedger) -> None:
+def test_limit_is_met_to_the_byte(ledger: SqlLedger) -> None:
     for owner, size in (("a", LIMIT), ("b", 0)):
         ledger.reserve(new_attempt(owner), STORE, LIMIT - size).settle(LIMIT - size)
         with pytest.raises(errors.QuotaExceeded) as caught:
@@ -113,7 +113,7 @@ def test_law_4_limit_is_met_to_the_byte(ledger: SqlLedger) -> None:
         assert ledger.account(owner) == Charge(used=LIMIT)
 
 
-def test_law_4_unknown_size_grows_to_the_limit_and_not_a_byte_further(ledger: SqlLedger) -> None:
+def test_unknown_size_grows_to_the_limit_and_not_a_byte_further(ledger: SqlLedger) -> None:
     ledger.reserve(new_attempt(), STORE, 300).settle(300)
     hold = ledger.reserve(new_attempt(), STORE, None)
     for total in range(7, LIMIT - 300 + 1, 7):

@@ -9,11 +9,14 @@ import random
 import threading
 from functools import partial
 
+import pytest
+
 from imgstore import errors
 from imgstore.limits import Allowance
 from imgstore.model import Attempt
 from imgstore.sql import Charge, Database, ObjectId, SqlLedger
 from tests.ledger.conftest import OWNER, STORE, Ledgers, new_attempt
+from tests.support.database_fixtures import EACH_DATABASE
 from tests.support.race import Processes, together
 
 LIMIT = 3000
@@ -55,7 +58,8 @@ print(json.dumps([settled, refused]))
 """
 
 
-def test_law_4_processes_and_threads_fill_the_limit_and_do_not_pass_it(database: Database) -> None:
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+def test_processes_and_threads_fill_the_limit_and_do_not_pass_it(database: Database) -> None:
     ledger = SqlLedger(database)
     url = database.address.url.render_as_string(hide_password=False)
     with Processes(WORKER, *((url, str(seed), str(LIMIT)) for seed in range(2))) as workers:
@@ -69,7 +73,7 @@ def test_law_4_processes_and_threads_fill_the_limit_and_do_not_pass_it(database:
     assert LIMIT - sum(settled) < max(refused)
 
 
-def test_law_4_first_uses_of_an_account_at_once_open_it_once(ledgers: Ledgers) -> None:
+def test_first_uses_of_an_account_at_once_open_it_once(ledgers: Ledgers) -> None:
     ledger = ledgers(Allowance(size=THREADS))
     for owner in ("a", "b", "c"):
         found = together(*(partial(ledger.reserve, new_attempt(owner), STORE, 1) for _ in range(2 * THREADS)))
@@ -77,7 +81,7 @@ def test_law_4_first_uses_of_an_account_at_once_open_it_once(ledgers: Ledgers) -
         assert ledger.account(owner) == Charge(held=THREADS, uploads=THREADS)
 
 
-def test_law_4_uploads_to_several_stores_fill_their_number_and_do_not_pass_it(ledgers: Ledgers) -> None:
+def test_uploads_to_several_stores_fill_their_number_and_do_not_pass_it(ledgers: Ledgers) -> None:
     """Each thread leaves stores out, in another order than the others, and counts as one upload up to the last."""
     limit = THREADS // 2
     ledger = ledgers(Allowance(uploads=limit))

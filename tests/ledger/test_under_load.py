@@ -117,7 +117,7 @@ class Watcher(threading.Thread):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_law_4_the_limit_is_met_and_never_passed_whatever_fails(tables: str, tmp_path: Path, scale: Scale) -> None:
+def test_the_limit_is_met_and_never_passed_whatever_fails(tables: str, tmp_path: Path, scale: Scale) -> None:
     refused_first = 0
     with contextlib.closing(Workers(tables, scale)) as workers:
         for number in range(scale.runs):

@@ -46,6 +46,7 @@ class Place(ABC):
 
     def __init__(self) -> None:
         self.kept: set[str] = set()
+        self._client: Any = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -77,11 +78,13 @@ class Place(ABC):
         return info
 
     def client(self) -> Any:
-        """A bare client of the server. It is silent: at DEBUG botocore logs the access key."""
-        logging.getLogger("botocore").setLevel(logging.INFO)
-        session = boto3.session.Session(self.access_key, self.secret_key, self.session_token, self.region)
-        style = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
-        return session.client("s3", endpoint_url=self.endpoint, config=style)
+        """The bare client of the server. It is silent: at DEBUG botocore logs the access key."""
+        if self._client is None:
+            logging.getLogger("botocore").setLevel(logging.INFO)
+            session = boto3.session.Session(self.access_key, self.secret_key, self.session_token, self.region)
+            style = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+            self._client = session.client("s3", endpoint_url=self.endpoint, config=style)
+        return self._client
 
     @abstractmethod
     def names(self) -> set[str]:

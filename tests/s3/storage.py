@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from imgstore.driver.place import NOTES
 from imgstore.drivers.s3 import S3Driver
 from imgstore.model import MIB
 from tests.s3.places import SwiftPlace
@@ -42,11 +43,12 @@ class BucketStorage(Storage):
 
     def driver(self, store: str) -> S3Driver:
         url = self._proxy.url if store == "slow" else self._place.endpoint
-        options = {**self._place.options, "endpoint_url": url, "prefix": store, "part_size": MIB, "max_attempts": 5}
+        options = {**self._place.options, "endpoint_url": url, "prefix": store, "max_attempts": 5}
+        options |= {"part_size": MIB, "read_block_size": MIB}
         return S3Driver(**options)
 
     def names(self) -> set[str]:
-        return self._place.names()
+        return {name for name in self._place.names() if not name.endswith(NOTES)}
 
     def content(self, store: str, key: str) -> bytes:
         return self._place.account.get(f"{self._place.bucket}/{store}/{key}").body

@@ -18,8 +18,8 @@ from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
 from tests.support.faults import DropAnswer, FaultProxy, s3_error
 
 CAPABILITIES = (
-    capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.ListsObjects,
-    capabilities.MakesTemporaryUrls, capabilities.MeasuresSpace, capabilities.RemovesTraces,
+    capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.HasPlace,
+    capabilities.ListsObjects, capabilities.MakesTemporaryUrls, capabilities.MeasuresSpace, capabilities.RemovesTraces,
 )  # fmt: skip
 
 

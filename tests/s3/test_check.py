@@ -32,17 +32,10 @@ def test_a_later_check_asks_for_the_object_only_and_leaves_nothing(place: Place,
     assert [each.method for each in seen] == ["PUT", "GET", "DELETE"]
 
 
-def test_a_missing_bucket_is_named(place: Place) -> None:
-    error = complaint(place, bucket="no-such-bucket-of-ours")
-    assert (error.option, "create_bucket" in str(error)) == ("bucket", True)
-
-
-def test_a_missing_bucket_is_created_where_that_is_wanted(swift_place: SwiftPlace) -> None:
-    driver = swift_place.driver(bucket="new-bucket", create_bucket=True)
-    driver.check()
-    swift_place.driver(bucket="new-bucket", create_bucket=True).check()
-    assert "new-bucket" in swift_place.account.containers()
-    swift_place.account.delete("new-bucket")
+def test_a_missing_bucket_is_named_and_not_created(place: Place) -> None:
+    for create in (False, True):
+        error = complaint(place, bucket="no-such-bucket-of-ours", create_bucket=create)
+        assert (error.option, "imgstore check --create" in str(error)) == ("bucket", True)
 
 
 def test_keys_that_the_server_refuses_are_named(swift_place: SwiftPlace) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import logging
+import logging.handlers
 import queue
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -17,17 +17,17 @@ from pathlib import Path
 import pytest
 
 from imgstore.driver import StoreDriver, check_key
+from imgstore.driver.capabilities import HasPlace
+from imgstore.driver.place import new_mark
 from imgstore.errors import InvalidKey
-from imgstore.service.assembly import Service
-from imgstore.service.server.server import Server
-from imgstore.sql import PARTS, opened
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.download import DownloadService
 from imgstore.transfers.inspection import FormatInspection
 from imgstore.transfers.upload import UploadSettings
 from tests.http.faulty import FaultyDriver
 from tests.semantics.storage import STORES, Storage
 from tests.semantics.wire import LAST_CHUNK, Answer, Wire, chunk
-from tests.support.service import UNRECOVERED, UNWATCHED
+from tests.support.service import LocalService
 
 JSON = "application/json"
 OCTETS = ("Content-Type", "application/octet-stream")
@@ -36,63 +36,59 @@ WAIT_FOR_100 = ("Expect", "100-continue")
 PATIENCE = 60.0
 
 
-class House:
+class House(LocalService):
     """Stores `fast` (the default), `slow`, `faulty` and the read-only `frozen`, in one kind of storage. The catalog is
     below `root`."""
 
-    def __init__(
-        self, root: Path, storage: Storage, *, settings: UploadSettings, project_quota: int | None = None
-    ) -> None:
-        self._root = root
+    def __init__(self, root: Path, storage: Storage, *, settings: UploadSettings, project_quota: int | None) -> None:
         self._storage = storage
         drivers: dict[str, StoreDriver] = {name: storage.driver(name) for name in STORES}
+        for name in ("faulty", "frozen"):  # a driver that hides its place, and one that may not make it
+            place = drivers[name]
+            assert isinstance(place, HasPlace)
+            place.write_mark(new_mark())
         self.faulty = drivers["faulty"] = FaultyDriver(drivers["faulty"])
         weights = {"fast": 3, "slow": 2, "faulty": 1, "frozen": 0}
         self.stores = StoreSet(
             [Store(name, drivers[name], weight=weights[name], read_only=name == "frozen") for name in STORES],
             default="fast",
         )
-        self.service = Service(
-            self.stores,
-            opened(f"sqlite:///{root}/catalog.sqlite", PARTS),
-            settings=settings,
-            taps=[FormatInspection()],
-            project_quota=project_quota,
-            health=UNWATCHED,
-            recovery_interval=UNRECOVERED,
-        )
-        self.service.start()
-        self._server = Server(("127.0.0.1", 0), self.service.app, threads=6, read_timeout=PATIENCE, grace=PATIENCE)
-        self._ended = _EndedRequests()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self._server.bind_addr[:2]
-        return str(host), int(port)
+        with pytest.MonkeyPatch.context() as patch:
+            unhurried = functools.partial(DownloadService, sleep=lambda seconds: None)
+            patch.setattr("imgstore.service.assembly.DownloadService", unhurried)
+            taps = [FormatInspection()]
+            super().__init__(root, self.stores, settings=settings, taps=taps, project_quota=project_quota)
+        self._ended: queue.Queue[logging.LogRecord] = queue.Queue()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[House]:
         """Serves inside."""
-        self._server.prepare()
-        thread = threading.Thread(target=self._server.serve, name="house")
-        thread.start()
+        with self.running(), self._listening(), pytest.MonkeyPatch.context() as patch:
+            # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
+            patch.setattr("imgstore.service.server.connections.LINGER_SECONDS", PATIENCE)
+            yield self
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """The access log tells which requests have ended."""
+        logger, handler = logging.getLogger("imgstore.service.access"), logging.handlers.QueueHandler(self._ended)
+        before = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
         try:
-            with self._ended.listening(), pytest.MonkeyPatch.context() as patch:
-                # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
-                patch.setattr("imgstore.service.server.connections.LINGER_SECONDS", PATIENCE)
-                yield self
+            yield
         finally:
-            self._server.stop()
-            thread.join()
-            self.service.close()
+            logger.removeHandler(handler)
+            logger.setLevel(before)
 
     def wait_until_ended(self, path: str) -> None:
         """Returns when the next request for `path` has ended in the service, whether or not its client saw it."""
-        self._ended.wait_for(path)
+        while path not in self._ended.get(timeout=PATIENCE).getMessage():
+            pass
 
     def lose_patience(self) -> None:
         """Who is connected now is given up as soon as nothing comes: no test waits for, or races with, a time."""
-        for connection in self._server.open_connections:
+        for connection in self.server.open_connections:
             connection.socket.settimeout(0.01)
 
     def names(self) -> set[str]:
@@ -121,7 +117,7 @@ class House:
 
     def set_status(self, image_id: str, status: str) -> None:
         """Behind the service's back: what this service has no call for."""
-        database = sqlite3.connect(self._root / "catalog.sqlite", timeout=PATIENCE)
+        database = sqlite3.connect(self.catalog.database, timeout=PATIENCE)
         with contextlib.closing(database), database:
             changed = database.execute("UPDATE images SET status = ? WHERE id = ?", (status, image_id))
             assert changed.rowcount == 1
@@ -135,33 +131,6 @@ def _is_key(name: str) -> bool:
     return True
 
 
-class _EndedRequests(logging.Handler):
-    """The paths of the requests that have ended, from the access log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._paths: queue.Queue[str] = queue.Queue()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._paths.put(record.getMessage())
-
-    def wait_for(self, path: str) -> None:
-        while path not in self._paths.get(timeout=PATIENCE):
-            pass
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        logger = logging.getLogger("imgstore.service.access")
-        before = logger.level
-        logger.addHandler(self)
-        logger.setLevel(logging.INFO)
-        try:
-            yield
-        finally:
-            logger.removeHandler(self)
-            logger.setLevel(before)
-
-
 class Tenant:
     """One project: its client, and what the service keeps for it."""
 
@@ -171,7 +140,7 @@ class Tenant:
 
     def wire(self, *, receive_buffer: int | None = None) -> Wire:
         """A new connection."""
-        return Wire(self.house.address, receive_buffer=receive_buffer)
+        return Wire(self.house.client.address, receive_buffer=receive_buffer)
 
     def ask(self, method: str, path: str, *headers: tuple[str, str], body: Iterable[bytes] = ()) -> Answer:
         """One request on a connection of its own; errors are asked for in JSON."""

@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from imgstore.driver import StoreDriver
-from imgstore.drivers.filesystem import FilesystemDriver, staging
+from imgstore.driver.place import NOTES
+from imgstore.drivers.filesystem import FilesystemDriver
+from tests.filesystem.support import Named
 
 STORES = ("fast", "slow", "faulty", "frozen")
 
@@ -42,14 +44,8 @@ class Storage(ABC):
 StorageFactory = Callable[[Path], AbstractContextManager[Storage]]
 
 
-class VisiblyStaging(FilesystemDriver):
-    """Stages under hidden names where it could do without a name: what is left behind is then seen."""
-
-    STAGINGS = (staging.named,)
-
-
 class DirectoryStorage(Storage):
-    """A directory for each store."""
+    """A directory for each store. Some stage under hidden names: what is left behind there is seen."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -61,11 +57,12 @@ class DirectoryStorage(Storage):
         yield cls(root)
 
     def driver(self, store: str) -> StoreDriver:
-        kind = VisiblyStaging if store in {"fast", "faulty"} else FilesystemDriver
+        kind = Named if store in {"fast", "faulty"} else FilesystemDriver
         return kind(datadir=str(self._root / store), fsync=False)
 
     def names(self) -> set[str]:
-        return {f"{store}/{name}" for store in STORES for name in os.listdir(self._root / store)}
+        found = {store: set(os.listdir(self._root / store)) - set(NOTES) for store in STORES}
+        return {f"{store}/{name}" for store, names in found.items() for name in names}
 
     def content(self, store: str, key: str) -> bytes:
         return (self._root / store / key).read_bytes()

@@ -11,7 +11,7 @@ import random
 
 import pytest
 
-from imgstore.driver import ObjectReader, StoreDriver
+from imgstore.driver import ObjectReader
 from imgstore.model import MIB
 from imgstore.transfers.download import RESUMES
 from tests.semantics.house import House, Tenant
@@ -31,23 +31,19 @@ def image_id(tenant: Tenant) -> str:
     return made
 
 
-class Openings:
-    """Where the readers of a store began."""
-
-    def __init__(self, driver: StoreDriver, patch: pytest.MonkeyPatch) -> None:
-        self.began: list[int] = []
-        self._real = driver._open_reader
-        patch.setattr(driver, "_open_reader", self._open)
-
-    def _open(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        self.began.append(start)
-        return self._real(key, start, stop, etag)
-
-
 @pytest.fixture
-def slow(house: House, monkeypatch: pytest.MonkeyPatch) -> Openings:
-    """What is read of `slow`."""
-    return Openings(house.stores.resolve("slow").driver, monkeypatch)
+def slow(house: House, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where the readers of `slow` began."""
+    began: list[int] = []
+    driver = house.stores.resolve("slow").driver
+    real = driver._open_reader
+
+    def open_reader(key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        began.append(start)
+        return real(key, start, stop, etag)
+
+    monkeypatch.setattr(driver, "_open_reader", open_reader)
+    return began
 
 
 def test_locations_have_keys_of_the_image_that_differ(tenant: Tenant, image_id: str) -> None:
@@ -55,18 +51,18 @@ def test_locations_have_keys_of_the_image_that_differ(tenant: Tenant, image_id: 
 
 
 def test_prefer_is_the_order_of_stores_and_then_the_weight(
-    tenant: Tenant, house: House, image_id: str, slow: Openings
+    tenant: Tenant, house: House, image_id: str, slow: list[int]
 ) -> None:
     for query, served in (
-        ("", slow.began), ("slow", slow.began), ("slow,faulty", slow.began), ("frozen", slow.began),
+        ("", slow), ("slow", slow), ("slow,faulty", slow), ("frozen", slow),
         ("faulty", house.faulty.opened), ("faulty,slow", house.faulty.opened), ("frozen,faulty", house.faulty.opened),
         ("x&prefer=faulty", house.faulty.opened), ("faulty%2C%20slow", house.faulty.opened),
     ):  # fmt: skip
-        slow.began.clear()
+        slow.clear()
         house.faulty.opened.clear()
         answer = tenant.get(image_id, query=f"?prefer={query}".replace("prefer=x&", "x=y&") if query else "")
         assert (answer.status, answer.body) == (200, CONTENT)
-        assert len(slow.began) + len(house.faulty.opened) == len(served) == 1, query
+        assert len(slow) + len(house.faulty.opened) == len(served) == 1, query
 
 
 def test_store_that_is_down_before_the_body(tenant: Tenant, house: House, image_id: str) -> None:
@@ -89,27 +85,27 @@ def test_object_that_is_gone_while_another_location_is_down(tenant: Tenant, hous
 
 @pytest.mark.usefixtures("each_storage")
 def test_store_that_breaks_in_the_middle_is_followed_at_the_same_byte(
-    tenant: Tenant, house: House, image_id: str, slow: Openings
+    tenant: Tenant, house: House, image_id: str, slow: list[int]
 ) -> None:
     for at in (0, MIB, SIZE - PIECE):
-        slow.began.clear()
+        slow.clear()
         house.faulty.opened.clear()
         with house.faulty.failing("read", ConnectionResetError(), after=at):
             answer = tenant.get(image_id, query=PREFER)
         assert (answer.status, answer.body) == (200, CONTENT)
         assert house.faulty.opened == [(image_id, 0), *[(image_id, at)] * RESUMES], "the same object was tried first"
-        assert slow.began == [at]
+        assert slow == [at]
         assert answer.headers["etag"] == f'"{hashlib.sha512(answer.body).hexdigest()}"'
 
 
-def test_part_of_an_image_too(tenant: Tenant, house: House, image_id: str, slow: Openings) -> None:
+def test_part_of_an_image_too(tenant: Tenant, house: House, image_id: str, slow: list[int]) -> None:
     for first, last in ((100, SIZE - 100), (MIB - 1, MIB + 1)):
-        slow.began.clear()
+        slow.clear()
         with house.faulty.failing("read", ConnectionResetError(), after=first + 1):
             answer = tenant.get(image_id, ("Range", f"bytes={first}-{last}"), query=PREFER)
         assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
         assert answer.headers["content-range"] == f"bytes {first}-{last}/{SIZE}"
-        assert len(slow.began) == (last - first > PIECE), "one piece is read before the break"
+        assert len(slow) == (last - first > PIECE), "one piece is read before the break"
 
 
 def test_never_short_the_client_notices_if_both_break(tenant: Tenant, house: House, image_id: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 
 import pytest
 
@@ -37,13 +36,6 @@ def test_the_body_is_what_accept_asks_for(tenant: Tenant) -> None:
         media_type, body = refused(tenant, accept)
         assert media_type == "text/html; charset=utf-8"
         assert ("&lt;b&gt;nope&lt;/b&gt;" in body, "<b>" in body) == (True, False)
-
-
-def test_a_refused_head_has_no_body(tenant: Tenant) -> None:
-    missing = str(uuid.uuid4())
-    get, head = tenant.get(missing), tenant.get(missing, method="HEAD")
-    assert (head.status, head.body) == (404, b"")
-    assert head.headers["content-length"] == get.headers["content-length"]
 
 
 @pytest.mark.parametrize(

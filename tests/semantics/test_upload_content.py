@@ -20,11 +20,10 @@ REFUSED: dict[str, tuple[str, str, bytes, str]] = {
 }  # fmt: skip
 
 
-def assert_refused(
-    tenant: Tenant, disk_format: str, container_format: str, content: bytes, said: str, *, chunked: bool
-) -> None:
+def assert_refused(tenant: Tenant, row: tuple[str, str, bytes, str], *headers: tuple[str, str], chunked: bool) -> None:
+    disk_format, container_format, content, said = row
     image_id = tenant.create(disk_format=disk_format, container_format=container_format)
-    answer = tenant.put_framed(image_id, content, chunked=chunked)
+    answer = tenant.put_framed(image_id, content, *headers, chunked=chunked)
     assert (answer.status, answer.json["code"]) == (415, "content-refused")
     assert said in answer.message
     tenant.assert_refused_without_trace(image_id, retry=formats.GOOD[disk_format])
@@ -34,9 +33,13 @@ def assert_refused(
 def test_refused_and_undone(house: House, subtests: pytest.Subtests, chunked: bool) -> None:
     for name, row in REFUSED.items():
         with subtests.test(name):
-            assert_refused(Tenant(house), *row, chunked=chunked)
+            assert_refused(Tenant(house), row, chunked=chunked)
 
 
 @pytest.mark.usefixtures("each_storage")
 def test_undone_in_any_store(tenant: Tenant) -> None:
-    assert_refused(tenant, *REFUSED["qcow2 that is an ISO"], chunked=True)
+    assert_refused(tenant, REFUSED["qcow2 that is an ISO"], chunked=True)
+
+
+def test_refused_in_several_stores(all_tenant: Tenant) -> None:
+    assert_refused(all_tenant, REFUSED["qcow2 with a backing file"], ("X-Image-Meta-Store", "fast,slow"), chunked=False)

@@ -6,12 +6,12 @@ import pytest
 
 from imgstore import errors
 from imgstore.model import MIB
-from tests.inspection import headers as formats
-from tests.semantics.conftest import LIMIT, SEVERAL_QUOTA
-from tests.semantics.house import CHUNKED, OCTETS, House, Tenant, file_of
+from tests.semantics.conftest import SEVERAL_QUOTA
+from tests.semantics.house import CHUNKED, OCTETS, House, Tenant
+from tests.semantics.test_upload_broken_body import assert_breaks_off, assert_deletion_ends_it
 from tests.semantics.test_upload_refused_at_once import TEN, doomed
-from tests.semantics.test_upload_store_failures import DOWN, POINTS, ROWS
-from tests.semantics.wire import chunk
+from tests.semantics.test_upload_store_failures import DOWN, POINTS, ROWS, assert_refused
+from tests.semantics.wire import LAST_CHUNK, chunk
 
 CONTENT = bytes(range(256)) * (2 * MIB // 256)
 FAULTY = ("X-Image-Meta-Store", "fast,faulty")
@@ -33,35 +33,22 @@ def assert_deleted(tenant: Tenant, image_id: str) -> None:
 @each_storage
 @framings
 def test_each_store_has_the_image(all_tenant: Tenant, chunked: bool) -> None:
-    for stores in (("fast", "slow"), ("slow", "faulty", "fast")):
+    for content, *stores in ((b"", "fast", "slow"), (CONTENT, "slow", "faulty", "fast")):
         image_id = all_tenant.create()
-        assert all_tenant.put_framed(image_id, CONTENT, to(*stores), chunked=chunked).status == 204
-        all_tenant.assert_stored(image_id, CONTENT, *stores)
+        assert all_tenant.put_framed(image_id, content, to(*stores), chunked=chunked).status == 204
+        all_tenant.assert_stored(image_id, content, *stores)
         assert_deleted(all_tenant, image_id)
 
 
-def test_one_store_and_none_are_as_ever(all_tenant: Tenant) -> None:
-    for headers, store in (([], "fast"), ([to("slow")], "slow")):
+def test_header_names_none_or_one_or_is_a_list_with_blanks_or_repeated(all_tenant: Tenant) -> None:
+    for headers, *stores in (
+        ([], "fast"), ([to("slow")], "slow"), ([to(" slow ", " fast ")], "slow", "fast"),
+        ([to("fast"), to("slow")], "fast", "slow"),
+    ):  # fmt: skip
         image_id = all_tenant.create()
         assert all_tenant.put(image_id, b"data", *headers).status == 204
-        all_tenant.assert_stored(image_id, b"data", store)
-        all_tenant.delete(image_id)
-
-
-def test_blanks_around_commas_and_a_repeated_header_are_a_list(all_tenant: Tenant) -> None:
-    image_id = all_tenant.create()
-    assert all_tenant.put(image_id, b"data", ("X-Image-Meta-Store", " slow , fast ")).status == 204
-    all_tenant.assert_stored(image_id, b"data", "slow", "fast")
-    second = all_tenant.create()
-    assert all_tenant.put(second, b"", to("fast"), to("slow")).status == 204
-    assert all_tenant.show(second)["stores"] == "fast,slow"
-
-
-@each_storage
-def test_empty_image_is_in_each_store(any_tenant: Tenant) -> None:
-    image_id = any_tenant.create()
-    assert any_tenant.put(image_id, b"", to("fast", "slow")).status == 204
-    any_tenant.assert_stored(image_id, b"", "fast", "slow")
+        all_tenant.assert_stored(image_id, b"data", *stores)
+        assert_deleted(all_tenant, image_id)
 
 
 REFUSED = {
@@ -93,16 +80,6 @@ def test_off_a_list_is_an_unknown_store(tenant: Tenant) -> None:
     tenant.assert_refused_without_trace(image_id)
 
 
-def assert_nothing(house: House, point: str, row: tuple[Exception, int], *, chunked: bool) -> None:
-    """A store that fails at this point fails the upload, and no store has anything."""
-    tenant, (failure, status) = Tenant(house), row
-    image_id = tenant.create()
-    with house.faulty.failing(point, failure, after=MIB if point == "write" else 0):
-        answer = tenant.put_framed(image_id, CONTENT, FAULTY, chunked=chunked)
-    assert (answer.status, answer.message.startswith("Store 'faulty': ")) == (status, True)
-    tenant.assert_refused_without_trace(image_id)
-
-
 def assert_one(house: House, point: str, row: tuple[Exception, int], *, chunked: bool) -> None:
     """A store that fails at this point is left out, and whatever it kept is remembered."""
     tenant, (failure, _) = Tenant(house), row
@@ -119,15 +96,15 @@ def assert_one(house: House, point: str, row: tuple[Exception, int], *, chunked:
 def test_any_failure_fails_all_stores_or_one(all_house: House, any_house: House, subtests: pytest.Subtests) -> None:
     for name, row in ROWS.items():
         with subtests.test(name):
-            assert_nothing(all_house, "write", row, chunked=False)
+            assert_refused(Tenant(all_house), "write", row, chunked=False, store=FAULTY)
             assert_one(any_house, "write", row, chunked=False)
 
 
 @each_storage
 @pytest.mark.parametrize("point", POINTS)
 @framings
-def test_undone_all_or_nothing_wherever_a_store_fails(all_house: House, point: str, chunked: bool) -> None:
-    assert_nothing(all_house, point, DOWN, chunked=chunked)
+def test_undone_all_or_nothing_wherever_a_store_fails(all_tenant: Tenant, point: str, chunked: bool) -> None:
+    assert_refused(all_tenant, point, DOWN, chunked=chunked, store=FAULTY)
 
 
 @each_storage
@@ -163,56 +140,11 @@ def test_held_quota_counts_each_copy(all_house: House, any_house: House, chunked
 
 
 @each_storage
-def test_copy_that_is_deleted_from_one_store_is_given_back(all_tenant: Tenant) -> None:
-    image_id = all_tenant.active(CONTENT, to("fast", "slow"))
-    assert all_tenant.ask("DELETE", f"/v2/stores/slow/{image_id}").status == 204
-    all_tenant.assert_stored(image_id, CONTENT, "fast")
-    assert all_tenant.ask("DELETE", f"/v2/stores/fast/{image_id}").status == 403, "the only copy"
-
-
-@framings
-def test_exact_too_large_and_too_short_leave_nothing(all_tenant: Tenant, chunked: bool) -> None:
-    stores = to("fast", "slow")
-    image_id = all_tenant.create()
-    assert all_tenant.put_framed(image_id, bytes(LIMIT + 1), stores, chunked=chunked).status == 413
-    all_tenant.assert_no_trace(image_id)
-    sized = ("x-openstack-image-size", "11")
-    assert all_tenant.put_chunks(image_id, [b"0123456789"], stores, sized).status == 400
-    all_tenant.assert_refused_without_trace(image_id)
-
-
-def test_content_that_is_refused_is_in_no_store(all_tenant: Tenant) -> None:
-    image_id = all_tenant.create(disk_format="qcow2")
-    answer = all_tenant.put(image_id, formats.qcow2(backing=512), to("fast", "slow"))
-    assert answer.status == 415
-    all_tenant.assert_refused_without_trace(image_id, retry=formats.GOOD["qcow2"])
-
-
-@each_storage
 @pytest.mark.parametrize("end", ["half-close", "reset"])
 def test_undone_in_every_store_when_the_client_breaks_off(all_tenant: Tenant, end: str) -> None:
-    image_id = all_tenant.create()
-    with all_tenant.wire() as wire:
-        all_tenant.begin(wire, image_id, CHUNKED, to("fast", "slow", "faulty"))
-        wire.send(chunk(bytes(2 * MIB)))
-        if end == "reset":
-            wire.reset()
-            all_tenant.house.wait_until_ended(file_of(image_id))
-        else:
-            wire.half_close()
-            assert wire.answer().status == 400
-    all_tenant.assert_refused_without_trace(image_id)
+    assert_breaks_off(all_tenant, end, chunk(bytes(2 * MIB)), CHUNKED, to("fast", "slow", "faulty"))
 
 
 @each_storage
 def test_image_deleted_during_the_upload_leaves_nothing_in_any_store(all_tenant: Tenant) -> None:
-    image_id = all_tenant.create()
-    with all_tenant.wire() as wire:
-        all_tenant.begin(wire, image_id, CHUNKED, to("fast", "slow"))
-        wire.send(chunk(CONTENT))
-        all_tenant.delete(image_id)
-        wire.send(b"0\r\n\r\n")
-        answer = wire.answer()
-    assert (answer.status, answer.json["code"]) == (410, "image-gone")
-    assert all_tenant.objects(image_id) == {}
-    assert all_tenant.quota == (0, 0)
+    assert_deletion_ends_it(all_tenant, chunk(CONTENT) + LAST_CHUNK, CHUNKED, to("fast", "slow"))

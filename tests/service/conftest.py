@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client, new_id
 from tests.support.service import ServiceProcess
 
 
@@ -16,9 +15,3 @@ def service(tmp_path: Path) -> Iterator[ServiceProcess]:
     """A process of its own, with the filesystem stores `fast` and `slow`."""
     with ServiceProcess(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def client(shared_service: ServiceProcess) -> Client:
-    """A project of its own for every test."""
-    return shared_service.client.of(new_id())

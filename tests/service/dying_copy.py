@@ -16,6 +16,7 @@ from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.writer import FileWriter
 from imgstore.model import MIB
 from imgstore.sql import NewImage, SqlCatalog
+from imgstore.transfers.places import settle
 from tests.support.client import new_id
 
 POINTS: dict[str, tuple[type, str, bool]] = {
@@ -49,8 +50,9 @@ def main(root: Path, point: str) -> None:
     """Does not return."""
     fast, slow = FilesystemDriver(datadir=str(root / "fast")), Staging(datadir=str(root / "slow"))
     stores = StoreSet([Store("fast", fast), Store("slow", slow)], default="fast")
-    stores.check()
     catalog = SqlCatalog(f"sqlite:///{root}/imgstore.sqlite")
+    for store in stores:
+        settle(store, catalog.places, create=True)
     image_id = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare")).id
     with UploadService(stores, catalog=catalog).begin(UploadRequest(image_id)) as session:
         session.write(CONTENT)

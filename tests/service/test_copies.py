@@ -1,4 +1,4 @@
-"""Copies in the background: what waits, what is stopped, what a killed process leaves (law 3)."""
+"""Copies in the background: what waits, what is stopped, what a killed process leaves (undone)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgstore.model import MIB
 from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import COPY_THREADS
 from imgstore.store import Store, StoreSet
-from tests.core.several import HookedStore
+from tests.core.stores import HookedStore
 from tests.http.faulty import FaultyDriver
 from tests.service.dying_copy import CONTENT, POINTS
 from tests.support.client import Answer, Client

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sysconfig
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from tests.cli.support import Done, run_here
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 from tests.support.databases import DatabaseServer
 from tests.support.service import ServiceProcess
 
 PASSWORD = "hunter2@the:secret/"
-PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
 USERS = {
     "postgresql": ("CREATE ROLE imgstore SUPERUSER LOGIN PASSWORD '{}'",),
     "mariadb": ("CREATE USER imgstore@localhost IDENTIFIED BY '{}'", "GRANT ALL ON *.* TO imgstore@localhost"),
@@ -49,9 +48,9 @@ def service(root: Path, address: str) -> ServiceProcess:
     return ServiceProcess(root, options={"service": {"database": address}})
 
 
-def db(stopped: ServiceProcess, action: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "db", action, "--config-file", str(stopped.configuration), "-f", "csv"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=stopped.root, check=False)
+def db(stopped: ServiceProcess, action: str) -> Done:
+    arguments = ["db", action, "--config-file", str(stopped.configuration), "-f", "csv"]
+    return run_here(stopped.root, os.environ, arguments)
 
 
 def test_service_starts_after_the_upgrade_and_not_before(tmp_path: Path, address: str) -> None:
@@ -60,17 +59,17 @@ def test_service_starts_after_the_upgrade_and_not_before(tmp_path: Path, address
     assert "[service] database" in line
     assert "Run 'imgstore db upgrade'" in line
     before, upgraded, after = db(stopped, "current"), db(stopped, "upgrade"), db(stopped, "current")
-    assert (before.returncode, upgraded.returncode, after.returncode) == (0, 0, 0)
-    assert ',"-",' in before.stdout
-    assert upgraded.stdout == after.stdout
-    assert ',"-",' not in after.stdout
-    told = line + "".join(done.stdout + done.stderr for done in (before, upgraded, after))
+    assert (before.status, upgraded.status, after.status) == (0, 0, 0)
+    assert b',"-",' in before.out
+    assert upgraded.out == after.out
+    assert b',"-",' not in after.out
+    told = line + "".join(done.out.decode() + done.err for done in (before, upgraded, after))
     assert "hunter2" not in told
 
 
 def test_two_services_share_one_catalog_and_start_beside_each_other(tmp_path: Path, address: str) -> None:
     first = service(tmp_path / "a", address)
-    assert db(first, "upgrade").returncode == 0
+    assert db(first, "upgrade").status == 0
     with first:
         image_id = first.client.create(tags=["t"])
         with first.client.begin_upload(image_id, length=8) as upload:

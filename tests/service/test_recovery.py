@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
-from imgstore.model import Attempt, UploadRequest
+from imgstore.model import Leftover, UploadRequest
+from imgstore.service.assembly import _purge
 from imgstore.service.cleanup.leftovers import dead_objects, leftovers
 from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
-from imgstore.sql import NewImage, SqlCatalog
-from imgstore.sql.clock import Now
-from imgstore.sql.schema import IMAGES
+from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
+from imgstore.transfers.leftovers import leftovers as transfers_leftovers
 from imgstore.transfers.leftovers import remove_data
-from tests.core.several import HookedStore
-from tests.support.client import new_id
+from tests.core.stores import HookedStore
+from tests.sql.conftest import active_image
+from tests.support.attempts import begun, dead, die
 from tests.support.service import LocalService
 from tests.support.waiting import until
 
@@ -38,23 +40,9 @@ def stores(driver: HookedStore) -> StoreSet:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> SqlCatalog:
-    return SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite", lease=1000)
-
-
-def begun(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    """An attempt under way."""
-    image = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare"))
-    return catalog.begin(UploadRequest(image.id), [store])
-
-
-def died(catalog: SqlCatalog, store: str = "fast") -> Attempt:
-    """An attempt whose process died long ago."""
-    attempt = begun(catalog, store)
-    catalog._keeper.drop(attempt)
-    ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1)
-    catalog._database.change(lambda connection: connection.execute(ran_out))
-    return attempt
+def catalog(tmp_path: Path) -> Iterator[SqlCatalog]:
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite", lease=1000)) as catalog:
+        yield catalog
 
 
 def put(driver: MemoryDriver, key: str) -> None:
@@ -67,13 +55,35 @@ def test_dead_upload_ends_in_the_background_and_leaves_nothing(
     tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
     with LocalService(tmp_path, stores, recovery_interval=0.05).running() as local:
-        dead, living = died(catalog), begun(catalog)
-        put(driver, dead.key)
+        died, living = begun(catalog), begun(catalog)
+        put(driver, died.key)
         put(driver, living.key)
-        until(lambda: local.catalog.status(dead.image_id) == "queued" and not local.catalog.removals())
+        die(catalog, died)
+        until(lambda: local.catalog.status(died.image_id) == "queued" and not local.catalog.removals())
         assert driver.storage.names() == {living.key}
         assert local.catalog.status(living.image_id) == "saving"
-        assert local.client.upload(dead.image_id, b"retry").status == 204
+        assert local.client.upload(died.image_id, b"retry").status == 204
+
+
+def test_restored_database_ends_no_upload_and_removes_nothing_before_it_is_resumed(
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
+) -> None:
+    with LocalService(tmp_path, stores).running() as local:
+        client, service = local.client, local.service
+        deleted = client.create()
+        assert client.upload(deleted, b"data").status == 204
+        attempt = dead(catalog)
+        put(driver, attempt.key)
+        service.catalog.restored.declare("a test says so")
+        assert client.delete(deleted).status == 204
+        service.end_dead_uploads()
+        assert service.recovery.recover(at_once=True) == 0
+        assert driver.storage.names() == {deleted, attempt.key}
+        assert local.catalog.status(attempt.image_id) == "saving"
+        assert service.catalog.restored.resume({})
+        assert service.recovery.recover(at_once=True) == 1
+        service.recovery.recover(at_once=True)
+        assert driver.storage.names() == set()
     catalog.close()
 
 
@@ -83,15 +93,14 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
     services = [LocalService(tmp_path, stores, recovery_interval=0.02) for _ in range(3)]
     for local in services:
         local.service.start()
-    dead = [died(catalog) for _ in range(10)]
+    lost = [dead(catalog) for _ in range(10)]
     until(lambda: services[0].catalog.uploads() == 0 and not services[0].catalog.removals())
-    assert {services[0].catalog.status(attempt.image_id) for attempt in dead} == {"queued"}
+    assert {services[0].catalog.status(attempt.image_id) for attempt in lost} == {"queued"}
     told = [record.getMessage() for record in caplog.records if " died; " in record.getMessage()]
-    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(attempt.image_id for attempt in dead)
+    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(attempt.image_id for attempt in lost)
     for local in services:
         local.server.stop()
         local.service.close()
-    catalog.close()
 
 
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
@@ -117,7 +126,7 @@ def test_store_that_fails_is_left_alone_longer_each_time(
 ) -> None:
     now = [0.0]
     removals = RemovalQueue(stores, catalog, clock=lambda: now[0])
-    attempt = died(catalog)
+    attempt = dead(catalog)
     assert catalog.abandon_uploads() == 1
     driver.fails("delete", errors.StoreUnavailable("down"))
     waits, pending = [], catalog.removals()
@@ -136,18 +145,16 @@ def test_store_that_fails_is_left_alone_longer_each_time(
     assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"
     removals.attempt(catalog.removals(), at_once=True)
     assert catalog.removals() == []
-    catalog.close()
 
 
 def test_store_that_is_not_enabled_any_more_keeps_its_removals(
     stores: StoreSet, catalog: SqlCatalog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    died(catalog, "gone")
+    dead(catalog, "gone")
     catalog.abandon_uploads()
     RemovalQueue(stores, catalog).attempt(catalog.removals())
     assert len(catalog.removals()) == 1
     assert "gone" in caplog.text
-    catalog.close()
 
 
 def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
@@ -202,11 +209,11 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
 ) -> None:
     datadir = tmp_path / "store"
     datadir.mkdir()
-    living, dead, removing = begun(catalog), begun(catalog), died(catalog)
-    catalog.release(dead)
+    living, ended, removing = begun(catalog), begun(catalog), dead(catalog)
+    catalog.release(ended)
     catalog.abandon_uploads()
     living = catalog.begin(UploadRequest(living.image_id), ["fast"])
-    kinds = {"living": living.key, "dead": dead.key, "removing": removing.key, "old": "stranger", "young": "stranger"}
+    kinds = {"living": living.key, "dead": ended.key, "removing": removing.key, "old": "stranger", "young": "stranger"}
     names = {kind: hidden_name(key) for kind, key in kinds.items()}
     for kind, name in names.items():
         (datadir / name).touch()
@@ -216,14 +223,43 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
     found = {leftover.name for leftover in leftovers(catalog, store)}
     assert found == {names["dead"], names["removing"], names["old"]}
     assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+
+
+class Unsure(HookedStore):
+    """Lists leftovers that may be another store's."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        yield from (Leftover(key, "unmarked", 1, 0.0, key, certain=False) for key in self.keys)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        assert leftover.certain
+        self.happens(f"removed {leftover.key}")
+
+
+def test_what_may_be_another_stores_goes_only_if_the_catalog_knows_its_end(catalog: SqlCatalog) -> None:
+    living, dead = begun(catalog), begun(catalog)
+    catalog.release(dead)
+    active = active_image(catalog)
+    driver = Unsure(living.key, dead.key, active, "stranger")
+    store = Store("fast", driver)
+    found = {each.key: each.certain for each in leftovers(catalog, store)}
+    assert found == {dead.key: True, "stranger": False}
+    _purge(store, catalog)
+    assert driver.calls == [f"removed {dead.key}"]
+    for each in list(transfers_leftovers(store, older_than=0)):
+        each.remove()
+    assert driver.calls == [f"removed {dead.key}"]
     catalog.close()
 
 
 def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) -> None:
     driver = MemoryDriver.on(MemoryStorage())
-    living, dead = begun(catalog), begun(catalog)
-    catalog.release(dead)
-    for key in (living.key, dead.key, f"{dead.image_id}.2", "stranger"):
+    living, ended = begun(catalog), begun(catalog)
+    catalog.release(ended)
+    for key in (living.key, ended.key, f"{ended.image_id}.2", "stranger"):
         put(driver, key)
-    assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [dead.key]
-    catalog.close()
+    assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [ended.key]

@@ -148,27 +148,6 @@ def test_unknown_coding_and_expectation_are_refused(server: Server, probe: Probe
     assert probe.calls == 0
 
 
-def test_stalled_body_is_given_up(server: Server, probe: Probe) -> None:
-    with connect(server) as connection:
-        connection.sendall(request("Content-Length: 8", "Expect: 100-continue"))
-        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        (serving,) = server.open_connections
-        assert serving.socket.gettimeout() == READ_TIMEOUT
-        serving.socket.settimeout(0.01)
-        connection.sendall(b"half")
-        assert read_answer(connection).status == 408
-    assert probe.failures == ["TimeoutError"]
-
-
-def test_client_that_resets_raises(server: Server, probe: Probe) -> None:
-    with connect(server) as connection:
-        connection.sendall(request("Content-Length: 8", "Expect: 100-continue"))
-        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    server.stop()
-    assert probe.failures == ["ConnectionResetError"]
-
-
 def test_continue_is_sent_at_the_first_read_only(server: Server) -> None:
     headers = ("Expect: 100-continue", "Content-Length: 3")
     with connect(server) as connection:

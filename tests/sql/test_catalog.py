@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgstore import errors
-from imgstore.sql import EVERYTHING, Caller, Condition, ImageQuery, NewImage, SqlCatalog
+from imgstore.sql import Caller, Condition, ImageQuery, NewImage, SqlCatalog
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 from tests.support.client import new_id
@@ -24,14 +24,11 @@ def test_file_of_the_catalog_is_private(tmp_path: Path) -> None:
     catalog.close()
 
 
-def test_what_was_created_is_found_after_reopening(catalog: SqlCatalog, tables: str) -> None:
+def test_what_was_created_is_found_by_other_processes(catalog: SqlCatalog, other: SqlCatalog) -> None:
     new = NewImage(new_id(), "project", name="n\u00e4me", tags=("b", "a"), properties={"k": "v"}, min_ram=3)
     created = catalog.create(new)
-    catalog.close()
-    again = SqlCatalog(tables)
-    assert again.get(new.id, OWNER) == created
+    assert other.get(new.id, OWNER) == created
     assert (created.name, created.tags, created.properties, created.min_ram) == ("n\u00e4me", ("b", "a"), {"k": "v"}, 3)
-    again.close()
 
 
 def test_upload_makes_the_image_active_with_its_location(catalog: SqlCatalog) -> None:
@@ -72,38 +69,13 @@ def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
         catalog.create(NewImage(image_id, "project"))
 
 
-def test_law_8_attempt_that_lost_its_image_changes_nothing(catalog: SqlCatalog) -> None:
-    lost = begun(catalog)
-    catalog.release(lost)
-    owner = catalog.begin(request(lost.image_id), ["fast"])
-    with pytest.raises(errors.ImageGone):
-        catalog.activate(lost, result(lost))
-    assert not catalog.release(lost)
-    catalog.activate(owner, result(owner))
-    assert [location.key for location in catalog.find(lost.image_id).locations] == [owner.key]
-
-
-def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
-    attempt = begun(catalog)
-    catalog.delete(attempt.image_id, OWNER)
-    with pytest.raises(errors.ImageGone):
-        catalog.activate(attempt, result(attempt))
-    assert catalog.release(attempt)
-    assert not catalog.release(attempt)
-    with pytest.raises(errors.ImageNotFound):
-        catalog.get(attempt.image_id, EVERYTHING)
-
-
-def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, tables: str) -> None:
+def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, other: SqlCatalog) -> None:
     image_id = active_image(catalog)
     assert catalog.delete(image_id, OWNER).size == 5
-    catalog.close()
-    again = SqlCatalog(tables)
-    (removal,) = again.removals()
+    (removal,) = other.removals()
     assert (removal.store, removal.key) == ("fast", image_id)
-    again.removed(removal)
-    assert not again.removals()
-    again.close()
+    other.removed(removal)
+    assert not catalog.removals()
 
 
 def test_protected_image_is_not_deleted(catalog: SqlCatalog) -> None:

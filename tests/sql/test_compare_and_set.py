@@ -12,6 +12,7 @@ from imgstore.model import Attempt
 from imgstore.sql import ImageRecord, SqlCatalog
 from tests.sql.attempts import begin_copy, begun, to_remove
 from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
+from tests.support.database_fixtures import EACH_DATABASE
 from tests.support.race import Processes, together
 
 THREADS = 8
@@ -35,7 +36,7 @@ catalog.close()
 
 
 @pytest.mark.parametrize("kind", ["upload", "copy"])
-def test_law_8_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> None:
+def test_only_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> None:
     for _ in range(ROUNDS):
         upload = partial(catalog.begin, request(queued_image(catalog)), ["fast"])
         act = upload if kind == "upload" else partial(begin_copy, catalog, active_image(catalog))
@@ -44,7 +45,8 @@ def test_law_8_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> Non
         assert found.count(errors.ImageConflict) == THREADS - 1
 
 
-def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+def test_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, tables: str) -> None:
     images = [queued_image(catalog) for _ in range(ROUNDS)]
     with Processes(CONTENDER, *[[tables, *images]] * 2) as contenders:
         contenders.go()
@@ -53,7 +55,7 @@ def test_law_8_one_of_many_processes_begins_an_upload(catalog: SqlCatalog, table
         assert sorted(line.split()[1] for line in lines if line.startswith(image_id)) == ["1", "conflict"]
 
 
-def test_law_8_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
+def test_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
     for _ in range(ROUNDS):
         found = together(*[partial(catalog.delete, active_image(catalog), OWNER)] * THREADS)
         assert sum(isinstance(outcome, ImageRecord) for outcome in found) == 1
@@ -66,7 +68,7 @@ def raced(first: Callable[[], object], others: Callable[[], object], number: int
     return together(*acts) if number % 2 else together(*acts[::-1])[::-1]
 
 
-def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
+def test_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
     for number in range(ROUNDS):
         attempt = begun(catalog)
         delete = partial(catalog.delete, attempt.image_id, OWNER)
@@ -78,7 +80,7 @@ def test_law_8_activation_and_deletion_race_to_one_outcome(catalog: SqlCatalog) 
         )
 
 
-def test_law_8_the_end_of_a_copy_and_a_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
+def test_the_end_of_a_copy_and_a_deletion_race_to_one_outcome(catalog: SqlCatalog) -> None:
     for number in range(ROUNDS):
         image_id = active_image(catalog)
         attempt = begin_copy(catalog, image_id)
@@ -92,7 +94,7 @@ def test_law_8_the_end_of_a_copy_and_a_deletion_race_to_one_outcome(catalog: Sql
         assert catalog.release(attempt) is not bool(copied)
 
 
-def test_law_8_the_end_of_a_copy_and_its_release_race_to_one_outcome(catalog: SqlCatalog) -> None:
+def test_the_end_of_a_copy_and_its_release_race_to_one_outcome(catalog: SqlCatalog) -> None:
     for number in range(ROUNDS):
         attempt = begin_copy(catalog, active_image(catalog))
         add = partial(catalog.add_locations, attempt, locations(attempt, "slow"))

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.sql import PARTS, ImageQuery, OutcomeUnknown, SqlCatalog
+from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
 from tests.support.database_faults import failing_commit, locked_images
@@ -105,3 +107,20 @@ def test_killed_process_leaves_every_image_whole_or_untouched(tables: str) -> No
         assert (image.status, len(image.locations), image.size) in {("active", 1, 5), ("queued", 0, None)}
     assert {image.id for image in catalog.list(OWNER, ImageQuery(limit=1000)) if image.status == "active"} >= set(told)
     catalog.close()
+
+
+def test_refusal_stays_a_refusal_where_the_connection_breaks_at_the_rollback(catalog: SqlCatalog) -> None:
+    """It is certain that nothing was changed, since COMMIT was never sent; the next change has another connection."""
+    image_id = queued_image(catalog)
+
+    def refused(connection: sa.Connection) -> None:
+        connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image_id).values(name="changed"))
+        driver_connection = connection.connection.driver_connection
+        assert driver_connection is not None
+        driver_connection.close()
+        raise errors.ImageGone("the image is another's")
+
+    with pytest.raises(errors.ImageGone):
+        catalog._database.change(refused)
+    assert catalog.get(image_id, OWNER).name != "changed"
+    assert catalog.begin(request(image_id), ["fast"]).number == 1

@@ -110,7 +110,7 @@ def test_late_renewal_that_comes_first_keeps_the_image(catalog: SqlCatalog) -> N
     assert catalog.removals() == []
 
 
-def test_law_8_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog, other: SqlCatalog) -> None:
+def test_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog, other: SqlCatalog) -> None:
     zombie = begun(catalog)
     expire(catalog, zombie)
     assert take_back_all(other) == [True]
@@ -132,7 +132,7 @@ def recoverers(tables: str) -> Iterator[list[SqlCatalog]]:
         yield [stack.enter_context(contextlib.closing(each)) for each in opened]
 
 
-def test_law_8_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
+def test_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
     for _ in range(ROUNDS):
         found = dead(catalog)
         told = together(*(partial(recoverer.recovery.take_back, found) for recoverer in recoverers))
@@ -149,7 +149,7 @@ def ends(catalog: SqlCatalog, attempt: Attempt) -> list[tuple[Callable[[], objec
     ]
 
 
-def test_law_8_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
+def test_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
     """Whoever is first wins, and the others are told."""
     for number in range(6 * ROUNDS):
         found = dead(catalog)

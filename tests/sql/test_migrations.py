@@ -98,6 +98,8 @@ def test_tables_of_a_later_release_are_refused(database_url: str) -> None:
 
 
 BEFORE_REVISIONS = (
+    "DROP TABLE store_places",
+    "DROP TABLE catalog_state",
     "ALTER TABLE images DROP COLUMN copy_failed",
     "DROP INDEX IF EXISTS images_by_lease",
     "ALTER TABLE images DROP COLUMN lease_until",

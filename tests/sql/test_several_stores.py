@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.model import Attempt
-from imgstore.sql import Caller, NotInStore, SqlCatalog
+from imgstore.sql import EVERYTHING, Caller, NotInStore, SqlCatalog
 from imgstore.sql.schema import LIVE, LOCATIONS
 from tests.sql.attempts import begin_copy, begun, to_remove
 from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
@@ -39,7 +39,7 @@ def test_store_that_was_left_out_is_to_be_cleaned_up(catalog: SqlCatalog) -> Non
     assert catalog.usage("project") == 10
 
 
-def test_law_3_recovery_looks_into_every_store_of_a_dead_attempt(catalog: SqlCatalog) -> None:
+def test_recovery_looks_into_every_store_of_a_dead_attempt(catalog: SqlCatalog) -> None:
     for stores in (STORES, MANY):
         image_id = queued_image(catalog)
         catalog.release(catalog.begin(request(image_id), ["fast"]))
@@ -153,7 +153,7 @@ def changes(catalog: SqlCatalog, attempt: Attempt) -> Mapping[str, Callable[[], 
     }
 
 
-def test_law_8_copy_whose_image_is_not_what_it_was_adds_nothing(catalog: SqlCatalog) -> None:
+def test_copy_whose_image_is_not_what_it_was_adds_nothing(catalog: SqlCatalog) -> None:
     for change in ("delete", "deactivate", "location", "release", "abandon"):
         image_id = active_image(catalog)
         attempt = begin_copy(catalog, image_id, "slow")
@@ -175,7 +175,7 @@ def put_behind_the_back(catalog: SqlCatalog, image_id: str, store: str) -> None:
     catalog._database.change(lambda connection: connection.execute(sa.insert(LOCATIONS).values(**row)))
 
 
-def test_law_3_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatalog) -> None:
+def test_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatalog) -> None:
     image_id, deleted = active_image(catalog), active_image(catalog)
     dead, doomed = begin_copy(catalog, image_id, "slow", "far"), begin_copy(catalog, deleted, "slow")
     catalog.delete(deleted, OWNER)
@@ -190,23 +190,33 @@ def test_law_3_recovery_ends_a_copy_and_looks_for_what_it_left(catalog: SqlCatal
         catalog.add_locations(dead, locations(dead, "slow"))
 
 
-def test_law_8_copy_that_lost_its_image_to_another_one_changes_nothing(catalog: SqlCatalog) -> None:
-    image_id = active_image(catalog)
-    lost = begin_copy(catalog, image_id, "slow")
-    catalog.release(lost)
-    owner = begin_copy(catalog, image_id, "slow")
-    with pytest.raises(errors.ImageGone):
-        catalog.add_locations(lost, locations(lost, "slow"))
-    assert not catalog.release(lost)
-    catalog.add_locations(owner, locations(owner, "slow"))
-    assert [location.key for location in catalog.find(image_id).locations] == [image_id, owner.key]
+def upload_and_copy(catalog: SqlCatalog) -> list[tuple[Callable[[], Attempt], Callable[[Attempt], None]]]:
+    """How an attempt at an image is begun, and how it ends well."""
+    queued, active = queued_image(catalog), active_image(catalog)
+    return [
+        (lambda: catalog.begin(request(queued), ["slow"]), lambda own: catalog.activate(own, result(own, "slow"))),
+        (lambda: begin_copy(catalog, active), lambda own: catalog.add_locations(own, locations(own, "slow"))),
+    ]
 
 
-def test_release_of_a_copy_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
-    image_id = active_image(catalog)
-    attempt = begin_copy(catalog, image_id, "slow")
-    catalog.delete(image_id, OWNER)
-    assert catalog.release(attempt)
-    assert not catalog.release(attempt)
-    with pytest.raises(errors.ImageNotFound):
-        catalog.get(image_id, OWNER)
+def test_attempt_that_lost_its_image_to_another_one_changes_nothing(catalog: SqlCatalog) -> None:
+    for begin, finish in upload_and_copy(catalog):
+        lost = begin()
+        catalog.release(lost)
+        owner = begin()
+        with pytest.raises(errors.ImageGone):
+            finish(lost)
+        assert not catalog.release(lost)
+        finish(owner)
+        assert catalog.find(lost.image_id).locations[-1].key == owner.key
+
+
+def test_release_of_a_deleted_image_is_certain_and_keeps_it_deleted(catalog: SqlCatalog) -> None:
+    for begin, finish in upload_and_copy(catalog):
+        attempt = begin()
+        catalog.delete(attempt.image_id, OWNER)
+        with pytest.raises(errors.ImageGone):
+            finish(attempt)
+        assert [catalog.release(attempt) for _ in range(2)] == [True, False]
+        with pytest.raises(errors.ImageNotFound):
+            catalog.get(attempt.image_id, EVERYTHING)

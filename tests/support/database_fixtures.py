@@ -26,6 +26,10 @@ KINDS = (
     pytest.param("mariadb", marks=needs_server("mariadbd", why=WHY)),
 )
 SERVER_KINDS = KINDS[1:]
+EACH_DATABASE = [
+    KINDS[0], *(pytest.param(*kind.values, marks=[*kind.marks, pytest.mark.long]) for kind in KINDS[1:])
+]  # fmt: skip
+"""For `database_kind`: SQLite in every run, the servers in the long form."""
 
 
 class Servers:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.client import Client, new_id
 from tests.support.moto import MotoServer
 from tests.support.service import ServiceProcess
 from tests.support.swift import SwiftServer, SwiftSettings
@@ -61,3 +62,9 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """The service as a process, with the filesystem stores `fast` and `slow`. Use images and projects of your own."""
     with ServiceProcess(tmp_path_factory.mktemp("service")) as running:
         yield running
+
+
+@pytest.fixture
+def client(shared_service: ServiceProcess) -> Client:
+    """A project of its own, without images, for every test."""
+    return shared_service.client.of(new_id())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from imgstore.driver.place import NOTES
 from imgstore.service import __main__ as program
 from imgstore.service.assembly import Service
 from imgstore.service.auth.noauth import claimed
@@ -208,7 +209,7 @@ class ServiceProcess(Running):
 
     def _names(self, store: str | None) -> list[str]:
         chosen = STORES if store is None else (store,)
-        return [name for each in chosen for name in os.listdir(self.stores[each])]
+        return [name for each in chosen for name in os.listdir(self.stores[each]) if name not in NOTES]
 
 
 class LocalService:

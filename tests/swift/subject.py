@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from typing import Any
 
+from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import Subject
 from tests.support.swift import SwiftAccount, SwiftServer
@@ -28,6 +30,11 @@ class AccountSubject(Subject):
         """A driver; `options` are for this one only."""
         return SwiftDriver(**{**self._options, **options})
 
+    def mark(self) -> None:
+        """Makes the place, as `imgstore check --create` does."""
+        with contextlib.closing(self.open()) as driver:
+            driver.write_mark(new_mark())
+
     def broken(self) -> SwiftDriver:
         return self.open(auth_url=nowhere())
 
@@ -45,6 +52,7 @@ class SwiftSubject(AccountSubject):
     def __init__(self, server: SwiftServer, *, border: int) -> None:
         account = server.account()
         super().__init__(account, **options_of(account, segment_size=border, max_attempts=2))
+        self.mark()
 
 
 def options_of(account: SwiftAccount, **others: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.support.faults import Corrupt, FaultProxy, Respond
 from tests.support.faults.faults import Fault
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS, nowhere
-from tests.swift.world import KEY, ODD, World, Worlds, body, put, read
+from tests.swift.world import KEY, MARK, ODD, World, Worlds, body, put, read
 
 
 def refusal(driver: SwiftDriver) -> errors.ConfigurationError:
@@ -22,20 +22,20 @@ def refusal(driver: SwiftDriver) -> errors.ConfigurationError:
     return caught.value
 
 
-def test_a_good_store_passes_and_its_containers_are_created(world: World, driver: SwiftDriver) -> None:
-    driver.check()
-    driver.check()
-    assert sorted(world.account.containers()) == [CONTAINER, SEGMENTS]
-
-
-def test_a_missing_container_is_named_with_its_cure(world: World) -> None:
-    driver = world.driver(create_container=False)
-    for name in (SEGMENTS, CONTAINER):
+@pytest.mark.parametrize("options", [{}, {"create_container": False}, {"multiple_containers_seed": 2}])
+def test_a_missing_container_is_named_with_its_cure_and_never_created_by_a_check(
+    world: World, options: dict[str, Any]
+) -> None:
+    world.empty()
+    driver = world.driver(**options)
+    needed = [CONTAINER] if driver._options.create_container else [CONTAINER, SEGMENTS]
+    for name in needed:
         error = refusal(driver)
         assert error.option == "create_container"
-        assert "Create both, or set create_container = true." in str(error)
+        assert f"container '{name}' is missing. Set create_container = true, and" in str(error)
         world.account.container(name)
     driver.check()
+    assert world.account.containers() == needed
 
 
 def test_an_option_that_the_server_does_not_accept_is_named(world: World) -> None:
@@ -52,7 +52,6 @@ def test_an_option_that_the_server_does_not_accept_is_named(world: World) -> Non
 
 
 def test_a_user_without_rights_is_named(world: World) -> None:
-    world.containers()
     stranger = world.server.stranger(world.account)
     error = refusal(world.driver(username=stranger.login, password=stranger.key))
     assert error.option == "username"
@@ -74,13 +73,18 @@ def test_an_unknown_authority_is_named_and_cured_by_cacert(world_with: Worlds) -
 
 def test_a_policy_may_be_known_by_another_case(world_with: Worlds) -> None:
     world = world_with(ODD)
-    world.driver(storage_policy="Silver").check()
+    world.empty()
+    world.driver(storage_policy="Silver").write_mark(MARK)
     assert world.account.head(CONTAINER).headers["x-storage-policy"] == "silver"
 
 
 def test_an_unknown_policy_is_named_though_the_cluster_tells_none(world: World, proxy: FaultProxy) -> None:
+    world.empty()
     proxy.on(Respond(403), path="^/info$", times=None)
-    assert refusal(world.through(proxy, storage_policy="platinum")).option == "storage_policy"
+    with pytest.raises(errors.ConfigurationError) as caught:
+        world.through(proxy, storage_policy="platinum").write_mark(MARK)
+    assert caught.value.option == "storage_policy"
+    world.through(proxy).write_mark(MARK)
     world.through(proxy).check()
 
 

@@ -50,38 +50,38 @@ def test_segments_of_all_containers_may_have_one_of_their_own(world: World) -> N
     driver.delete(KEY)
 
 
-@pytest.mark.parametrize("size", [10, 3 * SEGMENT])
-def test_a_missing_container_is_not_created_unasked(world: World, size: int) -> None:
-    driver = world.driver(create_container=False)
+@pytest.mark.parametrize(("size", "create"), [(10, False), (3 * SEGMENT, False), (3 * SEGMENT, True)])
+def test_a_missing_container_is_not_created_by_use(world: World, size: int, create: bool) -> None:
+    world.empty()
+    driver = world.driver(create_container=create)
     for ask in (driver.stat, driver.open_reader, driver.delete):
         with pytest.raises(errors.StoreUnavailable):
             ask(KEY)
+    with pytest.raises(errors.StoreUnavailable):
+        list(driver.objects())
     with pytest.raises(errors.StoreUnavailable) as caught:
         put(driver, body(size))
     assert "create_container" in str(caught.value.detail)
     assert CONTAINER not in str(caught.value)
     assert world.account.containers() == []
-    world.containers()
+    world.make()
     for ask in (driver.stat, driver.open_reader, driver.delete):
         with pytest.raises(errors.ObjectNotFound):
             ask(KEY)
     put(driver, body(size))
-    driver.delete(KEY)
 
 
 def test_created_containers_have_the_policy_and_others_keep_theirs(world_with: Worlds) -> None:
     world = world_with(ODD)
-    world.account.container(CONTAINER)
+    world.account.delete(SEGMENTS)
     driver = world.driver(storage_policy="silver")
     put(driver, body(3 * SEGMENT))
     policies = [world.account.head(name).headers["x-storage-policy"] for name in (CONTAINER, SEGMENTS)]
     assert policies == ["gold", "silver"]
     assert read(driver) == body(3 * SEGMENT)
-    driver.delete(KEY)
 
 
 def test_objects_are_listed_with_their_real_sizes_and_segments_are_none(world: World, driver: SwiftDriver) -> None:
-    world.containers()
     put(driver, body(10), "a-small")
     put(driver, b"", "an-empty")
     put(driver, body(3 * SEGMENT), "large")
@@ -108,5 +108,3 @@ def test_a_listing_of_many_pages_is_whole(world_with: Worlds) -> None:
     for key in keys:
         put(driver, body(10), key)
     assert [info.key for info in driver.objects()] == keys
-    for key in keys:
-        driver.delete(key)

@@ -35,7 +35,6 @@ def test_a_copy_is_an_object_of_its_own(proxy: FaultProxy, proxied: SwiftDriver,
 
 def test_large_objects_of_others_are_copied_by_their_segments(world_with: Worlds) -> None:
     world = world_with(ODD)
-    world.containers()
     driver = world.driver()
     for put_large in (world.put_static, world.put_dynamic):
         put_large(body(45), chunk=10)

@@ -45,7 +45,6 @@ def test_many_segments_go_in_as_many_bulk_requests_as_it_takes(
 
 def test_a_dynamic_object_goes_with_all_pages_of_its_segments(world_with: Worlds) -> None:
     world = world_with(ODD)
-    world.containers()
     driver = world.driver()
     world.put(f"{CONTAINER}/{KEY}.2", b"another")
     for chunks in (1, 3, 7):

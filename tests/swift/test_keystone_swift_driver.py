@@ -13,6 +13,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.driver.capabilities import SharesObjects
+from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import DriverContract, Subject
 from tests.support.faults import FaultProxy
@@ -52,7 +53,11 @@ def remembered(keystone_swift: KeystoneSwift) -> Iterator[KeystoneAccount]:
 class TestSwiftOnKeystone(DriverContract):
     @pytest.fixture
     def subject(self, remembered: KeystoneAccount) -> Iterator[Subject]:
-        yield AccountSubject(remembered, **options(remembered, segment_size=BORDER, endpoint=remembered.storage_url))
+        subject = AccountSubject(
+            remembered, **options(remembered, segment_size=BORDER, endpoint=remembered.storage_url)
+        )
+        subject.mark()
+        yield subject
         for path in remembered.everything():
             remembered.delete(path)
 
@@ -66,6 +71,7 @@ def account(keystone_swift: KeystoneSwift) -> Iterator[KeystoneAccount]:
 
 def works(driver: SwiftDriver) -> None:
     """A large image, there and back."""
+    driver.write_mark(new_mark())
     driver.check()
     put(driver, body(3 * SEGMENT))
     assert read(driver) == body(3 * SEGMENT)
@@ -127,7 +133,7 @@ def test_a_token_that_is_revoked_in_mid_upload_is_renewed_and_one_is_enough_othe
 ) -> None:
     with FaultProxy(keystone_swift.keystone.url) as proxy:
         driver = SwiftDriver(**options(account, auth_url=proxy.url))
-        driver.check()
+        driver.write_mark(new_mark())
         assert proxy.count(method="POST", path="/auth/tokens") == 1
         with driver.open_writer(KEY) as writer:
             writer.write(body(3 * SEGMENT))
@@ -152,6 +158,7 @@ def test_a_token_of_seconds_ends_in_mid_upload_and_is_renewed(tmp_path: Path) ->
     with KeystoneSwift(tmp_path, expiration=6) as short:
         account = short.account()
         driver = SwiftDriver(**options(account))
+        driver.write_mark(new_mark())
         driver._own_token._clock = lambda: 0.0
         first = driver._own_token.access()
         with driver.open_writer(KEY) as writer:

@@ -9,6 +9,7 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.leftovers import FoundSegments
+from imgstore.drivers.swift.manifest import Attempt
 from imgstore.model import Leftover
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS
@@ -57,19 +58,15 @@ def test_what_an_objects_manifest_names_is_no_leftover_whatever_died_beside_it(
         driver.remove_leftover(left)
     assert len(world.segments()) == 4
     assert read(driver) == body(4 * SEGMENT)
-    for key in (KEY, "small"):
-        driver.delete(key)
 
 
 def test_metadata_that_somebody_replaced_does_not_make_an_object_a_leftover(world: World, driver: SwiftDriver) -> None:
     put(driver, body(3 * SEGMENT))
     assert world.account.post(f"{CONTAINER}/{KEY}", headers={"X-Object-Meta-Color": "blue"}).status == 202
     assert list(driver.leftovers()) == []
-    driver.delete(KEY)
 
 
 def test_segments_of_other_programs_are_not_touched(world: World, driver: SwiftDriver) -> None:
-    world.containers()
     world.put_static(body(30), chunk=10)
     world.put(f"{SEGMENTS}/something", b"else")
     assert list(driver.leftovers()) == []
@@ -98,6 +95,7 @@ def test_a_name_that_is_no_leftovers_is_refused(driver: SwiftDriver) -> None:
     for name in (
         "", "x", f"{CONTAINER}/{KEY}", f"{SEGMENTS}/{KEY}", f"{SEGMENTS}/{KEY}/", f"{SEGMENTS}/",
         f"{CONTAINER}/{KEY}/1700000000-0123456789abcdef/", f"elsewhere/{KEY}/1700000000-0123456789abcdef/",
+        f"{SEGMENTS}/{KEY}/1700000000-0123456789abcdef-{'f' * 12}-00/",
         f"{SEGMENTS}/{KEY}/slo/1700000000.000000/30/10/",
     ):  # fmt: skip
         with pytest.raises(errors.InvalidKey):
@@ -110,5 +108,6 @@ def test_an_attempt_is_dead_when_it_is_silent_for_longer_than_it_had_been_at_wor
         (-20_000, -9_000, 3600, False),  # at work for three hours, silent for two and a half: slow, perhaps alive
         (-20_000, -10_000, 3600, True), (-7_300, -7_200, 3600, True), (0, 0, 0, True), (-10, -1, 0, True),
     ):  # fmt: skip
-        found = FoundSegments("segments", KEY, "name", NOW + started, newest=NOW + newest)
+        attempt = Attempt(KEY, "name", int(NOW) + started, None, 0)
+        found = FoundSegments("segments", attempt, certain=True, newest=NOW + newest)
         assert found.silent(older_than, NOW) is dead

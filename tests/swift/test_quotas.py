@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,12 +12,21 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
 from imgstore.model import Space
 from tests.support.faults import FaultProxy, Respond
+from tests.support.swift import SwiftServer
 from tests.support.waiting import until
 from tests.swift.conftest import Clock
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, body, put
+from tests.swift.world import KEY, SEGMENT, World, body, put, world_on
 
 LIMIT = 5 * SEGMENT
+
+
+@pytest.fixture
+def world(quick_swift: SwiftServer) -> Iterator[World]:
+    """Without a mark, whose bytes would count."""
+    with world_on(quick_swift, marked=False) as world:
+        yield world
+
 
 KINDS = ("container", "segments", "account", "account by its new name")
 
@@ -35,18 +45,15 @@ def limit(world: World, size: int, kind: str = "container") -> None:
 
 def test_swift_itself_lets_segments_pass_a_containers_quota(world: World) -> None:
     """What this driver's quotas are for: should Swift learn it, they can go."""
-    world.containers()
     limit(world, LIMIT)
     driver = world.driver(check_quota=False)
     put(driver, body(2 * LIMIT))
     assert driver.stat(KEY).size == 2 * LIMIT
-    driver.delete(KEY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_length_known_or_unknown_passes_a_quota(world: World, proxy: FaultProxy, kind: str) -> None:
     """A declared size is refused before a byte, an unknown one at the byte that exceeds."""
-    world.containers()
     driver = world.through(proxy)
     assert driver.space() == Space(total=None, free=None)
     limit(world, LIMIT, kind)
@@ -75,8 +82,6 @@ def test_what_is_there_already_counts(world: World, kind: str) -> None:
     with pytest.raises(errors.StoreFull):
         driver.open_writer(KEY, size=LIMIT)
     put(driver, body(SEGMENT))
-    for key in ("first", KEY):
-        driver.delete(key)
 
 
 def test_uploads_side_by_side_cannot_pass_the_quota(world: World, driver: SwiftDriver) -> None:
@@ -94,8 +99,6 @@ def test_uploads_side_by_side_cannot_pass_the_quota(world: World, driver: SwiftD
         stored = list(threads.map(upload, range(5)))
     assert sum(stored) <= 2
     assert len(world.account.objects(CONTAINER)) == sum(stored)
-    for key in world.account.objects(CONTAINER):
-        driver.delete(key)
 
 
 def test_what_was_stored_and_removed_here_is_known_before_swift_counts_it(world: World, driver: SwiftDriver) -> None:
@@ -107,7 +110,6 @@ def test_what_was_stored_and_removed_here_is_known_before_swift_counts_it(world:
     driver.delete("first")
     world.account.wait_until_used(0)
     put(driver, body(LIMIT))
-    driver.delete(KEY)
 
 
 def test_that_there_is_no_quota_is_remembered_for_a_while(world: World, proxy: FaultProxy) -> None:
@@ -130,7 +132,6 @@ def test_a_user_who_may_not_look_at_the_account_uploads_all_the_same(world: Worl
     rule = proxy.on(Respond(403), method="HEAD", path="/AUTH_[^/]*$", times=None)
     put(driver, body(10))
     assert rule.hits == 1
-    driver.delete(KEY)
 
 
 @pytest.fixture

@@ -68,7 +68,6 @@ def test_the_stores_own_key_comes_first_and_costs_no_request(world: World, signi
     assert fetch(url)[0] == 401
     assert world.account.post("", headers={"X-Account-Meta-Temp-URL-Key-2": "another-key"}).status == 204
     assert fetch(url) == (200, body(10))
-    driver.delete(KEY)
 
 
 def test_the_digest_is_one_that_the_cluster_takes(world_with: Worlds) -> None:
@@ -81,7 +80,6 @@ def test_the_digest_is_one_that_the_cluster_takes(world_with: Worlds) -> None:
     put(drivers[0], body(10))
     for driver in drivers:
         assert fetch(driver.temporary_url(KEY, seconds=60)) == (200, body(10))
-    drivers[0].delete(KEY)
 
 
 def test_without_a_key_or_the_filter_the_operator_is_told(world: World, proxy: FaultProxy) -> None:

@@ -10,13 +10,10 @@ from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver, writer
 from imgstore.model import MIB
 from tests.support.faults import FaultProxy
-from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS
-from tests.swift.world import KEY, SEGMENT, World, Worlds, body, md5, put, read
+from tests.swift.world import FEW, KEY, SEGMENT, World, Worlds, body, md5, put, read
 
 LARGE = 4 * SEGMENT
-FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
-"""At most eight segments of at most 8192 bytes."""
 
 
 def manifest(world: World, key: str = KEY) -> list[dict[str, object]]:
@@ -33,7 +30,6 @@ def test_a_small_image_is_a_plain_object_with_its_md5(world: World, driver: Swif
     assert answer.headers["content-type"] == "application/octet-stream"
     assert info.etag == md5(body(SEGMENT))
     assert world.segments() == set()
-    driver.delete(KEY)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -47,7 +43,6 @@ def test_a_large_image_is_a_manifest_with_sizes_and_digests(world: World, driver
     assert [str(line["name"]).rpartition("/")[2] for line in lines] == ["00000001", "00000002", "00000003"]
     assert all(str(line["name"]).startswith(f"/{SEGMENTS}/{KEY}/") for line in lines)
     assert world.account.get(f"{CONTAINER}/{KEY}").body == data
-    driver.delete(KEY)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -57,7 +52,6 @@ def test_segments_on_their_way_together_end_at_different_times(world: World, dec
     put(large, data, declared=declared, step=MIB)
     assert [line["bytes"] for line in manifest(world)] == [4 * MIB, 8 * MIB, 8 * MIB, MIB]
     assert read(large, KEY) == data
-    large.delete(KEY)
 
 
 def test_attempts_at_one_image_never_mix(world: World, driver: SwiftDriver) -> None:
@@ -72,7 +66,6 @@ def test_attempts_at_one_image_never_mix(world: World, driver: SwiftDriver) -> N
     killed.abort()
     assert len(world.segments()) == 2
     assert read(driver) == body(2 * SEGMENT, 3)
-    driver.delete(KEY)
 
 
 def test_a_known_size_gets_as_many_segments_as_the_server_takes(world_with: Worlds) -> None:
@@ -124,4 +117,3 @@ def test_a_manifest_of_many_segments_is_put_with_a_heartbeat(
     with pytest.raises(errors.ObjectExists):
         put(proxied, body(LARGE))
     assert len(world.segments()) == 4
-    proxied.delete(KEY)

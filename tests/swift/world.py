@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from imgstore.driver import StoreDriver
+from imgstore.driver.place import MARK_NAME, text_of
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import ObjectInfo
 from tests.support.faults import FaultProxy
@@ -19,8 +20,15 @@ from tests.swift.subject import CONTAINER, SEGMENTS, options_of, segments_of
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
 SEGMENT = 1000
 """Bytes of a segment of the tests' drivers, and the largest image that is one object."""
+MARK = "0123456789abcdef" * 2
+"""The mark of a world's place."""
 ODD = SwiftSettings(listing_limit=3, policies=("gold", "silver"), tempurl_digests=("sha1",), remembers=True)
 """A server whose listings are short, with two policies, that signs URLs by SHA-1 only."""
+FEW = SwiftSettings(max_file_size=8192, max_manifest_segments=8, remembers=True)
+"""At most eight segments of at most 8192 bytes."""
+
+KEPT: set[str] = set()
+"""The keys under which `put` committed an object in this test."""
 
 
 def body(size: int, seed: int = 0) -> bytes:
@@ -59,10 +67,24 @@ class World:
         """A driver that reaches the server through the proxy only."""
         return self.driver(auth_url=f"{proxy.url}/auth/v1.0", **options)
 
-    def containers(self) -> None:
+    def make(self) -> None:
         """Creates the containers of the images and of the segments."""
         for name in (CONTAINER, SEGMENTS):
             self.account.container(name)
+
+    def mark(self, mark: str = MARK) -> None:
+        """Leaves a mark in the place of the store."""
+        self.put(f"{CONTAINER}/{MARK_NAME}", text_of(mark))
+
+    def unmark(self) -> None:
+        """Takes the mark away."""
+        self.account.delete(f"{CONTAINER}/{MARK_NAME}")
+
+    def empty(self) -> None:
+        """Takes the place away; nothing else may be there."""
+        self.unmark()
+        for name in (CONTAINER, SEGMENTS):
+            assert self.account.delete(name).status == 204
 
     def put(self, path: str, data: bytes = b"", **options: Any) -> None:
         """Stores an object past the driver."""
@@ -91,7 +113,7 @@ class World:
 
     def segments(self) -> set[str]:
         """The names of all segments."""
-        return set(self.account.objects(SEGMENTS)) if SEGMENTS in self.account.containers() else set()
+        return set(self.account.objects(SEGMENTS))
 
     def segments_of(self, key: str) -> list[str]:
         """`container/name` of the segments that the object's manifest names."""
@@ -103,7 +125,9 @@ def put(driver: StoreDriver, data: bytes, key: str = KEY, *, declared: bool = Tr
     with driver.open_writer(key, size=len(data) if declared else None) as writer:
         for start in range(0, len(data), step):
             writer.write(data[start : start + step])
-        return writer.commit()
+        info = writer.commit()
+    KEPT.add(key)
+    return info
 
 
 def read(driver: StoreDriver, key: str = KEY, *, start: int = 0, stop: int | None = None) -> bytes:
@@ -123,9 +147,17 @@ Worlds = Callable[[SwiftSettings], World]
 
 
 @contextlib.contextmanager
-def world_on(server: SwiftServer) -> Iterator[World]:
-    """A world; on the way out its account must hold nothing."""
+def world_on(server: SwiftServer, *, marked: bool = True) -> Iterator[World]:
+    """A world with the place of a store; on the way out its account must hold nothing but what `put` committed, and
+    nothing without that."""
+    KEPT.clear()
     with contextlib.ExitStack() as stack:
         world = World(server, stack)
+        world.make()
+        if marked:
+            world.mark()
         yield world
+        objects = world.account.objects(CONTAINER) if CONTAINER in world.account.containers() else {}
+        for key in KEPT.intersection(objects):
+            world.driver().delete(key)
         assert world.account.everything() == set(), "an object or a segment was left"

@@ -6,19 +6,23 @@ import argparse
 import contextlib
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import ObjectName, configured
+from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
 from imgstore.store import Store
+from imgstore.transfers.places import settle
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "result", "detail")
+Create = Callable[[Store], object]
 PROBE_SIZE = READ_SIZE + 1
 """More than one read brings, and no round number."""
 
@@ -26,36 +30,57 @@ PROBE_SIZE = READ_SIZE + 1
 class Check(ListCommand):
     """Test stores: write an object, read it back, remove it.
 
-    Each store is first checked as at the start of the service; a filesystem store creates a missing datadir. Then an
-    object of 1 MiB is written, read back, compared and removed, unless the store is read-only. If a store fails, the
-    exit status is 1.
+    Each store is first checked as at the start of the service. Then an object of 1 MiB is written, read back, compared
+    and removed, unless the store is read-only. If a store fails, the exit status is 1.
+
+    --create makes the place of a new store: the directory, the bucket, the container. It leaves a mark there, by which
+    the service knows the place again. Nothing else ever creates a place, since a missing one may be a disk that is not
+    mounted. The service does the same at its very first start.
     """
 
     EXAMPLES = """
-        imgstore check
+        imgstore check --create
         imgstore check fast && systemctl start imgstore
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_stores(parser)
+        parser.add_argument("--create", action="store_true", help="make the place of a store that has none yet")
+        add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         rows = []
-        with configured(parsed_args) as found:
+        with configured(parsed_args) as found, _creating(parsed_args) as create:
+            found.stores.refuse_shared_places()
             for store in found.chosen(parsed_args.stores):
                 with INTERRUPTS.deferred():
-                    result, detail = _tested(store)
+                    result, detail = _tested(store, create)
                 INTERRUPTS.check()
                 self.status = self.status if result == "ok" else FAILED
                 rows.append((store.identifier, result, detail))
         return COLUMNS, rows
 
 
-def _tested(store: Store) -> tuple[str, str]:
+@contextlib.contextmanager
+def _creating(options: argparse.Namespace) -> Iterator[Create]:
+    """What makes a store's place: with the catalog's memory if there is a catalog."""
+    if not options.create:
+        yield lambda store: None
+        return
+    with service_catalog(options) as catalog:
+        yield (
+            partial(Store.learn_place, create=True)
+            if catalog is None
+            else partial(settle, memory=catalog.places, create=True)
+        )
+
+
+def _tested(store: Store, create: Create) -> tuple[str, str]:
     try:
+        create(store)
+        store.check()
         with store.blamed():
-            store.driver.check()
             if store.read_only or store.driver.READ_ONLY:
                 return "ok", "read-only: no object was written"
             _write_and_read(ObjectName(store, f"imgstore-check-{secrets.token_hex(8)}"))

@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Iterable, Iterator
 
 from imgstore.cli.base import ListCommand, Table
-from imgstore.cli.database import add_data_dir, database_failures, needing_service, service_configuration
+from imgstore.cli.configuration import configured
+from imgstore.cli.database import (
+    add_data_dir,
+    database_failures,
+    expect_places,
+    needing_service,
+    service_catalog,
+    service_configuration,
+)  # fmt: skip
+from imgstore.cli.failures import BadUsage
+from imgstore.driver.capabilities import KeepsEpoch
+from imgstore.store import Store
 
 COLUMNS = ("part", "revision", "needed")
-UPGRADE, CURRENT = "upgrade", "current"
+ACTIONS = UPGRADE, CURRENT, RESTORED, RESUME = "upgrade", "current", "restored", "resume"
+STATES = ("removals",)
 
 
 class Db(ListCommand):
-    """Upgrade the service's database, or show its revision.
+    """Upgrade the service's database, show its revision, or say that it was restored.
 
     'upgrade' creates missing tables and brings older ones up to date; to repeat it does no harm. First stop the
     services of older releases and back the database up. 'current' shows the revision of each part and the one that this
     release needs. [service] database says where the database is. The service upgrades an SQLite file when it starts.
+
+    'restored', after a backup was restored and before the service starts: nothing is removed from the stores, until you
+    have seen 'imgstore verify' and say 'resume'. The service says 'restored' by itself if it can tell.
     """
 
     EXAMPLES = """
         imgstore db upgrade --config-file /etc/imgstore/imgstore.conf
         imgstore db current
+        imgstore db restored && imgstore verify
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("action", metavar="ACTION", choices=(UPGRADE, CURRENT), help=f"{UPGRADE} or {CURRENT}")
+        parser.add_argument("action", metavar="ACTION", choices=ACTIONS, help=", ".join(ACTIONS))
         add_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        if parsed_args.action in (RESTORED, RESUME):
+            return self._restored(parsed_args)
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         _, address = service_configuration(parsed_args)
         with needing_service():
@@ -38,3 +57,23 @@ class Db(ListCommand):
             if parsed_args.action == UPGRADE:
                 upgrade(database)
             return COLUMNS, [(part.name, current(database, part) or "-", part.head) for part in PARTS]
+
+    def _restored(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, STATES)
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
+            if catalog is None:
+                raise BadUsage("there is no database: name its directory with --data-dir.")
+            if parsed_args.action == RESTORED:
+                catalog.restored.declare("An operator said so.")
+                return STATES, [("wait for 'imgstore db resume'",)]
+            expect_places(catalog, found.stores)
+            resumed = catalog.restored.resume(dict(_epochs(found.stores)))
+            return STATES, [("go on" if resumed else "were never stopped",)]
+
+
+def _epochs(stores: Iterable[Store]) -> Iterator[tuple[str, int]]:
+    """Raises StoreError: a store that does not answer now would stop the removals again."""
+    for store in stores:
+        if isinstance(store.driver, KeepsEpoch) and store.driver.mark is not None:
+            with store.blamed():
+                yield store.identifier, store.driver.read_epoch()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, service_catalog
-from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
+from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
+from imgstore.cli.failures import FAILED, GOOD, Failure, line_of, status_of
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
@@ -34,8 +34,8 @@ class Purge(ListCommand):
     """Remove what interrupted uploads left behind.
 
     Objects stay. An upload under way keeps its data if the storage can tell that it is under way; if not, its age must
-    protect it (--older-than). A store whose driver cannot find leftovers is skipped; if you named the store, the exit
-    status is 1.
+    protect it (--older-than). What may be another store's is listed and stays. A store whose driver cannot find
+    leftovers is skipped; if you named the store, the exit status is 1.
 
     With the service's database ([service] database, or --data-dir) purge does more. It ends uploads whose process died,
     so that their images can be uploaded again. It removes data of deleted images that a store failed to remove, and
@@ -60,8 +60,11 @@ class Purge(ListCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args) as found, service_catalog(parsed_args) as catalog:
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
             stores = found.chosen(parsed_args.stores)
+            if catalog is not None:
+                expect_places(catalog, found.stores)
+                self._refuse_if_restored(catalog, parsed_args)
             sources: Sequence[Source]
             if catalog is None:
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
@@ -69,6 +72,14 @@ class Purge(ListCommand):
                 sources = self._known(catalog, found, stores, parsed_args.older_than)
             self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
+
+    def _refuse_if_restored(self, catalog: SqlCatalog, parsed_args: argparse.Namespace) -> None:
+        reason = catalog.restored.reason()
+        if reason is not None and not parsed_args.dry_run:
+            raise Failure(
+                f"the database was restored from a backup, so nothing is removed. {reason} Look at 'imgstore verify', "
+                "adopt what is good, and then: imgstore db resume"
+            )
 
     def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
         from imgstore.service.cleanup.purge import Purge
@@ -100,7 +111,7 @@ class Purge(ListCommand):
                 AlignedSizeCell(leftover.size),
                 TimeCell(leftover.modified),
                 leftover.reason,
-                YesNo(not parsed_args.dry_run and self._removed(leftover)),
+                YesNo(leftover.certain and not parsed_args.dry_run and self._removed(leftover)),
             )
             for leftover in found
         ]

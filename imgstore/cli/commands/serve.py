@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from imgstore.cli.base import Command
-from imgstore.cli.configuration import configuration_files
+from imgstore.cli.config_files import configuration_files
 from imgstore.cli.database import needing_service
 
 

@@ -8,29 +8,44 @@ import contextlib
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
-from imgstore.cli.failures import line_of
+from imgstore.cli.database import add_optional_data_dir, service_catalog
+from imgstore.cli.failures import BadUsage, line_of
 from imgstore.cli.formatting import AlignedSizeCell, YesNo
 from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.model import Space
 from imgstore.store import Store
+from imgstore.transfers.places import adopt
 
 COLUMNS = ("store", "driver", "default", "read_only", "health", "free", "total", "description")
+ADOPT = "adopt"
+ADOPTED = ("store", "place")
 ABSENT_KEY = "imgstore-health"
 """A key to look up: a storage that works answers that there is no such object."""
 
 
 class Stores(ListCommand):
-    """List the stores with their health and free space.
+    """List the stores with health and free space, or adopt a place.
 
     A store is healthy if it answers. Nothing is written; 'imgstore check' tests more.
+
+    'imgstore stores adopt STORE' is your word that what is at the store's place now is the store, after a move or a
+    restore: it is marked, and the catalog remembers the mark. First look at it: 'imgstore verify STORE:'.
     """
 
     EXAMPLES = """
         imgstore stores
+        imgstore stores adopt slow
         imgstore stores -f json -c store -c free
     """
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("action", metavar="adopt", nargs="?", choices=[ADOPT], help="mark the places of STORE ...")
+        parser.add_argument("stores", metavar="STORE", nargs="*", help="the stores whose places are adopted")
+        add_optional_data_dir(parser)
+
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        if parsed_args.action == ADOPT:
+            return self._adopted(parsed_args)
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args) as found:
             rows = []
@@ -50,9 +65,24 @@ class Stores(ListCommand):
                 )
         return COLUMNS, rows
 
+    def _adopted(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, ADOPTED)
+        if not parsed_args.stores:
+            raise BadUsage("name the stores whose places are the right ones: imgstore stores adopt STORE.")
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
+            if catalog is None:
+                raise BadUsage("there is no catalog to remember a place: name its directory with --data-dir.")
+            found.stores.refuse_shared_places()
+            return ADOPTED, [
+                (store.identifier, adopt(store, catalog.places, beside=found.stores))
+                for store in found.chosen(parsed_args.stores)
+            ]
+
 
 def _health(store: Store) -> tuple[str, Space]:
     try:
+        with store.blamed():
+            store.driver.prove_place()
         with contextlib.suppress(errors.ObjectNotFound):
             store.driver.stat(ABSENT_KEY)
         if isinstance(store.driver, MeasuresSpace):

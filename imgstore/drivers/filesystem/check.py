@@ -28,9 +28,7 @@ def make_datadir(settings: Settings) -> None:
     try:
         _make(settings.datadir, settings.directory_permissions, settings.fsync)
     except (FileExistsError, NotADirectoryError) as error:
-        raise bad(
-            "datadir", f"{settings.datadir} is not a directory.", "Name a directory, or move away what is there."
-        ) from error
+        raise _no_directory(settings) from error
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -38,6 +36,19 @@ def make_datadir(settings: Settings) -> None:
             "datadir", f"{settings.datadir} cannot be created ({_name(error)}).",
             "Create it and give it to the user that the service runs as.",
         ) from error  # fmt: skip
+
+
+def expect_datadir(settings: Settings) -> None:
+    """Raises ConfigurationError unless the datadir is there. It may be on a disk that is not mounted, so a check never
+    creates it."""
+    try:
+        there = _is_directory(settings.datadir)
+    except NotADirectoryError as error:
+        raise _no_directory(settings) from error
+    if not there:
+        raise bad(
+            "datadir", f"{settings.datadir} is not there.", "Mount its disk; for a new store: imgstore check --create."
+        )  # fmt: skip
 
 
 def prove(directory: Directory, staging: Staging, settings: Settings) -> None:
@@ -51,6 +62,10 @@ def prove(directory: Directory, staging: Staging, settings: Settings) -> None:
             "datadir", f"{settings.datadir} cannot be written ({_name(error)}).",
             "Give it to the user that the service runs as, on a filesystem that is mounted for writing.",
         ) from error  # fmt: skip
+
+
+def _no_directory(settings: Settings) -> errors.ConfigurationError:
+    return bad("datadir", f"{settings.datadir} is not a directory.", "Name a directory, or move away what is there.")
 
 
 def _make(path: str, mode: int, fsync: bool) -> None:

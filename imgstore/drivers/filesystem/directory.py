@@ -53,18 +53,18 @@ class Directory:
 
     def regular(self, name: str) -> os.stat_result:
         """The status of a regular file. Raises ObjectNotFound for everything else."""
-        status = self._lstat(name)
+        status = self.status(name)
         if status is None or not stat.S_ISREG(status.st_mode):
             raise self._not_found()
         return status
 
     def taken(self, name: str) -> bool:
         """Whether anything at all has this name."""
-        return self._lstat(name) is not None
+        return self.status(name) is not None
 
     def has(self, name: str, identity: Identity) -> bool:
         """Whether this name is that very file."""
-        status = self._lstat(name)
+        status = self.status(name)
         return status is not None and identity_of(status) == identity
 
     def open_regular(self, name: str) -> tuple[int, os.stat_result]:
@@ -115,7 +115,8 @@ class Directory:
                     continue
                 yield entry.name, status
 
-    def _lstat(self, name: str) -> os.stat_result | None:
+    def status(self, name: str) -> os.stat_result | None:
+        """The status of what has this name, links not followed; None for nothing."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:

@@ -25,7 +25,7 @@ from imgstore import errors
 from imgstore.driver import StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.translate import storage_failures
-from imgstore.drivers.filesystem import check, leftovers, staging
+from imgstore.drivers.filesystem import check, leftovers, place, staging
 from imgstore.drivers.filesystem.direct import Buffers, wanted
 from imgstore.drivers.filesystem.directory import Directory, info_of
 from imgstore.drivers.filesystem.options import Settings
@@ -34,7 +34,7 @@ from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.space import Reserve, expect_room, room
 from imgstore.drivers.filesystem.staging import Staged, Staging
 from imgstore.drivers.filesystem.writer import FileWriter
-from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
 
 
@@ -55,14 +55,42 @@ class FilesystemDriver(StoreDriver):
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
         self._lock = threading.Lock()
         self._staging: Staging | None = None
+        self._mark_watch = place.MarkWatch()
         self._account = CapacityAccount(self._settings.capacity, self.objects)
 
     def check(self) -> None:
-        """See StoreDriver. Creates the datadir where it is missing."""
+        """Proves that objects can be stored in the datadir, which must be there."""
         with storage_failures("checking the store"):
-            check.make_datadir(self._settings)
+            check.expect_datadir(self._settings)
             with self._open() as directory:
                 check.prove(directory, self._chosen_staging(directory), self._settings)
+
+    @property
+    def place(self) -> Place:
+        """The directory, whatever path leads to it."""
+        return place.place_of(self._settings.datadir)
+
+    def read_mark(self) -> str | None:
+        """What is in its file `.imgstore-place`."""
+        with storage_failures("reading the mark"):
+            return place.read_mark(self._settings.datadir)
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        """Creates the datadir where it is missing, and what leads to it."""
+        with storage_failures("marking the place"):
+            (check.expect_datadir if replace else check.make_datadir)(self._settings)
+            with Directory(self._settings.datadir) as directory:
+                return place.write_mark(directory, mark, mode=self._settings.file_permissions, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in its file `.imgstore-epoch`."""
+        with storage_failures("reading the epoch"), self._open() as directory:
+            return place.read_epoch(directory)
+
+    def write_epoch(self, epoch: int) -> None:
+        """Writes that file anew."""
+        with storage_failures("noting the epoch"), self._open() as directory:
+            place.write_epoch(directory, epoch, mode=self._settings.file_permissions)
 
     def url(self, key: str) -> str:
         """See StoreDriver: `file:///datadir/key`."""
@@ -151,7 +179,15 @@ class FilesystemDriver(StoreDriver):
             self._account.give_back(_unlinked(directory, key))
 
     def _open(self) -> Directory:
-        return Directory(self._settings.datadir)
+        """The datadir, if it is the right one."""
+        self.expect_place()
+        directory = Directory(self._settings.datadir)
+        if self.mark is not None:
+            with contextlib.ExitStack() as undo:
+                undo.callback(directory.close)
+                self._mark_watch.expect(directory, self.mark)
+                undo.pop_all()
+        return directory
 
     def _chosen_staging(self, directory: Directory) -> Staging:
         with self._lock:

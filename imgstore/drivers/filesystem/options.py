@@ -24,8 +24,9 @@ class Settings(Options):
         cfg.StrOpt,
         required=True,
         help="Directory that holds the images, one file each, named by its key. An absolute path on a filesystem with "
-        "hard links (ext4, XFS, Btrfs, ZFS, NFS). It is created at start if it is missing. A datadir that was filled "
-        "by glance_store's filesystem driver can be used as it is.",
+        "hard links (ext4, XFS, Btrfs, ZFS, NFS). It is created when the store is used for the first time, and never "
+        "again: see 'Places' in doc/operation.md. A datadir that was filled by glance_store's filesystem driver can be "
+        "used as it is.",
     )
     file_mode: str = option(
         cfg.StrOpt,

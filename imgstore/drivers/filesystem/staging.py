@@ -59,6 +59,12 @@ class Staged:
             self._directory.discard(self._name)
             self._name = None
 
+    def rename(self, target: str) -> None:
+        """Puts a file with a hidden name in the place of whatever has the name `target`."""
+        assert self._name is not None, "a file without a name cannot be renamed"  # noqa: S101 - a defect of the caller
+        os.rename(self._name, target, src_dir_fd=self._directory.fd, dst_dir_fd=self._directory.fd)
+        self._name = None
+
     def unlink_if_linked(self, target: str) -> bool:
         """Takes the final name back, if it is this file's; says whether it was."""
         if not self._directory.has(target, self.identity):

@@ -1,8 +1,8 @@
-"""The proof that a bucket works: the check does once each thing that the driver does, and names what it may not do.
+"""The proof that a bucket works: the check does once each thing that the driver does, and names what it may not do
+(`refusals`).
 
-If an operator can cure a failure, it is a ConfigurationError with the option or the permission; if the server is down
-or full, it is the store's own error. An upload in parts needs a permission that seldom changes, so it is proved once;
-an object is stored, read and removed every time, since health checks ask here.
+It never creates a bucket. An upload in parts needs a permission that seldom changes, so it is proved once; an object is
+stored, read and removed every time, since health checks ask here.
 
 The first check also sends a wrong checksum: only if the server refuses it, a right one that it returns counts as a
 proof (`integrity`). A check leaves nothing behind; the name of its probe is no image's, and `purge` finds it.
@@ -23,29 +23,11 @@ from imgstore.drivers.s3.client import unreadable_file
 from imgstore.drivers.s3.integrity import Integrity, Piece, Sum
 from imgstore.drivers.s3.objects import PROBE
 from imgstore.drivers.s3.options import S3Options
+from imgstore.drivers.s3.refusals import Refusals
 from imgstore.drivers.s3.requests import Requests
 
 CONTENT = memoryview(b"imgstore")
 MARK = "probe"
-
-_OPTIONS = {
-    "NoSuchBucket": ("bucket", "Create it, or set create_bucket = true."),
-    "InvalidBucketName": ("bucket", "The server does not take this name: use another one."),
-    "InvalidAccessKeyId": ("access_key", "Use one that the server knows."),
-    "SignatureDoesNotMatch": ("secret_key", "Use the one that belongs to access_key; mind '$$' for a '$'."),
-    "InvalidToken": ("session_token", "Renew it, or use a profile or a role."),
-    **dict.fromkeys(s3_errors.EXPIRED, ("session_token", "Renew it, or use a profile or a role.")),
-    "AuthorizationHeaderMalformed": ("region", "Set the region of the bucket."),
-    "PermanentRedirect": ("region", "Set the region of the bucket, or the endpoint_url that belongs to it."),
-    "IllegalLocationConstraintException": ("region", "Set the region of the endpoint."),
-    "InvalidStorageClass": ("storage_class", "Use one that the server has."),
-    "KMS.NotFoundException": ("kms_key_id", "Use a key that the server knows."),
-    "InvalidTag": ("tags", "Use tags that the server takes."),
-    "EntityTooSmall": ("part_size", "Use larger parts."),
-}
-"""The option that the code of a refusal is about, and the cure."""
-_NOT_EVERYWHERE = ("tags", "encryption", "storage_class")
-_DENIED = {"AccessDenied", "403", "Forbidden", "AccessForbidden", "AllAccessDisabled", "401", "Unauthorized"}
 
 
 class Check:
@@ -53,6 +35,7 @@ class Check:
 
     def __init__(self, options: S3Options, requests: Requests, integrity: Integrity) -> None:
         self._options = options
+        self._needs = Refusals(options).needs
         self._requests = requests
         self._integrity = integrity
         self._proved = False
@@ -63,24 +46,14 @@ class Check:
         if option is not None:
             raise bad(option, "The file cannot be read.", "Name a file that the service's user can read.")
         if not self._proved:
-            self._expect_bucket()
             with self._needs("s3:ListBucket"):
+                self._requests.head_bucket()  # it tells only whether there is one; what follows says what is wrong
                 next(self._requests.list_objects(PROBE), None)
         name = PROBE + secrets.token_hex(8)
         provable = self._expect_object(name)
         if not self._proved:
             self._expect_upload(name, provable)
             self._proved = True
-
-    def _expect_bucket(self) -> None:
-        """HEAD tells only whether the bucket exists; the requests that follow say why it cannot be used."""
-        with self._needs("s3:CreateBucket"):
-            try:
-                self._requests.head_bucket()
-            except errors.StoreError as error:
-                if s3_errors.code_of(error) != s3_errors.NO_BUCKET or not self._options.create_bucket:
-                    raise
-                self._requests.create_bucket()
 
     def _expect_object(self, name: str) -> Piece | None:
         """The probe's checksum, if the server returned it and refused a wrong one; None else, or if that is known."""
@@ -140,30 +113,3 @@ class Check:
     def _abort(self, name: str, upload: str) -> None:
         with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):
             uploads.abort(self._requests, name, upload)
-
-    @contextlib.contextmanager
-    def _needs(self, *permissions: str) -> Iterator[None]:
-        """Around requests: a refusal names the option that it is about, or the permissions that they need."""
-        try:
-            yield
-        except errors.StoreError as error:
-            refusal = self._refusal(error, " and ".join(permissions))
-            if refusal is None:
-                raise
-            raise refusal from None
-
-    def _refusal(self, error: errors.StoreError, needed: str) -> errors.ConfigurationError | None:
-        code = s3_errors.code_of(error)
-        if s3_errors.has_no_keys(error):
-            cure = "Set access_key and secret_key, or a profile, or give the machine a role."
-            return bad("access_key", "No keys were found, here or in the places where boto3 looks.", cure)
-        if code in _OPTIONS:
-            option, cure = _OPTIONS[code]
-            return bad(option, f"The server refuses it ({code}).", cure)
-        set_ones = [option for option in _NOT_EVERYWHERE if getattr(self._options, option)]
-        if set_ones and (code == "NotImplemented" or s3_errors.status_of(error) == 501):
-            return bad(set_ones[0], f"The server does not know it ({code}).", "Unset it.")
-        if code in _DENIED or code.startswith("KMS.AccessDenied"):
-            problem = f"The keys may not use it as the driver does: {needed} is needed and was refused."
-            return bad("bucket", problem, "Grant it, on the bucket and on the objects below the prefix.")
-        return None

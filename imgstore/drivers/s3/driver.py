@@ -19,8 +19,9 @@ from typing import Any
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
-from imgstore.driver.translate import storage_failures
+from imgstore.driver.translate import OnFailure, storage_failures
 from imgstore.drivers.s3 import leftovers as s3_leftovers
+from imgstore.drivers.s3 import place
 from imgstore.drivers.s3.check import Check
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.copy import Copier
@@ -32,7 +33,7 @@ from imgstore.drivers.s3.requests import Requests
 from imgstore.drivers.s3.server_traits import Traits
 from imgstore.drivers.s3.urls import Urls
 from imgstore.drivers.s3.writer import S3Writer
-from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
 
 LONGEST_URL = 7 * 24 * 3600
@@ -48,9 +49,10 @@ class S3Driver(StoreDriver):
     def __init__(self, **options: Any) -> None:
         self._options = S3Options(**options)
         self._client = SharedClient(self._options)
-        self._requests = Requests(self._options, self._client, Traits())
+        self._requests = Requests(self._options, self._client, Traits(), prove_place=self._prove_bucket)
         self._integrity = Integrity(self._options.checksum, self._requests)
         self._urls = Urls(self._options)
+        self._mark = place.PlaceMark(self._options, self._requests)
         self._check = Check(self._options, self._requests, self._integrity)
         self._copier = Copier(self._requests)
         self._capacity = CapacityAccount(self._options.capacity, self.objects)
@@ -61,9 +63,38 @@ class S3Driver(StoreDriver):
         return self._capacity.limit
 
     def check(self) -> None:
-        """Proves the store; creates the bucket if it is missing and `create_bucket` is on."""
+        """Proves the store, whose bucket must be there."""
+        self.expect_place()
         with storage_failures("checking the store"):
             self._check.run()
+
+    @property
+    def place(self) -> Place:
+        """The folder of the bucket, whatever URL leads to it."""
+        return place.place_of(self._options)
+
+    def read_mark(self) -> str | None:
+        """What is in the object `.imgstore-place` below the prefix."""
+        with storage_failures("reading the mark"):
+            return place.read_mark(self._requests)
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        """Creates the bucket if it is missing and `create_bucket` is on. Two that come first at once may both return
+        their own mark where a server ignores `If-None-Match`; only one of them is there then."""
+        with storage_failures("marking the place"):
+            return self._mark.write(mark, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in the object `.imgstore-epoch` below the prefix."""
+        self.expect_place()
+        with storage_failures("reading the epoch"):
+            return place.read_epoch(self._requests)
+
+    def write_epoch(self, epoch: int) -> None:
+        """Stores that object anew."""
+        self.expect_place()
+        with storage_failures("noting the epoch"):
+            place.write_epoch(self._requests, epoch)
 
     def url(self, key: str) -> str:
         """`s3+https://host/bucket/prefix/key`."""
@@ -83,6 +114,7 @@ class S3Driver(StoreDriver):
         check_key(key)
         if not 1 <= seconds <= LONGEST_URL:
             raise errors.UsageError(f"A URL is good for 1 to {LONGEST_URL} seconds, not for {seconds}.")
+        self.expect_place()
         with storage_failures("making a URL"):
             return self._requests.presigned_url(key, seconds=seconds)
 
@@ -90,7 +122,8 @@ class S3Driver(StoreDriver):
         """Has the server copy `source` to the free key `target`, within the capacity."""
         check_key(source)
         check_key(target)
-        with storage_failures("copying"), contextlib.ExitStack() as undo:
+        self.expect_place()
+        with OnFailure(self._missing), storage_failures("copying"), contextlib.ExitStack() as undo:
             info = look_up(self._requests, source)
             room = self._reserve(target, info.size)
             if room is not None:
@@ -103,32 +136,47 @@ class S3Driver(StoreDriver):
 
     def objects(self) -> Iterator[ObjectInfo]:
         """Every object in the folder whose name is a key."""
+        self.expect_place()
         with storage_failures("listing objects"):
             yield from (info for info in self._requests.list_objects() if is_key(info.key))
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """Leftovers that nobody touched for so long. Only its age protects an upload under way, counted from its last
         part."""
+        self.expect_place()
         with storage_failures("listing leftovers"):
             yield from s3_leftovers.find(self._requests, older_than=older_than)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """Removes one. Raises InvalidKey for a name that is not a leftover's."""
+        self.expect_place()
         with storage_failures("removing a leftover"):
             s3_leftovers.remove(self._requests, leftover)
 
     def remove_traces(self, key: str) -> None:
         """Aborts all multipart uploads of the key, if the server can list them."""
         check_key(key)
+        self.expect_place()
         with storage_failures("removing the traces of an upload"):
             s3_leftovers.remove_traces(self._requests, key)
 
     def space(self) -> Space:
         """What `capacity` leaves; S3 itself does not tell."""
+        self.expect_place()
         with storage_failures("measuring the space"):
             if self.capacity is None:
                 self._requests.head_bucket()
             return self._capacity.within(Space(total=None, free=None))
+
+    def _prove_bucket(self) -> None:
+        """A mark tells the bucket too; without one, at least whether there is a bucket."""
+        if self.mark is None:
+            self._requests.head_bucket()
+        self.prove_place()
+
+    def _missing(self, error: BaseException) -> None:
+        if isinstance(error, errors.ObjectNotFound):
+            self._prove_bucket()
 
     def _reserve(self, key: str, size: int | None) -> Hold | None:
         return self._capacity.reserve(size)

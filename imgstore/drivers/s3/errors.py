@@ -40,6 +40,7 @@ BUSY = frozenset(
 BAD_DIGEST = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ChecksumMismatch"}
 )
+DENIED = frozenset({"AccessDenied", "403", "Forbidden", "AccessForbidden", "AllAccessDisabled", "401", "Unauthorized"})
 NOT_TAKEN = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation", "501"})
 
 WORDS = {
@@ -97,6 +98,11 @@ def surely_nothing(error: BaseException) -> bool:
     return 400 <= status_of(error) < 500 and not _metadata(error).get("RetryAttempts")
 
 
+def denied(error: BaseException) -> bool:
+    """Whether the server says that the keys may not do that."""
+    return code_of(error) in DENIED or code_of(error).startswith("KMS.AccessDenied")
+
+
 def not_taken(error: BaseException) -> bool:
     """Whether a server may mean that it does not know an optional header."""
     return code_of(error) in NOT_TAKEN or status_of(error) == 501
@@ -119,6 +125,8 @@ def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
     detail = _detail(error, code, status)
     if code in MISSING:
         raise errors.ObjectNotFound("No object has that key.", detail=detail) from None
+    if code == NO_BUCKET:
+        raise errors.WrongPlace(f"Image storage is not available ({code}) while {action}.", detail=detail) from None
     if code in PRECONDITION and error.operation_name in PINNED:
         raise errors.ObjectChanged("The object changed in the store.", detail=detail) from None
     if code in PRECONDITION:

@@ -39,9 +39,10 @@ def look_up(requests: Requests, key: str) -> ObjectInfo:
 
 def marked(requests: Requests, key: str, marker: str) -> HeadObjectOutputTypeDef | None:
     """What the server says of the object under `key`; None unless a writer with this `marker` wrote it. Raises
-    StoreUnavailable."""
+    StoreUnavailable, WrongPlace."""
     try:
         found = requests.head_object(key, checksums=True)
     except errors.ObjectNotFound:
+        requests.prove_place()
         return None
     return found if found.get("Metadata", {}).get(MARKER) == marker else None

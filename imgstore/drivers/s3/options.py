@@ -81,7 +81,8 @@ class S3Options(Options):
     create_bucket: bool = option(
         cfg.BoolOpt,
         default=False,
-        help="Whether a missing bucket is created at start. Needs the permission s3:CreateBucket.",
+        help="Whether 'imgstore check --create', or the very first start of a service, creates a missing bucket. "
+        "Nothing else does: a bucket that is gone later is not made anew. Needs the permission s3:CreateBucket.",
     )
     addressing_style: str = option(
         cfg.StrOpt,

@@ -6,7 +6,8 @@ does not take (`server_traits`). Keys are names without the folder. Retries are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -67,10 +68,14 @@ def retried(answer: Answer) -> bool:
 
 class Requests:
     """Sends the requests. Every method raises StoreUnavailable and StoreFull, those that name an object or an upload
-    ObjectNotFound too."""
+    ObjectNotFound too, and WrongPlace for a missing bucket. `prove_place` raises it if this is not the store's place:
+    nothing is missing then."""
 
-    def __init__(self, options: S3Options, client: SharedClient, traits: Traits) -> None:
+    def __init__(
+        self, options: S3Options, client: SharedClient, traits: Traits, *, prove_place: Callable[[], None]
+    ) -> None:
         self.traits = traits
+        self.prove_place = prove_place
         self._folder = options.folder
         self._client = client
         self._bucket = {"Bucket": options.bucket}
@@ -81,6 +86,12 @@ class Requests:
     def name_in_folder(self, name: str) -> str:
         """A name in the bucket without the folder; empty if it is not in the folder."""
         return name.removeprefix(self._folder) if name.startswith(self._folder) else ""
+
+    def elsewhere(self, folder: str) -> Requests:
+        """The same for another folder of the bucket."""
+        other = copy.copy(self)
+        other._folder = folder
+        return other
 
     def head_bucket(self) -> None:
         """Returns if the bucket is there, or if the keys may not ask for it."""
@@ -110,14 +121,16 @@ class Requests:
                 return
             wanted["ContinuationToken"] = page["NextContinuationToken"]
 
+    def first_names(self) -> tuple[list[str], list[str]]:
+        """The first names in the folder, and the first folders in it, each with its whole name: one page."""
+        page = self._send("list_objects_v2", {**self._bucket, "Prefix": self._folder, "Delimiter": "/"})
+        names = [self.name_in_folder(found["Key"]) for found in page.get("Contents", [])]
+        return names, [found["Prefix"] for found in page.get("CommonPrefixes", [])]
+
     def head_object(self, key: str, *, checksums: bool = False) -> HeadObjectOutputTypeDef:
-        """What the server says of an object. A missing bucket is told from a missing object."""
+        """What the server says of an object. It does not tell a missing bucket from a missing object."""
         wanted = {**self._at(key), **({"ChecksumMode": "ENABLED"} if checksums else {})}
-        try:
-            answer: HeadObjectOutputTypeDef = self._send("head_object", wanted)
-        except errors.ObjectNotFound:
-            self.head_bucket()
-            raise
+        answer: HeadObjectOutputTypeDef = self._send("head_object", wanted)
         return answer
 
     def get_object(

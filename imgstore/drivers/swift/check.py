@@ -1,4 +1,5 @@
-"""The proof that a store works: a token, the containers, and an object that can be stored, read and removed in both.
+"""The proof that a store works: a token, the containers, and an object that can be stored, read and removed in them.
+Nothing is created: a missing container may be one that somebody took away.
 
 Right blame: what an operator can cure by an option is a ConfigurationError, a cluster that is down is StoreUnavailable.
 """
@@ -11,7 +12,7 @@ from imgstore import errors
 from imgstore.driver.translate import OnFailure
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.cluster_limits import Limits
-from imgstore.drivers.swift.containers import Containers
+from imgstore.drivers.swift.containers import Containers, missing
 from imgstore.drivers.swift.errors import NotAsConfigured
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.drivers.swift.writer import PLAIN
@@ -32,17 +33,27 @@ configuration_blamed = OnFailure(_blame)
 def prove(account: AccountClient, containers: Containers, options: SwiftOptions) -> None:
     """Stores, reads and removes a small object that no listing of images shows. Raises NotAsConfigured, StoreError."""
     _expect_policy(options.storage_policy, account.limits())
-    for container in containers.pair(PROBE_KEY):
-        path = (container, f".imgstore-probe-{secrets.token_hex(8)}")
+    if containers.own:
+        account.head_account()
+        return
+    others = () if options.create_container else containers.pair(PROBE_KEY)
+    for container in dict.fromkeys((*containers.fixed(), *others)):
+        needed = container == containers.main or not options.create_container
+        _probe(account, (container, f".imgstore-probe-{secrets.token_hex(8)}"), needed=needed)
 
-        def put(path: Path = path) -> None:
-            account.put(path, memoryview(_CONTENT), action="storing a probe", headers=PLAIN)
 
-        containers.in_place(PROBE_KEY, put)
-        try:
-            _expect_content(account, path)
-        finally:
-            account.delete(path)
+def _probe(account: AccountClient, path: Path, *, needed: bool) -> None:
+    """A container that is not `needed` is created when first used."""
+    try:
+        account.put(path, memoryview(_CONTENT), action="storing a probe", headers=PLAIN)
+    except errors.ObjectNotFound:
+        if needed:
+            raise missing(path[0]) from None
+        return
+    try:
+        _expect_content(account, path)
+    finally:
+        account.delete(path)
 
 
 def _expect_policy(policy: str | None, limits: Limits) -> None:

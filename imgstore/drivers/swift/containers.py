@@ -3,15 +3,16 @@
 One container; or many, named by the beginning of the key as glance_store does it; or, where every caller has an
 account of their own, one for each object. Segments have a container of their own beside it.
 
-A request for an object in a missing container gets 404. The driver asks for nothing beforehand, so that this costs a
-request only where it happens: then it creates the missing containers, if the configuration allows that, and sends the
-request again.
+The store's place (`make`) is its main container, and the container of segments where there is only one. The others are
+created when first used, if the configuration allows that: a request for an object in a missing container gets 404. The
+driver asks for nothing beforehand, so that this costs requests only where it happens. Then it proves that the place is
+the right one, creates what is missing in it, and sends the request again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from imgstore import errors
@@ -27,9 +28,15 @@ T = TypeVar("T")
 
 
 class Naming(Protocol):
-    """Names of containers. `own`: whether each object has containers of its own."""
+    """Names of containers. `own`: whether each object has containers of its own, so that a name tells the object."""
 
     own: bool
+
+    def letters_of(self, key: str) -> int:
+        """How many letters of the key are in its container's name."""
+
+    def with_letters(self, key: str, letters: int) -> str:
+        """The container of an object, where the name has so many letters of its key."""
 
     def container_of(self, key: str) -> str:
         """The container of the object itself."""
@@ -48,13 +55,17 @@ class StoreNaming:
         self._segments = options.segments_container
         self._seed = options.multiple_containers_seed
 
+    def letters_of(self, key: str) -> int:
+        """Dashes among them do not count, as in glance_store."""
+        return self._seed + key[: self._seed].count("-")
+
+    def with_letters(self, key: str, letters: int) -> str:
+        """They are small ones."""
+        return f"{self._container}_{key.lower()[:letters]}" if letters else self._container
+
     def container_of(self, key: str) -> str:
-        """With so many letters of the key; dashes among them do not count, as in glance_store."""
-        if not self._seed:
-            return self._container
-        name = key.lower()
-        letters = self._seed + name[: self._seed].count("-")
-        return f"{self._container}_{name[:letters]}"
+        """The only one, or one of many."""
+        return self.with_letters(key, self.letters_of(key))
 
     def segments_of(self, key: str) -> str:
         """The one that is configured, or one beside the object's."""
@@ -69,9 +80,17 @@ class CallerNaming:
     def __init__(self, options: SwiftOptions) -> None:
         self._container = options.container
 
-    def container_of(self, key: str) -> str:
+    def letters_of(self, key: str) -> int:
+        """All of them."""
+        return len(key)
+
+    def with_letters(self, key: str, letters: int) -> str:
         """As in glance_store's multi-tenant store."""
-        return f"{self._container}_{key}"
+        return f"{self._container}_{key[:letters]}"
+
+    def container_of(self, key: str) -> str:
+        """One of its own."""
+        return self.with_letters(key, len(key))
 
     def segments_of(self, key: str) -> str:
         """One beside the object's."""
@@ -79,36 +98,68 @@ class CallerNaming:
 
 
 class Containers:
-    """The containers of one account: `of` an object, `segments_of` it. `headers`: of those that are created."""
+    """The containers of one account: `of` an object, `segments_of` it. `headers`: of those that are created. `prove`
+    raises WrongPlace where none may be created."""
 
-    def __init__(self, account: AccountClient, naming: Naming, options: SwiftOptions, *, headers: Headers) -> None:
+    def __init__(
+        self, account: AccountClient, naming: Naming, options: SwiftOptions, *,
+        headers: Headers, prove: Callable[[], object],
+    ) -> None:  # fmt: skip
         self._account = account
         self._naming = naming
         self._options = options
         self._headers = headers
+        self._prove = prove
+        self.main = options.container
+        self.own = naming.own
         self.of = naming.container_of
         self.segments_of = naming.segments_of
+        self.letters_of = naming.letters_of
 
     def pair(self, key: str) -> tuple[str, str]:
         """The containers of the object and of its segments."""
         return self.of(key), self.segments_of(key)
 
+    def homes(self, key: str, segments: str, letters: int | None) -> set[str]:
+        """The containers in which the manifest of segments may be, which are in the container `segments`: where such an
+        object would be now, and where it was when its name had so many letters of the key; None: nobody knows."""
+        if self.own:
+            return {self.of(key)}
+        if letters is not None:
+            return {self.of(key), self._naming.with_letters(key, letters)}
+        beside = {segments.removesuffix(SEGMENTS)} if segments.endswith(SEGMENTS) else set()
+        return {self.of(key), self.main} | beside
+
     def all_of_segments(self) -> Iterator[str]:
-        """The containers of segments, which may not be there yet."""
+        """The containers of segments, which may not be there yet. Those of others may be among them."""
         if self._options.segments_container is not None:
             yield self._options.segments_container
-        elif self._in_one():
-            yield self._options.container + SEGMENTS
+        elif self.in_one:
+            yield self.main + SEGMENTS
         else:
             yield from (name for name in self._named() if name.endswith(SEGMENTS))
 
     def objects(self) -> Iterator[ObjectInfo]:
-        """Every object. A container that is missing, where it is created when first used, has none."""
-        for container in list(self._all()):
-            try:
-                yield from self._objects_in(container)
-            except errors.ObjectNotFound:
-                self.expect("0")
+        """Every object. Raises ObjectNotFound if there is no main container."""
+        if not self.in_one:
+            for container in list(self._of_many()):
+                with contextlib.suppress(errors.ObjectNotFound):
+                    yield from self._objects_in(container)
+        else:
+            yield from self._objects_in(self.main)
+
+    def make(self) -> None:
+        """Creates what the place consists of, if the configuration allows that. Raises NotAsConfigured."""
+        if self._options.create_container:
+            self._put(self.fixed())
+        else:
+            for container in self.fixed():
+                self.expect_container(container)
+
+    def fixed(self) -> list[str]:
+        """What the place consists of: the main container, and that of segments where there is only one."""
+        segments = self._options.segments_container or (self.main + SEGMENTS if self.in_one else None)
+        return [self.main] if segments is None else [self.main, segments]
 
     def in_place(self, key: str, put: Callable[[], T]) -> T:
         """What `put` returns, which stores an object or a segment of `key`; once more, if a container was missing."""
@@ -123,17 +174,16 @@ class Containers:
                 "Image storage is not available (its container was just created).", detail=str(error)
             ) from None
 
-    def expect(self, key: str) -> None:
-        """Tells a missing object from a missing container, for which the configuration is to blame. Where containers
-        are created when first used, a missing one is an empty one."""
-        if self._options.create_container or not self._in_one():
-            return
+    def expect(self) -> None:
+        """Raises NotAsConfigured unless there is the main container."""
+        self.expect_container(self.main)
+
+    def expect_container(self, container: str) -> None:
+        """Raises NotAsConfigured unless there is this container."""
         try:
-            self._account.head_container(self.of(key))
+            self._account.head_container(container)
         except errors.ObjectNotFound:
-            raise NotAsConfigured(
-                "container", f"'{self.of(key)}' is missing.", "Create it, or set create_container = true."
-            ) from None
+            raise missing(container) from None
 
     def tidy(self, key: str) -> None:
         """Removes the containers of an object that is gone, where they were its own and are empty."""
@@ -145,33 +195,37 @@ class Containers:
                 self._account.delete_container(container, refusals={409: in_use})
 
     def _create(self, key: str) -> None:
-        """Creates the containers of `key`. Raises NotAsConfigured where the configuration does not allow it."""
+        """Creates the containers of `key`, in a place that is there. Raises WrongPlace, NotAsConfigured."""
         pair = self.pair(key)
-        if not (self._options.create_container or self._naming.own):
-            problem = f"container '{pair[0]}' or '{pair[1]}' is missing."
-            raise NotAsConfigured("create_container", problem, "Create both, or set create_container = true.")
+        if not self._naming.own:
+            self._prove()
+            self.expect()
+            if not self._options.create_container:
+                raise missing(pair[0] if pair[0] != self.main else pair[1])
+        self._put(name for name in pair if name != self.main)
+
+    def _put(self, containers: Iterable[str]) -> None:
         policy = self._options.storage_policy
         headers = {**self._headers, **({"X-Storage-Policy": policy} if policy else {})}
         refused = NotAsConfigured("storage_policy", f"'{policy}' is refused.", "Name one that the cluster has.")
         there = errors.ObjectExists("The container is there, of another policy.")
-        for container in pair:
+        for container in containers:
             with contextlib.suppress(errors.ObjectExists):
                 self._account.put_container(container, headers, refusals={400: refused, 409: there} if policy else {})
 
-    def _in_one(self) -> bool:
+    @property
+    def in_one(self) -> bool:
         """Whether all objects are in one container."""
-        return self.of("0") == self._options.container
+        return self.of("0") == self.main
 
     def _named(self) -> Iterator[str]:
-        return self._account.containers(prefix=f"{self._options.container}_")
+        return self._account.containers(prefix=f"{self.main}_")
 
-    def _all(self) -> Iterator[str]:
-        """The containers of objects that are there."""
-        if self._in_one():
-            yield self._options.container
-            return
+    def _of_many(self) -> Iterator[str]:
+        """The containers of objects that are there. A name is one of them if the letters in it would lead to it."""
         for name in self._named():
-            if not name.endswith(SEGMENTS) and name != self._options.segments_container:
+            letters = name[len(self.main) + 1 :]
+            if letters and self.of(letters) == name and name != self._options.segments_container:
                 yield name
 
     def _objects_in(self, container: str) -> Iterator[ObjectInfo]:
@@ -202,3 +256,9 @@ class Containers:
             return None
         where, prefix = place_of_segments(headers) if is_dynamic(headers) else ("", "")
         return info, prefix if where == container and prefix else None
+
+
+def missing(container: str) -> NotAsConfigured:
+    """The error for a container that is not there."""
+    cure = "Set create_container = true, and for a new store: imgstore check --create. Or create it yourself."
+    return NotAsConfigured("create_container", f"container '{container}' is missing.", cure)

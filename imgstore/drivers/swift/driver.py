@@ -11,7 +11,7 @@ and sent in parallel from memory. What is where:
     writer, manifest                      writing
     reader, dynamic_objects               reading
     deletion, copy                        what else is done with an object
-    quotas, leftovers, check              the account as a whole
+    place, quotas, leftovers, check       the account as a whole
     multi_tenant                          a caller's account instead of the store's own
 
 Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
@@ -26,7 +26,7 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.translate import storage_failures
+from imgstore.driver.translate import OnFailure, storage_failures
 from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
@@ -41,12 +41,14 @@ from imgstore.drivers.swift.deletion import Deletion
 from imgstore.drivers.swift.dynamic_objects import described
 from imgstore.drivers.swift.errors import NotAsConfigured
 from imgstore.drivers.swift.leftovers import Leftovers
+from imgstore.drivers.swift.manifest import owner_of
 from imgstore.drivers.swift.options import SwiftOptions
+from imgstore.drivers.swift.place import Notes, place_of
 from imgstore.drivers.swift.quotas import Quotas
 from imgstore.drivers.swift.reader import Range, open_reader
 from imgstore.drivers.swift.urls import StoreUrls, Urls, prefix_of, temporary_url
 from imgstore.drivers.swift.writer import NewObject, SwiftWriter
-from imgstore.model import Leftover, ObjectInfo, Space
+from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
 
 IDLE_FOR_EACH_SEGMENT = 4
@@ -60,13 +62,14 @@ class AccountDriver(StoreDriver):
         self._account = account
         self._urls = urls
         headers = multi_tenant.new_container_headers(options)
-        self._containers = Containers(account, naming, options, headers=headers)
+        self._containers = Containers(account, naming, options, headers=headers, prove=self.prove_place)
         self._deletion = Deletion(account, concurrency=options.concurrency)
-        self._leftovers = Leftovers(account, self._containers, self._deletion)
+        self._leftovers = Leftovers(account, self._containers, self._deletion, owner=self._owner)
         self._quotas = Quotas(account, age=options.quota_age)
 
     def check(self) -> None:
-        """Creates the containers where they are missing and the configuration allows that."""
+        """Proves that objects can be stored in the containers, which must be there."""
+        self.expect_place()
         with storage_failures("checking the store"), configuration_blamed:
             prove(self._account, self._containers, self._options)
 
@@ -78,26 +81,36 @@ class AccountDriver(StoreDriver):
         return self._urls.key(url)
 
     def objects(self) -> Iterator[ObjectInfo]:
+        self.expect_place()
         with storage_failures("listing objects"):
-            yield from self._containers.objects()
+            try:
+                yield from self._containers.objects()
+            except errors.ObjectNotFound:
+                self.prove_place()
+                self._containers.expect()
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
         """By age, since Swift cannot tell which upload is alive."""
+        self.prove_place()
         with storage_failures("listing leftovers"):
             yield from self._leftovers.older_than(older_than)
 
     def remove_leftover(self, leftover: Leftover) -> None:
-        """Raises InvalidKey for a name that is not a leftover's."""
+        """Leaves alone what is not certain. Raises InvalidKey for a name that is not a leftover's."""
+        self.expect_place()
         with storage_failures("removing a leftover"):
             self._leftovers.remove(leftover)
 
     def remove_traces(self, key: str) -> None:
+        """In the wrong place nothing is missing, so it looks at the place first."""
         check_key(key)
+        self.prove_place()
         with storage_failures("removing leftovers"):
             self._leftovers.remove_of(key)
 
     def space(self) -> Space:
         """What Swift's quotas leave."""
+        self.expect_place()
         with storage_failures("measuring the space"):
             levels = self._quotas.levels(*self._containers.pair(PROBE_KEY))
         limits = [level.limit for level in levels if level.limit is not None]
@@ -106,12 +119,16 @@ class AccountDriver(StoreDriver):
 
     def temporary_url(self, key: str, *, seconds: int) -> str:
         path = self._path(check_key(key))
+        self.expect_place()
         with storage_failures("making a temporary URL"), configuration_blamed:
             return temporary_url(self._account, path, seconds=seconds, key=self._options.temp_url_key)
 
     def copy(self, source: str, target: str) -> ObjectInfo:
-        path, new = self._path(check_key(source)), self._new(check_key(target))
-        with storage_failures("copying"):
+        path = self._path(check_key(source))
+        check_key(target)
+        self.expect_place()
+        with OnFailure(self._missing), storage_failures("copying"):
+            new = self._new(target)
             headers = self._head(source)
             info = described(self._account, path, headers)
             hold = self._reserve(target, info.size)
@@ -137,7 +154,7 @@ class AccountDriver(StoreDriver):
         try:
             return open_reader(self._account, self._path(key), wanted, block_size=block_size, concurrency=concurrency)
         except errors.ObjectNotFound:
-            self._containers.expect(key)
+            self._expect_container()
             raise
 
     def _stat(self, key: str) -> ObjectInfo:
@@ -154,14 +171,25 @@ class AccountDriver(StoreDriver):
         try:
             return self._account.head(self._path(key))
         except errors.ObjectNotFound:
-            self._containers.expect(key)
+            self._expect_container()
             raise
+
+    def _expect_container(self) -> None:
+        """Tells a missing object from a missing container. Where a mark is expected, `_missing` proves more."""
+        if self.mark is None and self._containers.in_one:
+            self._containers.expect()
+
+    def _owner(self) -> str | None:
+        """What tells the store's own segments, by their names; None where no mark is kept."""
+        return None
 
     def _path(self, key: str) -> Path:
         return self._containers.of(key), key
 
     def _new(self, key: str) -> NewObject:
-        return NewObject(key, account=self._account, containers=self._containers, deletion=self._deletion)
+        return NewObject(
+            key, owner=self._owner(), account=self._account, containers=self._containers, deletion=self._deletion
+        )
 
 
 class SwiftDriver(AccountDriver):
@@ -176,12 +204,50 @@ class SwiftDriver(AccountDriver):
         self._cluster = Cluster()
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
         account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
+        self._notes = Notes(account, values.container)
         super().__init__(values, account, naming=naming, urls=StoreUrls(values, naming, self._credentials))
 
     def check(self) -> None:
         """Where every caller brings a token and the store has none, there is nothing to prove."""
         if self._options.own is not None or not self._options.multi_tenant:
             super().check()
+        if self.mark is None:
+            self.read_mark()
+
+    @property
+    def place(self) -> Place:
+        """The account and the containers. What the callers' accounts hold has no mark."""
+        return place_of(self._options)
+
+    def read_mark(self) -> str | None:
+        """What is in the object `.imgstore-place` of the main container."""
+        if self._options.multi_tenant:
+            return None
+        with storage_failures("reading the mark"):
+            return self._notes.read()
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        """Creates the main container and that of the segments, if `create_container` allows it, and not to replace."""
+        if self._options.multi_tenant:
+            raise errors.UsageError("A store with multi_tenant keeps no mark: its containers are its callers'.")
+        with storage_failures("marking the place"), configuration_blamed:
+            if replace:
+                self._containers.expect()
+            else:
+                self._containers.make()
+            return self._notes.write(mark, replace=replace)
+
+    def read_epoch(self) -> int:
+        """What is in the object `.imgstore-epoch` of the main container."""
+        self.expect_place()
+        with storage_failures("reading the epoch"):
+            return self._notes.read_epoch()
+
+    def write_epoch(self, epoch: int) -> None:
+        """Stores that object anew."""
+        self.expect_place()
+        with storage_failures("noting the epoch"):
+            self._notes.write_epoch(epoch)
 
     def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
         """With multi_tenant a driver on the caller's own account, or on the one in `url`."""
@@ -195,6 +261,11 @@ class SwiftDriver(AccountDriver):
     def close(self) -> None:
         self._pool.close()
         self._own_token.close()
+
+    def _owner(self) -> str | None:
+        if self._options.multi_tenant:
+            return None
+        return owner_of(self._notes.known() if self.mark is None else self.mark)
 
     def _credentials(self) -> Credentials:
         found = self._options.credentials()

@@ -1,8 +1,10 @@
 """Static large objects: the names of segments, the manifest that puts them together, and what is in a manifest.
 
 Only the owner acts: segments are named by the attempt that writes them, so that two attempts never mix and a shorter
-retry never takes over what another one left. Accounted for: the manifest has every segment's size and ETag, which
-Swift compares.
+retry never takes over what another one left. The name says too whose the attempt is, by the beginning of the store's
+mark, and in which container its manifest is: so a listing tells a store's segments from its neighbour's, and whether
+one is in use can be asked whatever the configuration says by then. Accounted for: the manifest has every segment's size
+and ETag, which Swift compares.
 """
 
 from __future__ import annotations
@@ -20,7 +22,29 @@ from imgstore import errors
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
 
-_SEGMENT = re.compile(r"(?P<key>[^/]+)/(?P<attempt>(?P<started>[0-9]{10})-[0-9a-f]{16})/[0-9]{8}")
+_SEGMENT = re.compile(
+    r"(?P<key>[^/]+)/(?P<attempt>(?P<started>[0-9]{10})-[0-9a-f]{16}"
+    r"(?:-(?P<owner>[0-9a-f]{12})-(?P<letters>[0-9]{2}))?)/[0-9]{8}"
+)
+_OWNER = 12
+"""Letters of a store's mark that tell its segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as the names of its segments tell it. `started` in seconds since the epoch; `owner`: the beginning of
+    its store's mark, None where it had none; `letters` of the key in the name of the manifest's container."""
+
+    key: str
+    name: str
+    started: int
+    owner: str | None
+    letters: int
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its segments begin."""
+        return f"{self.key}/{self.name}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +62,15 @@ class Segment:
         return self.container, self.name
 
 
-def new_attempt() -> str:
-    """A name for one attempt: when it began, in seconds since the epoch, and a random part."""
-    return f"{int(time.time()):010d}-{secrets.token_hex(8)}"
+def new_attempt(owner: str | None = None, letters: int = 0) -> str:
+    """A name for one attempt: when it began, in seconds since the epoch, a random part, whose it is and where."""
+    name = f"{int(time.time()):010d}-{secrets.token_hex(8)}"
+    return name if owner is None else f"{name}-{owner}-{letters:02d}"
+
+
+def owner_of(mark: str | None) -> str | None:
+    """What the attempts of a store with this mark have in their names."""
+    return None if mark is None else mark[:_OWNER]
 
 
 def segment_name(key: str, attempt: str, number: int) -> str:
@@ -48,10 +78,12 @@ def segment_name(key: str, attempt: str, number: int) -> str:
     return f"{key}/{attempt}/{number:08d}"
 
 
-def attempt_of(name: str) -> tuple[str, str, int] | None:
-    """Key, attempt and start of the attempt, of a segment's name; None for a name that this driver never gives."""
+def attempt_of(name: str) -> Attempt | None:
+    """The attempt in a segment's name; None for a name that this driver never gives."""
     match = _SEGMENT.fullmatch(name)
-    return None if match is None else (match["key"], match["attempt"], int(match["started"]))
+    if match is None:
+        return None
+    return Attempt(match["key"], match["attempt"], int(match["started"]), match["owner"], int(match["letters"] or 0))
 
 
 def etag_of(etags: Sequence[str]) -> str:

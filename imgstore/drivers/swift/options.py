@@ -84,8 +84,8 @@ class SwiftOptions(Credentials):
     )
     segments_container: str | None = option(
         cfg.StrOpt,
-        help="The container that holds the segments of large images. It belongs to this driver: a segment without a "
-        "manifest counts as a leftover. Unset: the container's name and '_segments'.",
+        help="The container that holds the segments of large images, of this store only. Unset: the container's name "
+        "and '_segments'.",
     )
     multiple_containers_seed: int = option(
         cfg.IntOpt,
@@ -93,11 +93,15 @@ class SwiftOptions(Credentials):
         min=0,
         max=32,
         help="How many letters of an image's identifier are added to the container's name, as glance_store does it: 2 "
-        "spreads the images over 256 containers 'glance_00' to 'glance_ff'. 0: one container. Do not change it where "
-        "there are images.",
+        "spreads the images over 256 containers 'glance_00' to 'glance_ff', and the container 'glance' has the store's "
+        "mark. 0: one container. Do not change it where there are images.",
     )
     create_container: bool = option(
-        cfg.BoolOpt, default=False, help="Whether missing containers are created: at start, or when first used."
+        cfg.BoolOpt,
+        default=False,
+        help="Whether containers are created: the main one and that of the segments when the store is used for the "
+        "first time, and never again (see 'Places' in doc/operation.md); those of multiple_containers_seed when first "
+        "used.",
     )
     storage_policy: str | None = option(
         cfg.StrOpt, help="Storage policy of containers that are created; unset: the server's default."

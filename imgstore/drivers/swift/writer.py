@@ -33,12 +33,14 @@ MANY = 64
 
 class NewObject:
     """What one attempt at storing an object, a writer's or a copy's, has in the storage: the names that it uses, how
-    the object becomes visible, and how all of it goes away."""
+    the object becomes visible, and how all of it goes away. `owner`: whose it is (`manifest.owner_of`)."""
 
-    def __init__(self, key: str, *, account: AccountClient, containers: Containers, deletion: Deletion) -> None:
+    def __init__(
+        self, key: str, *, owner: str | None, account: AccountClient, containers: Containers, deletion: Deletion
+    ) -> None:
         self.key = key
         self.path: Path = (containers.of(key), key)
-        self.attempt = new_attempt()
+        self.attempt = new_attempt(owner, containers.letters_of(key))
         self.headers = {**PLAIN, "If-None-Match": "*", MARK: self.attempt}
         self._account = account
         self._containers = containers

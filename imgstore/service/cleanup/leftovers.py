@@ -1,13 +1,15 @@
 """Finds what uploads left behind in the stores: leftovers, and objects of attempts that ended without them.
 
 The catalog knows by the key whose each is. An attempt under way keeps everything, however old; an attempt that ended
-keeps nothing, however young. Of what the catalog does not know, leftovers go by their age, and objects stay.
+keeps nothing, however young. Of what the catalog does not know, leftovers go by their age, and objects stay. What
+may be another store's (`Leftover.certain`) goes only if the catalog knows its end. Else it is listed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects
 from imgstore.model import Leftover, ObjectInfo
@@ -31,7 +33,9 @@ def leftovers(catalog: SqlCatalog, store: Store, *, older_than: float = HOUR) ->
     newest = time.time() - older_than
     for leftover in found:
         standing = Standing.UNKNOWN if leftover.key is None else standings[leftover.key]
-        if standing in ENDED or (standing is not Standing.UNDER_WAY and _is_old(leftover, newest)):
+        if standing in ENDED:
+            yield replace(leftover, certain=True)
+        elif standing not in _kept(leftover) and _is_old(leftover, newest):
             yield leftover
 
 
@@ -43,6 +47,10 @@ def dead_objects(catalog: SqlCatalog, store: Store) -> Iterator[ObjectInfo]:
         found = list(store.driver.objects())
     standings = catalog.recovery.standings(store.identifier, [info.key for info in found])
     yield from (info for info in found if standings[info.key] is Standing.DEAD)
+
+
+def _kept(leftover: Leftover) -> tuple[Standing, ...]:
+    return (Standing.UNDER_WAY,) if leftover.certain else (Standing.UNDER_WAY, Standing.LIVE)
 
 
 def _is_old(leftover: Leftover, newest: float) -> bool:

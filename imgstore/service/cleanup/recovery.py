@@ -15,6 +15,7 @@ import threading
 from imgstore import errors
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.removal_queue import RemovalQueue
+from imgstore.service.cleanup.restored import removes_nothing
 from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog
 from imgstore.undo import describe
 
@@ -52,7 +53,9 @@ class RecoveryLoop:
 
     def recover(self, *, at_once: bool = False) -> int:
         """Does one round and returns how many uploads it ended. `at_once`: asks also the stores that failed lately.
-        Raises CatalogUnavailable, OutcomeUnknown."""
+        A restored database recovers nothing. Raises CatalogUnavailable, OutcomeUnknown."""
+        if removes_nothing(self._catalog):
+            return 0
         taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
         self._removals.attempt(self._catalog.removals(), at_once=at_once)
         self._holds.end_expired()

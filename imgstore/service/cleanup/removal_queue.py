@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.service.cleanup.restored import removes_nothing
 from imgstore.sql import OutcomeUnknown, Removal, SqlCatalog
 from imgstore.store import StoreSet
 from imgstore.transfers.leftovers import remove_data
@@ -48,6 +49,8 @@ class RemovalQueue:
     def attempt(self, removals: Sequence[Removal], *, at_once: bool = False) -> None:
         """Removes what can be removed now; the rest stays recorded. `at_once`: asks also the stores that failed lately.
         Raises none of FAILURES."""
+        if not removals or self._is_restored():
+            return
         for removal in random.sample(removals, len(removals)):  # in any order: no object is in the way of the others
             if at_once or not self._is_left_alone(removal.store):
                 self._try(removal)
@@ -56,6 +59,13 @@ class RemovalQueue:
         """Removes one object and the leftovers under its key, and forgets it. Raises one of FAILURES."""
         remove_data(self._stores.resolve(removal.store), removal.key, traces=removal.traces)
         self._catalog.removed(removal)
+
+    def _is_restored(self) -> bool:
+        """Also where the catalog cannot say: then nothing could be forgotten either."""
+        try:
+            return removes_nothing(self._catalog)
+        except errors.CatalogUnavailable:
+            return True
 
     def _try(self, removal: Removal) -> None:
         try:

@@ -24,6 +24,13 @@ _WHY_UNKNOWN = {
     Standing.UNKNOWN: "no image has it",
     Standing.DEAD: "an upload that ended left it: 'imgstore purge' removes it",
 }
+_WHY_RESTORED = {
+    Standing.UNKNOWN: "no image has it; it may be of an upload after the backup: see 'imgstore adopt'",
+    Standing.UNDER_WAY: "of an upload that was under way at the backup, and may have ended well: see 'imgstore adopt'",
+    Standing.REMOVING: "the restored catalog would remove it",
+    Standing.DEAD: "the restored catalog would remove it: its upload ended without it",
+}
+"""What there is to see before a restored database goes on."""
 _CURE = "'imgstore usage --recompute --fix' puts it right"
 
 
@@ -79,9 +86,10 @@ class Verification:
 
     def _unknown(self, store: Store, keys: list[str]) -> Iterator[Difference]:
         standings = self._catalog.recovery.standings(store.identifier, keys)
+        why = _WHY_RESTORED if self._catalog.restored.reason() else _WHY_UNKNOWN
         for key in keys:
-            if standings[key] in _WHY_UNKNOWN and _size(store, key) is not None:
-                yield Difference(UNKNOWN, store.identifier, key, detail=_WHY_UNKNOWN[standings[key]])
+            if standings[key] in why and _size(store, key) is not None:
+                yield Difference(UNKNOWN, store.identifier, key, detail=why[standings[key]])
 
     def _known(
         self, store: Store, places: Mapping[str, CatalogLocation], sizes: Mapping[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -10,8 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryDriver, MemoryReader, MemoryStorage, MemoryWriter
 from imgstore.model import ObjectInfo
-from imgstore.testing import Subject
-from tests.contract.subjects import UnreachableStorage
+from tests.contract.subjects import MemorySubject
 
 SECRET = "s3cret-t0ken"
 INTERNAL = "/srv/internal"
@@ -73,11 +73,32 @@ class MutantWriter(MemoryWriter):
         return b"".join(self._chunks)
 
 
+class StagingWriter(MutantWriter):
+    """Stages under a name that can be seen, one for each upload, and takes it back as it should."""
+
+    numbers = itertools.count()
+
+    def __init__(self, storage: MutantStorage, key: str) -> None:
+        super().__init__(storage, key)
+        self.staged = f"{key}/{next(self.numbers)}"
+        storage.traces.add(self.staged)
+
+    def _commit(self) -> ObjectInfo:
+        info = super()._commit()
+        self.mutant_storage.traces.discard(self.staged)
+        return info
+
+    def _abort(self) -> None:
+        super()._abort()
+        self.mutant_storage.traces.discard(self.staged)
+
+
 class Mutant(MemoryDriver):
     """The memory driver, with parts to replace."""
 
     CAUGHT_BY: ClassVar[tuple[str, ...]] = ()
     WRITER: ClassVar[type[MutantWriter]] = MutantWriter
+    READER: ClassVar[type[MemoryReader]] = MemoryReader
     storage: Any  # a MutantStorage, or one that cannot be reached
 
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
@@ -86,27 +107,16 @@ class Mutant(MemoryDriver):
         return super()._open_writer(key, size)
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        return MemoryReader(self.storage.get(key), start)
+        return self.READER(self.storage.get(key), start)
 
 
-class MutantSubject(Subject):
+class MutantSubject(MemorySubject):
     """Drivers of a mutant's class on one storage."""
 
+    STORAGE = MutantStorage
+    storage: MutantStorage
     secrets = (SECRET,)
     internals = (INTERNAL,)
-
-    def __init__(self, mutant: type[MemoryDriver]) -> None:
-        self.mutant = mutant
-        self.storage = MutantStorage()
-
-    def open(self) -> MemoryDriver:
-        return self.mutant.on(self.storage)
-
-    def broken(self) -> MemoryDriver:
-        return self.mutant.on(UnreachableStorage())
-
-    def inventory(self) -> set[str]:
-        return self.storage.names()
 
     def clean_up(self) -> None:
         """Gives back what a mutant kept on purpose."""

@@ -63,30 +63,22 @@ class CountsNegativeOffsetsFromTheEnd(Mutant):
     pass
 
 
-class _Generous(MemoryReader):
-    def _read(self, size: int) -> bytes:
-        return super()._read(size + 1)
-
-
 @caught_by("test_read_is_never_more_than_asked_for_nor_less_than_a_byte")
 class ReadsAByteMore(Mutant):
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        return _Generous(self.storage.get(key), start)
+    class READER(MemoryReader):
+        def _read(self, size: int) -> bytes:
+            return super()._read(size + 1)
 
 
 def _read_like_a_file(self: ObjectReader, size: int = READ_SIZE) -> bytes:
     return ObjectReader.read(self, size) if size > 0 else b""
 
 
-@patched(read=_read_like_a_file)
-class _FileLike(MemoryReader):
-    pass
-
-
 @caught_by("test_reading_no_bytes_is_the_callers_mistake")
 class AnswersNoBytesWithTheEnd(Mutant):
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        return _FileLike(self.storage.get(key), start)
+    @patched(read=_read_like_a_file)
+    class READER(MemoryReader):
+        pass
 
 
 @caught_by("test_missing_object_is_not_found")
@@ -149,16 +141,12 @@ class OpensTheNameAgainAtEveryRead(Mutant):
         return _ByName(self.storage, self.storage.get(key), start)
 
 
-class _Impatient(MemoryReader):
-    def _close(self) -> None:
-        if self.position < self.stop:
-            raise ConnectionAbortedError("unread data")
-
-
 @caught_by("test_reader_may_be_closed_early")
 class CannotBeClosedEarly(Mutant):
-    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
-        return _Impatient(self.storage.get(key), start)
+    class READER(MemoryReader):
+        def _close(self) -> None:
+            if self.position < self.stop:
+                raise ConnectionAbortedError("unread data")
 
 
 class _OnePosition(MemoryReader):

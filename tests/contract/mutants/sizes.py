@@ -21,24 +21,18 @@ def _armed(**laws: Callable[..., None]) -> Callable[..., None]:
     return arm
 
 
-@patched(_arm=_armed(expect_complete=lambda self, total: None))
-class _Short(MutantWriter):
-    pass
-
-
 @caught_by("test_body_shorter_than_declared_is_refused")
 class TakesAShortBody(Mutant):
-    WRITER = _Short
-
-
-@patched(_arm=_armed(admit=lambda self, total: None))
-class _Long(MutantWriter):
-    pass
+    @patched(_arm=_armed(expect_complete=lambda self, total: None))
+    class WRITER(MutantWriter):
+        pass
 
 
 @caught_by("test_body_longer_than_declared_is_refused", "test_refusal_comes_with_the_chunk_that_exceeds")
 class TakesALongBody(Mutant):
-    WRITER = _Long
+    @patched(_arm=_armed(admit=lambda self, total: None))
+    class WRITER(MutantWriter):
+        pass
 
 
 def _open_without_limit(
@@ -80,11 +74,8 @@ def _end_at_empty_chunk(self: ObjectWriter, chunk: Chunk) -> None:
     ObjectWriter.write(self, chunk)
 
 
-@patched(write=_end_at_empty_chunk)
-class _EndsAtEmptyChunk(MutantWriter):
-    pass
-
-
 @caught_by("test_empty_chunks_count_nothing")
 class TakesAnEmptyChunkForTheEnd(Mutant):
-    WRITER = _EndsAtEmptyChunk
+    @patched(write=_end_at_empty_chunk)
+    class WRITER(MutantWriter):
+        pass

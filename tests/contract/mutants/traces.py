@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 
 from imgstore import errors
 from imgstore.driver import check_key
 from imgstore.model import ObjectInfo
-from tests.contract.mutants.base import Mutant, MutantStorage, MutantWriter, caught_by
-
-
-class _Staged(MutantWriter):
-    """Stages under a name that can be seen, one for each upload."""
-
-    numbers = itertools.count()
-
-    def __init__(self, storage: MutantStorage, key: str) -> None:
-        super().__init__(storage, key)
-        self.staged = f"{key}/{next(self.numbers)}"
-        storage.traces.add(self.staged)
-
-    def _commit(self) -> ObjectInfo:
-        info = super()._commit()
-        self.mutant_storage.traces.discard(self.staged)
-        return info
-
-    def _abort(self) -> None:
-        super()._abort()
-        self.mutant_storage.traces.discard(self.staged)
+from tests.contract.mutants.base import Mutant, StagingWriter, caught_by
 
 
 class _Leaving(Mutant):
     """Leaves traces, and removes them as it should."""
 
-    WRITER = _Staged
+    WRITER = StagingWriter
 
     def remove_traces(self, key: str) -> None:
         super().remove_traces(key)
@@ -65,18 +44,15 @@ class RemovesTheObjectToo(_Leaving):
             self.storage.remove(key)
 
 
-class _Parted(_Staged):
-    """Commits what its parts hold; they are gone if its traces are."""
-
-    def _commit(self) -> ObjectInfo:
-        if self.staged not in self.mutant_storage.traces:
-            raise errors.StoreUnavailable("The parts are gone.")
-        return super()._commit()
-
-
 @caught_by("test_removing_traces_harms_no_upload_beside_it")
 class RemovesTheTracesOfEveryKeyThatBeginsSo(_Leaving):
-    WRITER = _Parted
+    class WRITER(StagingWriter):
+        """Commits what its parts hold; they are gone if its traces are."""
+
+        def _commit(self) -> ObjectInfo:
+            if self.staged not in self.mutant_storage.traces:
+                raise errors.StoreUnavailable("The parts are gone.")
+            return super()._commit()
 
     def traces(self, key: str) -> list[str]:
         return sorted(trace for trace in self.storage.traces if trace.startswith(key))
@@ -84,7 +60,7 @@ class RemovesTheTracesOfEveryKeyThatBeginsSo(_Leaving):
 
 @caught_by("test_upload_whose_traces_were_removed_ends_whole_or_not_at_all")
 class CommitsWhatIsLeftOfTheTraces(_Leaving):
-    class WRITER(_Staged):
+    class WRITER(StagingWriter):
         def _commit(self) -> ObjectInfo:
             if self.staged not in self.mutant_storage.traces:
                 self._chunks[:] = [bytes(len(chunk)) for chunk in self._chunks]

@@ -57,16 +57,13 @@ class TakesTheFirstBlockOfALargeChunk(Mutant):
             super()._write(bytes(chunk[:BORDER]) + bytes(max(0, len(chunk) - BORDER)))
 
 
-class _CutFile(MutantWriter):
-    def _commit(self) -> ObjectInfo:
-        data = self.joined
-        info = self.mutant_storage.create(self.key, data.rstrip(b"\0"))
-        return ObjectInfo(info.key, len(data), info.etag)
-
-
 @caught_by("test_zeros_come_back_as_zeros")
 class LosesZerosAtTheEnd(Mutant):
-    WRITER = _CutFile
+    class WRITER(MutantWriter):
+        def _commit(self) -> ObjectInfo:
+            data = self.joined
+            info = self.mutant_storage.create(self.key, data.rstrip(b"\0"))
+            return ObjectInfo(info.key, len(data), info.etag)
 
 
 @caught_by("test_every_kind_of_buffer_is_taken")
@@ -109,21 +106,11 @@ def _forgiving_commit(self: ObjectWriter) -> ObjectInfo:
     return ObjectWriter.commit(self) if self.state is WriterState.OPEN else ObjectInfo("", 0)
 
 
-@patched(write=_forgiving_write, commit=_forgiving_commit)
-class _Forgiving(MutantWriter):
-    pass
-
-
 @caught_by("test_writer_that_ended_takes_nothing", "test_aborted_writer_takes_nothing")
 class SaysNothingOfCallsAfterTheEnd(Mutant):
-    WRITER = _Forgiving
-
-
-class _SharedBuffer(MutantWriter):
-    def _write(self, chunk: bytes | memoryview) -> None:
-        shared = self.mutant_storage.writers[0]
-        shared._chunks.append(bytes(chunk))
-        self._chunks = shared._chunks
+    @patched(write=_forgiving_write, commit=_forgiving_commit)
+    class WRITER(MutantWriter):
+        pass
 
 
 @caught_by(
@@ -132,7 +119,12 @@ class _SharedBuffer(MutantWriter):
     "test_race_for_one_key_leaves_one_whole_object",
 )
 class WritersShareABuffer(Mutant):
-    class WRITER(_SharedBuffer):
+    class WRITER(MutantWriter):
+        def _write(self, chunk: bytes | memoryview) -> None:
+            shared = self.mutant_storage.writers[0]
+            shared._chunks.append(bytes(chunk))
+            self._chunks = shared._chunks
+
         def _commit(self) -> ObjectInfo:
             kept = list(self._chunks)
             info = super()._commit()

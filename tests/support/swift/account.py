@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imgstore.driver.place import NOTES
 from tests.support.client import Answer, send
 from tests.support.waiting import until
 
@@ -80,8 +81,10 @@ class SwiftAccount:
         return [entry["name"] for entry in self._entries("")]
 
     def objects(self, container: str) -> dict[str, int]:
-        """The names of all objects in a container, segments and parts too, and their sizes in bytes."""
-        return {entry["name"]: entry["bytes"] for entry in self._entries(container)}
+        """The names of all objects in a container, segments and parts too, and their sizes in bytes. What a store
+        notes, which stays for good, is left out."""
+        entries = self._entries(container)
+        return {each["name"]: each["bytes"] for each in entries if each["name"].rpartition("/")[2] not in NOTES}
 
     def everything(self) -> set[str]:
         """`container/object` of all that is in the account.

@@ -1,0 +1,64 @@
+"""`imgstore adopt`."""
+
+from __future__ import annotations
+
+import argparse
+
+from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.configuration import Configured, ObjectName, configured
+from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
+from imgstore.cli.failures import BadUsage
+from imgstore.cli.transfer import algorithms, digest_object
+from imgstore.model import UploadResult
+
+COLUMNS = ("image", "store", "key", "size", "digest")
+
+
+class Adopt(ListCommand):
+    """Take objects that no image knows as the data of their images.
+
+    After a restore of the database, stores may have objects of uploads that ended after the backup: 'imgstore verify'
+    shows them. Each object is read whole for its digests. Its image, told by the key, becomes active; if there is no
+    such image, one is made for --owner. An image that has data already keeps it.
+    """
+
+    EXAMPLES = """
+        imgstore adopt slow:7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e --owner 3c5f --disk-format qcow2
+    """
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("objects", metavar="[STORE:]KEY", nargs="+", help="the objects to adopt")
+        parser.add_argument("--owner", metavar="PROJECT", help="the project that gets images which must be made")
+        parser.add_argument("--disk-format", metavar="FORMAT", default="raw", help="of such an image (default: raw)")
+        parser.add_argument(
+            "--container-format", metavar="FORMAT", default="bare", help="of such an image (default: bare)"
+        )
+        add_optional_data_dir(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, COLUMNS)
+        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
+            if catalog is None:
+                raise BadUsage("there is no catalog to adopt objects: name its directory with --data-dir.")
+            expect_places(catalog, found.stores)
+            from imgstore.sql import NewImage, attempt_of
+
+            rows = []
+            for target in [found.object(text) for text in parsed_args.objects]:
+                image_id, _ = attempt_of(target.key)
+                image = NewImage(
+                    image_id, parsed_args.owner or "", disk_format=parsed_args.disk_format,
+                    container_format=parsed_args.container_format,
+                )  # fmt: skip
+                result = _read(found, target, image_id, quiet=parsed_args.quiet)
+                catalog.adopt(image, target.key, result)
+                rows.append((image_id, target.store.identifier, target.key, result.size, result.hash_value))
+        return COLUMNS, rows
+
+
+def _read(found: Configured, target: ObjectName, image_id: str, *, quiet: bool) -> UploadResult:
+    names = algorithms(found.settings)
+    read = digest_object(found, target, names=names, label="reading", quiet=quiet)
+    return UploadResult(
+        image_id, [read.location], read.size, names[0], read.digests[names[0]], checksum=read.digests.get("md5")
+    )

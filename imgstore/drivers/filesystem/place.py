@@ -1,0 +1,140 @@
+"""The datadir as a place: which directory it is, whatever leads there, and the mark in it.
+
+A symbolic link, `/x/.` and a bind mount lead to one place: it is told by the filesystem and the path in it. Every use
+of the datadir looks at the mark by one system call; only a mark that changed is read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imgstore import errors
+from imgstore.driver.place import (
+    EPOCH_NAME,
+    LONGEST,
+    MARK_NAME,
+    epoch_in,
+    expect,
+    mark_in,
+    text_of,
+    text_of_epoch,
+)  # fmt: skip
+from imgstore.drivers.filesystem import staging
+from imgstore.drivers.filesystem.directory import Directory, close_quietly
+from imgstore.model import Place
+
+KIND = "filesystem"
+_MOUNTS = "/proc/self/mountinfo"
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mounted filesystem: its device, which of its directories is mounted, and where."""
+
+    device: str
+    root: str
+    point: str
+
+
+def place_of(datadir: str) -> Place:
+    """The place that a datadir is, or would be where it is missing."""
+    real = os.path.realpath(datadir)
+    mount = max(_mounts_over(real), key=lambda found: len(found.point), default=Mount("", "/", "/"))
+    inside = os.path.join(mount.root, os.path.relpath(real, mount.point))
+    return Place(KIND, (mount.device,), tuple(os.path.normpath(inside).strip("/").split("/")), datadir)
+
+
+def read_mark(datadir: str) -> str | None:
+    """The mark in the datadir; None for none, and where there is no datadir. Raises OSError."""
+    try:
+        with Directory(datadir) as directory:
+            return _mark_in(directory)
+    except FileNotFoundError:
+        return None
+
+
+def write_mark(directory: Directory, mark: str, *, mode: int, replace: bool) -> str:
+    """Leaves `mark` in the directory, durable, unless it has one; `replace`: instead of any. Returns what it has then.
+    Raises OSError."""
+    staged = staging.named(directory, "place", mode)
+    try:
+        os.write(staged.fd, text_of(mark))
+        os.fsync(staged.fd)
+        if replace:
+            directory.discard(MARK_NAME)
+        with contextlib.suppress(FileExistsError):
+            staged.link(MARK_NAME)
+    finally:
+        staged.discard()
+    directory.sync()
+    found = _mark_in(directory)
+    if found is None:
+        raise errors.WrongPlace(f"What has the name {MARK_NAME} in the datadir is not a mark.")
+    return found
+
+
+def read_epoch(directory: Directory) -> int:
+    """The epoch in the directory; 0 for none. Raises OSError."""
+    return epoch_in(_content(directory, EPOCH_NAME) or b"")
+
+
+def write_epoch(directory: Directory, epoch: int, *, mode: int) -> None:
+    """Notes it, durable, in place of another. Raises OSError."""
+    staged = staging.named(directory, "epoch", mode)
+    try:
+        os.write(staged.fd, text_of_epoch(epoch))
+        os.fsync(staged.fd)
+        staged.rename(EPOCH_NAME)
+    finally:
+        staged.discard()
+    directory.sync()
+
+
+class MarkWatch:
+    """Looks at the mark of an open directory. One for each driver, used by all its threads."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, ...] | None = None
+
+    def expect(self, directory: Directory, mark: str) -> None:
+        """Raises WrongPlace unless the directory has the mark."""
+        status = directory.status(MARK_NAME)
+        seen = None if status is None else (mark, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        if seen is None or seen != self._seen:
+            expect(mark, _mark_in(directory))
+            self._seen = seen
+
+
+def _mark_in(directory: Directory) -> str | None:
+    text = _content(directory, MARK_NAME)
+    return None if text is None else mark_in(text)
+
+
+def _content(directory: Directory, name: str) -> bytes | None:
+    try:
+        fd, _ = directory.open_regular(name)
+    except errors.ObjectNotFound:
+        return None
+    try:
+        return os.pread(fd, LONGEST, 0)
+    finally:
+        close_quietly(fd)
+
+
+def _mounts_over(real: str) -> Iterator[Mount]:
+    """The mounts that `real` is in; of two at one point the later one is seen, so it comes first."""
+    with contextlib.suppress(OSError), open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
+        for line in reversed(list(lines)):
+            mount = _mount(line)
+            if mount.point == "/" or f"{real}/".startswith(f"{mount.point}/"):
+                yield mount
+
+
+def _mount(line: str) -> Mount:
+    fields = [_ESCAPED.sub(lambda match: chr(int(match[1], 8)), field) for field in line.split(" ")]
+    return Mount(device=fields[2], root=fields[3], point=fields[4])

@@ -1,0 +1,50 @@
+"""The places of stores on the command line: made and marked, looked at, adopted."""
+
+from __future__ import annotations
+
+import json
+
+from imgstore.driver.place import MARK_NAME
+from tests.cli.support import Shop
+from tests.cli.test_purge_service import catalog, put
+
+__all__ = ["catalog"]
+
+
+def test_a_place_is_made_by_check_create_and_by_nothing_else(shop: Shop) -> None:
+    shop.datadir("slow").rmdir()
+    refused = shop.run("check", "slow")
+    assert refused.status == 1
+    assert b"for a new store: imgstore check --create" in refused.out
+    for arguments in (("put", "imgstore.conf", "slow:key"), ("ls", "slow:"), ("stores",), ("purge", "slow")):
+        shop.run(*arguments)
+    assert not shop.datadir("slow").exists()
+    assert shop.run("check", "--create", "slow").status == 0
+    mark = (shop.datadir("slow") / MARK_NAME).read_text()
+    assert shop.run("check", "--create", "slow").status == 0
+    assert (shop.datadir("slow") / MARK_NAME).read_text() == mark
+
+
+def test_commands_refuse_a_place_that_the_catalog_does_not_know(shop: Shop, catalog: object) -> None:
+    put(shop, "key", "slow")
+    kept = shop.datadir("slow").rename(shop.root / "disk")
+    shop.datadir("slow").mkdir()
+    with (shop.root / "imgstore.conf").open("a") as file:
+        file.write("[service]\ndatabase = data/imgstore.sqlite\n")
+    for arguments in (("get", "slow:key", "-"), ("put", "imgstore.conf", "slow:other"), ("rm", "slow:key")):
+        assert "its place has no mark" in shop.run(*arguments).err
+    shop.datadir("slow").rmdir()
+    kept.rename(shop.datadir("slow"))
+    assert shop.run("get", "slow:key", "-").out == b"data"
+
+
+def test_a_place_is_adopted_by_name_only_and_never_a_neighbours(shop: Shop, catalog: object) -> None:
+    (shop.datadir("slow") / MARK_NAME).unlink()
+    assert shop.run("stores", "adopt", "--data-dir", "data").status == 2
+    adopted = shop.run("stores", "adopt", "slow", "--data-dir", "data", "-f", "json").json()
+    assert adopted == [{"store": "slow", "place": "is marked now"}]
+    (shop.datadir("slow") / MARK_NAME).write_bytes((shop.datadir("fast") / MARK_NAME).read_bytes())
+    refused = shop.run("stores", "adopt", "slow", "--data-dir", "data")
+    assert "It is the place of store 'fast'" in refused.err
+    healths = json.loads(shop.run("stores", "--data-dir", "data", "-f", "json").out)
+    assert [each["health"] == "ok" for each in healths] == [True, False]

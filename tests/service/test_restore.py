@@ -1,0 +1,101 @@
+"""The chapter "Backup and restore" as it stands, with uploads under way at the backup and at the restore."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from imgstore.driver.place import EPOCH_NAME
+from tests.needs import find_server
+from tests.support.database_fixtures import SERVER_KINDS
+from tests.support.service import ServiceProcess
+from tests.support.waiting import until
+
+CHAPTER = Path(__file__).parent.parent.parent / "doc" / "operation.md"
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+
+
+class Operator:
+    """Runs the chapter's commands in the service's directory."""
+
+    def __init__(self, service: ServiceProcess, kind: str, url: sa.URL) -> None:
+        self._root = service.root
+        self._name = NAMES[kind]
+        socket = str(url.query.get("unix_socket", ""))
+        (self._root / "my.cnf").write_text(f"[client]\nsocket={socket}\nuser=root\n")
+        servers = [str(found.parent) for found in map(find_server, ("postgres", "mariadbd")) if found is not None]
+        self._environ = {
+            **os.environ, "IMGSTORE_CONFIG": str(service.configuration), "NAME": str(url.database),
+            "PGHOST": str(url.query.get("host", "")), "PGUSER": "tester", "PGDATABASE": str(url.database),
+            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), *servers, os.environ["PATH"]]),
+        }  # fmt: skip
+
+    def does(self, what: str, *, status: int = 0, **environ: str) -> str:
+        """Runs a block; returns what it prints."""
+        script = _blocks()[f"{self._name}: {what}" if what in ("back up", "restore") else f"every database: {what}"]
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=self._root, env=self._environ | environ, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+
+def _blocks() -> Mapping[str, str]:
+    return dict(re.findall(r"^```sh\n# (.+)\n((?:.*\n)+?)```$", CHAPTER.read_text(), re.MULTILINE))
+
+
+def _epoch(service: ServiceProcess) -> str:
+    return (service.stores["fast"] / EPOCH_NAME).read_text()
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "by_itself"),
+    [
+        ("sqlite", True), pytest.param("sqlite", False, marks=pytest.mark.long),
+        *(pytest.param(*kind.values, True, marks=[*kind.marks, pytest.mark.long]) for kind in SERVER_KINDS),
+    ],
+    indirect=["database_kind"],
+)  # fmt: skip
+def test_restored_database_removes_nothing_until_an_operator_has_looked(
+    tables: str, database_kind: str, tmp_path: Path, by_itself: bool
+) -> None:
+    database = tmp_path / "imgstore.sqlite" if database_kind == "sqlite" else tables
+    options = {"database": database, "health_interval": 0.2 if by_itself else 86400}
+    service = ServiceProcess(tmp_path, options={"service": options})
+    operator = Operator(service, database_kind, sa.make_url(tables))
+    with service:
+        client = service.client
+        before, during, late = client.create(), client.create(), client.create()
+        assert client.upload(before, b"before").status == 204
+        with client.begin_upload(during, length=6) as upload, client.begin_upload(late, length=6) as unfinished:
+            upload.send(b"dur")
+            unfinished.send(b"lat")
+            operator.does("back up")
+            upload.send(b"ing")
+            assert upload.answer().status == 204
+            after = client.create()
+            assert client.upload(after, b"after").status == 204
+            at = _epoch(service)
+            until(lambda: _epoch(service) != at or not by_itself)
+            service.kill()
+    operator.does("restore")
+    if not by_itself:
+        operator.does("say so")
+    with service:
+        client = service.client
+        assert "Nothing is removed" in service.log.read_text()
+        assert service.objects("fast") == sorted([before, during, after])
+        found = operator.does("look", status=1)
+        assert [key for key in (before, during, after, late) if key in found] == [during, after]
+        operator.does("adopt, and go on", DURING=during, AFTER=after, PROJECT="default")
+        assert "agree" in operator.does("look")
+        assert [client.download(each).body for each in (before, during, after)] == [b"before", b"during", b"after"]
+    assert service.leftovers("fast") == []
