@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -97,18 +96,21 @@ class MissWithoutSync(Unnamed):
 
 
 class ParentsWithoutSync(Unnamed):
-    def check(self) -> None:
-        check.make_datadir(dataclasses.replace(self._settings, fsync=False))
-        super().check()
+    """Nobody makes the name of a new datadir durable."""
+
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(check, "_sync_name", lambda path: None)
+            return super().write_mark(mark, replace=replace)
 
 
 class DatadirOfFailedStart(Unnamed):
     """A datadir that a failed start made is taken as it is."""
 
-    def check(self) -> None:
+    def write_mark(self, mark: str, *, replace: bool = False) -> str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(check, "_is_empty", lambda path: False)
-            super().check()
+            return super().write_mark(mark, replace=replace)
 
 
 MUTANTS: Sequence[type[FilesystemDriver]] = (

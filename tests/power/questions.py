@@ -8,30 +8,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from imgstore import errors
+from imgstore.driver.place import NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
 from tests.filesystem.support import get, put
 from tests.power.disk import DIRECTORY, Call, Disk, Layout
 from tests.power.recorder import Event
-from tests.power.scenarios import DATADIR, KEY, Expected
+from tests.power.scenarios import DATADIR, KEY, MARK, Expected
 
 RETRY = b"retry"
 
 
 def found_after_cuts(events: Iterable[Event]) -> Iterator[tuple[Expected, Layout]]:
-    """Everything that may be found if the power goes after any of the calls, each once, with what is expected then."""
-    disk, expected = Disk(), Expected.NOTHING
+    """Everything that may be found if the power goes after any of the calls, each once, with what is expected then.
+    Nothing is asked before the first expectation."""
+    disk, expected = Disk(), None
     seen: set[Layout] = set()
     for event in events:
         if isinstance(event, Expected):
             expected, seen = event, set()
         elif isinstance(event, Call):
             disk.apply(event)
+        if expected is None:
+            continue
         new = dict.fromkeys(layout for layout in disk.layouts() if layout not in seen)
         seen.update(new)
         yield from ((expected, layout) for layout in new)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a start finds: the mark of the place, or a new one; the object; and what is wrong in any case."""
+
+    mark: str
+    content: bytes | None
+    faults: Sequence[str]
 
 
 class Machine:
@@ -42,7 +56,7 @@ class Machine:
         self._datadir = root / DATADIR
         self._kind = kind
         self._content = content
-        self._known: dict[Layout, tuple[bytes | None, Sequence[str]]] = {}
+        self._known: dict[Layout, Found] = {}
 
     @property
     def laid_out(self) -> int:
@@ -53,27 +67,30 @@ class Machine:
         """What is wrong with this layout."""
         if layout not in self._known:
             self._known[layout] = self._ask(layout)
-        found, faults = self._known[layout]
-        yield from faults
-        if found is None:
+        found = self._known[layout]
+        yield from found.faults
+        if found.mark != MARK and expected is not Expected.UNMARKED:
+            yield "an acknowledged mark is lost"
+        if found.content is None:
             if expected is Expected.ALL:
                 yield "an acknowledged object is lost"
-        elif found != self._content:
+        elif found.content != self._content:
             yield "a partial object is visible"
-        elif expected is Expected.NOTHING:
+        elif expected in (Expected.NOTHING, Expected.UNMARKED):
             yield "an object is back, or there before its commit"
 
-    def _ask(self, layout: Layout) -> tuple[bytes | None, Sequence[str]]:
+    def _ask(self, layout: Layout) -> Found:
         lay_out(self._root, layout)
         driver = self._kind(datadir=str(self._datadir), fsync=False)
+        mark = driver.read_mark() or driver.write_mark(MARK[::-1])
         driver.check()
-        found = _content(driver)
-        return found, [*self._after_purge(driver), *self._after_retry(driver)]
+        content = _content(driver)
+        return Found(mark, content, [*self._after_purge(driver), *self._after_retry(driver)])
 
     def _after_purge(self, driver: FilesystemDriver) -> Iterator[str]:
         for leftover in driver.leftovers():
             driver.remove_leftover(leftover)
-        if set(os.listdir(self._datadir)) - {KEY}:
+        if set(os.listdir(self._datadir)) - {KEY, *NOTES}:
             yield "a purge leaves something"
 
     def _after_retry(self, driver: FilesystemDriver) -> Iterator[str]:

@@ -19,7 +19,7 @@ import pytest
 from tests.power.disk import DIRECTORY, Call, Disk
 
 UNKNOWN = (
-    "rename", "replace", "rmdir", "truncate", "write", "writev", "pwritev", "posix_fallocate", "fdatasync", "symlink",
+    "replace", "rmdir", "truncate", "writev", "pwritev", "posix_fallocate", "fdatasync", "symlink",
 )  # fmt: skip
 
 Event: TypeAlias = "Call | object"
@@ -39,7 +39,7 @@ class Recorder:
         self._directories: dict[int, str] = {}
         self._names: dict[str, int] = {}
         self._last = DIRECTORY
-        for name in ("open", "close", "pwrite", "ftruncate", "fsync", "link", "unlink", "mkdir"):
+        for name in ("open", "close", "write", "pwrite", "ftruncate", "fsync", "link", "unlink", "rename", "mkdir"):
             patch.setattr(os, name, self._wrapped(getattr(self, f"_{name}"), getattr(os, name)))
         for name in UNKNOWN:
             patch.setattr(os, name, self._refusing(name, getattr(os, name)))
@@ -92,6 +92,11 @@ class Recorder:
         self._directories.pop(fd, None)
         real(fd)
 
+    def _write(self, real: Any, fd: int, data: Any) -> int:
+        if fd not in self._files:
+            return int(real(fd, data))
+        return self._pwrite(os.pwrite, fd, data, os.lseek(fd, 0, os.SEEK_CUR))
+
     def _pwrite(self, real: Any, fd: int, data: Any, offset: int) -> int:
         written: int = real(fd, data, offset)
         self.events.append(Call("write", file=self._files[fd], offset=offset, data=bytes(data[:written])))
@@ -126,6 +131,15 @@ class Recorder:
         if full is not None:
             del self._names[full]
             self.events.append(Call("unlink", self._below(full)))
+
+    def _rename(self, real: Any, source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        """Told as a link and an unlink: that either lasts without the other is more than any disk does."""
+        real(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        old, new = self._full(source, src_dir_fd), self._full(target, dst_dir_fd)
+        assert old is not None
+        assert new is not None
+        self._name(new, self._names.pop(old))
+        self.events.append(Call("unlink", self._below(old)))
 
     def _mkdir(self, real: Any, path: str, mode: int = 0o777) -> None:
         real(path, mode)

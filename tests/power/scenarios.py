@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from imgstore import errors
+from imgstore.driver import place
 from imgstore.driver.writer import ObjectWriter
 from imgstore.drivers.filesystem import FilesystemDriver, output
 from imgstore.drivers.filesystem.direct import Buffers
@@ -23,6 +24,7 @@ from tests.power.recorder import Event, Recorder
 
 KEY = "image"
 DATADIR = "above/images"
+MARK = "0123456789abcdef" * 2
 KINDS: Sequence[type[FilesystemDriver]] = (Unnamed, Named)
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "cached": {"direct_io": "off"},
@@ -33,8 +35,9 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Expected(enum.Enum):
-    """What may be found under the key."""
+    """What may be found under the key. After UNMARKED, the mark of the place is there too."""
 
+    UNMARKED = "nothing, and perhaps no mark"
     NOTHING = "nothing"
     ALL_OR_NOTHING = "all or nothing"
     ALL = "all"
@@ -94,8 +97,10 @@ def delete_again(driver: FilesystemDriver, recorder: Recorder, content: bytes, s
 
 
 def first_start(driver: FilesystemDriver, recorder: Recorder, content: bytes, size: int | None) -> None:
-    """An upload after a start that made the datadir and could not sync it (see `record`)."""
+    """An upload after a start that made the datadir and could not sync it (see `record`); then a note, written anew."""
     store(driver, recorder, content, size)
+    for epoch in (1, 2):
+        driver.write_epoch(epoch)
 
 
 SCENARIOS: Sequence[Scenario] = (store, abort, refuse, delete, delete_again, first_start)
@@ -104,7 +109,8 @@ SCENARIOS: Sequence[Scenario] = (store, abort, refuse, delete, delete_again, fir
 def record(
     kind: type[FilesystemDriver], way: str, scenario: Scenario, root: Path, *, content: bytes, size: int | None = None
 ) -> list[Event]:
-    """What the scenario asked of the system, from the making of the datadir on, and what was expected when.
+    """What was asked of the system, from the making of the datadir on, and what was expected when: nothing before the
+    scenario, except at a first start.
 
     Hidden names are the same each time, so that the same layout is known again.
     """
@@ -115,9 +121,10 @@ def record(
         patch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
         recorder = Recorder(patch, root)
         driver = kind(datadir=str(root / DATADIR), **WAYS[way])
-        recorder.events.append(Expected.NOTHING)
         if scenario is first_start:
-            _failing(recorder, driver.check)
+            recorder.events.append(Expected.UNMARKED)
+            _failing(recorder, partial(driver.write_mark, MARK))
+        driver.write_mark(MARK)
         driver.check()
         scenario(driver, recorder, content, size)
     recorder.expect_seen()
@@ -127,6 +134,7 @@ def record(
 
 def small_blocks(patch: pytest.MonkeyPatch, kind: type[FilesystemDriver]) -> None:
     """As many system calls for a few bytes as else for megabytes."""
+    patch.setattr(place, "_TEXT", "imgstore place {mark}\n")
     patch.setattr(output, "BLOCK", BLOCK)
     patch.setattr(output, "_ZEROS", bytes(BLOCK))
     patch.setattr(kind, "BUFFERS", Buffers(start=2 * BLOCK, size=2 * BLOCK, count=2))

@@ -19,7 +19,7 @@ from tests.power.mutants import MUTANTS
 from tests.power.questions import Machine, found_after_cuts
 from tests.power.scenarios import KINDS, SCENARIOS, WAYS, content_of, record
 
-SHORT, LONG = 5, 10
+SHORT, LONG = 6, 10
 """Blocks of an object."""
 
 
