@@ -74,7 +74,7 @@ def refuse(driver: FilesystemDriver, recorder: Recorder, content: bytes, size: i
     recorder.events.append(Expected.NOTHING)
     with _written(driver, content, size) as writer:
         recorder.events.append(Expected.ALL_OR_NOTHING)
-        failed = _failing(recorder, writer.commit)
+        failed = failing(recorder, writer.commit)
     recorder.events.append(Expected.NOTHING if failed else Expected.ALL)
 
 
@@ -90,7 +90,7 @@ def delete_again(driver: FilesystemDriver, recorder: Recorder, content: bytes, s
     """A deletion that fails when it syncs the directory, and is repeated by another process."""
     store(driver, recorder, content, size)
     recorder.events.append(Expected.ALL_OR_NOTHING)
-    _failing(recorder, partial(driver.delete, KEY))
+    failing(recorder, partial(driver.delete, KEY))
     with contextlib.suppress(errors.ObjectNotFound):
         type(driver)(datadir=driver._settings.datadir).delete(KEY)
     recorder.events.append(Expected.NOTHING)
@@ -123,7 +123,7 @@ def record(
         driver = kind(datadir=str(root / DATADIR), **WAYS[way])
         if scenario is first_start:
             recorder.events.append(Expected.UNMARKED)
-            _failing(recorder, partial(driver.write_mark, MARK))
+            failing(recorder, partial(driver.write_mark, MARK))
         driver.write_mark(MARK)
         driver.check()
         scenario(driver, recorder, content, size)
@@ -147,7 +147,7 @@ def _written(driver: FilesystemDriver, content: bytes, size: int | None) -> Obje
     return writer
 
 
-def _failing(recorder: Recorder, action: Callable[[], object]) -> bool:
+def failing(recorder: Recorder, action: Callable[[], object]) -> bool:
     """Does it, and the first sync of a directory fails. False if it succeeds all the same."""
     recorder.fail_directory_syncs = 1
     try:
