@@ -41,12 +41,24 @@ def standalone_configuration(directory: Path) -> Path:
     """The configuration file in `directory`, written where it is missing. Raises ConfigurationError."""
     path = directory.resolve() / "imgstore.conf"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_durable(path.parent)
         with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
             file.write(_CONFIGURATION.format(directory=str(path.parent).replace("$", "$$")))
     except OSError as error:
         raise _unusable(f"the data directory cannot be used ({error.strerror}).", "Give another --data-dir.") from error
     return path
+
+
+def _make_durable(directory: Path) -> None:
+    """Creates it where it is missing, and what leads to it; a power cut takes none of them back. Raises OSError."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class FileLock:

@@ -1,6 +1,6 @@
 """Connects to each kind of database, and sets up every new session, so that nothing depends on the server's presets.
 
-    SQLite      WAL, synchronous=FULL (a committed activation survives a power cut); the file has mode 0600
+    SQLite      WAL, synchronous=FULL (what is committed survives a power cut); the file has mode 0600
     PostgreSQL  lock_timeout, and a transaction ends if its client is gone
     MariaDB     strict mode, a lock timeout, UTF-8 in all of Unicode
 

@@ -145,6 +145,7 @@ def test_every_kind_of_call_is_made_to_fail(datadir: Path, faults: Faults) -> No
 def test_a_datadir_that_cannot_be_made_is_told(
     tmp_path: Path, faults: Faults, number: int, when: When
 ) -> None:  # fmt: skip
+    (tmp_path / "other").mkdir()  # the calls are the same each time: above is never empty
     with faults.counting():
         Named(datadir=str(tmp_path / "whole" / "images")).write_mark(MARK)
     assert {"chmod", "mkdir"} <= set(faults.calls)

@@ -70,15 +70,37 @@ def _no_directory(settings: Settings) -> errors.ConfigurationError:
 
 def _make(path: str, mode: int, fsync: bool) -> None:
     if _is_directory(path):
+        if fsync and _is_empty(path):
+            _sync_name_again(path)
         return
-    parent = os.path.dirname(path)
-    _make(parent, 0o755, fsync)
+    _make(os.path.dirname(path), 0o755, fsync)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, mode)
         os.chmod(path, mode)
     if fsync:
-        with Directory(parent) as above:
-            above.sync()
+        _sync_name(path)
+
+
+def _sync_name_again(path: str) -> None:
+    """Perhaps a start made the directory, and failed or died before the sync. Where that may not be done, it was not
+    this service that made it."""
+    try:
+        _sync_name(path)
+    except OSError as error:
+        if error.errno not in {*_REFUSED, errno.EINVAL}:
+            raise
+
+
+def _sync_name(path: str) -> None:
+    with Directory(os.path.dirname(path)) as above:
+        above.sync()
+
+
+def _is_empty(path: str) -> bool:
+    """Not where it may not be read: that is found out when it is used."""
+    with contextlib.suppress(PermissionError):
+        return not os.listdir(path)
+    return False
 
 
 def _is_directory(path: str) -> bool:

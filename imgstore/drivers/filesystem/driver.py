@@ -172,15 +172,11 @@ class FilesystemDriver(StoreDriver):
 
     def _delete(self, key: str) -> None:
         self._account.open()
-        with self._open() as directory:
-            status = directory.regular(key)
-            try:
-                directory.unlink(key)
-            except FileNotFoundError as error:
-                raise errors.ObjectNotFound("No object has that key.") from error
-            self._account.give_back(status.st_size)
+        with self._open() as directory, contextlib.ExitStack() as durable:
             if self._settings.fsync:
-                directory.sync()
+                # A missing name, too: who removed it may have failed to sync, or died before, in whatever process.
+                durable.callback(directory.sync)
+            self._account.give_back(_unlinked(directory, key))
 
     def _open(self) -> Directory:
         """The datadir, if it is the right one."""
@@ -198,3 +194,13 @@ class FilesystemDriver(StoreDriver):
             if self._staging is None:
                 self._staging = staging.first_that_works(directory, self.STAGINGS)
             return self._staging
+
+
+def _unlinked(directory: Directory, key: str) -> int:
+    """Removes an object's name; returns the object's bytes. Raises ObjectNotFound."""
+    status = directory.regular(key)
+    try:
+        directory.unlink(key)
+    except FileNotFoundError as error:
+        raise errors.ObjectNotFound("No object has that key.") from error
+    return status.st_size

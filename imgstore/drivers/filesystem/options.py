@@ -50,7 +50,8 @@ class Settings(Options):
         cfg.BoolOpt,
         default=True,
         help="Whether an image is on the disk, name and all, before it is reported as stored. Turn it off only where "
-        "images may be lost in a power cut; an image is never visible in part because a process died, on or off.",
+        "images may be lost or damaged in a power cut; an image is never visible in part because a process died, on or "
+        "off.",
     )
     direct_io: str = option(
         cfg.StrOpt,
