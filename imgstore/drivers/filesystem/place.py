@@ -66,9 +66,10 @@ def write_mark(directory: Directory, mark: str, *, mode: int, replace: bool) -> 
         os.write(staged.fd, text_of(mark))
         os.fsync(staged.fd)
         if replace:
-            directory.discard(MARK_NAME)
-        with contextlib.suppress(FileExistsError):
-            staged.link(MARK_NAME)
+            staged.rename(MARK_NAME)  # at no moment the place has no mark
+        else:
+            with contextlib.suppress(FileExistsError):
+                staged.link(MARK_NAME)
     finally:
         staged.discard()
     directory.sync()
