@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from oslo_config import cfg, iniparser
 
+from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.config.registry import suggestion
 from imgstore.config.stores import store_plans
@@ -37,16 +38,25 @@ def load(files: Sequence[str], *, extra: Known = _NOTHING) -> cfg.ConfigOpts:
     """
     parsed = [_parse(path) for path in files]
     conf = cfg.ConfigOpts()
-    conf(args=[], project="imgstore", default_config_files=list(files), default_config_dirs=[])
+    with any_byte_order_mark():
+        conf(args=[], project="imgstore", default_config_files=list(files), default_config_dirs=[])
     known = {**extra, SECTION: (*OPTIONS, *extra.get(SECTION, ()))}
     register(conf, known)
     for plan in store_plans(conf, taken=extra):
         known[plan.identifier] = plan.options
     for file in parsed:
         _refuse_unknown(file, known)
+        refuse_swallowed_lines(file.path, _by_spelling(known))
     for section, options in known.items():
         values(conf, section, options)
     return conf
+
+
+def _by_spelling(known: Known) -> dict[str, dict[str, cfg.Opt]]:
+    return {
+        name.lower(): {spelling: option for option in options for spelling in _spellings(name, option)}
+        for name, options in known.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class _IniFile:
 def _parse(path: str) -> _IniFile:
     """The file at `path`. Raises ConfigurationError if it cannot be read or is not an ini file."""
     sections: dict[str, dict[str, list[str]]] = {}
-    parser = cfg.ConfigParser(path, sections)
+    parser = IniParser(path, sections)
     try:
         parser.parse()
     except OSError as error:
