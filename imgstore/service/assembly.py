@@ -146,6 +146,7 @@ class Service:
             store.check()
         except errors.WrongPlace as error:
             LOG.error("%s", describe(error))
+            self.health.check(store.identifier)  # down from the first request on
         except errors.StoreError as error:
             raise errors.ConfigurationError(
                 f"the store does not work: {describe(error)}.",

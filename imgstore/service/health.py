@@ -74,6 +74,12 @@ class StoreHealth:
         for watch in self._watches:
             watch.stopped.set()
 
+    def check(self, identifier: str) -> None:
+        """Checks one store now, however long it takes."""
+        for watch in self._watches:
+            if watch.status().store == identifier:
+                watch.check()
+
     def statuses(self) -> Sequence[StoreStatus]:
         """What is known now, in the stores' order. Never waits."""
         return [watch.status() for watch in self._watches]
