@@ -22,7 +22,6 @@ _REMARK = re.compile(r"\s[#;]")
 _ASSIGNMENT = re.compile(r"\s+[\w.-]+\s*=")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _QUOTED = re.compile(r"(['\"]).*\1")
-_BLANKS = " \t\r\n"
 
 
 class IniParser(cfg.ConfigParser):
@@ -51,7 +50,7 @@ def refuse_swallowed_lines(path: str, known: Mapping[str, Mapping[str, cfg.Opt]]
     section, option = "", None
     with open(path, encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
-            text = line.rstrip(_BLANKS)
+            text = line.rstrip()  # of every blank, as oslo.config does
             if text.startswith("["):
                 section, option = text[1:-1].lower(), None
             elif not text or text.startswith(("#", ";")):
@@ -65,7 +64,7 @@ def refuse_swallowed_lines(path: str, known: Mapping[str, Mapping[str, cfg.Opt]]
 
 
 def _refuse_continuation(option: cfg.Opt, text: str, section: str, where: str) -> None:
-    if _ASSIGNMENT.match(text) or text.lstrip(_BLANKS).startswith(("#", ";")) or not _takes_lines(option):
+    if _ASSIGNMENT.match(text) or text.lstrip().startswith(("#", ";")) or not _takes_lines(option):
         raise ConfigurationError(
             f"{where} is indented, so it would be a part of this option's value.",
             section=section,

@@ -17,6 +17,7 @@ SWALLOWED = {
     "datadir = /srv/images\t; the big disk": "has a remark behind the value",
     "weight = 5  # of ten": "has a remark behind the value",
     "datadir = /srv/im\x01ages": "has a control character",
+    "\u00a0\n\f\ndatadir = /srv/images # after lines of blanks": "has a remark behind the value",
     "datadir = /srv/im\tages": "has a control character",
     "datadir = /srv/im\x85ages": "has a control character",
 }
@@ -29,7 +30,7 @@ SECRETS = {
 
 def test_what_would_be_swallowed_is_refused_with_its_line(tmp_path: Path) -> None:
     for lines, problem in SWALLOWED.items():
-        error = refusal(tmp_path, f"[imgstore]\nenabled_stores = fast:filesystem\n[fast]\n{lines}\n")
+        error = refusal(tmp_path, f"[imgstore]\nenabled_stores = fast:filesystem\n[fast]\u00a0\n{lines}\n")
         number = 4 + lines.count("\n")
         assert f"line {number} of {tmp_path}/imgstore.conf {problem}" in str(error), lines
         assert (error.section, error.option) == ("fast", "weight" if lines.startswith("weight") else "datadir")
