@@ -137,4 +137,4 @@ def _is_structure(text: str, siblings: Mapping[str, cfg.Opt]) -> bool:
 
 def _takes_lines(option: cfg.Opt) -> bool:
     """Whether a value of several lines has a meaning."""
-    return not option.secret and isinstance(option.type, (types.List, types.Dict))
+    return isinstance(option.type, (types.List, types.Dict))

@@ -135,13 +135,14 @@ def test_what_means_something_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "imgstore.conf"
     lines = (
         "\ufeff[imgstore]\r\nenabled_stores = fast:filesystem,\r\n  scratch:memory\r\ndefault_store = fast\r\n"
-        "# a remark = of its own\r\n\r\n[fast]\r\ndatadir = /srv/images\r\ndescription = number #1 ; or 2\r\n"
+        "# a remark = of its own\r\n\r\n[fast]\r\ndatadir = /srv/images\r\ndescription = number #1 ; or 2, "
+        "a 👩\u200d💻\r\n"
         "[host]\r\nname = 'a # b'\r\ntoken = a # b ; c\r\n"
     )
     path.write_bytes(lines.encode())
     conf = config.load([str(path)], extra=HOST)
     assert conf.imgstore.enabled_stores == ["fast:filesystem", "scratch:memory"]
-    assert (conf.fast.datadir, conf.fast.description) == ("/srv/images", "number #1 ; or 2")
+    assert (conf.fast.datadir, conf.fast.description) == ("/srv/images", "number #1 ; or 2, a 👩\u200d💻")
     assert (conf.host.name, conf.host.token) == ("a # b", "a # b ; c")
 
 
