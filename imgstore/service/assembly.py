@@ -77,7 +77,7 @@ class Service:
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
-        self.health = StoreHealth(stores, health, observers=observers, settle=self._settle)
+        self.health = StoreHealth(stores, health, observers=(removals, *observers), settle=self._settle)
         metrics = Metrics(self.health)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(

@@ -121,6 +121,29 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
         assert local.service.quota.account("default").used == 0, "and only once"
 
 
+def test_store_that_works_again_is_asked_in_the_next_round(
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", LONGEST_PAUSE)
+
+    def down(key: object = None) -> None:
+        raise errors.StoreUnavailable("down")
+
+    with LocalService(tmp_path, stores, recovery_interval=LONGEST_PAUSE).running() as local:
+        image_id = local.client.create()
+        assert local.client.upload(image_id, b"data").status == 204
+        with monkeypatch.context() as patch:
+            patch.setattr(driver, "_delete", down)
+            patch.setattr(driver, "check", down)
+            assert local.client.delete(image_id).status == 204
+            local.service.health.check("fast")
+        local.service.recovery.recover()
+        assert local.catalog.removals() == [image_id], "left alone"
+        local.service.health.check("fast")
+        local.service.recovery.recover()
+        assert local.catalog.removals() == []
+
+
 def test_store_that_fails_is_left_alone_longer_each_time(
     stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
