@@ -20,6 +20,7 @@ from imgstore.drivers.swift.errors import from_transport
 from imgstore.model import ObjectInfo
 
 Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 BLOCK = 256 * 1024
 TRANSPORT_FAILURES = (requests.RequestException, HTTPError, OSError)
 

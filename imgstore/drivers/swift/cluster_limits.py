@@ -28,7 +28,9 @@ DIGESTS = ("sha256", "sha1", "sha512")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes. `max_deletes`: names in one bulk deletion, 0 where there is none. `digests`: of temporary URLs,
-    the best first, none where there are none. `policies`: names of the storage policies, None if unknown."""
+    the best first, none where there are none. `policies`: names of the storage policies, None if unknown.
+    `is_swift`: whether it tells of manifests what OpenStack's own Swift tells. Of others it is not expected that they
+    honour `If-None-Match`, or list a large object with its own size; Ceph's gateway does neither."""
 
     max_object: int
     max_segments: int
@@ -36,6 +38,7 @@ class Limits:
     max_deletes: int
     digests: tuple[str, ...]
     policies: tuple[str, ...] | None
+    is_swift: bool
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Limits:
@@ -50,6 +53,7 @@ class Limits:
             max_deletes=int(bulk.get("max_deletes_per_request", MAX_DELETES)) if bulk else 0,
             digests=_digests(info),
             policies=None if policies is None else tuple(name for policy in policies for name in _names(policy)),
+            is_swift="min_segment_size" in slo,
         )
 
     def threshold(self, options: SwiftOptions) -> int:
@@ -74,6 +78,8 @@ class Cluster:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._limits: Limits | None = None
+        self.pins_large_objects = True
+        """Whether `If-Match` compares a large object's ETag; False once that of a manifest was seen to be compared."""
 
     def limits(self, info: Callable[[], Mapping[str, Any]]) -> Limits:
         """The limits; `info` asks for them. Raises StoreUnavailable."""

@@ -45,7 +45,7 @@ class Copy:
         """What a large object is made of; None for one that is whole."""
         if is_dynamic(headers):
             return listed(self._account, source, headers).segments
-        return list(pieces_in(self._account, source)) if is_static(headers) else None
+        return list(pieces_in(self._account, source, headers)) if is_static(headers) else None
 
     def _whole(self, source: Path, info: ObjectInfo) -> ObjectInfo:
         """By one request. Swift would take If-None-Match for a condition on the source: the target is looked up."""

@@ -15,6 +15,7 @@ Names that this driver never gives are not touched.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion, segments_of
 from imgstore.drivers.swift.manifest import Attempt, attempt_of
 from imgstore.model import Leftover
+
+LOG = logging.getLogger(__name__)
 
 REASON = "segments of an upload that ended without its object"
 UNCERTAIN = "segments without a mark, and without an object: of this store before it had one, or of another store"
@@ -126,11 +129,15 @@ class Leftovers:
             return
 
     def _in_use(self, found: FoundSegments) -> bool:
-        """Whether a manifest of the object names one of the segments."""
-        return any(
-            container == found.container and name.startswith(found.attempt.prefix)
-            for container, name in self._of_objects(found.container, found.attempt)
-        )
+        """Whether a manifest of the object names one of the segments, or cannot be read."""
+        try:
+            return any(
+                container == found.container and name.startswith(found.attempt.prefix)
+                for container, name in self._of_objects(found.container, found.attempt)
+            )
+        except errors.IntegrityError as error:
+            LOG.warning("The segments of %s are kept: %s", found.attempt.key, error)
+            return True
 
     def _of_objects(self, container: str, attempt: Attempt) -> Iterator[Path]:
         """What is named by the manifests of the objects that the attempt's may be."""
