@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from imgstore.testing import DriverContract, Subject
@@ -43,8 +41,8 @@ class RgwSwiftSubject(AccountSubject):
 
 class TestSwiftOnRgw(DriverContract):
     @pytest.fixture
-    def subject(self, rgw: RgwServer) -> Iterator[Subject]:
-        yield RgwSwiftSubject(rgw)
+    def subject(self, rgw: RgwServer) -> Subject:
+        return RgwSwiftSubject(rgw)
 
 
 class TestS3OnRgw(DriverContract):

@@ -45,6 +45,11 @@ def test_keys_of_a_profile_or_of_the_environment_serve(
     swift_place.driver(**NO_KEYS).check()
 
 
+def test_keys_of_the_options_need_no_profile(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "that-is-gone")
+    swift_place.driver().check()
+
+
 def test_missing_keys_and_a_missing_profile_are_named(swift_place: SwiftPlace) -> None:
     driver = swift_place.driver(**NO_KEYS)
     with pytest.raises(errors.ConfigurationError, match="No keys were found") as caught:

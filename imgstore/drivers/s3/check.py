@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from imgstore import errors
@@ -66,11 +66,20 @@ class Check:
                 content = self._requests.get_object(name)[1].read()
             if content != CONTENT:
                 raise errors.IntegrityError("The bucket does not give back what was written.")
+            self._expect_encryption(answer)
             self._integrity.judge(piece, CONTENT, answer)
             self._integrity.learn_etag(piece)
             with self._needs(*self._putting()):
                 again = not self._proved and bool(piece.parameters)
                 return piece if again and self._refuses(piece, self._requests.put_object, name, MARK, CONTENT) else None
+
+    def _expect_encryption(self, answer: Mapping[str, Any]) -> None:
+        """Some servers take the header and do not encrypt."""
+        wanted = self._options.encryption
+        if wanted is not None and answer.get("ServerSideEncryption") != wanted:
+            raise bad(
+                "encryption", "The server takes it and does not encrypt.", "Set it up on the server, or unset it."
+            )
 
     def _refuses(self, piece: Piece, request: Callable[..., object], *arguments: Any) -> bool:
         """Whether the server refuses a request with a checksum of something else."""

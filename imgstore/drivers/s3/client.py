@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
+_NO_PROFILE: Any = {"profile": (None, None, None, None)}
+"""Keys that the options name need no profile; botocore would stop at an AWS_PROFILE that does not exist."""
+
+
 class SharedClient:
     """Sends the requests of one store."""
 
@@ -87,7 +91,7 @@ def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> An
 def _new_client(options: S3Options) -> S3Client:
     _silence()
     try:
-        found = botocore.session.Session()
+        found = botocore.session.Session(session_vars=_NO_PROFILE if options.fixed_keys else None)
         found.register_component("data_loader", _models())
         session = boto3.session.Session(
             botocore_session=found,
@@ -97,7 +101,8 @@ def _new_client(options: S3Options) -> S3Client:
             profile_name=options.profile,
             region_name=options.region,
         )
-        verify = options.ca_bundle or options.verify
+        # None: verified, with the authorities that AWS_CA_BUNDLE or the profile names, else with the usual ones.
+        verify = options.ca_bundle or (None if options.verify else False)
         return session.client("s3", endpoint_url=options.server_url, verify=verify, config=_config(options))
     except (BotoCoreError, ValueError) as error:
         # The class alone: the text may hold what a file of credentials has in it.

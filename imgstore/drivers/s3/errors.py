@@ -93,6 +93,12 @@ def has_no_keys(error: BaseException) -> bool:
     return isinstance(error, NO_KEYS) or isinstance(error.__context__, NO_KEYS)
 
 
+def untrusted(error: BaseException) -> bool:
+    """Whether the server's certificate is not signed by an authority that is trusted, or is another server's."""
+    found = error if isinstance(error, boto.SSLError) else error.__context__
+    return isinstance(found, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(found)
+
+
 def surely_nothing(error: BaseException) -> bool:
     """Whether a failed request has certainly changed nothing in the storage: the server refused the only attempt."""
     return 400 <= status_of(error) < 500 and not _metadata(error).get("RetryAttempts")
