@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.bodies import sent
@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class SharedClient:
-    """Sends the requests of one store."""
+class SharedClient(OfOneProcess):
+    """Sends the requests of one store. A child of a fork has a client, and so connections, of its own."""
 
     def __init__(self, options: S3Options) -> None:
+        super().__init__()
         self._options = options
         self._client: S3Client | None = None
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
@@ -62,6 +63,9 @@ class SharedClient:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _forked(self) -> None:
+        self._client = None
 
     def _opened(self) -> S3Client:
         with self._lock:

@@ -14,12 +14,12 @@ an upload that would just have fitted may be refused, never the other way round.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.driver.forks import ProcessLock
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.answers import Headers, number
 from imgstore.drivers.swift.errors import NotAsConfigured
@@ -43,7 +43,7 @@ class Meter:
     def __init__(self, what: str, clock: Callable[[], float]) -> None:
         self._what = what
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._limit: int | None = None
         self._told = 0
         self._held = 0
@@ -127,7 +127,7 @@ class Quotas:
         self._account = account
         self._age = age
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._none_until: dict[tuple[str, str], float] = {}
         self._meters: dict[str, Meter] = {}
 
