@@ -26,7 +26,8 @@ class ObjectReader(ABC):
     """The bytes `start` to `stop` of one object: exactly those, or an error.
 
     A driver's subclass sets `info` (the whole object) before it is handed out, and implements `_read` and `_close`.
-    No byte comes in a child that is forked meanwhile: the connection is its parent's.
+    After an error no further byte comes: nobody knows where the storage would go on. Nor does one in a child that is
+    forked meanwhile: the connection is its parent's.
     """
 
     info: ObjectInfo
@@ -34,6 +35,7 @@ class ObjectReader(ABC):
     __stop = 0
     __position = 0
     __closed = False
+    __failed = False
     __process = 0
 
     @abstractmethod
@@ -75,6 +77,7 @@ class ObjectReader(ABC):
         wanted = min(size, self.__stop - self.__position)
         if wanted <= 0:
             return b""
+        self.__failed = True  # unless all goes well, whatever is raised
         with storage_failures("reading"):
             data = self._read(wanted)
         if not data:
@@ -83,6 +86,7 @@ class ObjectReader(ABC):
         if len(data) > wanted:
             raise errors.IntegrityError(f"The store sent {len(data)} bytes where {wanted} were asked for.")
         self.__position += len(data)
+        self.__failed = False
         return data
 
     @final
@@ -117,6 +121,8 @@ class ObjectReader(ABC):
     def __expect_open(self) -> None:
         if self.__closed:
             raise errors.UsageError("Cannot read: this reader is closed.")
+        if self.__failed:
+            raise errors.UsageError("Cannot read: this reader has failed. Open another one where it stopped.")
         if self.__process != os.getpid():
             raise errors.UsageError("Cannot read: this reader is another process's, which this one was forked by.")
 
