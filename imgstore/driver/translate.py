@@ -15,6 +15,7 @@ from functools import partial
 from types import TracebackType
 
 from imgstore import errors
+from imgstore.undo import describe
 
 Failed = Callable[[BaseException], None]
 
@@ -66,6 +67,13 @@ def host_failed(action: str, error: BaseException) -> None:
     if is_foreign(error):
         detail = errors.kind_and_place(error)
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
+
+
+def nothing_is_missing(action: str, error: BaseException) -> None:
+    """Raises StoreUnavailable for an ObjectNotFound in `action`, which is a part of writing: what is not found then is
+    the store's own, never the image."""
+    if isinstance(error, errors.ObjectNotFound):
+        raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=describe(error)) from error
 
 
 def is_foreign(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, final
 
 from imgstore import errors
-from imgstore.driver.translate import Failed, OnFailure, blamed_on, refuse_overrides, storage_failed
+from imgstore.driver.translate import Failed, OnFailure, blamed_on, nothing_is_missing, refuse_overrides, storage_failed
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -250,12 +250,11 @@ class ObjectWriter(ABC):
             raise errors.UsageError(f"Cannot {action}: this writer is another process's, which this one was forked by.")
 
     def __failed(self, action: str, error: BaseException) -> None:
-        """Aborts. What is not found while writing is the store's own, never the image."""
+        """Aborts, and raises what a driver's exception means."""
         self.__taken = isinstance(error, errors.ObjectExists)
         self.__abort_quietly()
-        if isinstance(error, errors.ObjectNotFound):
-            with OnFailure(partial(blamed_on, self.__store)):
-                raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=describe(error)) from error
+        with OnFailure(partial(blamed_on, self.__store)):
+            nothing_is_missing(action, error)
         self.__translate(action, error)
 
     def __translate(self, action: str, error: BaseException) -> None:

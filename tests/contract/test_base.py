@@ -64,6 +64,17 @@ def test_reader_that_failed_reads_no_further(monkeypatch: pytest.MonkeyPatch, fa
         assert reader.position == 0
 
 
+class HasNoWriter(MemoryDriver):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        raise errors.ObjectNotFound("no such bucket")
+
+
+def test_what_is_missing_when_a_writer_opens_is_the_stores() -> None:
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        HasNoWriter().open_writer("key")
+    assert caught.value.status == 503
+
+
 def test_failing_close_does_not_hide_why_a_read_is_refused(
     driver: MemoryDriver, caplog: pytest.LogCaptureFixture
 ) -> None:

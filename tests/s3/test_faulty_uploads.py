@@ -200,7 +200,8 @@ def test_a_server_without_room_is_full(swift_place: SwiftPlace, proxy: FaultProx
 
 
 REFUSALS = (
-    (403, "AccessDenied"), (403, "SignatureDoesNotMatch"), (400, "ExpiredToken"), (403, "RequestTimeTooSkewed"),
+    (403, "AccessDenied"), (404, "NoSuchKey"), (404, "404"), (403, "SignatureDoesNotMatch"),
+    (400, "ExpiredToken"), (403, "RequestTimeTooSkewed"),
     (404, "NoSuchBucket"), (404, "NoSuchUpload"), (400, "AuthorizationHeaderMalformed"), (409, "OperationAborted"),
 )  # fmt: skip
 
@@ -208,7 +209,7 @@ REFUSALS = (
 @each_step
 def test_a_refusal_tells_its_code_only(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
     (data, request), driver, secret = step, swift_place.driver(), swift_place.secret_key
-    for status, code in REFUSALS if request is PUT else REFUSALS[:2]:
+    for status, code in REFUSALS if request is PUT else REFUSALS[:3]:
         proxy.on(s3_error(status, code, message=f"key {secret}"), **request, times=None)
         with pytest.raises(errors.StoreUnavailable) as caught:
             swift_place.put(driver, data)

@@ -23,6 +23,8 @@ NO_UPLOAD = frozenset({"NoSuchUpload"})
 PRECONDITION = frozenset({"PreconditionFailed", "412"})
 PINNED = frozenset({"GetObject", "CopyObject", "UploadPartCopy"})
 """Operations whose condition is the ETag of the object that they read; the condition of all others is a free key."""
+WRITING = frozenset({"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"})
+"""Operations that ask for nothing that is there: what is missing then is the store's own, never the image."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
 
 FULL = frozenset(
@@ -123,7 +125,7 @@ def _translate(action: str, error: BaseException) -> None:
 def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
     code, status = code_of(error), status_of(error)
     detail = _detail(error, code, status)
-    if code in MISSING:
+    if code in MISSING and error.operation_name not in WRITING:
         raise errors.ObjectNotFound("No object has that key.", detail=detail) from None
     if code == NO_BUCKET:
         raise errors.WrongPlace(f"Image storage is not available ({code}) while {action}.", detail=detail) from None
