@@ -52,7 +52,7 @@ class SharedClient(OfOneProcess):
         try:
             return _call(client, operation, parameters)
         except ClientError as error:
-            if errors.code_of(error) not in errors.EXPIRED or self._options.fixed_keys:
+            if not errors.expired(error) or self._options.fixed_keys:
                 raise
         LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
         return _call(self._renewed(client), operation, parameters)

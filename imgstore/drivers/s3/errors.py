@@ -100,6 +100,12 @@ def surely_nothing(error: BaseException) -> bool:
     return 400 <= status_of(error) < 500 and not _metadata(error).get("RetryAttempts")
 
 
+def expired(error: BaseException) -> bool:
+    """Whether the keys may have expired. The answer to HEAD has no body, and so no code: it is 400 then."""
+    asked_by_head = isinstance(error, boto.ClientError) and error.operation_name.startswith("Head")
+    return code_of(error) in EXPIRED or (asked_by_head and status_of(error) == 400)
+
+
 def denied(error: BaseException) -> bool:
     """Whether the server says that the keys may not do that."""
     return code_of(error) in DENIED or code_of(error).startswith("KMS.AccessDenied")
