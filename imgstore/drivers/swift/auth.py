@@ -135,7 +135,8 @@ class StoreToken(OfOneProcess):
     def _opened(self) -> tuple[Session, Any]:
         if self._session is None:
             self._plugin = _plugin(self._credentials())
-            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout)
+            # No secrets: a redirect would take the password along to any host.
+            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout, redirect=False)
         return self._session, self._plugin
 
 

@@ -50,6 +50,7 @@ class Pool(OfOneProcess):
                     del self._idle[number]
                     return parts, connection
         opened: HttpConnection = client.http_connection(url, **self._options)
+        opened[1].requests_args["allow_redirects"] = False  # no secrets: the token would follow to any host
         return opened
 
     def give_back(self, connection: HttpConnection) -> None:

@@ -22,7 +22,7 @@ from imgstore import errors
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.answers import Headers, number
-from imgstore.drivers.swift.errors import NotAsConfigured
+from imgstore.drivers.swift.errors import Denied
 from imgstore.quota import Hold
 
 LAG = 30.0
@@ -226,7 +226,7 @@ def _told(ask: Callable[[], Headers]) -> Headers:
     the quota."""
     try:
         return ask()
-    except (errors.ObjectNotFound, NotAsConfigured, errors.Forbidden):
+    except (errors.ObjectNotFound, Denied, errors.Forbidden):
         return {}
 
 
