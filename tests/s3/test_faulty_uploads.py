@@ -11,9 +11,33 @@ from imgstore.driver.multipart import Part
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3 import writer as s3_writer
 from tests.s3.places import SwiftPlace
-from tests.s3.support import ABORT, BEGIN, COMPLETE, KEY, LARGE, OTHER, PART, PUT, SECOND_PART, SMALL, Like, get
+from tests.s3.support import (
+    ABORT,
+    BEGIN,
+    COMPLETE,
+    KEY,
+    LARGE,
+    LIST_UPLOADS,
+    OTHER,
+    PART,
+    PUT,
+    SECOND_PART,
+    SMALL,
+    Like,
+    get,
+)
 from tests.support.failed_undo import recovers_what_stayed
-from tests.support.faults import Corrupt, CutRequest, DelayAnswer, DropAnswer, FaultProxy, Reset, Respond, s3_error
+from tests.support.faults import (
+    Corrupt,
+    CutRequest,
+    Delay,
+    DelayAnswer,
+    DropAnswer,
+    FaultProxy,
+    Reset,
+    Respond,
+    s3_error,
+)
 from tests.support.faults.faults import Fault
 
 PASSING = {
@@ -109,6 +133,37 @@ def test_only_own_uploads_that_were_begun_unnoticed_are_aborted(swift_place: Swi
         beside.commit()
     assert get(driver, OTHER) == LARGE
     swift_place.kept.add(OTHER)
+
+
+def test_an_upload_that_was_begun_late_is_aborted_after_success(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(Delay(1.5), **BEGIN, times=1)
+    driver = swift_place.driver(read_timeout=0.7)
+    with driver.open_writer(KEY, size=len(LARGE)) as writer:
+        writer.write(LARGE)
+        proxy.wait_until_idle()
+        swift_place.kept.add(writer.commit().key)
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_an_upload_that_was_begun_by_another_form_of_the_request_is_aborted(
+    swift_place: SwiftPlace, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    """Begun unnoticed, then refused for another reason: the answer to the last form of it was the first."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
+    proxy.on(DropAnswer(), **BEGIN, times=1)
+    proxy.on(s3_error(400, "ExpiredToken" if renewed else "InvalidRequest"), **BEGIN, skip=1, times=1)
+    swift_place.put(swift_place.driver(checksum="crc32", access_key=None, secret_key=None), LARGE)
+    assert proxy.count(**BEGIN) == 3
+
+
+def test_an_image_whose_begin_was_repeated_needs_no_list_of_uploads(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    for number, answer in enumerate((s3_error(501, "NotImplemented"), Respond(405), s3_error(500, "InternalError"))):
+        proxy.heal()
+        proxy.on(s3_error(503, "SlowDown"), **BEGIN, times=1)
+        listed = proxy.on(answer, **LIST_UPLOADS, times=None)
+        swift_place.put(swift_place.driver(max_attempts=2), LARGE, f"{KEY}.{number}")
+        assert listed.hits
 
 
 def test_an_abort_that_does_nothing_is_noticed(swift_place: SwiftPlace, proxy: FaultProxy) -> None:

@@ -15,7 +15,7 @@ from imgstore.model import Leftover
 from tests.s3.conftest import SWIFT, used
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, LIST_PARTS, LIST_UPLOADS, PART, body
-from tests.support.faults import FaultProxy, ReplaceAnswer, s3_error
+from tests.support.faults import FaultProxy, ReplaceAnswer, Respond, s3_error
 from tests.support.fixtures import SwiftFactory
 
 HOUR = 3600.0
@@ -125,15 +125,20 @@ def test_a_server_that_lists_no_uploads_is_said_to(
     assert "does not list multipart uploads" in record.message
 
 
-def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+@pytest.mark.parametrize("fault", [s3_error(501, "NotImplemented"), Respond(405)])
+def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(
+    swift_place: SwiftPlace, proxy: FaultProxy, fault: Respond
+) -> None:
     abandon(swift_place)
-    proxy.on(s3_error(501, "NotImplemented"), **LIST_PARTS, times=2)
+    proxy.on(fault, **LIST_PARTS, times=None)
     driver = swift_place.driver()
     assert list(driver.leftovers(older_than=HOUR)) == []
     (leftover,) = driver.leftovers()
     assert leftover.size is None
-    proxy.heal()
     driver.remove_leftover(leftover)
+    assert list(driver.leftovers()) == []
+    abandon(swift_place)
+    driver.remove_traces(KEY)
 
 
 @pytest.fixture

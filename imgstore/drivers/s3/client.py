@@ -54,8 +54,15 @@ class SharedClient(OfOneProcess):
         except ClientError as error:
             if not errors.expired(error) or self._options.fixed_keys:
                 raise
+            retries = errors.add_retries(error.response, 0)
         LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
-        return _call(self._renewed(client), operation, parameters)
+        try:
+            answer = _call(self._renewed(client), operation, parameters)
+        except ClientError as error:
+            errors.add_retries(error.response, retries)
+            raise
+        errors.add_retries(answer, retries)
+        return answer
 
     def close(self) -> None:
         """Closes all connections."""

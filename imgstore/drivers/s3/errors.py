@@ -106,6 +106,16 @@ def expired(error: BaseException) -> bool:
     return code_of(error) in EXPIRED or (asked_by_head and status_of(error) == 400)
 
 
+def add_retries(answer: Any, more: int) -> int:
+    """Counts `more` repetitions to those that an answer, or the response in an error, tells of its request; how many
+    they are then. So a request that is sent again in another form is one that was repeated."""
+    told = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
+    if told is None:
+        return more
+    told["RetryAttempts"] = told.get("RetryAttempts", 0) + more
+    return int(told["RetryAttempts"])
+
+
 def denied(error: BaseException) -> bool:
     """Whether the server says that the keys may not do that."""
     return code_of(error) in DENIED or code_of(error).startswith("KMS.AccessDenied")
