@@ -99,6 +99,25 @@ def test_a_copy_that_fails_leaves_nothing(world: World, proxy: FaultProxy, proxi
 
 
 @both_sizes
+def test_a_copy_that_cannot_be_removed_is_told(
+    world: World, proxy: FaultProxy, proxied: SwiftDriver, size: int
+) -> None:
+    put(proxied, body(size))
+    before = world.account.everything()
+    proxy.on(Respond(503), method="DELETE", times=None)
+    proxy.on(ChangeHeaders({"etag": "0" * 32}), method="COPY", skip=int(size > SEGMENT), times=None)
+    with pytest.raises(errors.IntegrityError) as caught:
+        proxied.copy(KEY, COPY)
+    assert caught.value.left_behind
+    assert world.account.everything() > before
+    proxy.heal()
+    proxied.remove_traces(COPY)
+    if size == SEGMENT:
+        proxied.delete(COPY)
+    proxied.delete(KEY)
+
+
+@both_sizes
 def test_a_copy_whose_answer_is_lost_is_one(proxy: FaultProxy, proxied: SwiftDriver, size: int) -> None:
     put(proxied, body(size))
     method, query = ("COPY", "") if size == SEGMENT else ("PUT", "multipart-manifest=put")

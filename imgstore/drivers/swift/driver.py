@@ -26,7 +26,7 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.translate import OnFailure, storage_failures
+from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
@@ -135,7 +135,8 @@ class AccountDriver(StoreDriver):
             info = described(self._account, path, headers)
             hold = self._reserve(target, info.size)
             try:
-                copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
+                with undone_copy(target, new.discard):
+                    copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
             except BaseException:
                 if hold is not None:
                     hold.release()
