@@ -18,7 +18,8 @@ from imgstore.drivers.s3.options import LARGEST_OBJECT, LARGEST_PART
 from imgstore.model import Space
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
-from tests.support.faults import DropAnswer, FaultProxy, s3_error
+from tests.support.faults import Delay, DropAnswer, FaultProxy, s3_error
+from tests.support.race import together
 
 CAPABILITIES = (
     capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.HasPlace,
@@ -169,6 +170,18 @@ def test_a_copy_whose_answer_is_lost_leaves_nothing(swift_place: SwiftPlace, pro
     proxy.on(DropAnswer(), method="PUT", path=OTHER, times=3)
     with pytest.raises(errors.StoreUnavailable):
         driver.copy(KEY, OTHER)
+
+
+def test_two_deletions_at_once_give_back_once(moto_place: MotoPlace, proxy: FaultProxy) -> None:
+    driver = moto_place.driver(capacity=1000)
+    for key in (KEY, OTHER):
+        moto_place.put(driver, body(500), key)
+    proxy.on(Delay(0.5), method="DELETE", times=2)
+    assert sorted(map(str, together(*[partial(driver.delete, KEY)] * 2))) == sorted(
+        ("None", str(errors.ObjectNotFound))
+    )
+    assert driver.space().free == 500
+    moto_place.kept = {OTHER}
 
 
 def test_capacity_counts_what_is_there_and_what_is_under_way(place: Place) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,8 @@ from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import LAG, MANY, Level, Meter, MeterHold, Meters
 from imgstore.model import Space
-from tests.support.faults import FaultProxy, Respond
+from tests.support.faults import ChangeHeaders, Delay, FaultProxy, Respond
+from tests.support.race import together
 from tests.support.swift import SwiftServer
 from tests.support.waiting import until
 from tests.swift.conftest import Clock
@@ -198,6 +200,23 @@ def test_what_was_removed_here_is_free_at_once(meter: Meter) -> None:
     assert meter.used() == 20
     meter.give_back(1000)
     assert meter.used() == 0
+
+
+def test_two_deletions_at_once_give_back_once(world: World, proxy: FaultProxy) -> None:
+    """Swift does not know yet what is gone: it is what the process itself gives back that counts."""
+    limit(world, LIMIT)
+    driver = world.through(proxy)
+    for key in (KEY, "second"):
+        put(driver, body(2 * SEGMENT), key)
+    proxy.on(Delay(0.5), method="DELETE", path=f"/{KEY}$", times=2)
+    assert sorted(map(str, together(*[partial(driver.delete, KEY)] * 2))) == sorted(
+        ("None", str(errors.ObjectNotFound))
+    )
+    proxy.on(ChangeHeaders({"x-container-bytes-used": "0"}), method="HEAD", times=None)
+    with pytest.raises(errors.StoreFull):
+        driver.open_writer("third", size=3 * SEGMENT + 1)
+    proxy.heal()
+    driver.delete("second")
 
 
 def test_uploads_of_one_caller_cannot_pass_the_quota_together(house: House) -> None:

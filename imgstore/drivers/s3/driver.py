@@ -20,6 +20,7 @@ from typing import Any
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
+from imgstore.driver.keyed import KeyedLocks
 from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.s3 import leftovers as s3_leftovers
 from imgstore.drivers.s3 import place
@@ -56,6 +57,7 @@ class S3Driver(StoreDriver):
         self._mark = place.PlaceMark(self._options, self._requests)
         self._check = Check(self._options, self._requests, self._integrity)
         self._new_copy = partial(Copy, self._requests, self._options)
+        self._deleting = KeyedLocks()
         self._capacity = CapacityAccount(self._options.capacity, self.objects)
 
     @property
@@ -194,6 +196,7 @@ class S3Driver(StoreDriver):
 
     def _delete(self, key: str) -> None:
         self._capacity.open()
-        info = look_up(self._requests, key)  # S3 does not say that there was no object
-        self._requests.delete_object(key)
-        self._capacity.give_back(info.size)
+        with self._deleting.of(key):  # its bytes are given back once
+            info = look_up(self._requests, key)  # S3 does not say that there was no object
+            self._requests.delete_object(key)
+            self._capacity.give_back(info.size)

@@ -164,11 +164,12 @@ class AccountDriver(StoreDriver):
         return described(self._account, self._path(key), self._head(key))
 
     def _delete(self, key: str) -> None:
-        headers = self._head(key)
-        size = described(self._account, self._path(key), headers).size
-        self._deletion.object(self._path(key), headers)
-        self._quotas.give_back(*self._containers.pair(key), size)
-        self._containers.tidy(key)
+        with self._quotas.deleting(key):  # its bytes are given back once
+            headers = self._head(key)
+            size = described(self._account, self._path(key), headers).size
+            self._deletion.object(self._path(key), headers)
+            self._quotas.give_back(*self._containers.pair(key), size)
+            self._containers.tidy(key)
 
     def _head(self, key: str) -> Headers:
         try:

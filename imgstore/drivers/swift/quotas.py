@@ -16,10 +16,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.driver.forks import OfOneProcess, ProcessLock
+from imgstore.driver.keyed import KeyedLocks
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.answers import Headers, number
 from imgstore.drivers.swift.errors import Denied
@@ -134,6 +136,7 @@ class Meters(OfOneProcess):
         self._age = age
         self._clock = clock
         self._lock = ProcessLock()
+        self.deleting = KeyedLocks()
         self._none_until: dict[Name, float] = {}
         self._meters: dict[Name, Meter] = {}
 
@@ -186,6 +189,10 @@ class Quotas:
         hold = MeterHold(meters)
         hold.extend_to(size or 0)
         return hold
+
+    def deleting(self, key: str) -> AbstractContextManager[None]:
+        """Around the deletion of an object: one at a time."""
+        return self._meters.deleting.of(self._name(key))
 
     def give_back(self, container: str, segments: str, size: int) -> None:
         """An object of `size` bytes was removed."""
