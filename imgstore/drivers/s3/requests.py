@@ -57,8 +57,9 @@ _ACTIONS = {
 
 
 def etag_of(answer: Answer) -> str | None:
-    """The ETag in an answer without its quotes; None for none."""
-    return str(answer.get("ETag") or "").strip('"') or None
+    """The ETag in an answer without its quotes, of a weak one too, as proxies make them that may compress; None for
+    none."""
+    return str(answer.get("ETag") or "").removeprefix("W/").strip('"') or None
 
 
 def retried(answer: Answer) -> bool:
