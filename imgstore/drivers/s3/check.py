@@ -80,7 +80,7 @@ class Check:
         except errors.StoreError as error:
             if not s3_errors.status_of(error):
                 raise
-            return s3_errors.status_of(error) < 500
+            return s3_errors.code_of(error) in s3_errors.BAD_DIGEST
         return False
 
     def _putting(self) -> Iterator[str]:
