@@ -18,7 +18,7 @@ from imgstore.drivers.s3.options import LARGEST_OBJECT, LARGEST_PART
 from imgstore.model import Space
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
-from tests.support.faults import Delay, DropAnswer, FaultProxy, s3_error
+from tests.support.faults import ChangeHeaders, Delay, DropAnswer, FaultProxy, s3_error
 from tests.support.race import together
 
 CAPABILITIES = (
@@ -93,7 +93,8 @@ def test_a_large_copy_is_made_in_parts(place: Place, proxy: FaultProxy) -> None:
         with seen_meanwhile(proxy) as seen:
             assert driver.copy(source, copy).size == len(data)
         assert get(driver, copy) == data
-        assert len([each for each in seen if "x-amz-copy-source-range" in each.headers]) == 2 + more
+        pins = [each.headers.get("x-amz-copy-source-if-match") for each in seen if "partNumber" in each.query]
+        assert pins == [f'"{driver.stat(source).etag}"'] * (2 + more)
         place.kept.add(copy)
 
 
@@ -121,6 +122,16 @@ def test_a_copy_that_fails_leaves_nothing(swift_place: SwiftPlace, proxy: FaultP
     swift_place.put(driver, body(PART * 2))
     proxy.on(s3_error(500, "InternalError"), path=OTHER, query=query, times=3)
     with pytest.raises(errors.StoreUnavailable):
+        driver.copy(KEY, OTHER)
+
+
+@pytest.mark.parametrize("size", [PART, 2 * PART])
+def test_a_copy_of_another_size_is_removed(swift_place: SwiftPlace, proxy: FaultProxy, size: int) -> None:
+    driver = swift_place.driver()
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=PART, part=PART)
+    swift_place.put(driver, body(size))
+    proxy.on(ChangeHeaders({"Content-Length": "5"}), method="HEAD", path=f"{OTHER}$", skip=1)
+    with pytest.raises(errors.IntegrityError):
         driver.copy(KEY, OTHER)
 
 

@@ -100,6 +100,13 @@ def test_another_etag_is_noticed_if_the_server_does_not_compare(stored: SwiftPla
         b"".join(reader)
 
 
+def test_another_size_is_another_object(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(ChangeHeaders({"Content-Range": "bytes 100000-299999/300001"}), **GET, skip=1)
+    with stored.driver(read_concurrency=1).open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
+        b"".join(reader)
+
+
 def test_a_server_that_cannot_compare_is_asked_without_etag(stored: SwiftPlace, proxy: FaultProxy) -> None:
     proxy.on(CutAnswer(100_000), **GET)
     proxy.on(s3_error(501, "NotImplemented"), **GET, skip=1)

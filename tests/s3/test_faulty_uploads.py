@@ -28,6 +28,7 @@ from tests.s3.support import (
 )
 from tests.support.failed_undo import recovers_what_stayed
 from tests.support.faults import (
+    ChangeHeaders,
     Corrupt,
     CutRequest,
     Delay,
@@ -155,6 +156,36 @@ def test_an_upload_that_was_begun_by_another_form_of_the_request_is_aborted(
     proxy.on(s3_error(400, "ExpiredToken" if renewed else "InvalidRequest"), **BEGIN, skip=1, times=1)
     swift_place.put(swift_place.driver(checksum="crc32", access_key=None, secret_key=None), LARGE)
     assert proxy.count(**BEGIN) == 3
+
+
+def test_an_upload_that_was_begun_and_then_refused_is_aborted(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(DropAnswer(), **BEGIN, times=1)
+    proxy.on(s3_error(403, "AccessDenied"), **BEGIN, skip=1, times=None)
+    with pytest.raises(errors.StoreUnavailable, match="AccessDenied"):
+        swift_place.put(swift_place.driver(), LARGE)
+
+
+@each_last_step
+def test_an_object_that_appears_at_the_second_look_is_removed(
+    swift_place: SwiftPlace, proxy: FaultProxy, step: Step
+) -> None:
+    data, request = step
+    proxy.on(DropAnswer(), **request, times=3)
+    looks = proxy.on(Respond(404), method="HEAD", path=f"{KEY}$", times=2)
+    with pytest.raises(errors.StoreUnavailable):
+        swift_place.put(swift_place.driver(), data)
+    assert looks.hits == 2
+
+
+@each_last_step
+def test_an_object_that_is_found_with_another_size_is_removed(
+    swift_place: SwiftPlace, proxy: FaultProxy, step: Step
+) -> None:
+    data, request = step
+    proxy.on(DropAnswer(), **request, times=None)
+    proxy.on(ChangeHeaders({"Content-Length": "5"}), method="HEAD", path=f"{KEY}$", times=1)
+    with pytest.raises(errors.IntegrityError, match="holds 5 bytes"):
+        swift_place.put(swift_place.driver(), data)
 
 
 def test_an_image_whose_begin_was_repeated_needs_no_list_of_uploads(swift_place: SwiftPlace, proxy: FaultProxy) -> None:

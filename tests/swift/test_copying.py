@@ -24,6 +24,7 @@ def test_a_copy_is_an_object_of_its_own(proxy: FaultProxy, proxied: SwiftDriver,
     put(proxied, body(size))
     received = sum(seen.received for seen in proxy.requests)
     info = proxied.copy(KEY, COPY)
+    assert [seen.headers.get("if-match") for seen in proxy.seen(method="COPY")].count(None) == 0, "each is pinned"
     assert (info.key, info.size, info.etag) == (COPY, size, proxied.stat(KEY).etag)
     assert info.etag == proxied.stat(COPY).etag
     assert sum(seen.received for seen in proxy.requests) - received < 900  # a manifest at most
