@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
+from imgstore import errors
+from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.forks import ProcessLock
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver
@@ -20,6 +24,15 @@ def test_fork_with_an_open_directory(tmp_path: Path) -> None:
 
 def test_fork_with_open_memory() -> None:
     assert_usable_on_both_sides(MemoryDriver(), 20_000)
+
+
+def test_what_the_parent_holds_is_not_held_in_a_child() -> None:
+    account = CapacityAccount(100, list)
+    hold = account.reserve(100)
+    in_parent_and_child(lambda who: account.reserve(100) if who == "child" else None)
+    with pytest.raises(errors.StoreFull):
+        account.reserve(1)
+    assert hold is not None
 
 
 def test_a_lock_that_a_thread_holds_is_free_in_a_child() -> None:
