@@ -173,10 +173,13 @@ class RangeNotSatisfiable(RequestError, status=416, code="range-not-satisfiable"
 
 
 class StoreError(ImgstoreError, status=503, code="store-error"):
-    """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`."""
+    """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`. `left_behind`:
+    a copy inside the storage failed, and what it made could not be removed, so that something under its key may still
+    be there and nobody else's."""
 
     blame = Blame.STORE
     store: str | None = None
+    left_behind: bool = False
 
     def __str__(self) -> str:
         return self.message if self.store is None else f"Store '{self.store}': {self.message}"

@@ -9,6 +9,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.auth import _plugin
 from imgstore.drivers.swift.credentials import read_account
 
 GOOD: dict[str, Any] = {
@@ -117,6 +118,13 @@ def test_accounts_are_read_as_glance_store_has_them(accounts: str) -> None:
     assert (application.application_credential_id, application.by_application) == ("abc", True)
     assert (first.auth_version, first.username, first.user_in_url) == ("1", "account:tester", "account:tester")
     assert "s3cret" not in f"{plain} {quoted} {application} {first}"
+
+
+def test_a_slash_behind_an_accounts_address_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.conf"
+    for address in ("", "/", "/v3", "/v3/", "/v3//"):
+        path.write_text(f"[a]\nuser = p:u\nkey = k\nauth_address = https://keystone.invalid{address}\n")
+        assert _plugin(read_account(str(path), "a", version="3")).auth_url == "https://keystone.invalid/v3"
 
 
 def test_an_account_that_is_not_there_or_not_complete_is_named(accounts: str) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.bodies import sent
@@ -40,13 +40,14 @@ _NO_PROFILE: Any = {"profile": (None, None, None, None)}
 """Keys that the options name need no profile; botocore would stop at an AWS_PROFILE that does not exist."""
 
 
-class SharedClient:
-    """Sends the requests of one store."""
+class SharedClient(OfOneProcess):
+    """Sends the requests of one store. A child of a fork has a client, and so connections, of its own."""
 
     def __init__(self, options: S3Options) -> None:
+        super().__init__()
         self._options = options
         self._client: S3Client | None = None
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
@@ -55,10 +56,17 @@ class SharedClient:
         try:
             return _call(client, operation, parameters)
         except ClientError as error:
-            if errors.code_of(error) not in errors.EXPIRED or self._options.fixed_keys:
+            if not errors.expired(error) or self._options.fixed_keys:
                 raise
+            retries = errors.add_retries(error.response, 0)
         LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
-        return _call(self._renewed(client), operation, parameters)
+        try:
+            answer = _call(self._renewed(client), operation, parameters)
+        except ClientError as error:
+            errors.add_retries(error.response, retries)
+            raise
+        errors.add_retries(answer, retries)
+        return answer
 
     def close(self) -> None:
         """Closes all connections."""
@@ -66,6 +74,9 @@ class SharedClient:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _forked(self) -> None:
+        self._client = None
 
     def _opened(self) -> S3Client:
         with self._lock:

@@ -57,8 +57,9 @@ _ACTIONS = {
 
 
 def etag_of(answer: Answer) -> str | None:
-    """The ETag in an answer without its quotes; None for none."""
-    return str(answer.get("ETag") or "").strip('"') or None
+    """The ETag in an answer without its quotes, of a weak one too, as proxies make them that may compress; None for
+    none."""
+    return str(answer.get("ETag") or "").removeprefix("W/").strip('"') or None
 
 
 def retried(answer: Answer) -> bool:
@@ -228,18 +229,20 @@ class Requests:
 
     def _send(self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = ()) -> Any:
         """The answer to a request, with those of the `extras` that the server takes."""
-        kept, refused = self.traits.taken(extras), list[Extra]()
+        kept, refused, retries = self.traits.taken(extras), list[Extra](), 0
         with translated(_ACTIONS[operation]):
             while True:
                 optional = {name: value for extra in kept for name, value in extra.parameters.items()}
                 try:
                     answer = self._client.call(operation, {**parameters, **optional})
                 except ClientError as error:
+                    retries = s3_errors.add_retries(error.response, retries)
                     if not kept or not s3_errors.not_taken(error):
                         raise
                     refused.append(kept.pop(0))
                 else:
                     self.traits.learn_refused(refused)
+                    s3_errors.add_retries(answer, retries)
                     return answer
 
     def _at(self, key: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ Where it says nothing (`expose_info = false`, some gateways) Swift's defaults ho
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imgstore.driver.forks import ProcessLock
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.swift.options import LARGEST_SEGMENT, SwiftOptions
 from imgstore.model import MIB
@@ -76,7 +76,7 @@ class Cluster:
     """One cluster, whose limits are asked for once, by whichever thread and account needs them first."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._limits: Limits | None = None
         self.pins_large_objects = True
         """Whether `If-Match` compares a large object's ETag; False once that of a manifest was seen to be compared."""

@@ -8,7 +8,8 @@ of an object tell whose its segments are.
 
 The segments of one attempt are one leftover. They are none while the object's manifest names one of them, and none
 while the attempt may be alive: its newest segment must be older than the age that is asked for, and the attempt must
-have been silent for longer than it had been at work, because the segments of a slow upload come slowly and ever larger.
+have been silent for longer than it had been at work, and than its next segment needs, which may be twice as large as
+any.
 Names that this driver never gives are not touched.
 """
 
@@ -31,6 +32,8 @@ from imgstore.model import Leftover
 LOG = logging.getLogger(__name__)
 
 REASON = "segments of an upload that ended without its object"
+_LARGER = 2
+"""How much larger the next segment may be: `PartSizes.staggered` begins with one half of the second."""
 UNCERTAIN = "segments without a mark, and without an object: of this store before it had one, or of another store"
 
 
@@ -43,16 +46,23 @@ class FoundSegments:
     certain: bool
     size: int = 0
     newest: float = 0.0
+    largest: int = 0
 
     def add(self, segment: ListedObject) -> None:
         """One more segment."""
         self.size += segment.size
         self.newest = max(self.newest, segment.modified)
+        self.largest = max(self.largest, segment.size)
 
     def silent(self, older_than: float, now: float) -> bool:
         """Whether nothing came for so long that none will. Age 0 is for whoever knows that nobody uploads."""
         silence = now - self.newest
-        return older_than <= 0 or (silence >= older_than and silence >= self.newest - self.attempt.started)
+        return older_than <= 0 or silence >= max(older_than, self._longest_pause())
+
+    def _longest_pause(self) -> float:
+        """Seconds that a living attempt may be silent: its next segment at half the pace of those that it has."""
+        at_work = self.newest - self.attempt.started
+        return at_work * max(1.0, 2 * _LARGER * self.largest / max(1, self.size))
 
     def leftover(self) -> Leftover:
         """For whoever lists them."""
