@@ -23,11 +23,12 @@ from imgstore.drivers.s3.client import unreadable_file
 from imgstore.drivers.s3.integrity import Integrity, Piece, Sum
 from imgstore.drivers.s3.objects import PROBE
 from imgstore.drivers.s3.options import S3Options
+from imgstore.drivers.s3.probes import MARK, Probe
 from imgstore.drivers.s3.refusals import Refusals
 from imgstore.drivers.s3.requests import Requests
+from imgstore.drivers.s3.server_traits import ABSENT, CONDITION
 
 CONTENT = memoryview(b"imgstore")
-MARK = "probe"
 
 
 class Check:
@@ -49,29 +50,46 @@ class Check:
             with self._needs("s3:ListBucket"):
                 self._requests.head_bucket()  # it tells only whether there is one; what follows says what is wrong
                 next(self._requests.list_objects(PROBE), None)
-        name = PROBE + secrets.token_hex(8)
-        provable = self._expect_object(name)
-        if not self._proved:
-            self._expect_upload(name, provable)
-            self._proved = True
+        probe = Probe(self._requests, self._options, PROBE + secrets.token_hex(8))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove, probe)
+            provable = self._expect_object(probe)
+            if not self._proved:
+                self._expect_condition(probe)
+                self._expect_upload(probe, provable)
+                self._tell_of_versions(probe)
+        self._proved = True
 
-    def _expect_object(self, name: str) -> Piece | None:
+    def _expect_object(self, probe: Probe) -> Piece | None:
         """The probe's checksum, if the server returned it and refused a wrong one; None else, or if that is known."""
         piece = self._integrity.piece(CONTENT, 0, self._integrity.candidate or "md5")
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._remove, name)
-            with self._needs(*self._putting()):
-                answer = self._requests.put_object(name, MARK, CONTENT, [piece.sent.extra])
-            with self._needs("s3:GetObject"):
-                content = self._requests.get_object(name)[1].read()
-            if content != CONTENT:
-                raise errors.IntegrityError("The bucket does not give back what was written.")
-            self._expect_encryption(answer)
-            self._integrity.judge(piece, CONTENT, answer)
-            self._integrity.learn_etag(piece)
-            with self._needs(*self._putting()):
-                again = not self._proved and bool(piece.parameters)
-                return piece if again and self._refuses(piece, self._requests.put_object, name, MARK, CONTENT) else None
+        put = self._requests.put_object
+        with self._needs(*self._putting()):
+            answer = probe.make(put, probe.name, MARK, CONTENT, [piece.sent.extra])
+        with self._needs("s3:GetObject"):
+            content = self._requests.get_object(probe.name)[1].read()
+        if content != CONTENT:
+            raise errors.IntegrityError("The bucket does not give back what was written.")
+        self._expect_encryption(answer)
+        self._integrity.judge(piece, CONTENT, answer)
+        self._integrity.learn_etag(piece)
+        with self._needs(*self._putting()):
+            again = not self._proved and bool(piece.parameters)
+            return piece if again and self._refuses(piece, probe.make, put, probe.name, MARK, CONTENT) else None
+
+    def _expect_condition(self, probe: Probe) -> None:
+        """A server that ignores the condition is asked beforehand, as one that refuses it."""
+        with self._needs("s3:PutObject"):
+            if CONDITION not in self._requests.traits.refused and probe.replaces():
+                self._requests.traits.learn_refused([ABSENT])
+
+    def _tell_of_versions(self, probe: Probe) -> None:
+        if probe.versioned:
+            self._requests.traits.warn_once(
+                "versions",
+                f"Bucket {self._options.bucket} keeps versions: a deleted image keeps its bytes there until a rule of "
+                "the bucket's life cycle removes old versions",
+            )
 
     def _expect_encryption(self, answer: Mapping[str, Any]) -> None:
         """Some servers take the header and do not encrypt."""
@@ -99,11 +117,12 @@ class Check:
         if (self._options.encryption or "").startswith("aws:kms"):
             yield "kms:GenerateDataKey and kms:Decrypt"
 
-    def _remove(self, name: str) -> None:
-        with self._needs("s3:DeleteObject"):
-            self._requests.delete_object(name)
+    def _remove(self, probe: Probe) -> None:
+        with self._needs("s3:DeleteObject and, of a bucket that keeps versions, s3:DeleteObjectVersion"):
+            probe.remove()
 
-    def _expect_upload(self, name: str, provable: Piece | None) -> None:
+    def _expect_upload(self, probe: Probe, provable: Piece | None) -> None:
+        name = probe.name
         algorithm = "md5" if provable is None else provable.sent.name
         with self._needs("s3:PutObject"):
             upload = self._requests.create_upload(name, MARK, algorithm)["UploadId"]
@@ -112,8 +131,17 @@ class Check:
             with self._needs("s3:PutObject"):
                 if provable and self._refuses(provable, self._requests.upload_part, name, upload, 1, CONTENT):
                     self._integrity.learn_proof(algorithm)
+            with self._needs("s3:PutObject", "s3:GetObject"):
+                self._expect_whole(probe)
         with self._needs("s3:ListBucketMultipartUploads"):
             next(uploads.listing(self._requests), None)
+
+    def _expect_whole(self, probe: Probe) -> None:
+        """A large object can be made, and read across its parts."""
+        upload = self._requests.create_upload(probe.name, MARK)["UploadId"]
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._abort, probe.name, upload)
+            probe.join(upload, CONTENT)
 
     def _abort(self, name: str, upload: str) -> None:
         with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):

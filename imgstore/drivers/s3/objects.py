@@ -53,10 +53,10 @@ def marked(requests: Requests, key: str, marker: str) -> HeadObjectOutputTypeDef
 
 def remove_marked(requests: Requests, key: str, marker: str) -> None:
     """Removes the object under `key` if a writer with this `marker` wrote it, also if it appears late. Raises
-    StoreUnavailable, WrongPlace."""
+    StoreUnavailable, WrongPlace. A bucket that keeps versions keeps none of it."""
     found = marked(requests, key, marker)
     if found is None:
         time.sleep(LATE)
         found = marked(requests, key, marker)
     if found is not None:
-        requests.delete_object(key)
+        requests.delete_object(key, found.get("VersionId"))

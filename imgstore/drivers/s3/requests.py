@@ -154,9 +154,10 @@ class Requests:
         answer: Answer = self._send("put_object", wanted, extras)
         return answer
 
-    def delete_object(self, key: str) -> None:
-        """Removes an object. S3 does not say if there was none."""
-        self._send("delete_object", self._at(key))
+    def delete_object(self, key: str, version: str | None = None) -> None:
+        """Removes an object; of a bucket that keeps versions the `version`, or else hides it. S3 does not say if there
+        was none."""
+        self._send("delete_object", {**self._at(key), **({} if version is None else {"VersionId": version})})
 
     def copy_object(self, source: ObjectInfo, key: str, marker: str) -> None:
         """Makes a whole copy of an object that has not changed. Raises ObjectChanged."""

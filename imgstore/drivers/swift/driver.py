@@ -32,7 +32,7 @@ from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
 from imgstore.drivers.swift.auth import Auth, StoreToken
-from imgstore.drivers.swift.check import PROBE_KEY, configuration_blamed, prove
+from imgstore.drivers.swift.check import PROBE_KEY, Check, configuration_blamed
 from imgstore.drivers.swift.cluster_limits import Cluster
 from imgstore.drivers.swift.connections import Pool
 from imgstore.drivers.swift.containers import CallerNaming, Containers, Naming, StoreNaming
@@ -66,6 +66,7 @@ class AccountDriver(StoreDriver):
         self._urls = urls
         headers = multi_tenant.new_container_headers(options)
         self._containers = Containers(account, naming, options, headers=headers, prove=self.prove_place)
+        self._check = Check(account, self._containers, options, self._owner)
         self._deletion = Deletion(account, concurrency=options.concurrency)
         self._leftovers = Leftovers(account, self._containers, self._deletion, owner=self._owner)
         self._quotas = Quotas(account, meters)
@@ -74,7 +75,7 @@ class AccountDriver(StoreDriver):
         """Proves that objects can be stored in the containers, which must be there."""
         self.expect_place()
         with storage_failures("checking the store"), configuration_blamed:
-            prove(self._account, self._containers, self._options)
+            self._check.run()
 
     def url(self, key: str) -> str:
         return self._urls.url(key)

@@ -92,9 +92,14 @@ def attempt_of(name: str) -> Attempt | None:
     return Attempt(match["key"], match["attempt"], int(match["started"]), match["owner"], int(match["letters"] or 0))
 
 
+def md5_of(data: bytes | memoryview) -> str:
+    """The ETag that Swift gives to an object with these bytes."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 def etag_of(etags: Sequence[str]) -> str:
     """The ETag that Swift gives to an object whose segments have these."""
-    return hashlib.md5("".join(etags).encode(), usedforsecurity=False).hexdigest()
+    return md5_of("".join(etags).encode())
 
 
 def manifest_of(segments: Sequence[Segment]) -> bytes:

@@ -11,7 +11,6 @@ the attempt's own key does (only the owner acts). The object carries the attempt
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
@@ -22,7 +21,16 @@ from imgstore.drivers.swift.answers import Headers, expect_etag, modified
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion
 from imgstore.drivers.swift.errors import Refusals
-from imgstore.drivers.swift.manifest import ATTEMPT, CONTAINER, Segment, etag_of, manifest_of, new_attempt, segment_name
+from imgstore.drivers.swift.manifest import (
+    ATTEMPT,
+    CONTAINER,
+    Segment,
+    etag_of,
+    manifest_of,
+    md5_of,
+    new_attempt,
+    segment_name,
+)
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.model import ObjectInfo
 
@@ -133,7 +141,7 @@ class SwiftWriter(MultipartWriter[Segment]):
         self._account = account
 
     def _put(self, data: memoryview) -> ObjectInfo:
-        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        etag = md5_of(data)
         headers = {**self._new.headers, "ETag": etag}
 
         def put(refusals: Refusals) -> Headers:
