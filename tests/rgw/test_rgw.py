@@ -78,6 +78,7 @@ def test_swift_a_large_image_is_read_listed_copied_kept_by_a_purge_and_deleted(
 
 def test_nothing_is_replaced(swift: SwiftDriver, place: RgwPlace) -> None:
     s3 = place.driver()
+    s3.check()  # which learns that its condition is ignored at the end of an upload in parts
     for driver in (swift, s3):
         for key, size in ((KEY, 100), (OTHER, SIZE)):
             put(driver, body(size), key)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from tests.s3.places import MotoPlace, Place, SwiftPlace
+from tests.s3.places import SMALL_PART, MotoPlace, Place, SwiftPlace
 from tests.s3.support import ABORT, BEGIN, LIST_PARTS, LIST_UPLOADS, PUT, Like, seen_meanwhile
 from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, s3_error
 from tests.support.fixtures import SwiftFactory
+from tests.support.moto import MotoServer
 from tests.support.swift import SwiftSettings
 
 
@@ -144,7 +145,7 @@ def test_a_file_that_cannot_be_read_is_named(moto_place: MotoPlace, tmp_path: Pa
 def test_tls_is_verified_with_the_authority_that_was_named(
     swift_with: SwiftFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = swift_with(SwiftSettings(tls=True))
+    server = swift_with(SwiftSettings(tls=True, s3_min_part=SMALL_PART, async_delete=False))
     place = SwiftPlace(server)
     place.driver(ca_bundle=str(server.ca_file)).check()
     place.driver(verify=False).check()
@@ -154,6 +155,5 @@ def test_tls_is_verified_with_the_authority_that_was_named(
     assert place.names() == set()
 
 
-def test_an_encryption_without_effect_is_no_encryption(swift_place: SwiftPlace) -> None:
-    found = complaint(swift_place, encryption="AES256")
-    assert (found.option, "does not encrypt" in str(found)) == ("encryption", True)
+def test_parts_that_the_server_finds_too_small_are_named(moto: MotoServer) -> None:
+    assert complaint(MotoPlace(moto)).option == "part_size"

@@ -26,7 +26,7 @@ from imgstore.drivers.s3.options import S3Options
 from imgstore.drivers.s3.probes import MARK, Probe
 from imgstore.drivers.s3.refusals import Refusals
 from imgstore.drivers.s3.requests import Requests
-from imgstore.drivers.s3.server_traits import ABSENT, CONDITION
+from imgstore.drivers.s3.server_traits import ABSENT, ABSENT_AT_END
 
 CONTENT = memoryview(b"imgstore")
 
@@ -50,15 +50,24 @@ class Check:
             with self._needs("s3:ListBucket"):
                 self._requests.head_bucket()  # it tells only whether there is one; what follows says what is wrong
                 next(self._requests.list_objects(PROBE), None)
-        probe = Probe(self._requests, self._options, PROBE + secrets.token_hex(8))
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._remove, probe)
+        with self._probe() as probe:
             provable = self._expect_object(probe)
             if not self._proved:
-                self._expect_condition(probe)
-                self._expect_upload(probe, provable)
+                self._expect_upload(probe.name, provable)
+                self._expect_conditions(probe)
+                self._expect_large_object()
                 self._tell_of_versions(probe)
         self._proved = True
+
+    @contextlib.contextmanager
+    def _probe(self) -> Iterator[Probe]:
+        """A probe that is removed in the end."""
+        probe = Probe(self._requests, self._options, PROBE + secrets.token_hex(8))
+        try:
+            yield probe
+        finally:
+            with self._needs("s3:DeleteObject and, of a bucket that keeps versions, s3:DeleteObjectVersion"):
+                probe.remove()
 
     def _expect_object(self, probe: Probe) -> Piece | None:
         """The probe's checksum, if the server returned it and refused a wrong one; None else, or if that is known."""
@@ -77,11 +86,15 @@ class Check:
             again = not self._proved and bool(piece.parameters)
             return piece if again and self._refuses(piece, probe.make, put, probe.name, MARK, CONTENT) else None
 
-    def _expect_condition(self, probe: Probe) -> None:
-        """A server that ignores the condition is asked beforehand, as one that refuses it."""
-        with self._needs("s3:PutObject"):
-            if CONDITION not in self._requests.traits.refused and probe.replaces():
-                self._requests.traits.learn_refused([ABSENT])
+    def _expect_conditions(self, probe: Probe) -> None:
+        """A server that ignores a condition is asked beforehand, as one that refuses it."""
+        requests = self._requests
+        with self._needs("s3:PutObject"), self._upload(probe.name) as upload:
+            parts = probe.parts(upload, [CONTENT])
+            if probe.is_replaced(requests.put_object, probe.name, MARK, CONTENT, [ABSENT]):
+                requests.traits.learn_refused([ABSENT])
+            if probe.is_replaced(requests.complete_upload, probe.name, upload, parts):
+                requests.traits.learn_refused([ABSENT_AT_END])
 
     def _tell_of_versions(self, probe: Probe) -> None:
         if probe.versioned:
@@ -117,32 +130,26 @@ class Check:
         if (self._options.encryption or "").startswith("aws:kms"):
             yield "kms:GenerateDataKey and kms:Decrypt"
 
-    def _remove(self, probe: Probe) -> None:
-        with self._needs("s3:DeleteObject and, of a bucket that keeps versions, s3:DeleteObjectVersion"):
-            probe.remove()
-
-    def _expect_upload(self, probe: Probe, provable: Piece | None) -> None:
-        name = probe.name
+    def _expect_upload(self, name: str, provable: Piece | None) -> None:
         algorithm = "md5" if provable is None else provable.sent.name
-        with self._needs("s3:PutObject"):
-            upload = self._requests.create_upload(name, MARK, algorithm)["UploadId"]
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._abort, name, upload)
-            with self._needs("s3:PutObject"):
-                if provable and self._refuses(provable, self._requests.upload_part, name, upload, 1, CONTENT):
-                    self._integrity.learn_proof(algorithm)
-            with self._needs("s3:PutObject", "s3:GetObject"):
-                self._expect_whole(probe)
+        with self._needs("s3:PutObject"), self._upload(name, algorithm) as upload:
+            if provable and self._refuses(provable, self._requests.upload_part, name, upload, 1, CONTENT):
+                self._integrity.learn_proof(algorithm)
         with self._needs("s3:ListBucketMultipartUploads"):
             next(uploads.listing(self._requests), None)
 
-    def _expect_whole(self, probe: Probe) -> None:
-        """A large object can be made, and read across its parts."""
-        upload = self._requests.create_upload(probe.name, MARK)["UploadId"]
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._abort, probe.name, upload)
+    def _expect_large_object(self) -> None:
+        """One can be made, and read across its parts."""
+        with self._probe() as probe, self._needs("s3:PutObject", "s3:GetObject"), self._upload(probe.name) as upload:
             probe.join(upload, CONTENT)
 
-    def _abort(self, name: str, upload: str) -> None:
-        with self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"):
-            uploads.abort(self._requests, name, upload)
+    @contextlib.contextmanager
+    def _upload(self, name: str, algorithm: str = "md5") -> Iterator[str]:
+        """An upload in parts, which is aborted in the end unless it was completed."""
+        upload: str = self._requests.create_upload(name, MARK, algorithm)["UploadId"]
+        try:
+            yield upload
+        finally:
+            needed = self._needs("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+            with needed, contextlib.suppress(errors.ObjectNotFound):  # how Swift calls one that was completed
+                uploads.abort(self._requests, name, upload)

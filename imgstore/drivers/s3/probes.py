@@ -5,7 +5,7 @@ A bucket that keeps versions would keep every probe for ever. So each is removed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from imgstore import errors
@@ -13,7 +13,6 @@ from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.options import S3Options
 from imgstore.drivers.s3.reader import open_reader
 from imgstore.drivers.s3.requests import Answer, Requests, etag_of
-from imgstore.drivers.s3.server_traits import ABSENT
 
 MARK = "probe"
 SMALLEST_PART = 5 * 1024**2
@@ -45,10 +44,11 @@ class Probe:
         self._versions.add(version)
         return answer
 
-    def replaces(self) -> bool:
-        """Whether the server stores another object under the name, though it was asked to do so only if it is free."""
+    def is_replaced(self, request: Callable[..., Answer], *arguments: Any) -> bool:
+        """Whether the server stores another object under the name, though `request` asks for that only if it is
+        free."""
         try:
-            self.make(self._requests.put_object, self.name, MARK, memoryview(b"other"), [ABSENT])
+            self.make(request, *arguments)
         except errors.ObjectExists:
             return False
         return True
@@ -57,11 +57,7 @@ class Probe:
         """Makes it of two parts, and reads both by one range of the object with that ETag. Raises StoreError."""
         size = min(self._options.part_size, SMALLEST_PART)
         pieces = [memoryview(bytes(size)), content]
-        parts = [
-            {"ETag": f'"{etag_of(self._requests.upload_part(self.name, upload, number, piece))}"'}
-            for number, piece in enumerate(pieces, start=1)
-        ]
-        self.make(self._requests.complete_upload, self.name, upload, parts)
+        self.make(self._requests.complete_upload, self.name, upload, self.parts(upload, pieces))
         etag = etag_of(self._requests.head_object(self.name))
         start, stop = size - ACROSS, size + ACROSS
         with open_reader(self._requests, self._options, self.name, start=start, stop=stop, etag=etag) as reader:
@@ -69,6 +65,13 @@ class Probe:
             found = b"".join(iter(lambda: reader.read(2 * ACROSS), b""))
         if found != bytes(ACROSS) + content[:ACROSS]:
             raise errors.IntegrityError("The bucket does not give back an object of two parts.")
+
+    def parts(self, upload: str, pieces: Sequence[memoryview]) -> list[Answer]:
+        """What completes the upload, after its parts were sent."""
+        return [
+            {"ETag": f'"{etag_of(self._requests.upload_part(self.name, upload, number, piece))}"'}
+            for number, piece in enumerate(pieces, start=1)
+        ]
 
     def remove(self) -> None:
         """Removes what was made."""

@@ -19,7 +19,7 @@ from imgstore.drivers.s3.bodies import ReceivedBody
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.server_traits import ABSENT, CHECKSUM, Extra, Traits
+from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits
 from imgstore.model import ObjectInfo
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Requests:
         """Makes the object out of `parts`, each with its `ETag` and its checksum, in order. Raises ObjectExists."""
         listed = [{**part, "PartNumber": number} for number, part in enumerate(parts, start=1)]
         wanted = {**self._at(key), "UploadId": upload, "MultipartUpload": {"Parts": listed}}
-        answer: Answer = self._send("complete_multipart_upload", wanted, [ABSENT])
+        answer: Answer = self._send("complete_multipart_upload", wanted, [ABSENT_AT_END])
         return answer
 
     def abort_upload(self, key: str, upload: str) -> bool:

@@ -23,7 +23,7 @@ from imgstore.drivers.s3.integrity import Integrity, Piece
 from imgstore.drivers.s3.objects import marked, remove_marked
 from imgstore.drivers.s3.options import S3Options
 from imgstore.drivers.s3.requests import Answer, Requests, etag_of
-from imgstore.drivers.s3.server_traits import ABSENT, CHECKSUM, CONDITION
+from imgstore.drivers.s3.server_traits import ABSENT, ABSENT_AT_END, CHECKSUM, Extra
 from imgstore.drivers.s3.uploads import NewUpload
 from imgstore.model import ObjectInfo
 
@@ -47,8 +47,7 @@ class S3Writer(MultipartWriter[Piece]):
     def _put(self, data: memoryview) -> ObjectInfo:
         piece = self._integrity.piece(data, 0, self._algorithm)
         extras = [ABSENT, piece.sent.extra]
-        if CONDITION in self._requests.traits.refused:
-            self._expect_free()
+        self._expect_free(ABSENT)
         answer = self._made_visible(self._requests.put_object, self._key, self._marker, data, extras)
         self._expect_size(answer, len(data))
         self._integrity.judge(piece, data, answer)
@@ -78,7 +77,7 @@ class S3Writer(MultipartWriter[Piece]):
 
     def _complete(self, sent: Sequence[Piece], total: int) -> ObjectInfo:
         parts = [{"ETag": f'"{piece.etag}"', **piece.parameters} for piece in sent]
-        self._expect_free()
+        self._expect_free(ABSENT_AT_END)
         answer = self._made_visible(self._requests.complete_upload, self._key, self._upload.identifier, parts)
         self._upload.completed()
         self._expect_size(answer, total)
@@ -116,9 +115,10 @@ class S3Writer(MultipartWriter[Piece]):
             return marked(self._requests, self._key, self._marker)
         return None
 
-    def _expect_free(self) -> None:
-        """Raises ObjectExists where another object has the key. Some servers do not look, above all at the end of an
-        upload in parts."""
+    def _expect_free(self, condition: Extra) -> None:
+        """Raises ObjectExists where another object has the key, if the server does not know the condition."""
+        if condition.trait not in self._requests.traits.refused:
+            return
         try:
             self._requests.head_object(self._key)
         except errors.ObjectNotFound:

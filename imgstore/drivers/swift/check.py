@@ -66,8 +66,7 @@ class Check:
         """Raises NotAsConfigured, StoreError."""
         prove(self._account, self._containers, self._options)
         if not (self._large_proved or self._containers.own):
-            prove_large(self._account, self._containers, self._owner())
-            self._large_proved = True
+            self._large_proved = prove_large(self._account, self._containers, self._owner())
 
 
 def prove(account: AccountClient, containers: Containers, options: SwiftOptions) -> None:
@@ -96,9 +95,9 @@ def _probe(account: AccountClient, path: Path, *, needed: bool) -> None:
         account.delete(path)
 
 
-def prove_large(account: AccountClient, containers: Containers, owner: str | None) -> None:
+def prove_large(account: AccountClient, containers: Containers, owner: str | None) -> bool:
     """Makes a large object of two segments, reads both by one range of the object with its ETag, and removes it.
-    Raises StoreError."""
+    False where there is no container of segments yet. Raises StoreError."""
     home, *others = containers.fixed()
     path, attempt = (home, f".imgstore-probe-{secrets.token_hex(8)}"), new_attempt(owner)
     size = max(account.limits().smallest_segment, len(_CONTENT))
@@ -109,11 +108,15 @@ def prove_large(account: AccountClient, containers: Containers, owner: str | Non
     with contextlib.ExitStack() as undo:
         for segment, piece in zip(segments, (bytes(size), _CONTENT), strict=True):
             undo.callback(_remove, account, segment.path)
-            account.put(segment.path, memoryview(piece), action="storing a probe", headers=PLAIN)
+            try:
+                account.put(segment.path, memoryview(piece), action="storing a probe", headers=PLAIN)
+            except errors.ObjectNotFound:
+                return False
         undo.callback(_remove, account, path)
         headers = {**PLAIN, ATTEMPT: attempt, CONTAINER: quote(segments[0].container)}
         account.put_manifest(path, manifest_of(segments), heartbeat=False, headers=headers, refusals={})
         _expect_whole(account, path, segments)
+    return True
 
 
 def _expect_whole(account: AccountClient, path: Path, segments: Sequence[Segment]) -> None:
