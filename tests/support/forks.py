@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import traceback
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from imgstore.driver import StoreDriver
 from imgstore.testing.bench import body, same
 
 ROUNDS = 4
+STALLED = 60
 
 
 def in_parent_and_child(act: Callable[[str], object]) -> None:
@@ -21,6 +23,7 @@ def in_parent_and_child(act: Callable[[str], object]) -> None:
     raises here, AssertionError if it raises there."""
     child = os.fork()
     if child == 0:
+        signal.alarm(STALLED)  # a child that waits for what only its parent has ends, and not well
         status = 1
         try:
             act("child")
