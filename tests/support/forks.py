@@ -64,6 +64,7 @@ def assert_usable_on_both_sides(driver: StoreDriver, size: int, *, sockets: int 
     with driver.open_writer("open", size=size) as writer, driver.open_reader("parent") as reader:
         writer.write(bodies["parent"][:10])
         got = reader.read(10)
+        driver.stat("parent")  # over a connection that idles from now on
 
         def act(who: str) -> None:
             if who == "child":
