@@ -141,6 +141,16 @@ def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(
     driver.remove_traces(KEY)
 
 
+def test_the_next_page_begins_behind_the_last_upload(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    """Not behind the last key, which may have more uploads."""
+    last = "<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>"
+    page = f"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>{last}</ListMultipartUploadsResult>"
+    proxy.on(ReplaceAnswer(200, page.encode()), **LIST_UPLOADS)
+    assert list(swift_place.driver().leftovers()) == []
+    first, second = (seen.arguments for seen in proxy.seen(**LIST_UPLOADS))
+    assert (first.get("key-marker"), second["key-marker"], second["upload-id-marker"]) == (None, "k", "u")
+
+
 @pytest.fixture
 def paging_place(swift_with: SwiftFactory) -> Iterator[SwiftPlace]:
     """A server whose listings have two names a page."""

@@ -186,6 +186,13 @@ class Containers:
         except errors.ObjectNotFound:
             raise missing(container) from None
 
+    def change(self, key: str, headers: Headers) -> None:
+        """Changes the headers of an object's containers. What glance_store wrote has one. Raises ObjectNotFound."""
+        container, segments = self.pair(key)
+        self._account.post_container(container, headers)
+        with contextlib.suppress(errors.ObjectNotFound):
+            self._account.post_container(segments, headers)
+
     def tidy(self, key: str) -> None:
         """Removes the containers of an object that is gone, where they were its own and are empty."""
         if not self._naming.own:

@@ -21,7 +21,6 @@ of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -292,11 +291,8 @@ class CallersDriver(AccountDriver):
         super().__init__(options, account, naming=naming, urls=Urls(prefix_of(account.url), naming), meters=meters)
 
     def share(self, key: str, *, public: bool = False, readers: Sequence[str] = ()) -> None:
-        """Sets the ACL of the object's two containers; what glance_store wrote has one."""
+        """Sets the ACL of the object's two containers."""
         check_key(key)
         headers = multi_tenant.shared_container_headers(self._options, public=public, readers=readers)
-        container, segments = self._containers.pair(key)
         with storage_failures("sharing an object"):
-            self._account.post_container(container, headers)
-            with contextlib.suppress(errors.ObjectNotFound):
-                self._account.post_container(segments, headers)
+            self._containers.change(key, headers)
