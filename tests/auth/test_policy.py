@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,6 +200,26 @@ def test_create_and_publicize_are_asked_for(served: LocalService) -> None:
     assert member.post("/v2/images", {"name": "x", "visibility": "public"}).status == 403
     assert member.post("/v2/images", {"name": "x", "visibility": "community"}).status == 201
     assert somebody(served, "auditor", "one").get("/v2/images").status == 403
+
+
+def patched(client: Client, image_id: str, **values: str) -> int:
+    """The status of a PATCH."""
+    operations = [{"op": "replace", "path": f"/{name}", "value": value} for name, value in values.items()]
+    kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    return client.request("PATCH", f"/v2/images/{image_id}", body=json.dumps(operations).encode(), headers=kind).status
+
+
+def test_to_make_an_image_public_by_a_change_is_asked_for(served: LocalService) -> None:
+    admin, member = somebody(served, "admin", "one"), somebody(served, "member", "one")
+    image_id = member.create(visibility="private", name="old")
+    assert patched(member, image_id, visibility="public") == 403
+    assert patched(member, image_id, name="new", visibility="public") == 403
+    assert (member.show(image_id)["visibility"], member.show(image_id)["name"]) == ("private", "old")
+    assert patched(member, image_id, visibility="community") == 200
+    assert patched(member, image_id, visibility="public") == 403
+    assert patched(admin, image_id, visibility="public") == 200
+    assert patched(member, image_id, name="new", visibility="public") == 200, "it is public already"
+    assert (member.show(image_id)["visibility"], member.show(image_id)["name"]) == ("public", "new")
 
 
 def test_caller_without_a_policy_owns_what_is_theirs() -> None:
