@@ -16,7 +16,7 @@ from oslo_config import cfg
 
 from imgstore import config, distribution, errors
 from imgstore.service.server.tls import tls_context
-from imgstore.sql import Address, address_of_file, parse
+from imgstore.sql import Address, address_of_file, is_file_path, parse
 
 SECTION = "service"
 
@@ -238,7 +238,7 @@ def database(conf: cfg.ConfigOpts, data_dir: Path) -> Address:
     value = conf[SECTION].database
     if not value:
         return address_of_file(data_dir / "imgstore.sqlite")
-    if "://" not in value and not value.startswith((":", "file:")):
+    if is_file_path(value):
         return address_of_file(Path(value))
     try:
         found = parse(value)
