@@ -64,7 +64,7 @@ def test_converted_image_passes_with_the_virtual_size_of_qemu(variant: str, disk
     qemu_format, disk_format, options = VARIANTS[variant]
     image = tmp_path / "image"
     qemu_img("convert", "-O", qemu_format, *(["-o", options] if options else []), disk, image)
-    told = json.loads(qemu_img("info", "--output=json", image))
+    told = json.loads(qemu_img("info", "--output=json", "-f", qemu_format, image))
     found = inspect(image.read_bytes(), disk_format, step=STEP)
     assert found == {"content_format": disk_format, "virtual_size": told["virtual-size"]}
 
