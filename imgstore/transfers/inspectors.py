@@ -14,6 +14,7 @@ import uuid
 from oslo_utils.imageutils import format_inspector
 from oslo_utils.imageutils.format_inspector import CaptureRegion, FileInspector, SafetyCheck, SafetyViolation
 
+KIB = 1024
 HAS_PARENT = "Image has a parent"
 
 
@@ -71,13 +72,22 @@ class Vhd(format_inspector.VHDInspector):
 
 
 class Vhdx(format_inspector.VHDXInspector):
+    """What a reader sees may be elsewhere than where oslo.utils looks: in the second table of regions where the first
+    is broken, or in the log, which is written over the image when it is opened. Neither may say anything else."""
+
     PARAMETERS = "CAA16737-FA36-4D43-B3B6-33F0AA44E76B"
     PARENT_LOCATOR = "A8D35F2D-B30B-454D-ABF7-D3D84834AB0C"
     HAS_PARENT_BIT = 2
+    HEADERS = (("first", 64 * KIB), ("second", 128 * KIB))
+    SEQUENCE, LOG = 8, slice(48, 64)
 
     def _initialize(self) -> None:
         super()._initialize()
-        self.add_safety_check(SafetyCheck("parent", self._check_parent))
+        self.new_region("copy", CaptureRegion(256 * KIB, 64 * KIB))
+        for name, start in self.HEADERS:
+            self.new_region(name, CaptureRegion(start, 4 * KIB))
+        for name, check in (("parent", self._check_parent), ("table", self._check_table), ("log", self._check_log)):
+            self.add_safety_check(SafetyCheck(name, check))
 
     def post_process(self) -> None:
         super().post_process()
@@ -94,12 +104,39 @@ class Vhdx(format_inspector.VHDXInspector):
         if flags & self.HAS_PARENT_BIT or self.PARENT_LOCATOR in items:
             raise SafetyViolation(HAS_PARENT)
 
+    def _check_table(self) -> None:
+        if self.region("copy").data != self.region("header").data:
+            raise SafetyViolation("Its two tables of regions differ")
+
+    def _check_log(self) -> None:
+        """The log is that of the newer header; one with a wrong checksum does not count."""
+        headers = [bytes(self.region(name).data) for name, _ in self.HEADERS]
+        valid = [header for header in headers if _is_valid(header)]
+        newer = max(valid, key=lambda header: struct.unpack_from("<Q", header, self.SEQUENCE)[0], default=b"")
+        if any(newer[self.LOG]):
+            raise SafetyViolation("It was not closed: its log is not empty")
+
     def _items(self) -> list[str]:
         """The identifiers in the table of metadata."""
         table = bytes(self.region("metadata").data)
         (count,) = struct.unpack_from("<H", table, 10)
         starts = range(32, 32 + 32 * count, 32)
         return [str(uuid.UUID(bytes_le=table[start : start + 16])).upper() for start in starts]
+
+
+def _is_valid(header: bytes) -> bool:
+    (checksum,) = struct.unpack_from("<I", header, 4)
+    return header.startswith(b"head") and crc32c(header[:4] + bytes(4) + header[8:]) == checksum
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli), which the standard library does not have; a few KiB at most."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
 
 
 class Vdi(format_inspector.VDIInspector):

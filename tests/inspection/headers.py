@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import uuid
 
+from imgstore.transfers.inspectors import crc32c
+
 KIB = 1024
 MIB = 1024 * KIB
 SIZE = 12 * MIB
@@ -49,7 +51,7 @@ def guid(text: str) -> bytes:
 
 def vhdx(
     *, size: int = SIZE, item_length: int = 8, metadata_at: int = MIB, item_at: int = 64 * KIB, flags: int = 0,
-    items: tuple[str, ...] = (VHDX_PARAMETERS,),
+    items: tuple[str, ...] = (VHDX_PARAMETERS,), logs: tuple[int, int] | None = None,
 ) -> bytes:  # fmt: skip
     image = bytearray(max(MIB, min(metadata_at, 4 * MIB)) + 128 * KIB)
     image[:8] = b"vhdxfile"
@@ -57,6 +59,11 @@ def vhdx(
     struct.pack_into(
         "<16sQII", image, 192 * KIB + 16, guid("8B7CA206-4790-4B9A-B8FE-575F050F886E"), metadata_at, MIB, 1
     )
+    image[256 * KIB : 320 * KIB] = image[192 * KIB : 256 * KIB]
+    for number, log in enumerate(logs or ()):  # the first header is the newer one
+        header = struct.pack("<4sIQ32s16s", b"head", 0, 9 - number, b"", bytes([log])).ljust(4 * KIB, b"\0")
+        at = (64 + 64 * number) * KIB
+        image[at : at + 4 * KIB] = header[:4] + struct.pack("<I", crc32c(header)) + header[8:]
     if metadata_at < len(image):
         struct.pack_into("<8sHH", image, metadata_at, b"metadata", 0, 1 + len(items))
         for number, item in enumerate(items, 1):

@@ -26,6 +26,19 @@ FOREIGN = {
 PARAMETERS = headers.VHDX_PARAMETERS
 NOT_ASCII = headers.descriptor(extents='RW 8 SPARSE "disk.vmdk"').replace(b"disk", "\u00fc\u6f22".encode())
 
+
+def other_table() -> bytes:
+    image = bytearray(headers.vhdx())
+    image[256 * KIB + 16] ^= 1
+    return bytes(image)
+
+
+def broken_header() -> bytes:
+    image = bytearray(headers.vhdx(logs=(0, 1)))
+    image[65 * KIB] ^= 1
+    return bytes(image)
+
+
 RECOGNIZED = ("qcow2", "vhd", "vhdx", "vdi", "qed")
 
 UNSAFE = {
@@ -33,6 +46,7 @@ UNSAFE = {
     "qcow2 backing file, version 2": ("qcow2", headers.qcow2(version=2, backing=0x200), "Image has a backing file"),
     "qcow2 data file": ("qcow2", headers.qcow2(features=4), "Image has data_file set"),
     "qcow2 unknown feature": ("qcow2", headers.qcow2(features=1 << 40), "Unknown QCOW2 features found"),
+    "qcow2 next feature": ("qcow2", headers.qcow2(features=32), "Unknown QCOW2 features found"),
     "qcow2 version 1": ("qcow2", headers.qcow2(version=1), "Unsupported qcow2 version"),
     "qcow2 version 4": ("qcow2", headers.qcow2(version=4), "Unsupported qcow2 version"),
     "qcow2 absurd size": ("qcow2", headers.qcow2(size=2**63), "Virtual size is larger than any disk"),
@@ -51,6 +65,9 @@ UNSAFE = {
     "vhdx with a parent's place": ("vhdx", headers.vhdx(items=(PARAMETERS, headers.VHDX_PARENT)), "Image has a parent"),
     "vhdx with two parameters": ("vhdx", headers.vhdx(items=(PARAMETERS, PARAMETERS)), "incomplete or ambiguous"),
     "vhdx without parameters": ("vhdx", headers.vhdx(items=()), "incomplete or ambiguous"),
+    "vhdx with another table": ("vhdx", other_table(), "two tables of regions differ"),
+    "vhdx with a log": ("vhdx", headers.vhdx(logs=(1, 0)), "its log is not empty"),
+    "vhdx with a log, its newer header broken": ("vhdx", broken_header(), "its log is not empty"),
     "vdi differencing": ("vdi", headers.vdi(kind=4), "Image has a parent"),
     "vdi undo": ("vdi", headers.vdi(kind=3), "Image has a parent"),
     "vdi that continues another": ("vdi", headers.vdi(link=0x1A8), "Image has a parent"),
@@ -82,10 +99,15 @@ GOOD_TOO: dict[str, tuple[str, bytes, int | None]] = {
     "vhd, fixed": ("vhd", bytes(5 * PIECE) + headers.vhd_footer(), headers.SIZE),
     "vhd, fixed, of a disk that boots": ("vhd", headers.gpt(boot_flag=7) + headers.vhd_footer(), headers.SIZE),
     "vhd, fixed, smaller than a piece": ("vhd", bytes(512) + headers.vhd_footer(), headers.SIZE),
+    "vhd, fixed, with another inside": (
+        "vhd", bytes(PIECE - 512) + headers.vhd_footer(kind=4) + bytes(512) + headers.vhd_footer(), headers.SIZE,
+    ),
     "qcow2 with extended_l2": ("qcow2", headers.qcow2(features=16), headers.SIZE),
     "qcow2 version 2 with an extension": ("qcow2", headers.qcow2(version=2, features=4), headers.SIZE),
     "vmdk with a name in UTF-8": ("vmdk", headers.vmdk(text=NOT_ASCII), headers.SIZE),
     "vmdk, windows-1252": ("vmdk", headers.vmdk(text=NOT_ASCII.replace(b"desc", b"d\xe9sc")), headers.SIZE),
+    "vhdx with two headers": ("vhdx", headers.vhdx(logs=(0, 0)), headers.SIZE),
+    "vhdx with a log that was written": ("vhdx", headers.vhdx(logs=(0, 1)), headers.SIZE),
     "udf": ("iso", headers.udf(), None),
     "udf, large sectors": ("iso", headers.udf(found=b"NSR02", stride=4096), None),
 }  # fmt: skip
@@ -111,7 +133,8 @@ def test_other_format_is_refused_and_both_are_named(claimed: str) -> None:
 @pytest.mark.parametrize("claimed", sorted([*GOOD, "qed"]))
 def test_unrecognised_content_is_refused(claimed: str) -> None:
     """A header that ends early is none."""
-    for content in (b"x", bytes(511), bytes(3 * PIECE), b"text\n" * 20_000, GOOD.get(claimed, b"?")[:100]):
+    half_udf = [headers.udf(found=b"CDW02"), headers.udf().replace(b"BEA01", b"BEA02")]
+    for content in (b"x", bytes(511), bytes(3 * PIECE), b"text\n" * 20_000, GOOD.get(claimed, b"?")[:100], *half_udf):
         with pytest.raises(errors.ContentRefused, match=f"not of the image's disk_format {claimed}"):
             inspect(content, claimed)
 
