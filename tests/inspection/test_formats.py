@@ -61,6 +61,11 @@ UNSAFE = {
     "vhd of two types": ("vhd", headers.vhd(end=2), "unknown or ambiguous"),
     "vhd of no type": ("vhd", headers.vhd(kind=0, end=0), "unknown or ambiguous"),
     "vhd fixed, differencing": ("vhd", bytes(5 * PIECE) + headers.vhd_footer(kind=4), "Image has a parent"),
+    "vhd that is a vdi": (
+        "vhd",
+        headers.vhd()[:64] + headers.vdi()[64:68] + headers.vhd()[68:],
+        "Content is vdi too",
+    ),
     "vhdx with HasParent": ("vhdx", headers.vhdx(flags=2), "Image has a parent"),
     "vhdx with a parent's place": ("vhdx", headers.vhdx(items=(PARAMETERS, headers.VHDX_PARENT)), "Image has a parent"),
     "vhdx with two parameters": ("vhdx", headers.vhdx(items=(PARAMETERS, PARAMETERS)), "incomplete or ambiguous"),
