@@ -12,13 +12,13 @@ oslo.config ignores a misspelt section or option, and takes the last of two valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from oslo_config import cfg, iniparser
 
-from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines
+from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines, spellings
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.config.registry import suggestion
 from imgstore.config.stores import store_plans
@@ -42,21 +42,24 @@ def load(files: Sequence[str], *, extra: Known = _NOTHING) -> cfg.ConfigOpts:
         conf(args=[], project="imgstore", default_config_files=list(files), default_config_dirs=[])
     known = {**extra, SECTION: (*OPTIONS, *extra.get(SECTION, ()))}
     register(conf, known)
+    _refuse_swallowed(parsed, known)
     for plan in store_plans(conf, taken=extra):
         known[plan.identifier] = plan.options
     for file in parsed:
         _refuse_unknown(file, known)
-        refuse_swallowed_lines(file.path, _by_spelling(known))
+    _refuse_swallowed(parsed, known)
     for section, options in known.items():
         values(conf, section, options)
     return conf
 
 
-def _by_spelling(known: Known) -> dict[str, dict[str, cfg.Opt]]:
-    return {
-        name.lower(): {spelling: option for option in options for spelling in _spellings(name, option)}
+def _refuse_swallowed(files: Sequence[_IniFile], known: Known) -> None:
+    options = {
+        name.lower(): {spelling: option for option in options for spelling in spellings(name, option)}
         for name, options in known.items()
     }
+    for file in files:
+        refuse_swallowed_lines(file.path, options)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _parse(path: str) -> _IniFile:
         raise ConfigurationError(
             f"line {error.lineno} of {path} cannot be understood ({error.msg}).",
             section=parser.section or SECTION,
-            cure="Write 'option = value' lines under a '[section]' line.",
+            cure="Write 'option = value' lines under a '[section]' line, and remarks on lines of their own.",
         ) from None
     return _IniFile(path, {name: {key: len(lines) for key, lines in found.items()} for name, found in sections.items()})
 
@@ -98,7 +101,7 @@ def _refuse_unknown(file: _IniFile, known: Known) -> None:
         if name is None and found:
             raise _unknown_section(file, section, list(known))
         if name is not None and known[name]:
-            options = {spelling: option for option in known[name] for spelling in _spellings(name, option)}
+            options = {spelling: option for option in known[name] for spelling in spellings(name, option)}
             _refuse_unknown_options(file, section, found, options)
 
 
@@ -137,10 +140,3 @@ def _unreadable(path: str, reason: str) -> ConfigurationError:
 
 def _lower(section: str) -> str:
     return section if section == "DEFAULT" else section.lower()
-
-
-def _spellings(section: str, option: cfg.Opt) -> Iterator[str]:
-    yield option.dest
-    for old in option.deprecated_opts:
-        if old.group in (None, section):
-            yield old.name or option.dest

@@ -1,5 +1,6 @@
 """The values of options, read through oslo.config. A bad value is refused in one line: section, option and cure.
 
+The rules of `plain_text` hold here too, since a value may come from the environment, or from a host's own ConfigOpts.
 No value that may be a secret is shown (no secrets). A user or a password in a URL is refused in an option that is not
 secret, since such a URL is shown: in a log, in an error of whoever connects to it, or even to clients.
 """
@@ -13,7 +14,9 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from imgstore.config.inifiles import any_byte_order_mark, refuse_swallowed_lines, spellings, value_blemish
 from imgstore.config.options import OPTIONS, SECTION
+from imgstore.driver.plain_text import Blemish
 from imgstore.errors import ConfigurationError
 
 _USER_IN_URL = re.compile(r"(?:^|[\s,'\"])[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
@@ -44,9 +47,30 @@ def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
         raise _not_valid(conf, section, option, error) from None
     if value is None and (option.required or option.default is not None):
         raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
+    if (found := value_blemish(option, value)) is not None:
+        _refuse_blemish(conf, section, option, found)
     if not option.secret and _holds_credential(value):
         raise _credential(section, option)
     return value
+
+
+def _refuse_blemish(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, found: Blemish) -> None:
+    """Raises ConfigurationError, unless a file has the remark in quotes or the value is the default."""
+    location = conf.get_location(option.dest, None if section == "DEFAULT" else section)
+    where = "the value"
+    if location is None or location.location in (cfg.Locations.opt_default, cfg.Locations.set_default):
+        return
+    if location.location is cfg.Locations.environment:
+        where = f"the variable {location.detail}"
+    elif location.location is cfg.Locations.user:
+        # A file may be gone, or may not be what it was when the host read it.
+        with contextlib.suppress(OSError, ValueError):
+            refuse_swallowed_lines(
+                location.detail, {section.lower(): dict.fromkeys(spellings(section, option), option)}
+            )
+            if found.remark:
+                return
+    raise ConfigurationError(f"{where} {found.problem}", section=section, option=option.name, cure=found.cure)
 
 
 def _holds_credential(value: object) -> bool:
@@ -76,7 +100,7 @@ def _not_valid(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, error: Excep
 def _written(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> str:
     """The value as it is written, in quotes: oslo.config is asked once more, for mere text."""
     plain = cfg.ConfigOpts()
-    with contextlib.suppress(cfg.Error):
+    with contextlib.suppress(cfg.Error), any_byte_order_mark():
         plain(args=[], default_config_files=list(conf.config_file or []), default_config_dirs=[])
         plain.register_opt(cfg.StrOpt(option.name, dest=option.dest), group=section)
         return repr(plain[section][option.dest])

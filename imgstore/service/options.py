@@ -15,6 +15,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from imgstore import config, distribution, errors
+from imgstore.driver.plain_text import blemish
 from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, is_file_path, parse
 
@@ -238,15 +239,18 @@ def database(conf: cfg.ConfigOpts, data_dir: Path) -> Address:
     value = conf[SECTION].database
     if not value:
         return address_of_file(data_dir / "imgstore.sqlite")
+    # Secret for its password, which may hold a '#'; what is not the password is a name.
+    if (found := blemish(value.rpartition("@")[2] if "://" in value else value)) is not None:
+        raise _database_refusal(found.problem, found.cure)
     if is_file_path(value):
         return address_of_file(Path(value))
     try:
-        found = parse(value)
+        address = parse(value)
     except ValueError as error:
         raise _database_refusal(f"{error}.", "Give a path, or such a URL; %40 is an @ in a password.") from None
-    if found.embedded and found.file is None:
+    if address.embedded and address.file is None:
         raise _database_refusal("it is a database in memory.", "Give the path of a file.")
-    return found
+    return address
 
 
 def _database_refusal(problem: str, cure: str) -> errors.ConfigurationError:

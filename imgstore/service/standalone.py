@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,8 @@ def standalone_configuration(directory: Path) -> Path:
     path = directory.resolve() / "imgstore.conf"
     try:
         _make_durable(path.parent)
-        with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-            file.write(_CONFIGURATION.format(directory=str(path.parent).replace("$", "$$")))
+        if not path.exists():
+            _write_whole(path, _CONFIGURATION.format(directory=str(path.parent).replace("$", "$$")))
     except OSError as error:
         raise _unusable(f"the data directory cannot be used ({error.strerror}).", "Give another --data-dir.") from error
     return path
@@ -54,11 +55,27 @@ def _make_durable(directory: Path) -> None:
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for each in missing:
-        descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync_directory(each.parent)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """All of it or nothing, also after a power cut; another process may be first. Raises OSError."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class FileLock:

@@ -15,7 +15,7 @@ from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import RemovesTraces
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
-TRIES, STEADY, PAUSE = 200, 10, 0.05
+TRIES, STEADY, PAUSE = 500, 10, 0.02
 """What an upload still had in flight may arrive after the removal, which is then repeated, until the storage has looked
 as it should so many times on end."""
 

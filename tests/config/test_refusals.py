@@ -162,7 +162,7 @@ def test_a_file_that_is_not_ini_is_refused_without_its_text(tmp_path: Path) -> N
     ):
         assert str(refusal(tmp_path, text)) == (
             f"[{section}]: line {number} of {tmp_path / 'imgstore.conf'} cannot be understood ({reason}). "
-            "Write 'option = value' lines under a '[section]' line."
+            "Write 'option = value' lines under a '[section]' line, and remarks on lines of their own."
         )
 
 

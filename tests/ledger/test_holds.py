@@ -218,6 +218,12 @@ def test_size_that_no_column_takes_is_refused_as_too_large(ledger: SqlLedger) ->
     assert ledger.accounts() == {}
 
 
+def test_limit_that_no_column_takes_is_none(ledgers: Ledgers) -> None:
+    ledger = ledgers(Allowance(10**30, 10**30, 10**30))
+    ledger.add_image("a", OWNER)
+    ledger.reserve(new_attempt(), STORE, 1).release()
+
+
 def test_hold_whose_reservation_is_uncertain_is_ended(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     change = ledger._database.change
 

@@ -24,6 +24,7 @@ SAME: list[list[dict[str, Any]]] = [
         for prefix in ("a/b", "/a//b/")
     ],
     [{"endpoint_url": "https://s3.example.org:8443"}],
+    [{"endpoint_url": "https://s3.example.org:8443", "access_key": "of another account", "secret_key": "other"}],
     [{"endpoint_url": "https://s3.example.org/gateway"}],
     [{"bucket": "other"}],
     [
@@ -70,6 +71,9 @@ def test_whoever_is_first_meanwhile_keeps_the_place(place: Place, proxy: FaultPr
     driver, first = place.driver(), new_mark()
     place.client().put_object(Bucket=place.bucket, Key=place.prefix + MARK_NAME, Body=text_of(first))
     assert driver.write_mark(new_mark()) == first
+    proxy.on(s3_error(404, "NoSuchKey"), method="GET", path=MARK_NAME)
+    proxy.on(s3_error(409, "ConditionalRequestConflict", early=True), method="PUT", path=MARK_NAME)
+    assert driver.write_mark(new_mark()) == first
 
 
 def test_one_bucket_behind_two_endpoints_is_one_place(swift_place: SwiftPlace) -> None:
@@ -88,13 +92,16 @@ def test_something_else_with_the_marks_name_is_no_mark(moto_place: MotoPlace) ->
 
 def test_no_place_is_made_in_another(moto_place: MotoPlace) -> None:
     moto_place.watched = False
-    for prefix in ("a/b", "a/b2", "c"):
+    for prefix in ("a/b", "a/b2", "c", "d/e/f"):
         assert moto_place.driver(prefix=prefix).write_mark(new_mark())
-    for prefix in ("", "a", "a/b/c/d", "c/b"):
+    for prefix in ("", "a", "a/b/c/d", "c/b", "d"):
         driver = moto_place.driver(prefix=prefix)
-        with pytest.raises(errors.ConfigurationError, match=r"Another store is in (a/b/|a/b2/|c/) of") as caught:
+        with pytest.raises(errors.ConfigurationError, match=r"Another store is in (a/b/|a/b2/|c/|d/e/f/) of") as caught:
             driver.write_mark(new_mark(), replace=True)
         assert (caught.value.option, driver.read_mark()) == ("prefix", None)
+    moto_place.client().put_object(Bucket=moto_place.bucket, Key=MARK_NAME, Body=text_of(new_mark()))
+    with pytest.raises(errors.ConfigurationError, match="the top folder"):
+        moto_place.driver(prefix="z").write_mark(new_mark())
 
 
 def test_a_mark_costs_few_looks_and_none_where_the_keys_may_not(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
@@ -105,10 +112,16 @@ def test_a_mark_costs_few_looks_and_none_where_the_keys_may_not(swift_place: Swi
     mark = new_mark()
     assert swift_place.driver(prefix="a").write_mark(mark) == mark
     assert proxy.count(query="list-type") == MOST_FOLDERS + 1
+    proxy.on(s3_error(500, "InternalError"), method="GET", path=f"{swift_place.bucket}/{MARK_NAME}", times=None)
+    with pytest.raises(errors.StoreUnavailable):
+        swift_place.driver(prefix="b").write_mark(mark)
 
 
 def test_the_first_mark_creates_the_bucket_if_it_may(swift_place: SwiftPlace) -> None:
     options, mark = {"bucket": "new-bucket"}, new_mark()
+    assert swift_place.driver(**options).read_mark() is None
+    with pytest.raises(errors.ConfigurationError, match="NoSuchBucket"):
+        swift_place.driver(**options, create_bucket=True).write_mark(mark, replace=True)
     with pytest.raises(errors.ConfigurationError, match="create_bucket") as caught:
         swift_place.driver(**options).write_mark(mark)
     assert (caught.value.option, swift_place.account.containers()) == ("bucket", [swift_place.bucket])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -94,6 +95,21 @@ def test_second_process_on_the_same_file_lets_the_uploads_of_the_first_be(servic
             assert upload.finish().status == 204
     assert service.client.download(other).body == b"data"
     assert service.client.download(image_id).body == b"halfmore"
+
+
+def test_first_configuration_is_whole_or_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(errors.ConfigurationError, match="--data-dir"):
+            standalone.standalone_configuration(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    path = standalone.standalone_configuration(tmp_path)
+    path.write_text("mine")
+    assert standalone.standalone_configuration(tmp_path).read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_process_that_does_not_share_its_database_stops_the_start(

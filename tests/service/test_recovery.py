@@ -121,6 +121,29 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
         assert local.service.quota.account("default").used == 0, "and only once"
 
 
+def test_store_that_works_again_is_asked_in_the_next_round(
+    tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", LONGEST_PAUSE)
+
+    def down(key: object = None) -> None:
+        raise errors.StoreUnavailable("down")
+
+    with LocalService(tmp_path, stores, recovery_interval=LONGEST_PAUSE).running() as local:
+        image_id = local.client.create()
+        assert local.client.upload(image_id, b"data").status == 204
+        with monkeypatch.context() as patch:
+            patch.setattr(driver, "_delete", down)
+            patch.setattr(driver, "check", down)
+            assert local.client.delete(image_id).status == 204
+            local.service.health.check("fast")
+        local.service.recovery.recover()
+        assert local.catalog.removals() == [image_id], "left alone"
+        local.service.health.check("fast")
+        local.service.recovery.recover()
+        assert local.catalog.removals() == []
+
+
 def test_store_that_fails_is_left_alone_longer_each_time(
     stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
@@ -129,17 +152,15 @@ def test_store_that_fails_is_left_alone_longer_each_time(
     attempt = dead(catalog)
     assert catalog.abandon_uploads() == 1
     driver.fails("delete", errors.StoreUnavailable("down"))
-    waits, pending = [], catalog.removals()
-    for _ in range(15):
-        asked, begin = driver.calls.count("delete"), now[0]
-        while driver.calls.count("delete") == asked:
-            removals.attempt(pending)
-            now[0] += 1
-        waits.append(now[0] - 1 - begin)
-    assert waits[0] == 0
-    for number, wait in enumerate(waits[1:]):
+    pending = catalog.removals()
+    removals.attempt(pending)
+    for number in range(14):
         most = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
-        assert most / 2 - 1 <= wait <= most + 1
+        asked, begin, step = driver.calls.count("delete"), now[0], most / 20
+        while driver.calls.count("delete") == asked:
+            now[0] += step
+            removals.attempt(pending)
+        assert most / 2 <= now[0] - begin <= most + step
     driver.hooks.clear()
     removals.attempt(catalog.removals())
     assert [removal.key for removal in catalog.removals()] == [attempt.key], "it is left alone"

@@ -159,3 +159,24 @@ def test_undone_by_recovery_what_a_copy_could_not_remove(world: World) -> None:
     assert world.drivers["slow"].parts == set()
     assert world.local.client.delete(image).status == 204
     world.nothing_stays(image)
+
+
+def test_undone_by_the_next_upload_what_neither_store_nor_catalog_took_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object, **named: object) -> bool:
+        raise errors.CatalogUnavailable("away for a moment")
+
+    image, driver = world.local.client.create(), world.drivers["fast"]
+    for hook in ("write", "abort"):
+        driver.fails(hook, DOWN)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.catalog, "_released", away)
+        assert world.put(image, "fast", known=True) == 503
+    assert (world.catalog.removals(), driver.parts) == ([], {image})
+    driver.hooks.clear()
+    assert world.put(image, "slow", known=True) == 204
+    world.local.service.recovery.recover(at_once=True)
+    assert driver.parts == set()
+    assert world.local.client.delete(image).status == 204
+    world.nothing_stays(image)

@@ -22,6 +22,8 @@ SERVERS = frozenset({"cheroot", "uvicorn", "socketserver"})
 """Packages whose classes listen."""
 EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "socket.bind"})
 """What Python's audit hooks are told when a process is started, or a socket is about to listen."""
+PLAIN = (str, bytes, int, float, type(None))
+"""Parameters of these types start nothing."""
 DATABASES = "tests.support.database_fixtures"
 """Its fixtures start the server that the parameter says, and a parameter that needs a server is marked with it."""
 BUILT_IN = frozenset({"tmp_path_factory", "pytestconfig", "record_testsuite_property"})
@@ -61,7 +63,7 @@ class Search:
 
     def _add_methods(self, owner: type, names: frozenset[str]) -> None:
         for name, method in _methods(owner):
-            if name in names or _is_called_from_elsewhere(owner, name):
+            if name in names or name in _called_from_elsewhere(owner):
                 self._add_function(method)
 
     def _add_function(self, function: types.FunctionType) -> None:
@@ -80,11 +82,24 @@ def starts_something(item: pytest.Function) -> bool:
     """Whether the test, or a fixture of it, may start a process or listen."""
     if item.get_closest_marker("needs"):
         return True
+    functions = {each.func for found in _fixtures(item).values() for each in found}
+    reached = frozenset({item.function, *(function for function in functions if function.__module__ != DATABASES)})
+    params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return _starts(reached, tuple(each for each in params if not isinstance(each, PLAIN)))
+
+
+def _starts(functions: frozenset[object], params: tuple[object, ...]) -> bool:
+    if not params:
+        return _functions_start(functions)
     search = Search()
-    functions = (each.func for found in _fixtures(item).values() for each in found)
-    search.add([item.function, *(function for function in functions if function.__module__ != DATABASES)])
-    params = getattr(item, "callspec", None)
-    search.add(list(params.params.values()) if params else [])
+    search.add([*functions, *params])
+    return search.starts
+
+
+@functools.cache
+def _functions_start(functions: frozenset[object]) -> bool:
+    search = Search()
+    search.add(functions)
     return search.starts
 
 
@@ -147,9 +162,11 @@ def _is_ours(value: object) -> bool:
     return isinstance(name, str) and name.startswith(OURS)
 
 
-def _is_called_from_elsewhere(owner: type, name: str) -> bool:
-    """By Python itself, or by a base class that is not of this repository's tests."""
-    return name.startswith("__") or any(name in vars(base) for base in owner.__mro__ if not _is_ours(base))
+@functools.cache
+def _called_from_elsewhere(owner: type) -> frozenset[str]:
+    """Methods that Python itself calls, or a base class that is not of this repository's tests."""
+    theirs = {name for base in owner.__mro__ if not _is_ours(base) for name in vars(base)}
+    return frozenset(name for name, _ in _methods(owner) if name.startswith("__") or name in theirs)
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -139,6 +139,18 @@ def test_no_secrets_in_the_url_of_an_account(accounts: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_an_accounts_value_is_no_other_line(accounts: str, tmp_path: Path) -> None:
+    path = tmp_path / "more.conf"
+    account = "\ufeff[a]\nuser = service:glance\nauth_address = https://keystone.invalid/v3{}\nkey = s3cret # 1{}\n"
+    path.write_text(account.format("", ""))
+    assert read_account(str(path), "a", version="3").password == "s3cret # 1"
+    for lines in ((" # ours", ""), ("\n  region = x", ""), ("", "\n  user = x")):
+        path.write_text(account.format(*lines))
+        with pytest.raises(errors.ConfigurationError, match=r"\[a\] \w+ has a") as caught:
+            read_account(str(path), "a", version="3")
+        assert "s3cret" not in str(caught.value)
+
+
 def test_a_file_that_is_no_ini_file_is_named_and_not_quoted(tmp_path: Path) -> None:
     path = tmp_path / "accounts.conf"
     for text in ("user = s3cret\n", "[a]\nkey = s3cret\nkey = s3cret\n", "[a\n", "\udcff"):

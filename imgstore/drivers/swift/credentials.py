@@ -17,12 +17,14 @@ from oslo_config import cfg
 
 from imgstore import errors
 from imgstore.driver.options import Options, bad, option
+from imgstore.driver.plain_text import blemish
 
 V1 = "1"
 V3 = "3"
 
 _NAMES_IN_FILE = {"auth_address": "auth_url", "key": "password"}
 """What the file calls otherwise than the options."""
+_SECRETS = frozenset({"password", "application_credential_secret"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ def read_account(path: str, reference: str, *, version: str) -> Credentials:
     """The account `reference` of the file at `path`; `version` where it names none. Raises ConfigurationError."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             parser.read_file(file)
     except OSError as error:
         raise bad(
@@ -152,6 +154,7 @@ def read_account(path: str, reference: str, *, version: str) -> Credentials:
 def _from_section(path: str, reference: str, section: dict[str, str], version: str) -> Credentials:
     values = {_NAMES_IN_FILE.get(name, name): _unquoted(value) for name, value in section.items()}
     values = {name: value for name, value in values.items() if name in {*NAMES, "user"} and value}
+    _refuse_blemishes(path, reference, values)
     values["auth_version"] = V1 if values.get("auth_version", version).startswith(V1) else V3
     _split_user(values)
     if "auth_url" not in values:
@@ -164,6 +167,13 @@ def _from_section(path: str, reference: str, section: dict[str, str], version: s
             "account_file", f"{path}: [{reference}] is not complete.", "It needs auth_address, user and key."
         ) from error
     return found
+
+
+def _refuse_blemishes(path: str, reference: str, values: dict[str, str]) -> None:
+    """Raises ConfigurationError for a value that has more in it than was meant, such as the indented line below it."""
+    for name, value in values.items():
+        if (found := blemish(value, free=name in _SECRETS)) is not None:
+            raise bad("account_file", f"{path}: [{reference}] {name} {found.problem}", found.cure)
 
 
 def _split_user(values: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 The catalog records what is to be removed before anything is, and forgets it when it is gone (undone). A request, the
 recovery thread of any process or `imgstore purge` may do it; twice does no harm. A store that fails is left alone for
-a pause that grows with each failure and has a random part, so that not everybody meets it when it comes back.
+a pause that grows with each failure and has a random part, so that not everybody meets it when it comes back. The
+pause ends early where the health of the store says that it works again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from imgstore.service.cleanup.restored import removes_nothing
 from imgstore.sql import OutcomeUnknown, Removal, SqlCatalog
 from imgstore.store import StoreSet
 from imgstore.transfers.leftovers import remove_data
+from imgstore.transfers.observer import Observer
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Pause:
     length: float
 
 
-class RemovalQueue:
+class RemovalQueue(Observer):
     """Removes what the catalog records. One for the whole process, used by all its threads."""
 
     def __init__(self, stores: StoreSet, catalog: SqlCatalog, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,6 +61,11 @@ class RemovalQueue:
         """Removes one object and the leftovers under its key, and forgets it. Raises one of FAILURES."""
         remove_data(self._stores.resolve(removal.store), removal.key, traces=removal.traces)
         self._catalog.removed(removal)
+
+    def store_changed(self, store: str, *, up: bool, reason: str) -> None:
+        """The next round asks a store that works again."""
+        if up:
+            self._pauses.pop(store, None)
 
     def _is_restored(self) -> bool:
         """Also where the catalog cannot say: then nothing could be forgotten either."""

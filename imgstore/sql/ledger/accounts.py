@@ -23,6 +23,8 @@ Changes: TypeAlias = Mapping[LedgerAccount, Charge]
 
 LARGEST = 2**60
 """Bytes of one object, and of a limit, that fit into a column with room to add."""
+MOST = 2**31 - 1
+"""Images and uploads that a column can count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,9 @@ def _conditions(wanted: Charge, allowance: Allowance, headroom: int) -> list[sa.
         taken = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes
         conditions.append(taken <= min(allowance.size, LARGEST) - headroom - wanted.taken)
     if allowance.images is not None and wanted.images > 0:
-        conditions.append(ACCOUNTS.c.images <= allowance.images - wanted.images)
+        conditions.append(ACCOUNTS.c.images <= min(allowance.images, MOST) - wanted.images)
     if allowance.uploads is not None and wanted.uploads > 0:
-        conditions.append(ACCOUNTS.c.uploads <= allowance.uploads - wanted.uploads)
+        conditions.append(ACCOUNTS.c.uploads <= min(allowance.uploads, MOST) - wanted.uploads)
     return conditions
 
 
