@@ -17,7 +17,7 @@ from tests.inspection import headers
 from tests.inspection.looking import inspect, push, tap_for
 from tests.inspection.test_formats import FOREIGN
 
-SEEDS = [*headers.GOOD.values(), headers.qed(), *FOREIGN.values()]
+SEEDS = [*headers.GOOD.values(), headers.qed(), headers.udf(), bytes(600) + headers.vhd_footer(), *FOREIGN.values()]
 FORMATS = ["qcow2", "qed", "vhd", "vhdx", "vmdk", "vdi", "luks", "iso", "gpt"]
 INTERESTING = [0, 1, 0x7F, 0x80, 0xFF]
 
