@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from imgstore import errors
 from imgstore.service.options import OPTIONS, database
-from imgstore.sql import parse
+from imgstore.sql import Database, parse
 
 SHOWN = {
     "postgresql://u:hunter@h/db": "postgresql+psycopg://u:***@h/db",
@@ -43,6 +43,14 @@ def test_no_secrets_in_the_refusal_of_a_wrong_address(text: str, tmp_path: Path)
     with pytest.raises(errors.ConfigurationError, match=r"\[service\] database: .*%40 is an @") as caught:
         database(conf, tmp_path)
     assert "hun" not in str(caught.value)
+
+
+@pytest.mark.parametrize("parameter", ["hun=hunter", "connect_timeout=hunter", "read_timeout=hunter"])
+def test_no_secrets_where_the_driver_does_not_take_a_parameter(parameter: str) -> None:
+    with pytest.raises(errors.CatalogUnavailable, match="parameters behind the '\\?'") as caught:
+        Database(f"mysql://u:hunter@127.0.0.1:1/db?{parameter}", busy_timeout=0.1).read(lambda connection: None)
+    assert "hun" not in f"{caught.value} {caught.value.detail}"
+    assert caught.value.__suppress_context__
 
 
 def test_a_path_stays_a_path(tmp_path: Path) -> None:
