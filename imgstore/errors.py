@@ -9,6 +9,7 @@ names the limit and the cure, and holds no path and no credential. A path or an 
     │   ├── InvalidRequest          400
     │   ├── UnknownStore            400
     │   ├── SizeMismatch            400  the body is shorter or longer than declared
+    │   ├── DigestMismatch          400  the body does not have a digest that the client named
     │   ├── BodyBroken              400  the connection or the framing broke in the middle of the body
     │   ├── BodyStalled             408
     │   ├── Unauthenticated         401
@@ -110,6 +111,10 @@ class UnknownStore(RequestError, code="unknown-store"):
 
 class SizeMismatch(RequestError, code="size-mismatch"):
     """The body is shorter or longer than its declared size."""
+
+
+class DigestMismatch(RequestError, code="digest-mismatch"):
+    """The body does not have a digest that the client named."""
 
 
 class BodyBroken(RequestError, code="body-broken"):
