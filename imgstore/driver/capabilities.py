@@ -5,7 +5,7 @@ A driver has a capability by having its methods; whoever wants to use it asks wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from imgstore.model import Leftover, ObjectInfo, Place, Space
@@ -72,6 +72,14 @@ class KeepsEpoch(Protocol):
 
     def write_epoch(self, epoch: int) -> None:
         """Notes it, all or nothing. Raises StoreError."""
+
+
+@runtime_checkable
+class TellsFacts(Protocol):
+    """Its check finds out what servers of its kind do differently."""
+
+    def facts(self) -> Mapping[str, str]:
+        """What `check` found out about the server, by name, in words; empty before."""
 
 
 @runtime_checkable

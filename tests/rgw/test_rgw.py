@@ -1,11 +1,13 @@
-"""Ceph's gateway, where it is unlike Amazon and OpenStack: its facts, on a real one."""
+"""Ceph's gateway, where it is unlike Amazon and OpenStack, on a real one; and what the documents say of servers."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +15,21 @@ import pytest
 from imgstore import errors
 from imgstore.driver import StoreDriver
 from imgstore.driver.place import new_mark
+from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.integrity import Integrity
 from imgstore.drivers.swift import SwiftDriver
-from tests.s3.places import RgwPlace
+from tests.cli.support import run_here
+from tests.s3.conftest import SWIFT
+from tests.s3.places import SMALL_PART, MotoPlace, RgwPlace, SwiftPlace
+from tests.s3.places import Place as S3Place
+from tests.support.fixtures import SwiftFactory
+from tests.support.moto import MotoServer
 from tests.support.rgw import RgwAccount, RgwServer, needs_rgw
+from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS, options_of
 
 pytestmark = [needs_rgw]
+DOC = Path(__file__).parents[2] / "doc"
 SEGMENT = 64 * 1024
 SIZE = 3 * SEGMENT + 7
 KEY, OTHER = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10", "0b6b6a1f-6c1b-4f7e-9d43-8f0a3a0e7a10"
@@ -141,3 +151,50 @@ def test_s3_versions_that_nobody_asked_for_are_removed(
     kept = client.list_object_versions(Bucket=place.bucket)
     assert (kept.get("Versions", []), kept.get("DeleteMarkers", [])) == ([], [])
     assert caplog.text.count("keeps versions") == 1
+
+
+def table(document: str) -> dict[str, dict[str, str]]:
+    """The table of facts: by server, then by fact."""
+    lines = (DOC / document).read_text().split("| fact |", 1)[1].splitlines()
+    told = itertools.takewhile(lambda line: line.startswith("|"), lines[1:])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in told]
+    servers = [cell.strip() for cell in lines[0].strip("| ").split("|")]
+    return {server: {row[0]: row[1 + number] for row in rows[1:]} for number, server in enumerate(servers)}
+
+
+def found(driver: S3Driver | SwiftDriver) -> Mapping[str, str]:
+    with contextlib.closing(driver):
+        assert driver.facts() == {}
+        driver.check()
+        return dict(driver.facts())
+
+
+def s3(place: S3Place) -> Mapping[str, str]:
+    return found(place.driver())
+
+
+def test_the_table_of_s3s_servers(rgw: RgwServer, swift_with: SwiftFactory) -> None:
+    with MotoServer(smallest_part=SMALL_PART) as moto:
+        assert table("s3.md") == {
+            "Ceph 16.2": s3(RgwPlace(rgw)),
+            "Swift 2.38": s3(SwiftPlace(swift_with(SWIFT))),
+            "moto 5.2": s3(MotoPlace(moto)),
+        }
+
+
+def test_the_table_of_swifts_servers(rgw: RgwServer, swift_with: SwiftFactory) -> None:
+    found_there = {}
+    for name, account in (("Ceph 16.2", rgw.account()), ("Swift 2.38", swift_with(SwiftSettings()).account())):
+        driver = SwiftDriver(**options_of(account))
+        driver.write_mark("0" * 32)
+        found_there[name] = found(driver)
+    assert table("swift.md") == found_there
+
+
+def test_the_command_prints_them(account: RgwAccount, tmp_path: Path) -> None:
+    options = "".join(f"{name} = {value}\n" for name, value in options_of(account).items()).replace("$", "$$")
+    config = tmp_path / "imgstore.conf"
+    config.write_text(f"[imgstore]\nenabled_stores = main:swift\ndefault_store = main\n[main]\n{options}")
+    arguments = ["--config-file", str(config), "check", "--create", "--facts", "-f", "json"]
+    done = run_here(tmp_path, {}, arguments)
+    assert {"store": "main", "fact": "manifests are shown", "found": "no"} in done.json()

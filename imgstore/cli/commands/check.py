@@ -16,12 +16,14 @@ from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
+from imgstore.driver.capabilities import TellsFacts
 from imgstore.store import Store
 from imgstore.transfers.places import settle
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "result", "detail")
+FACTS = ("store", "fact", "found")
 Create = Callable[[Store], object]
 PROBE_SIZE = READ_SIZE + 1
 """More than one read brings, and no round number."""
@@ -36,6 +38,8 @@ class Check(ListCommand):
     --create makes the place of a new store: the directory, the bucket, the container. It leaves a mark there, by which
     the service knows the place again. Nothing else ever creates a place, since a missing one may be a disk that is not
     mounted. The service does the same at its very first start.
+
+    --facts prints what the check found out about the server of each store: servers of one kind differ there.
     """
 
     EXAMPLES = """
@@ -46,10 +50,12 @@ class Check(ListCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_stores(parser)
         parser.add_argument("--create", action="store_true", help="make the place of a store that has none yet")
+        parser.add_argument("--facts", action="store_true", help="print what is true of each store's server")
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        self._refuse_unknown_columns(parsed_args, COLUMNS)
+        columns = FACTS if parsed_args.facts else COLUMNS
+        self._refuse_unknown_columns(parsed_args, columns)
         rows = []
         with configured(parsed_args) as found, _creating(parsed_args) as create:
             found.stores.refuse_shared_places()
@@ -58,8 +64,18 @@ class Check(ListCommand):
                     result, detail = _tested(store, create)
                 INTERRUPTS.check()
                 self.status = self.status if result == "ok" else FAILED
-                rows.append((store.identifier, result, detail))
-        return COLUMNS, rows
+                if not parsed_args.facts:
+                    rows.append((store.identifier, result, detail))
+                elif result == "ok":
+                    rows += [(store.identifier, *each) for each in _facts(store)]
+                else:
+                    LOG.error("%s: %s", store.identifier, detail)
+        return columns, rows
+
+
+def _facts(store: Store) -> list[tuple[str, str]]:
+    """What its check found out; nothing of a store whose server is known."""
+    return list(store.driver.facts().items()) if isinstance(store.driver, TellsFacts) else []
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from imgstore.drivers.s3.refusals import Refusals
 from imgstore.drivers.s3.requests import Requests
 from imgstore.drivers.s3.server_traits import ABSENT, ABSENT_AT_END
 
+_WORDS = {True: "yes", False: "no"}
 CONTENT = memoryview(b"imgstore")
 
 
@@ -39,7 +40,8 @@ class Check:
         self._needs = Refusals(options).needs
         self._requests = requests
         self._integrity = integrity
-        self._proved = False
+        self._proved = self._versioned = False
+        self._lists_uploads = True
 
     def run(self) -> None:
         """Raises ConfigurationError, StoreError."""
@@ -58,6 +60,20 @@ class Check:
                 self._expect_large_object()
                 self._tell_of_versions(probe)
         self._proved = True
+
+    def facts(self) -> Mapping[str, str]:
+        """What the first check found out about the server, in words."""
+        if not self._proved:
+            return {}
+        traits = self._requests.traits
+        return {
+            "If-None-Match is honoured": _WORDS[ABSENT.trait not in traits.refused],
+            "and where parts become an object": _WORDS[ABSENT_AT_END.trait not in traits.refused],
+            "checksums that are compared and returned": ", ".join(sorted(traits.proven)) or "none",
+            "the ETag of a small object is its md5": _WORDS[bool(traits.md5_etags)],
+            "multipart uploads are listed": _WORDS[self._lists_uploads],
+            "versions are kept": _WORDS[self._versioned],
+        }
 
     @contextlib.contextmanager
     def _probe(self) -> Iterator[Probe]:
@@ -97,6 +113,7 @@ class Check:
                 requests.traits.learn_refused([ABSENT_AT_END])
 
     def _tell_of_versions(self, probe: Probe) -> None:
+        self._versioned = probe.versioned
         if probe.versioned:
             self._requests.traits.warn_once(
                 "versions",
@@ -137,6 +154,7 @@ class Check:
                 self._integrity.learn_proof(algorithm)
         with self._needs("s3:ListBucketMultipartUploads"):
             next(uploads.listing(self._requests), None)
+            self._lists_uploads = not self._requests.traits.has_warned(uploads.NO_LIST)
 
     def _expect_large_object(self) -> None:
         """One can be made, and read across its parts."""

@@ -13,7 +13,7 @@ upload, `read_concurrency` per download if above 1. One client and its pool of c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,10 @@ class S3Driver(StoreDriver):
         self.expect_place()
         with storage_failures("checking the store"):
             self._check.run()
+
+    def facts(self) -> Mapping[str, str]:
+        """What `check` found out about the server."""
+        return self._check.facts()
 
     @property
     def place(self) -> Place:

@@ -55,6 +55,10 @@ class Traits:
             LOG.info("The S3 server does not take the parameter '%s': it is not sent again", extra.trait)
         self.refused |= {extra.trait for extra in extras}
 
+    def has_warned(self, subject: str) -> bool:
+        """Whether it was warned of the subject."""
+        return subject in self._warned
+
     def warn_once(self, subject: str, text: str) -> None:
         """Logs a warning once, and not for every image."""
         if subject not in self._warned:

@@ -23,6 +23,8 @@ from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
 
+NO_LIST = "uploads"
+"""The subject of a warning."""
 PAUSES = (0.0, 0.2, 1.0, 3.0)
 """Seconds before each try to abort an upload."""
 _CLOCK_STEP = 2.0
@@ -138,7 +140,7 @@ def _pages(requests: Requests, beginning: str) -> Iterator[Answer]:
         if not s3_errors.unknown(error):
             raise
         requests.traits.warn_once(
-            "uploads",
+            NO_LIST,
             "The S3 server does not list multipart uploads, so those of dead processes cannot be found. Have the "
             "server abort them by a rule of the bucket's life cycle.",
         )

@@ -187,6 +187,15 @@ class AccountClient(Requests):
         """One was met that the server does not compare by its ETag."""
         self._cluster.pins_large_objects = False
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the server honours `If-None-Match`: as a check found out, or else as OpenStack's own does."""
+        return self._cluster.keeps if self._cluster.keeps is not None else self.limits().is_swift
+
+    def knows_whether_it_keeps(self, keeps: bool) -> None:
+        """A check found that out."""
+        self._cluster.keeps = keeps
+
     def limits(self) -> Limits:
         """The limits of the cluster, asked for once. Raises StoreUnavailable."""
         return self._cluster.limits(self._info)

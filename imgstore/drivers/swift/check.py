@@ -8,37 +8,21 @@ Right blame: what an operator can cure by an option is a ConfigurationError, a c
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Callable, Sequence
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
 
 from imgstore import errors
 from imgstore.driver.translate import OnFailure
 from imgstore.drivers.swift.account import AccountClient, Path
-from imgstore.drivers.swift.answers import BLOCK
 from imgstore.drivers.swift.cluster_limits import Limits
 from imgstore.drivers.swift.containers import Containers, missing
 from imgstore.drivers.swift.errors import NotAsConfigured
-from imgstore.drivers.swift.manifest import (
-    ATTEMPT,
-    CONTAINER,
-    Segment,
-    etag_of,
-    manifest_of,
-    md5_of,
-    new_attempt,
-    segment_name,
-    segments_in,
-)
+from imgstore.drivers.swift.large_probe import Facts, facts_of_large_object
 from imgstore.drivers.swift.options import SwiftOptions
-from imgstore.drivers.swift.reader import Range, open_reader
 from imgstore.drivers.swift.writer import PLAIN
 
 PROBE_KEY = "0" * 32
 _CONTENT = b"imgstore"
-_ACROSS = 4
-"""Bytes before and behind the border of two segments that are read."""
 
 
 def _blame(error: BaseException) -> None:
@@ -60,13 +44,18 @@ class Check:
         self._containers = containers
         self._options = options
         self._owner = owner
-        self._large_proved = False
+        self._facts: Facts | None = None
 
     def run(self) -> None:
         """Raises NotAsConfigured, StoreError."""
         prove(self._account, self._containers, self._options)
-        if not (self._large_proved or self._containers.own):
-            self._large_proved = prove_large(self._account, self._containers, self._owner())
+        if self._facts is None and not self._containers.own:
+            home, *others = self._containers.fixed()
+            self._facts = facts_of_large_object(self._account, home, (*others, home)[0], self._owner())
+
+    def facts(self) -> Mapping[str, str]:
+        """What the checks found out about the server, in words."""
+        return {} if self._facts is None else self._facts.told(self._account.limits())
 
 
 def prove(account: AccountClient, containers: Containers, options: SwiftOptions) -> None:
@@ -92,47 +81,6 @@ def _probe(account: AccountClient, path: Path, *, needed: bool) -> None:
     try:
         _expect_content(account, path)
     finally:
-        account.delete(path)
-
-
-def prove_large(account: AccountClient, containers: Containers, owner: str | None) -> bool:
-    """Makes a large object of two segments, reads both by one range of the object with its ETag, and removes it.
-    False where there is no container of segments yet. Raises StoreError."""
-    home, *others = containers.fixed()
-    path, attempt = (home, f".imgstore-probe-{secrets.token_hex(8)}"), new_attempt(owner)
-    size = max(account.limits().smallest_segment, len(_CONTENT))
-    segments = [
-        Segment((*others, home)[0], segment_name(path[1], attempt, number), len(piece), md5_of(piece))
-        for number, piece in enumerate((bytes(size), _CONTENT), start=1)
-    ]
-    with contextlib.ExitStack() as undo:
-        for segment, piece in zip(segments, (bytes(size), _CONTENT), strict=True):
-            undo.callback(_remove, account, segment.path)
-            try:
-                account.put(segment.path, memoryview(piece), action="storing a probe", headers=PLAIN)
-            except errors.ObjectNotFound:
-                return False
-        undo.callback(_remove, account, path)
-        headers = {**PLAIN, ATTEMPT: attempt, CONTAINER: quote(segments[0].container)}
-        account.put_manifest(path, manifest_of(segments), heartbeat=False, headers=headers, refusals={})
-        _expect_whole(account, path, segments)
-    return True
-
-
-def _expect_whole(account: AccountClient, path: Path, segments: Sequence[Segment]) -> None:
-    border, etag = segments[0].size, etag_of([segment.etag for segment in segments])
-    wanted = Range(border - _ACROSS, border + _ACROSS, etag)
-    with open_reader(account, path, wanted, block_size=BLOCK, concurrency=1) as reader:
-        reader._arm(border - _ACROSS, border + _ACROSS)  # as the base class does, for which a probe's name is no key
-        found = b"".join(iter(lambda: reader.read(2 * _ACROSS), b""))
-    if found != bytes(_ACROSS) + _CONTENT[:_ACROSS]:
-        raise errors.IntegrityError("The store does not give back a large object.")
-    if list(segments_in(account, path, account.head(path))) != list(segments):
-        raise errors.IntegrityError("The store does not tell the segments of a large object.")
-
-
-def _remove(account: AccountClient, path: Path) -> None:
-    with contextlib.suppress(errors.ObjectNotFound):
         account.delete(path)
 
 

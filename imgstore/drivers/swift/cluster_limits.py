@@ -78,6 +78,8 @@ class Cluster:
     def __init__(self) -> None:
         self._lock = ProcessLock()
         self._limits: Limits | None = None
+        self.keeps: bool | None = None
+        """Whether `If-None-Match` is honoured, as a check found out."""
         self.pins_large_objects = True
         """Whether `If-Match` compares a large object's ETag; False once that of a manifest was seen to be compared."""
 

@@ -21,7 +21,7 @@ of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imgstore import errors
@@ -75,6 +75,10 @@ class AccountDriver(StoreDriver):
         self.expect_place()
         with storage_failures("checking the store"), configuration_blamed:
             self._check.run()
+
+    def facts(self) -> Mapping[str, str]:
+        """What `check` found out about the server."""
+        return self._check.facts()
 
     def url(self, key: str) -> str:
         return self._urls.url(key)

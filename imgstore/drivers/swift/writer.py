@@ -90,7 +90,7 @@ class NewObject:
 
     def _expect_free(self) -> None:
         """Raises ObjectExists where another object has the key, if the server may ignore `If-None-Match`."""
-        if not self._account.limits().is_swift and self.is_taken():
+        if not self._account.keeps and self.is_taken():
             raise taken()
 
     def is_taken(self) -> bool:
