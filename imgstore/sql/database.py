@@ -63,6 +63,11 @@ class Database:
         result: T = self._retrying(self._change, work)
         return result
 
+    def retried(self, action: Callable[[], T]) -> T:
+        """What `action` returns, which is tried again after Contention: what it read was changed before its change."""
+        result: T = self._retrying(action)
+        return result
+
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
