@@ -38,6 +38,10 @@ class OpenConnections:
         with self._lock:
             return iter(list(self._connections))
 
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._connections)
+
     def cut(self) -> None:
         """Ends both directions of every connection, on whichever thread it is being served."""
         for connection in self:
