@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cheroot.makefile import MakeFile
 
-from imgstore.service.server import connections, heads
+from imgstore.service.server import connections, heads, pace
 from imgstore.service.server.heads import Head, Progress
 from imgstore.service.server.lanes import Lane, request_of
 from imgstore.service.server.pace import LEAST_RATE, Pace
@@ -54,26 +55,36 @@ def test_who_asks_for_health_or_an_image_waits_for_no_transfer(tmp_path: Path) -
 def test_a_rate_is_least_over_a_window_of_waits_only() -> None:
     clock = Time()
     for per_second, timely in ((LEAST_RATE - 1, False), (LEAST_RATE, True), (100_000, True)):
-        pace, failed = Pace(60.0, clock=clock), False
+        looked_at, failed = Pace(60.0, clock=clock), False
         for _ in range(125):
             since, clock.now = clock.now, clock.now + 1
             try:
-                pace.moved(per_second, since=since)
+                looked_at.moved(per_second, since=since)
             except TimeoutError:
                 failed = True
             clock.now += 1000  # the store takes its time
         assert failed is not timely, per_second
 
 
+def test_a_fast_window_is_no_excuse_for_the_next() -> None:
+    clock = Time()
+    looked_at = Pace(60.0, clock=clock)
+    clock.now = 60
+    looked_at.moved(10**9, since=0)
+    clock.now = 121
+    with pytest.raises(TimeoutError):
+        looked_at.moved(1, since=60)
+
+
 def test_a_whole_has_an_end_whatever_moves() -> None:
     clock = Time()
-    pace = Pace(60.0, whole=100.0, clock=clock)
-    assert pace.longest() == 60
+    whole = Pace(60.0, whole=100.0, clock=clock)
+    assert whole.longest() == 60
     clock.now = 90
-    assert pace.longest() == 10
+    assert whole.longest() == 10
     clock.now = 100
     with pytest.raises(TimeoutError):
-        pace.longest()
+        whole.longest()
 
 
 @pytest.fixture
@@ -102,7 +113,10 @@ def test_lane_is_told_by_the_decoded_path() -> None:
     assert request_of(b"nonsense") == ("", "")
 
 
-def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if environ["PATH_INFO"] == "/endless":
+        start_response("200 OK", [])
+        return itertools.repeat(bytes(1 << 16))
     while environ["wsgi.input"].read(1):
         pass
     start_response("204 No Content", [])
@@ -139,13 +153,30 @@ def test_short_bodies_have_a_deadline_as_a_whole() -> None:
     with serving(server), socket.create_connection(server.bind_addr[:2], PATIENCE) as slow:
         slow.sendall(b"PUT /short HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         slow.settimeout(0.1)
-        for _ in range(500):
-            slow.send(b"x")
-            with contextlib.suppress(TimeoutError):
-                assert slow.recv(12) == b"HTTP/1.1 408"
-                break
-        else:
-            pytest.fail("there is no end")
+        assert dripped(slow) == b"HTTP/1.1 408"
+
+
+def test_who_sends_or_takes_too_little_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "WINDOW", 1.0)
+    monkeypatch.setattr(pace, "LEAST_RATE", 10**12)
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=2, read_timeout=1, grace=0)
+    with serving(server), socket.create_connection(server.bind_addr[:2], PATIENCE) as sender:
+        sender.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        sender.settimeout(0.1)
+        assert dripped(sender) == b"HTTP/1.1 408"
+        with socket.create_connection(server.bind_addr[:2], PATIENCE) as taker:
+            taker.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+            while taker.recv(1 << 16):
+                pass
+
+
+def dripped(slow: socket.socket) -> bytes:
+    """What a client gets that sends a byte now and then."""
+    for _ in range(500):
+        slow.send(b"x")
+        with contextlib.suppress(TimeoutError):
+            return slow.recv(12)
+    pytest.fail("there is no end")
 
 
 def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:
