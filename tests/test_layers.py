@@ -40,6 +40,7 @@ HOMES = {
     "stevedore": {"config"},
     "sqlalchemy": {"sql"},
     "sqlite3": {"sql"},
+    "psycopg": {"sql"},
     "alembic": {"sql"},
     "tenacity": {"sql", "drivers.swift"},
     "falcon": {"service.api"},

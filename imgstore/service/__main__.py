@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.config.entrypoints import keep_no_file
 from imgstore.service.assembly import Service, service_of
+from imgstore.service.lanes import LANES
 from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
 from imgstore.service.server.server import Server
@@ -103,6 +104,7 @@ def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:
         grace=settings.grace_period,
         backlog=settings.backlog,
         tls=settings.tls,
+        lanes=LANES,
     )
     try:
         server.prepare()

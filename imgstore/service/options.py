@@ -114,7 +114,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=16,
         min=1,
         max=1024,
-        help="Threads that serve requests. Every upload and every download holds one from its beginning to its end.",
+        help="Threads for uploads, downloads and deletions. Each holds one from its beginning to its end. Probes and "
+        "requests that ask the catalog only have threads of their own.",
     ),
     cfg.IntOpt(
         "copy_threads",

@@ -1,7 +1,8 @@
 """The catalog on SQL: the images of a small service, and (`attempt_catalog`) what uploads and copies need of a host.
 
-Every change is one short transaction, and decides inside it who may see or change an image. A deletion marks the row
-first. The image's objects are then `removals`, until `removed` says that they are gone.
+Every change is one short transaction, and decides inside it who may see or change an image. A description is computed
+before it, and compared inside. A deletion marks the row first. The image's objects are then `removals`, until
+`removed` says that they are gone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
 from imgstore.sql.attempt_catalog import SqlAttemptCatalog
 from imgstore.sql.database import Database
+from imgstore.sql.failures import Contention
 from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
@@ -94,34 +96,40 @@ class SqlCatalog(SqlAttemptCatalog):
 
         def work(connection: sa.Connection) -> Sequence[ImageRecord]:
             marker = None if query.marker is None else marker_of(connection, query.marker, caller)
-            return records(connection, listing.select(query, caller, marker=marker))
+            found = listing.select(query, caller, marker=marker)
+            return records(connection, found if query.most is None else listing.fitting(connection, found, query.most))
 
         return self._database.read(work)
 
     def update(self, image_id: str, caller: Caller, change: Callable[[ImageRecord], NewImage]) -> ImageRecord:
-        """Replaces the image's description by what `change` makes of its record, in one step: no other change comes
-        between. `change` does no input or output, and refuses by raising.
+        """Replaces the image's description by what `change` makes of its record, by compare-and-set: no other change is
+        lost. `change` runs outside of transactions, again after another change came between, and refuses by raising.
 
         Raises ImageNotFound, Forbidden (by policy), QuotaExceeded (of a new owner).
         """
-        bounds: dict[str, object] = {}
+        return self._database.retried(lambda: self._update(image_id, caller, change))
+
+    def _update(self, image_id: str, caller: Caller, change: Callable[[ImageRecord], NewImage]) -> ImageRecord:
+        seen = self.get(image_id, caller)
+        caller.require("modify_image", seen)
+        new = change(seen)
+        moved = new.owner != seen.owner
+        if moved:
+            require_countable(image_id, new.owner)
+        bounds = self._hooks.bounds(new.owner) if moved else None
 
         def work(connection: sa.Connection) -> ImageRecord:
             image = permitted(connection, image_id, caller, "modify_image")
-            new = change(image)
+            changes.refuse_changed(image, seen)
             changes.describe(connection, image, new)
-            if new.owner != image.owner:
-                require_countable(image_id, new.owner)
-                if new.owner not in bounds:
-                    raise _NewOwner(new.owner)
-                self._hooks.owner_changed(connection, image_id, new.owner, bounds[new.owner])
+            if moved:
+                self._hooks.owner_changed(connection, image_id, new.owner, bounds)
             return visible(connection, image_id, EVERYTHING)
 
-        while True:
-            try:
-                return self._database.change(work)
-            except _NewOwner as other:
-                bounds[other.owner] = self._hooks.bounds(other.owner)
+        try:
+            return self._database.change(work)
+        except changes.Outdated as error:
+            raise Contention(str(error)) from error
 
     def set_active(self, image_id: str, caller: Caller, *, active: bool) -> None:
         """deactivated -> active, or active -> deactivated; does nothing if it is so already.
@@ -207,14 +215,6 @@ class SqlCatalog(SqlAttemptCatalog):
         copies = total.join(LOCATIONS, sa.and_(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE))
         mine = copies.where(IMAGES.c.owner == owner, IMAGES.c.deleted_at.is_(None))
         return self._database.read(lambda connection: int(connection.execute(mine).scalar_one()))
-
-
-class _NewOwner(Exception):
-    """A change makes a project the owner, and its limits were not asked for yet."""
-
-    def __init__(self, owner: str) -> None:
-        super().__init__(owner)
-        self.owner = owner
 
 
 def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:

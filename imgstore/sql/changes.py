@@ -17,6 +17,13 @@ from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 DESCRIPTION = tuple(item.name for item in dataclasses.fields(NewImage) if item.name != "id")
 
+NOTHING_TOLD: dict[str, object] = {"name": None, "tags": [], "properties": {}}
+"""What a deleted image keeps of what its owner wrote: the row stays for its identifier, and is small."""
+
+
+class Outdated(Exception):
+    """What was computed before the transaction rests on what is no longer so: it is computed again."""
+
 
 class NotInStore(errors.RequestError):
     """The image has no data in that store."""
@@ -24,6 +31,12 @@ class NotInStore(errors.RequestError):
     status = 404
     code = "image-not-in-store"
     title = "Not Found"
+
+
+def refuse_changed(image: ImageRecord, seen: ImageRecord) -> None:
+    """Raises Outdated if the image's description is not the one that was seen before the transaction."""
+    if any(getattr(image, name) != getattr(seen, name) for name in DESCRIPTION):
+        raise Outdated(f"Other changes of image {image.id} came between.")
 
 
 def describe(connection: sa.Connection, image: ImageRecord, new: NewImage) -> None:
@@ -53,7 +66,7 @@ def delete(connection: sa.Connection, image: ImageRecord) -> None:
     connection.execute(
         sa.update(IMAGES)
         .where(IMAGES.c.id == image.id, IMAGES.c.deleted_at.is_(None))
-        .values(status="deleted", deleted_at=time, updated_at=time)
+        .values(**NOTHING_TOLD, status="deleted", deleted_at=time, updated_at=time)
     )
     connection.execute(sa.update(LOCATIONS).where(LOCATIONS.c.image_id == image.id).values(state=REMOVING))
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
-from imgstore.sql.dialects import engine_of, isolated
+from imgstore.sql.dialects import engine_of, isolated, lock_wait
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
 
 LOG = logging.getLogger(__name__)
@@ -33,12 +33,17 @@ CONNECTIONS = 10
 
 class Database:
     """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
-    a change waits for others. `connections`: the most that are open to a server."""
+    a change waits for others, and a server may take for a statement, if that is longer than a wait for a lock.
+    `connections`: the most that are open to a server. `bounded` False: statements may take any time (an upgrade's)."""
 
-    def __init__(self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS,
+        bounded: bool = True,
+    ) -> None:  # fmt: skip
+        deadline = max(busy_timeout, 2.0 * lock_wait(busy_timeout)) if bounded else None
         self.address = addresses.parse(address) if isinstance(address, str) else address
         try:
-            self._engine = engine_of(self.address, patience=busy_timeout, connections=connections)
+            self._engine = engine_of(self.address, patience=busy_timeout, connections=connections, deadline=deadline)
         except ImportError as error:
             raise _missing(self.address) from error
         except SQLAlchemyError as error:
@@ -61,6 +66,11 @@ class Database:
         Raises CatalogUnavailable (nothing was changed), OutcomeUnknown, and what `work` raises.
         """
         result: T = self._retrying(self._change, work)
+        return result
+
+    def retried(self, action: Callable[[], T]) -> T:
+        """What `action` returns, which is tried again after Contention: what it read was changed before its change."""
+        result: T = self._retrying(action)
         return result
 
     def close(self) -> None:

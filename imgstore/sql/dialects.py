@@ -1,8 +1,11 @@
 """Connects to each kind of database, and sets up every new session, so that nothing depends on the server's presets.
 
     SQLite      WAL, synchronous=FULL (what is committed survives a power cut); the file has mode 0600
-    PostgreSQL  lock_timeout, and a transaction ends if its client is gone
+    PostgreSQL  timeouts of locks and statements, and a transaction ends if its client is gone
     MariaDB     strict mode, a lock timeout, UTF-8 in all of Unicode
+
+A statement on a server has a deadline that this side keeps, too: a server that is frozen keeps none (contained). SQLite
+works in this process, on a file.
 
 Changes run in READ COMMITTED: each statement sees what is committed when it gets its locks, and a change has locked
 what it rests on (SELECT ... FOR UPDATE, or a condition in the UPDATE itself). On SQLite changes begin with BEGIN
@@ -29,13 +32,20 @@ from imgstore.sql.address import Address
 CHANGES = "imgstore_changes"
 """The execution option that marks a transaction of changes."""
 CONNECT_TIMEOUT = 10
+MARGIN = 2.0
+"""Seconds that this side waits longer than the server: its answer says more than silence does."""
+TCP = {
+    "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30000,
+}  # fmt: skip
+"""A peer that is gone without a word is found after a minute, also while nobody waits."""
 READING, CHANGING = "REPEATABLE READ", "READ COMMITTED"
 TO_JSON = functools.partial(json.dumps, ensure_ascii=False)
 """MariaDB compares JSON strings as text, so each string is written in one way only."""
 
 
-def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engine:
-    """An engine that has not connected yet. `patience`: seconds to wait for a lock or a connection.
+def engine_of(address: Address, *, patience: float, connections: int, deadline: float | None) -> sa.Engine:
+    """An engine that has not connected yet. `patience`: seconds to wait for a lock or a connection; `deadline`: for a
+    statement on a server.
 
     Raises ImportError if the database's driver is not installed, CatalogUnavailable if the file cannot be used or the
     driver does not take a parameter of the address.
@@ -49,10 +59,13 @@ def engine_of(address: Address, *, patience: float, connections: int) -> sa.Engi
     with _parameters_taken():
         engine = sa.create_engine(
             address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
-            connect_args=dict(_connect_arguments(kind, patience)), json_serializer=TO_JSON, **options,
+            connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
         )  # fmt: skip
-    event.listen(engine, "do_connect", _connected)
-    event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience)))
+    if kind == "postgresql" and deadline is not None:
+        event.listen(engine, "do_connect", functools.partial(_connect_postgresql, patience=deadline + MARGIN))
+    else:
+        event.listen(engine, "do_connect", _connected)
+    event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience, deadline)))
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
@@ -81,22 +94,38 @@ def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
     return connection.execution_options(**{CHANGES: changes})
 
 
-def _connect_arguments(kind: str, patience: float) -> Mapping[str, Any]:
+def _connect_arguments(kind: str, deadline: float | None) -> Mapping[str, Any]:
     if kind == "postgresql":
-        return {"connect_timeout": CONNECT_TIMEOUT}
+        return {"connect_timeout": CONNECT_TIMEOUT, **TCP}
     if kind == "mysql":
-        # A statement that waits for a lock sends nothing, so the connection must time out later than the lock.
-        quiet = math.ceil(2 * patience) + 10
+        quiet = None if deadline is None else math.ceil(deadline + MARGIN)
         return {
             "connect_timeout": CONNECT_TIMEOUT, "read_timeout": quiet, "write_timeout": quiet, "charset": "utf8mb4",
         }  # fmt: skip
     return {}
 
 
-def _setup_of(kind: str, patience: float) -> Sequence[str]:
-    wait = max(1, math.ceil(patience / 3))
+def _connect_postgresql(dialect: object, record: object, arguments: Any, parameters: Any, *, patience: float) -> object:
+    from imgstore.sql import postgresql  # needs the extra
+
+    with _parameters_taken():
+        return postgresql.connect(arguments, parameters, patience=patience)
+
+
+def lock_wait(patience: float) -> int:
+    """Seconds for which a statement waits for a lock."""
+    return max(1, math.ceil(patience / 3))
+
+
+def _setup_of(kind: str, patience: float, deadline: float | None) -> Sequence[str]:
+    wait = lock_wait(patience)
     if kind == "postgresql":
-        return (f"SET lock_timeout = '{wait}s'", f"SET idle_in_transaction_session_timeout = '{10 * wait}s'")
+        bound = 0 if deadline is None else math.ceil(deadline)
+        return (
+            f"SET lock_timeout = '{wait}s'",
+            f"SET statement_timeout = '{bound}s'",
+            f"SET idle_in_transaction_session_timeout = '{10 * wait}s'",
+        )
     if kind == "mysql":
         return ("SET SESSION sql_mode = 'TRADITIONAL'", f"SET SESSION innodb_lock_wait_timeout = {wait}")
     return (

@@ -40,6 +40,9 @@ LEASE = 60.0
 RETRIES = 4
 """How often a failed renewal is tried again within a third of a lease."""
 
+JOIN_SECONDS = 5.0
+"""For the thread's present round at the end; a database that hangs keeps no process from ending."""
+
 AT_ONCE = 500
 """Attempts in one statement."""
 
@@ -122,7 +125,7 @@ class LeaseKeeper:
             self._changed.notify()
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
         pause = self._pause

@@ -45,7 +45,8 @@ class SortKey:
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
     """What to list; all conditions must hold. `visibility` None: the caller's own images and public ones; `all`:
-    whatever the caller may see; another: only images of that visibility. `marker`: only images behind that one."""
+    whatever the caller may see; another: only images of that visibility. `marker`: only images behind that one.
+    `most`: the list ends with the image, but not the first, at which properties and tags have more characters."""
 
     limit: int
     marker: str | None = None
@@ -55,6 +56,18 @@ class ImageQuery:
     properties: Mapping[str, str] = field(default_factory=dict)
     hidden: bool | None = False
     order: Sequence[SortKey] = (SortKey("created_at"),)
+    most: int | None = None
+
+
+def fitting(connection: sa.Connection, found: sa.Select[Any], most: int) -> sa.Select[Any]:
+    """`found` up to the image, but not the first, at which properties and tags pass `most`: no others are read."""
+    sizes = (sa.func.length(sa.cast(IMAGES.c[name], sa.Text)) for name in ("properties", "tags"))
+    total, number = 0, 0
+    for size in connection.execute(found.with_only_columns(sum(sizes, start=sa.literal(0)))).scalars():
+        total, number = total + size, number + 1
+        if total > most and number > 1:
+            return found.limit(number)
+    return found
 
 
 def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> sa.Select[Any]:

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from imgstore.model import MIB
 from tests.support.client import Client, new_id
 from tests.support.service import ServiceProcess
 
@@ -134,11 +135,18 @@ def test_pages_are_the_whole_list_without_gap_or_repetition(client: Client) -> N
             assert pages(client, f"{sort}&os_hidden=false", limit) == whole, (sort, limit)
 
 
+def test_page_has_a_largest_size_and_goes_on(client: Client) -> None:
+    made = [client.create(big="\n" * 65535) for _ in range(40)]
+    page = client.get("/v2/images?limit=100")
+    assert 4 * MIB - 2 * 65535 * 2 < len(page.body) <= 4 * MIB + 1024
+    assert pages(client, "", 100) == made[::-1]
+
+
 def pages(client: Client, query: str, limit: int) -> list[str]:
     """The identifiers of all images, page by page."""
     path: str | None = f"/v2/images?{query}&limit={limit}"
     seen: list[str] = []
-    while path is not None and len(seen) <= 7:
+    while path is not None and len(seen) <= 40:
         page = client.get(path).json()
         assert len(page["images"]) <= limit
         seen += [image["id"] for image in page["images"]]

@@ -214,6 +214,19 @@ def test_too_many_properties_or_tags_are_refused(client: Client, image_id: str) 
     assert patch(client, image_id, [op("add", "/x", "y")] * 1001).status == 400
 
 
+def test_a_patch_cannot_make_much_of_little(client: Client, image_id: str) -> None:
+    """Neither by a list in itself nor by a text taken again and again: each operation is looked at."""
+    patch(client, image_id, [op("add", "/big", "x" * 65000)])
+    lists = [{"op": "copy", "from": "/tags", "path": "/tags/-"}] * 40
+    texts = [{"op": "copy", "from": "/big", "path": f"/p{number}"} for number in range(9)]
+    many = [{"op": "copy", "from": "/big", "path": f"/tags/{number}"} for number in range(9)]
+    assert patch(client, image_id, lists).status == 400
+    for grown in (texts, many):
+        removed = [op("remove", each["path"]) for each in reversed(grown)]
+        assert patch(client, image_id, grown + removed).status == 413
+    assert client.post("/v2/images", {f"p{number}": "x" * 65000 for number in range(9)}).status == 413
+
+
 def test_protected_image_is_deleted_once_it_is_not(client: Client, image_id: str) -> None:
     patch(client, image_id, [op("replace", "/protected", True)])
     assert client.delete(image_id).status == 403

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from imgstore.sql import PARTS
 from tests.support.client import OpenUpload
+from tests.support.database_fixtures import Servers
 from tests.support.service import ServiceProcess
 
 HALF = b"x" * 100_000
@@ -72,6 +77,35 @@ def test_no_upload_begins_after_a_signal_and_the_one_under_way_goes_on(tmp_path:
         assert service.wait() == 0
         assert [service.catalog.status(image_id) for image_id in (held, late)] == ["active", "queued"]
         assert (service.objects(), service.leftovers()) == ([held], [])
+
+
+HUNG = """
+import os, signal, threading
+from imgstore.service.server import shutdown
+shutdown.END_SECONDS = 0.1
+class Hung:
+    open_connections, shutdown_timeout = shutdown.OpenConnections(), 0.1
+    def serve(self): threading.Event().wait()
+    def stop(self): threading.Event().wait()
+shutdown.serve(Hung(), announce=lambda: os.kill(os.getpid(), signal.SIGTERM))
+"""
+
+
+def test_what_hangs_at_the_end_does_not_keep_the_process() -> None:
+    ended = subprocess.run([sys.executable, "-c", HUNG], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, "ends with work undone" in ended.stderr) == (1, True)
+
+
+@pytest.mark.long
+def test_contained_a_database_that_hangs_holds_neither_health_nor_the_end(tmp_path: Path, servers: Servers) -> None:
+    address = servers.tables("postgresql", PARTS)
+    options = {"service": {"database": address, "grace_period": 1}}
+    with ServiceProcess(tmp_path, options=options) as service:
+        service.client.create()
+        with servers["postgresql"].frozen(), socket.create_connection(service.client.address) as waiting:
+            waiting.sendall(b"GET /v2/images HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert service.client.get("/healthcheck").status == 200
+            service.terminate()
 
 
 class UnderNohup(ServiceProcess):

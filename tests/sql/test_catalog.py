@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.sql import Caller, Condition, ImageQuery, NewImage, SqlCatalog
+from imgstore.sql import Caller, Condition, Database, ImageQuery, NewImage, SqlCatalog
+from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
 from tests.support.client import new_id
@@ -67,6 +70,14 @@ def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:
     catalog.delete(image_id, OWNER)
     with pytest.raises(errors.ImageConflict):
         catalog.create(NewImage(image_id, "project"))
+
+
+def test_deleted_image_keeps_nothing_that_its_owner_wrote(catalog: SqlCatalog, tables: str) -> None:
+    image_id = queued_image(catalog, name="n", tags=("t",), properties={"p": "x" * 60000})
+    catalog.delete(image_id, OWNER)
+    row = sa.select(IMAGES.c.name, IMAGES.c.tags, IMAGES.c.properties).where(IMAGES.c.id == image_id)
+    with contextlib.closing(Database(tables)) as database:
+        assert database.read(lambda connection: tuple(connection.execute(row).one())) == (None, [], {})
 
 
 def test_location_of_a_deleted_image_stays_until_it_is_removed(catalog: SqlCatalog, other: SqlCatalog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 
@@ -60,6 +61,19 @@ def test_one_of_many_deletions_gets_the_image(catalog: SqlCatalog) -> None:
         found = together(*[partial(catalog.delete, active_image(catalog), OWNER)] * THREADS)
         assert sum(isinstance(outcome, ImageRecord) for outcome in found) == 1
         assert found.count(errors.ImageNotFound) == THREADS - 1
+
+
+def test_change_is_computed_outside_and_again_if_another_came_between(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog, name="a")
+    seen: list[str | None] = []
+
+    def change(image: ImageRecord) -> ImageRecord:
+        if not seen:  # the other one would wait for ever if a transaction were open
+            catalog.update(image_id, OWNER, lambda other: dataclasses.replace(other, name="b"))
+        seen.append(image.name)
+        return dataclasses.replace(image, name=f"{image.name}c")
+
+    assert (catalog.update(image_id, OWNER, change).name, seen) == ("bc", ["a", "b"])
 
 
 def raced(first: Callable[[], object], others: Callable[[], object], number: int) -> list[object]:

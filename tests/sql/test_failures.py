@@ -94,6 +94,18 @@ def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(servers: Se
     gc.collect()  # what PyMySQL forgot, while it is this test's
 
 
+@pytest.mark.parametrize("server_kind", SERVER_KINDS)
+def test_server_that_hangs_is_catalog_unavailable_until_it_goes_on(servers: Servers, server_kind: str) -> None:
+    """A frozen machine keeps no timeout of its own; it is this side that gives it up."""
+    address = servers.tables(server_kind, PARTS)
+    with contextlib.closing(SqlCatalog(address, busy_timeout=1)) as catalog:
+        image_id = active_image(catalog)
+        with servers[server_kind].frozen(), pytest.raises(errors.CatalogUnavailable):
+            catalog.find(image_id)
+        assert catalog.find(image_id).status == "active"
+    gc.collect()
+
+
 def test_killed_process_leaves_every_image_whole_or_untouched(tables: str) -> None:
     command = [sys.executable, "-c", WRITER, tables]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:

@@ -24,6 +24,13 @@ def test_tag_is_matched_whole_and_with_case(catalog: SqlCatalog) -> None:
     assert len(ids(catalog, tags=["common"])) == len(STRINGS)
 
 
+def test_list_ends_at_the_image_at_which_there_is_too_much(catalog: SqlCatalog) -> None:
+    made = [queued_image(catalog, properties={"p": "x" * 1000}, tags=("t" * 200,)) for _ in range(4)]
+    order = [SortKey("created_at", descending=False)]
+    for most, expected in ((1, 2), (1100, 2), (2000, 2), (2600, 3), (4700, 4), (9999, 4)):
+        assert ids(catalog, order=order, most=most) == made[:expected], most
+
+
 def test_property_is_matched_by_name_and_value(catalog: SqlCatalog) -> None:
     having = {text: queued_image(catalog, properties={text: f"of {text}", "common": text}) for text in STRINGS}
     for text, image_id in having.items():

@@ -53,7 +53,7 @@ class Db(ListCommand):
         _, address = service_configuration(parsed_args)
         with needing_service():
             from imgstore.sql import PARTS, Database, current, upgrade
-        with database_failures(address), contextlib.closing(Database(address)) as database:
+        with database_failures(address), contextlib.closing(Database(address, bounded=False)) as database:
             if parsed_args.action == UPGRADE:
                 upgrade(database)
             return COLUMNS, [(part.name, current(database, part) or "-", part.head) for part in PARTS]

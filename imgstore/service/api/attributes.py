@@ -12,7 +12,7 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.http.requests import is_image_id, shown
-from imgstore.sql import Caller
+from imgstore.sql import Caller, NewImage
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
@@ -28,6 +28,8 @@ RESERVED_PREFIX = "os_glance_"
 LONGEST_TEXT = 255
 LONGEST_PROPERTY = 65535
 MOST_PROPERTIES = MOST_TAGS = 128
+LARGEST_DESCRIPTION = 512 * 1024
+"""Bytes of all that a client says of an image, as JSON: twice the largest property, more than any real image has."""
 LARGEST_MINIMUM = 2**31 - 1
 
 Check = Callable[[str, Any], Any]
@@ -38,6 +40,14 @@ class TooMany(errors.RequestError):
 
     status = 413
     code = "too-many-attributes"
+    title = "Content Too Large"
+
+
+class DescriptionTooLarge(errors.RequestError):
+    """An image is described by more than LARGEST_DESCRIPTION bytes."""
+
+    status = 413
+    code = "description-too-large"
     title = "Content Too Large"
 
 
@@ -63,6 +73,23 @@ def checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
     if len(others) > MOST_PROPERTIES:
         raise TooMany(f"An image has at most {MOST_PROPERTIES} additional properties, not {len(others)}.")
     return {**known, "properties": {property_name(name): property_value(name, others[name]) for name in others}}
+
+
+def small_enough(image: NewImage, *, before: NewImage | None = None) -> NewImage:
+    """The image. Raises DescriptionTooLarge; a description that was larger `before` may shrink step by step."""
+    if _description_size(image) > max(LARGEST_DESCRIPTION, _description_size(before) if before else 0):
+        raise description_too_large()
+    return image
+
+
+def description_too_large() -> DescriptionTooLarge:
+    """The refusal, with its limit."""
+    return DescriptionTooLarge(f"The properties, tags and names of an image have at most {LARGEST_DESCRIPTION} bytes.")
+
+
+def _description_size(image: NewImage) -> int:
+    texts = [image.name, image.owner, list(image.tags), dict(image.properties)]
+    return len(json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def property_name(name: str) -> str:

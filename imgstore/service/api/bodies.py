@@ -64,7 +64,7 @@ def new_image(body: bytes, caller: Caller) -> NewImage:
     if "owner" in given:
         attributes.refuse_foreign_owner(given["owner"], caller)
     known: dict[str, Any] = {"id": str(uuid.uuid4()), "owner": caller.project_id or "", **attributes.checked(given)}
-    return NewImage(**known)
+    return attributes.small_enough(NewImage(**known))
 
 
 def image_body(image: ImageRecord) -> dict[str, object]:

@@ -7,6 +7,8 @@ catalog asks once more inside its transaction.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 
 import falcon
 
@@ -21,6 +23,10 @@ from imgstore.service.auth.policy import enforce
 from imgstore.sql import Caller, ImageRecord, NewImage
 
 VISIBILITY_POLICIES = {"public": "publicize_image", "community": "communitize_image"}
+
+
+LARGEST_PAGE = 4 * 1024 * 1024
+"""Bytes of one page of a list, unless one image alone has more."""
 
 
 class NoSuchTag(errors.RequestError):
@@ -43,15 +49,11 @@ class ImageList:
         enforce(caller, "get_images")
         wanted = list_query.read(req.query_string)
         limit = wanted.query.limit
-        found = self._images.catalog.list(caller, dataclasses.replace(wanted.query, limit=limit + 1))
-        page = found[:limit]
-        body = {
-            "images": [image_body(image) for image in page],
-            "first": wanted.first,
-            "schema": "/v2/schemas/images",
-        }
-        if page and len(found) > limit:
-            body["next"] = wanted.behind(page[-1].id)
+        found = self._images.catalog.list(caller, dataclasses.replace(wanted.query, limit=limit + 1, most=LARGEST_PAGE))
+        page = _fitting([image_body(image) for image in found[:limit]])
+        body: dict[str, object] = {"images": page, "first": wanted.first, "schema": "/v2/schemas/images"}
+        if page and len(page) < len(found):
+            body["next"] = wanted.behind(str(page[-1]["id"]))
         resp.media = body
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -132,6 +134,16 @@ class ImageAction:
         resp.status = falcon.HTTP_204
 
 
+def _fitting(images: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The first images, at least one, that have LARGEST_PAGE bytes together."""
+    sizes = itertools.accumulate(len(json.dumps(image, ensure_ascii=False).encode()) for image in images)
+    return [
+        image
+        for number, (image, size) in enumerate(zip(images, sizes, strict=True))
+        if not number or size <= LARGEST_PAGE
+    ]
+
+
 def _patched(image: ImageRecord, patch: patching.Patch, caller: Caller) -> NewImage:
     new = patching.apply(patch, image)
     if new.visibility != image.visibility and new.visibility in VISIBILITY_POLICIES:
@@ -140,7 +152,9 @@ def _patched(image: ImageRecord, patch: patching.Patch, caller: Caller) -> NewIm
 
 
 def _tagged(image: ImageRecord, tag: str) -> NewImage:
-    return dataclasses.replace(image, tags=attributes.few_enough(dict.fromkeys((*image.tags, tag))))
+    tagged = dataclasses.replace(image, tags=attributes.few_enough(dict.fromkeys((*image.tags, tag))))
+    attributes.small_enough(tagged, before=image)
+    return tagged
 
 
 def _untagged(image: ImageRecord, tag: str) -> NewImage:

@@ -4,6 +4,8 @@
 `{"replace": "/name", "value": "n"}`, whose `add` refuses what is there already. Paths are one attribute deep, two for
 an element of `tags`. All operations of the RFC are taken, since clients that compute a difference also send `move`. An
 operation on an attribute that the client may not change is refused before anything is applied.
+
+A patch cannot grow what it does not carry: a list is copied nowhere, and the size is looked at after each operation.
 """
 
 from __future__ import annotations
@@ -80,19 +82,38 @@ def apply(patch: Patch, image: ImageRecord) -> NewImage:
     if present:
         raise PatchConflict(f"Attribute {shown(min(present))} is present already.")
     values = attributes.checked(_applied(patch, document))
-    return dataclasses.replace(NewImage(image.id, image.owner), **values)
+    return attributes.small_enough(dataclasses.replace(NewImage(image.id, image.owner), **values), before=image)
 
 
 def _applied(patch: Patch, document: dict[str, Any]) -> dict[str, Any]:
+    largest = max(attributes.LARGEST_DESCRIPTION, _length(document))
+    # A copy: jsonpatch puts the patch's own values into the document, where a later operation may change them.
+    for operation in copy.deepcopy(list(patch.operations)):
+        _apply_one(operation, document)
+        if _length(document) > largest:
+            raise attributes.description_too_large()
+    return document
+
+
+def _apply_one(operation: Mapping[str, Any], document: dict[str, Any]) -> None:
+    source = operation.get("from")
+    if source is not None and isinstance(document.get(_names(source)[0]), list) and len(_names(source)) == 1:
+        raise errors.InvalidRequest(f"The list {shown(source)} can be copied to no other attribute.")
     try:
-        # A copy: jsonpatch puts the patch's own values into the document, where a later operation may change them.
-        operations = copy.deepcopy(list(patch.operations))
-        changed: dict[str, Any] = jsonpatch.JsonPatch(operations).apply(document, in_place=True)
+        jsonpatch.JsonPatch([operation]).apply(document, in_place=True)
     except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPatchTestFailed) as error:
         raise PatchConflict(f"The patch does not fit the image: {_reason(error)}.") from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise errors.InvalidRequest(f"The patch cannot be applied: {_reason(error)}.") from error
-    return changed
+
+
+def _length(document: Mapping[str, Any]) -> int:
+    """The characters of all names and texts: a bound that is cheap enough for each operation."""
+    return sum(len(name) + _length_of(value) for name, value in document.items())
+
+
+def _length_of(value: object) -> int:
+    return sum(len(str(each)) for each in value) if isinstance(value, list) else len(str(value))
 
 
 def _reason(error: Exception) -> str:

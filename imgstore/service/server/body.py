@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -24,7 +23,9 @@ class Source(Protocol):
     """What a body needs of its connection; cheroot reads a request's head from `rfile`."""
 
     rfile: Any
-    socket: socket.socket
+
+    def receive_into(self, buffer: WriteableBuffer) -> int:
+        """Reads from the connection itself. Raises TimeoutError."""
 
     def send_all(self, data: bytes) -> None:
         """Sends everything."""
@@ -90,7 +91,7 @@ class Body(io.RawIOBase):
             count = len(data)
             view[:count] = data
         else:
-            count = conn.socket.recv_into(view)
+            count = conn.receive_into(view)
         if not count:
             raise IncompleteBody("the connection ended within the request body")
         return count

@@ -1,22 +1,32 @@
-"""Connections: none holds a thread before its request's first byte, and each ends so that its client reads the answer.
+"""Connections: none holds a thread before its request's head is whole; each ends so that its client reads the answer.
 
-Where no connection can be accepted (no descriptor is left), the server waits without a busy loop.
+There are fewer than the process may have descriptors, so that stores and catalog always get theirs: `ceiling`. Where no
+connection can be accepted all the same, the server waits without a busy loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import logging
+import math
+import resource
+import selectors
 import socket
-import ssl
 import time
-from typing import Any, Final
+import weakref
+from typing import TYPE_CHECKING, Any, Final
 
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
+from imgstore.service.server.heads import Head, Progress
+from imgstore.service.server.pace import Pace
 from imgstore.service.server.request import Request
-from imgstore.service.server.tls import secured
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 LOG = logging.getLogger(__name__)
 
@@ -27,9 +37,28 @@ trip and the two socket buffers (a few MiB each): far less than either bound. A 
 byte gets the answer, too, if it can send the rest within them. The time keeps a refused client from holding a thread;
 the size, about what 1 Gbit/s carries in that time, limits the work that a client on the same machine can cause."""
 
+DESCRIPTORS, DESCRIPTORS_PER_THREAD = 64, 4
+"""What connections leave to the rest of the process, of the descriptors that it may have."""
+MOST_CONNECTIONS: Final = 10_000
+
 ACCEPT_PAUSE: Final = 0.5
 """Seconds between two tries to accept a connection where the system refuses."""
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class _Paced(io.RawIOBase):
+    """What a connection reads, for the buffer that its heads and chunk sizes are read from."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = weakref.ref(connection)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        connection = self._connection()
+        return 0 if connection is None else connection.receive_into(buffer)
 
 
 class Connection(HTTPConnection):
@@ -38,17 +67,38 @@ class Connection(HTTPConnection):
 
     def __init__(self, server: Any, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(server, sock, *args, **kwargs)
+        self.rfile._raw = _Paced(self)
+        self.head = Head(sock, self.rfile, idle=server.timeout)
+        self.short_bodies = False
+        self._reading = self._writing = Pace(server.timeout)
         server.open_connections.add(self)
 
     def communicate(self) -> bool:
-        """One request, after the handshake of TLS. False: the connection is to be closed."""
-        return secured(self.socket) and bool(super().communicate())  # type: ignore[no-untyped-call]
+        """One request. False: the connection is to be closed."""
+        timeout = self.server.timeout
+        self._reading = Pace(timeout, whole=timeout if self.short_bodies else None)
+        self._writing = Pace(timeout)
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
+
+    def receive_into(self, buffer: WriteableBuffer) -> int:
+        """Reads what is there, or waits for it. Raises TimeoutError for a client that is too slow."""
+        if (longest := self._reading.longest()) is not None:
+            self.socket.settimeout(longest)
+        since = time.monotonic()
+        count = self.socket.recv_into(buffer)
+        self._reading.moved(count, since=since)
+        return int(count)
 
     def send_all(self, data: bytes) -> None:
-        """Sends everything; the timeout holds for each step, not for the sum."""
+        """Sends everything; the timeout holds for each step, the least rate for the sum."""
         view = memoryview(data)
+        if self.short_bodies:
+            self.socket.settimeout(self.server.timeout)
         while view:
-            view = view[self.socket.send(view) :]
+            since = time.monotonic()
+            count = self.socket.send(view)
+            self._writing.moved(count, since=since)
+            view = view[count:]
 
     def close(self) -> None:
         if self.lingering:
@@ -72,7 +122,9 @@ class Connection(HTTPConnection):
 
 
 class Connections(ConnectionManager):
-    """Accepts connections, and watches those between two requests: new ones, too."""
+    """Accepts connections, and watches those without a whole head: new ones, and those between two requests."""
+
+    _selector: Any
 
     def _from_server_socket(self, server_socket: Any) -> None:
         try:
@@ -84,11 +136,48 @@ class Connections(ConnectionManager):
             time.sleep(ACCEPT_PAUSE)
             return
         if conn is not None:
-            self.put(conn)
+            self._make_room()
+            self.advance(conn)
 
     def put(self, conn: Any) -> None:
-        """Waits for the next request, unless TLS has already decrypted its begin, which no selector sees."""
-        if isinstance(conn.socket, ssl.SSLSocket) and conn.socket.pending():
-            self.server.process_conn(conn)
+        """Waits for the next request of a connection."""
+        conn.head.next()
+        self.advance(conn)
+
+    def advance(self, conn: Any) -> None:
+        """Reads what came of a head, and gives it to a thread if it is whole."""
+        progress = conn.head.advance()
+        if progress is Progress.READABLE:
+            self.server.serve_conn(conn)
+        elif progress is Progress.WAITING:
+            self._selector.register(conn.socket.fileno(), selectors.EVENT_READ, data=conn)
         else:
-            super().put(conn)
+            conn.close()
+
+    def _make_room(self) -> None:
+        """Beyond the ceiling, who waits longest for a request goes; descriptors are left for stores and catalog."""
+        if len(self.server.open_connections) <= self.server.ceiling:
+            return
+        waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
+        if waiting:
+            oldest = min(waiting, key=lambda conn: conn.head.since)
+            oldest.head.since = math.inf
+            with contextlib.suppress(OSError):
+                oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is read, and it is closed, like any other's
+
+    def _expire(self, threshold: float) -> None:
+        now = time.monotonic()
+        late = [(fd, conn) for fd, conn in self._selector.connections if conn is not self.server]
+        for descriptor, conn in late:
+            if conn.head.deadline < now:
+                self._selector.unregister(descriptor)
+                conn.head.refuse()
+                conn.close()
+
+
+def ceiling(threads: int) -> int:
+    """The most connections, by the descriptors that the process may have: some are left to the store of each thread."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(limit - DESCRIPTORS - DESCRIPTORS_PER_THREAD * threads, limit // 4))

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cheroot.connections import ConnectionManager
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as WSGIServer
 
-from imgstore.service.server.connections import Connection, Connections
+from imgstore.service.server.connections import Connection, Connections, ceiling
+from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
 from imgstore.service.server.shutdown import OpenConnections
 from imgstore.service.server.tls import TLSAdapter
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+
+UNDO_SECONDS = 5.0
+"""For what was cut after the grace period to undo itself."""
 
 
 class Gateway(Gateway_10):
@@ -35,13 +40,13 @@ class Gateway(Gateway_10):
 
 
 class Server(WSGIServer):
-    """Serves `app`, `threads` requests at a time. `read_timeout` and `grace` in seconds; `backlog`: connections that
-    may wait to be accepted; `tls`: https and nothing else."""
+    """Serves `app`, `threads` requests at a time, and in each of the `lanes` as many as it has threads. `read_timeout`
+    and `grace` in seconds; `backlog`: connections that may wait to be accepted; `tls`: https and nothing else."""
 
     ConnectionClass = Connection
     max_request_header_size = 1 << 16
     keep_alive_conn_limit = 100
-    _connections: ConnectionManager
+    _connections: Connections
 
     def __init__(
         self,
@@ -53,13 +58,17 @@ class Server(WSGIServer):
         grace: float,
         backlog: int = 128,
         tls: ssl.SSLContext | None = None,
+        lanes: Sequence[Lane] = (),
     ) -> None:
         self.open_connections = OpenConnections()
+        self.ceiling = ceiling(threads + sum(lane.threads for lane in lanes))
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
+        self.requests = Pool(self, min=threads, max=threads)
+        self._lanes = [LanePool(self, lane) for lane in lanes]
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.shutdown_timeout = grace + 2
+        self.shutdown_timeout = grace + UNDO_SECONDS
         self._grace = grace
 
     def prepare(self) -> None:
@@ -67,6 +76,23 @@ class Server(WSGIServer):
         super().prepare()
         self._connections.close()
         self._connections = Connections(self)
+        for lane in self._lanes:
+            lane.requests.start()
+
+    def process_conn(self, conn: Any) -> None:
+        """Called for a connection on which something came."""
+        self._connections.advance(conn)
+
+    def serve_conn(self, conn: Any) -> None:
+        """Gives a connection whose request has come to the threads that serve it."""
+        method, path = request_of(conn.head.seen)
+        for pool in self._lanes:
+            if pool.lane.takes(method, path):
+                conn.short_bodies = True
+                pool.requests.put(conn)
+                return
+        conn.short_bodies = False
+        self.requests.put(conn)
 
     @property
     def url(self) -> str:
@@ -83,7 +109,10 @@ class Server(WSGIServer):
         timer = threading.Timer(self._grace, self.open_connections.cut)
         timer.daemon = True
         timer.start()
+        until = time.monotonic() + self.shutdown_timeout
         try:
             super().stop()
+            for lane in self._lanes:
+                lane.requests.stop(max(0.0, until - time.monotonic()))
         finally:
             timer.cancel()

@@ -1,11 +1,15 @@
 """How the service stops: requests under way have the grace period, and a second signal ends it.
 
-No thread is ended: a connection is cut, and the request on it then fails and undoes itself.
+No thread is ended: a connection is cut, and the request on it then fails and undoes itself. What hangs all the same (a
+database, a store, in the kernel) does not keep the process from ending: after END_SECONDS more it ends as by a crash,
+which leaves nothing that the next start does not take back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import signal
 import socket
 import threading
@@ -13,6 +17,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+LOG = logging.getLogger(__name__)
+
+END_SECONDS = 10.0
+"""For all that is closed after the last request."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -38,6 +46,10 @@ class OpenConnections:
         with self._lock:
             return iter(list(self._connections))
 
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._connections)
+
     def cut(self) -> None:
         """Ends both directions of every connection, on whichever thread it is being served."""
         for connection in self:
@@ -49,6 +61,7 @@ class Stoppable(Protocol):
     """A server, as `serve` needs it."""
 
     open_connections: OpenConnections
+    shutdown_timeout: float
 
     def serve(self) -> None:
         """Serves until `stop`."""
@@ -64,11 +77,13 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
+    ends = [_last_resort(server.shutdown_timeout), _last_resort(0.0)]
 
     def on_signal(number: int, frame: object) -> None:
         if steps:
             begun.append(steps.pop(0))
             begun[-1].start()
+            ends.pop(0).start()
 
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -77,3 +92,16 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
     server.serve()
     for step in begun:
         step.join()
+
+
+def _last_resort(seconds: float) -> threading.Timer:
+    """Ends the process if it still runs so many seconds, and END_SECONDS, after the start of the timer."""
+    timer = threading.Timer(min(seconds + END_SECONDS, threading.TIMEOUT_MAX), _end)
+    timer.daemon = True
+    return timer
+
+
+def _end() -> None:
+    hung = sorted(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
+    LOG.critical("The process ends with work undone, which the next start takes back. These threads hang: %s", hung)
+    os._exit(1)

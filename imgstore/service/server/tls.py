@@ -1,20 +1,17 @@
-"""TLS for the server: cheroot's adapter, with the handshake on the thread that serves the connection.
+"""TLS for the server: cheroot's adapter, with a handshake that nobody waits for.
 
-Cheroot's own adapters shake hands on the thread that accepts connections: a client that connects and says nothing would
-keep everybody else out. Here the first read of a connection shakes hands, under the timeout of all reads (contained).
+Cheroot's own adapters wait for it on the thread that accepts connections: a client that connects and says nothing would
+keep everybody else out. Here it is made as its bytes come, before the first head (`heads`, contained).
 """
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
 from typing import Any
 
 from cheroot.makefile import MakeFile
 from cheroot.ssl import Adapter
-
-LOG = logging.getLogger(__name__)
 
 
 def tls_context(certificate: str, key: str, ciphers: str | None = None) -> ssl.SSLContext:
@@ -35,17 +32,6 @@ def tls_context(certificate: str, key: str, ciphers: str | None = None) -> ssl.S
 def _no_passphrase() -> str:
     """Called for a key with a passphrase, instead of asking at the terminal."""
     return ""
-
-
-def secured(sock: object) -> bool:
-    """Makes the handshake of a connection that has not made it. False if it failed."""
-    if isinstance(sock, ssl.SSLSocket) and sock.version() is None:
-        try:
-            sock.do_handshake()
-        except OSError as error:
-            LOG.info("A client's TLS handshake failed: %s", error)
-            return False
-    return True
 
 
 class TLSSocket(ssl.SSLSocket):

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from imgstore import errors
 from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.leases import JOIN_SECONDS
 from imgstore.sql.ledger.entries import ObjectId
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.supervised import Supervised
@@ -82,7 +83,7 @@ class HoldKeeper:
             thread = self._thread
         self._awake.set()
         if thread is not None:
-            thread.join()
+            thread.join(JOIN_SECONDS)
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:

@@ -1,0 +1,85 @@
+"""Threads kept for some requests, so that others cannot take them all (contained): a lane is a pool of its own.
+
+Which lane a request takes is read from its first line, before any thread has it. What no lane takes is served by the
+server's own threads. All threads are daemons: one that hangs in the kernel must not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cheroot.workers.threadpool import _SHUTDOWNREQUEST, ThreadPool, WorkerThread  # type: ignore[attr-defined]  # private
+
+LOG = logging.getLogger(__name__)
+
+Takes = Callable[[str, str], bool]
+"""Whether a lane takes requests of this method on this path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """`threads` for the requests that it takes; their bodies are short, and must be whole within the read timeout."""
+
+    name: str
+    threads: int
+    takes: Takes
+
+
+class Pool(ThreadPool):
+    """Threads of a server whose end is waited for within bounds."""
+
+    _threads: list[WorkerThread]
+    _queue: queue.SimpleQueue[Any]
+
+    def _spawn_worker(self) -> WorkerThread:
+        worker = WorkerThread(self.server)  # type: ignore[no-untyped-call]  # of the stub
+        worker.daemon = True
+        worker.start()
+        return worker
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Ends the threads; one that has not ended after `timeout` seconds is told of and left."""
+        until = time.monotonic() + timeout
+        for _ in self._threads:
+            self._queue.put(_SHUTDOWNREQUEST)
+        for worker in self._threads:
+            worker.join(max(0.0, until - time.monotonic()))
+        if left := sum(worker.is_alive() for worker in self._threads):
+            LOG.error("%s requests go on after the grace period, and end with the process", left)
+        self._threads.clear()
+
+
+class LanePool:
+    """The threads of one lane. It is also the server as these threads see it: one whose requests are the lane's."""
+
+    def __init__(self, server: Any, lane: Lane) -> None:
+        self._server = server
+        self.lane = lane
+        self.requests = Pool(self, min=lane.threads, max=lane.threads)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    @property
+    def interrupt(self) -> object:
+        """The server's."""
+        return self._server.interrupt
+
+    @interrupt.setter
+    def interrupt(self, cause: object) -> None:
+        self._server.interrupt = cause
+
+
+def request_of(head: bytes) -> tuple[str, str]:
+    """Method and path in the head of a request, as far as they can be told."""
+    parts = head.lstrip(b"\r\n").partition(b"\n")[0].decode("latin-1").split()
+    method, target = (parts[0], parts[1]) if len(parts) > 1 else ("", "")
+    if "://" in target.partition("?")[0]:
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return method, urllib.parse.unquote(target.partition("?")[0])
