@@ -119,14 +119,16 @@ def copy_gone(image_id: str) -> errors.ImageGone:
 
 
 def require_copyable(image: StoredImage, stores: Sequence[str], *, busy: bool) -> None:
-    """Raises ImageConflict unless a copy of `image` to `stores` may begin; `busy`: an attempt is under way."""
+    """Raises ImageConflict unless a copy of `image` to `stores` may begin, AlreadyInStore if one of them has the image;
+    `busy`: an attempt is under way."""
     if image.status != "active":
         raise errors.ImageConflict(f"Image {image.image_id} is {image.status}: only active images are copied.")
-    if busy:
-        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again afterwards.")
     for location in image.locations:
         if location.store in stores:
-            raise errors.ImageConflict(f"Image {image.image_id} is in store '{location.store}' already.")
+            # Glance's words, by which clients know it.
+            raise errors.AlreadyInStore(f"Image is already present at store '{location.store}'.")
+    if busy:
+        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again afterwards.")
 
 
 def require_formats(disk_format: str | None, container_format: str | None) -> None:

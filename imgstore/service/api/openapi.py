@@ -102,7 +102,7 @@ def _about_data() -> dict[str, Any]:
     prefer = _query("prefer", {"type": "string"}, "Stores to read from first, separated by commas")
     span = {"type": "string", "pattern": "^bytes=([0-9]{1,9}-([0-9]{1,9})?|-[0-9]{1,9})$"}
     parts = _header("Range", span, "One range of bytes")
-    read = (404, 410, 416)
+    read = (404, 410, 412, 416)
     return {
         "/v2/images/{image_id}/file": {
             "parameters": [_path_parameter("image_id", IMAGE_ID)],
