@@ -14,6 +14,7 @@ from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service.api.app import json_api
 from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
+from imgstore.service.api.paths import image_id_of
 from imgstore.service.auth.noauth import caller_of, claimed
 from imgstore.service.cleanup.leftovers import leftovers
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
@@ -94,7 +95,7 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads)
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.app: WSGIApplication = Middleware(
-            data=ImageDataApp(data, context=caller_of),
+            data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=Probes(self.health, metrics),
             authenticate=authenticate,

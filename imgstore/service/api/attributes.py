@@ -96,11 +96,11 @@ def few_enough(tags: Iterable[str]) -> tuple[str, ...]:
 def _image_id(name: str, value: object) -> str:
     if not isinstance(value, str) or not is_image_id(value):
         raise _invalid(name, "a UUID", value)
-    return value
+    return value.lower()
 
 
 def _text(name: str, value: object, longest: int = LONGEST_TEXT) -> str:
-    if not isinstance(value, str) or len(value) > longest or not _storable(value):
+    if not isinstance(value, str) or len(value) > longest or not storable(value):
         raise _invalid(name, f"a string of at most {longest} characters", value)
     return value
 
@@ -142,7 +142,7 @@ def _tags(name: str, value: object) -> tuple[str, ...]:
     return few_enough(dict.fromkeys(tag(each) for each in value))
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Whether it has no zero character and no half of a surrogate pair, which JSON has and UTF-8 has not."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from imgstore.service.api import list_query, patch
-from imgstore.service.api.attributes import VISIBILITIES
+from imgstore.service.api.attributes import LARGEST_MINIMUM, VISIBILITIES
 from imgstore.service.api.openapi_schemas import Schema, ref, schemas
 from imgstore.service.api.schemas import UUID
 from imgstore.sql import SORT_KEYS
@@ -163,7 +163,8 @@ def _unasked(method: str, name: str, summary: str, answers: Mapping[int, Schema]
 
 def _list_parameters() -> list[Schema]:
     text = {"type": "string"}
-    number = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+    number = {"type": "integer", "minimum": 0, "maximum": list_query.LARGEST_NUMBER}
+    minimum = {**number, "maximum": LARGEST_MINIMUM}
     flag = {"type": "string", "enum": ["true", "false"]}
     key, direction = {"type": "string", "enum": [*SORT_KEYS]}, {"type": "string", "enum": ["asc", "desc"]}
     return [
@@ -171,7 +172,11 @@ def _list_parameters() -> list[Schema]:
         _query("marker", IMAGE_ID, "The last image of the page before"),
         *(_query(name, text, "A value, or in: and values between commas") for name in list_query.LISTS),
         *(_query(name, text, "A value") for name in list_query.TEXTS),
-        *(_query(f"{name}{end}", number, "A number") for name in list_query.NUMBERS for end in ("", "_min", "_max")),
+        *(
+            _query(f"{name}{end}", minimum if name in list_query.MINIMA else number, "A number")
+            for name in list_query.NUMBERS
+            for end in ("", "_min", "_max")
+        ),
         *(_query(name, _time(), "A time, or an operator, a colon and a time") for name in list_query.TIMES),
         _query("visibility", {"type": "string", "enum": [*VISIBILITIES, "all"]}, "Whose images"),
         _query("member_status", {"type": "string", "enum": [*list_query.MEMBER_STATUSES]}, "Without effect"),
