@@ -32,7 +32,7 @@ from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
 from imgstore.transfers.places import settle
-from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.taps import TapFactory, verify_signatures
 from imgstore.transfers.upload import UploadService, UploadSettings
 from imgstore.undo import describe
 
@@ -73,7 +73,8 @@ class Service:
         self.stores = stores
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
         self.quota = SqlLedger(database, limits)
-        self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.quota), lease=lease)
+        hooks, verifies = LedgerHooks(self.quota), verify_signatures(taps)
+        self.catalog = SqlCatalog(database, quota_hooks=hooks, lease=lease, verifies_signatures=verifies)
         removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)

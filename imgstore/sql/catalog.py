@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.catalog import require_countable
+from imgstore.catalog import require_countable, signature_of
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
@@ -36,17 +36,19 @@ class SqlCatalog(SqlAttemptCatalog):
 
     `database`: an open one, or the address of one that the catalog opens and closes itself; then `busy_timeout`
     (seconds) is how long a change waits for others. `lease`: seconds after which an attempt counts as dead if its
-    process does not renew it. `quota_hooks` are told of every change that they count, in its transaction. All methods
-    raise CatalogUnavailable if the database cannot be reached (nothing was changed), OutcomeUnknown if COMMIT failed.
+    process does not renew it. `quota_hooks` are told of every change that they count, in its transaction.
+    `verifies_signatures`: a tap of the host does; else a signed image is refused where it is described, and where its
+    upload begins. All methods raise CatalogUnavailable if the database cannot be reached (nothing was changed),
+    OutcomeUnknown if COMMIT failed.
     """
 
     def __init__(
         self, database: Database | Address | str, *, busy_timeout: float = 30.0, lease: float = LEASE,
-        quota_hooks: QuotaHooks = NO_HOOKS,
+        quota_hooks: QuotaHooks = NO_HOOKS, verifies_signatures: bool = False,
     ) -> None:  # fmt: skip
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
-        super().__init__(database, lease=lease, quota_hooks=quota_hooks)
+        super().__init__(database, lease=lease, quota_hooks=quota_hooks, verifies_signatures=verifies_signatures)
         self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
         self.places = SqlPlaces(database)
@@ -59,7 +61,9 @@ class SqlCatalog(SqlAttemptCatalog):
 
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
-        UsageError for an identifier or an owner that cannot be (`require_countable`)."""
+        InvalidRequest for a signature that nobody verifies; UsageError for an identifier or an owner that cannot be
+        (`require_countable`)."""
+        self._refuse_signature(image.properties)
         bounds = self._hooks.bounds(image.owner)
 
         def work(connection: sa.Connection) -> ImageRecord:
@@ -96,13 +100,16 @@ class SqlCatalog(SqlAttemptCatalog):
         """Replaces the image's description by what `change` makes of its record, in one step: no other change comes
         between. `change` does no input or output, and refuses by raising.
 
-        Raises ImageNotFound, Forbidden (by policy), QuotaExceeded (of a new owner).
+        Raises ImageNotFound, Forbidden (by policy), InvalidRequest (a signature that nobody verifies), QuotaExceeded
+        (of a new owner).
         """
         bounds: dict[str, object] = {}
 
         def work(connection: sa.Connection) -> ImageRecord:
             image = permitted(connection, image_id, caller, "modify_image")
             new = change(image)
+            if signature_of(new.properties) != signature_of(image.properties):
+                self._refuse_signature(new.properties)
             changes.describe(connection, image, new)
             if new.owner != image.owner:
                 require_countable(image_id, new.owner)

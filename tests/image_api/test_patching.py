@@ -251,3 +251,9 @@ def test_concurrent_changes_all_happen(client: Client, image_id: str) -> None:
 def test_one_of_several_tests_and_sets_wins(client: Client, image_id: str) -> None:
     claims = [[op("test", "/os_type", "linux"), op("replace", "/os_type", f"mine{number}")] for number in range(12)]
     assert at_once(client, image_id, claims) == [200] + [409] * 11
+
+
+def test_signature_that_nobody_verifies_is_refused(client: Client, image_id: str) -> None:
+    answer = patch(client, image_id, [op("add", "/img_signature", "c2lnbmVk")])
+    assert (answer.status, "img_signature" in answer.json()["message"]) == (400, True)
+    assert client.post("/v2/images", {"img_signature_certificate_uuid": new_id()}).status == 400
