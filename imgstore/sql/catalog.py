@@ -21,6 +21,7 @@ from imgstore.sql.database import Database
 from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
+from imgstore.sql.members import ImageMembers
 from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
@@ -52,6 +53,7 @@ class SqlCatalog(SqlAttemptCatalog):
         super().__init__(database, lease=lease, quota_hooks=quota_hooks, verifies_signatures=verifies_signatures)
         self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
+        self.members = ImageMembers(database)
         self.places = SqlPlaces(database)
         self.restored = RestoredDatabase(database)
 

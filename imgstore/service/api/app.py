@@ -18,6 +18,7 @@ from imgstore.service.api.image_resources import ImageAction, ImageList, ImageTa
 from imgstore.service.api.images import Images
 from imgstore.service.api.import_resource import ImageImport
 from imgstore.service.api.info_resources import ImageInStore, ImportInfo, Stores, StoresDetail, Usage
+from imgstore.service.api.member_resources import MemberList, OneMember
 from imgstore.service.api.paths import OTHER_VERSIONS, ImageId, Paths
 from imgstore.sql import OutcomeUnknown
 
@@ -75,6 +76,8 @@ def resources(images: Images, copies: Copies) -> dict[str, object]:
         "/v2/images": ImageList(images),
         "/v2/images/{image_id}": OneImage(images),
         "/v2/images/{image_id}/tags/{tag}": ImageTag(images),
+        "/v2/images/{image_id}/members": MemberList(images),
+        "/v2/images/{image_id}/members/{member}": OneMember(images),
         "/v2/images/{image_id}/import": ImageImport(images, copies),
         "/v2/images/{image_id}/actions/deactivate": ImageAction(images, active=False),
         "/v2/images/{image_id}/actions/reactivate": ImageAction(images, active=True),
@@ -85,6 +88,8 @@ def resources(images: Images, copies: Copies) -> dict[str, object]:
         "/v2/info/usage": Usage(images),
         "/v2/schemas/image": schemas.Schema(schemas.image_schema()),
         "/v2/schemas/images": schemas.Schema(schemas.images_schema()),
+        "/v2/schemas/member": schemas.Schema(schemas.member_schema()),
+        "/v2/schemas/members": schemas.Schema(schemas.members_schema()),
     }
 
 

@@ -72,7 +72,7 @@ def image_body(image: ImageRecord, stores: Sequence[str]) -> dict[str, object]:
     path = f"/v2/images/{image.id}"
     body: dict[str, object] = dict(image.properties)
     body.update({name: getattr(image, name) for name in SHOWN})
-    body.update(tags=sorted(image.tags), created_at=_time(image.created_at), updated_at=_time(image.updated_at))
+    body.update(tags=sorted(image.tags), created_at=time_of(image.created_at), updated_at=time_of(image.updated_at))
     if stores:
         body["stores"] = ",".join(stores)
     if image.copy_failed is not None:
@@ -86,5 +86,6 @@ def _refuse_constant(name: str) -> Callable[[], None]:
     raise ValueError(f"{name} is not JSON")
 
 
-def _time(moment: datetime.datetime) -> str:
+def time_of(moment: datetime.datetime) -> str:
+    """A time as the API shows it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

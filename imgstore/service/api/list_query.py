@@ -16,7 +16,7 @@ from typing import Any
 from imgstore import errors
 from imgstore.http.requests import shown
 from imgstore.service.api.attributes import LARGEST_MINIMUM, VISIBILITIES, storable
-from imgstore.sql import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
+from imgstore.sql import MEMBER_STATUSES, ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 1000
@@ -29,7 +29,7 @@ MINIMA = ("min_disk", "min_ram")
 NUMBERS = ("size", "virtual_size", *MINIMA)
 LARGEST_NUMBER = 10**18 - 1
 TIMES = ("created_at", "updated_at")
-MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
+LISTED_STATUSES = (*MEMBER_STATUSES, "all")
 REPEATABLE = frozenset({"tag", "sort_key", "sort_dir"})
 GONE = frozenset({"changes-since"})
 
@@ -71,8 +71,8 @@ def read(query_string: str) -> ListRequest:
         properties={name: value for name, value in pairs if name not in KNOWN},
         hidden=_boolean("os_hidden", given.get("os_hidden", "false")),
         order=_order(pairs),
+        member_status=_member_status(given.get("member_status", "accepted")),
     )
-    _check_member_status(given.get("member_status", "accepted"))
     return ListRequest(query, pairs)
 
 
@@ -123,10 +123,10 @@ def _visibility(value: str | None) -> str | None:
     return value
 
 
-def _check_member_status(value: str) -> None:
-    """Checks the value, which has no effect: there are no members."""
-    if value not in MEMBER_STATUSES:
-        raise errors.InvalidRequest(f"member_status must be one of {', '.join(MEMBER_STATUSES)}, not {shown(value)}.")
+def _member_status(value: str) -> str:
+    if value not in LISTED_STATUSES:
+        raise errors.InvalidRequest(f"member_status must be one of {', '.join(LISTED_STATUSES)}, not {shown(value)}.")
+    return value
 
 
 def _condition(name: str, value: str) -> Condition:

@@ -78,6 +78,23 @@ def _about_images() -> dict[str, Any]:
             }
             for action in ("deactivate", "reactivate")
         },
+        "/v2/images/{image_id}/members": {
+            "parameters": image,
+            "get": _operation("listMembers", "List members of an image", {200: ref("Members")}, refusals=(404,)),
+            "post": _operation(
+                "addMember", "Share an image with a project", {200: ref("Member")}, refusals=(404, 409, 413),
+                body={JSON: ref("NewMember")},
+            ),
+        },
+        "/v2/images/{image_id}/members/{member}": {
+            "parameters": [*image, _path_parameter("member", {"type": "string", "minLength": 1, "maxLength": 255})],
+            "get": _operation("showMember", "Show a member", {200: ref("Member")}, refusals=(404,)),
+            "put": _operation(
+                "answerMember", "Accept or reject a shared image", {200: ref("Member")}, refusals=(404, 413),
+                body={JSON: ref("MemberStatus")},
+            ),
+            "delete": _operation("removeMember", "Share an image no more", {204: None}, refusals=(404,)),
+        },
         "/v2/images/{image_id}/import": {
             "parameters": image,
             "post": _operation(
@@ -134,6 +151,8 @@ def _about_service() -> dict[str, Any]:
         "/v2/info/usage": ("showUsage", "Quota and usage of the caller's project", {200: ref("Usage")}),
         "/v2/schemas/image": ("showImageSchema", "JSON schema of an image", {200: ref("JsonSchema")}),
         "/v2/schemas/images": ("showImagesSchema", "JSON schema of a list", {200: ref("JsonSchema")}),
+        "/v2/schemas/member": ("showMemberSchema", "JSON schema of a member", {200: ref("JsonSchema")}),
+        "/v2/schemas/members": ("showMembersSchema", "JSON schema of a list of members", {200: ref("JsonSchema")}),
         "/openapi.json": ("showDescription", "This document", {200: {"type": "object"}}),
     }
     return {path: {"get": _operation(*words)} for path, words in told.items()}
@@ -179,7 +198,9 @@ def _list_parameters() -> list[Schema]:
         ),
         *(_query(name, _time(), "A time, or an operator, a colon and a time") for name in list_query.TIMES),
         _query("visibility", {"type": "string", "enum": [*VISIBILITIES, "all"]}, "Whose images"),
-        _query("member_status", {"type": "string", "enum": [*list_query.MEMBER_STATUSES]}, "Without effect"),
+        _query(
+            "member_status", {"type": "string", "enum": [*list_query.LISTED_STATUSES]}, "Of images that others share"
+        ),
         _query("protected", flag, "Only protected images, or only others"),
         _query("os_hidden", flag, "Hidden images instead of the others"),
         _query("tag", {"type": "array", "items": text, "maxItems": 10}, "Tags that images must have"),
@@ -228,7 +249,7 @@ _PROJECT = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 def _links() -> dict[str, Any]:
     """The operations on a new image."""
     names = ("showImage", "updateImage", "uploadImage", "downloadImage", "importImage", "deactivateImage",
-             "reactivateImage", "addTag", "removeTag", "deleteImage")  # fmt: skip
+             "reactivateImage", "addMember", "listMembers", "addTag", "removeTag", "deleteImage")  # fmt: skip
     return {name: {"operationId": name, "parameters": {"image_id": "$response.body#/id"}} for name in names}
 
 
