@@ -198,14 +198,9 @@ def test_member_of_an_image_reads_it_and_answers(served: LocalService) -> None:
         assert each.download(image_id).body == b"data"
         assert each.get(f"/v2/images/{image_id}/members").status == 200
         assert put(each, image_id).status == each.delete(image_id).status == 403
-    for each, expected_status in (
-        (owner, 403),
-        (reader, 403),
-        (somebody(served, "member", "three"), 404),
-        (member, 200),
-    ):
-        body = b'{"status": "accepted"}'
-        assert each.request("PUT", f"/v2/images/{image_id}/members/two", body=body).status == expected_status
+    stranger, body = somebody(served, "member", "three"), b'{"status": "accepted"}'
+    for each, status in ((owner, 403), (reader, 403), (stranger, 404), (member, 200)):
+        assert each.request("PUT", f"/v2/images/{image_id}/members/two", body=body).status == status
     assert owner.delete(image_id).status == 204
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.sql import Caller, ImageQuery, NewImage, SqlCatalog
 from imgstore.sql.members import MemberExists
+from imgstore.sql.schema import MEMBERS
 from tests.sql.conftest import OWNER, active_image, queued_image, request
 from tests.support.client import new_id
 from tests.support.race import together
@@ -42,6 +44,7 @@ def test_members_on_every_database(catalog: SqlCatalog) -> None:
         with pytest.raises(errors.ImageNotFound):
             catalog.members.list(image_id, caller)
     assert listed(catalog, MEMBER, member_status="all") == {public}
+    assert catalog._database.read(lambda connection: connection.scalars(sa.select(MEMBERS.c.member)).all()) == []
 
 
 def test_one_of_two_additions_at_once_wins(catalog: SqlCatalog, other: SqlCatalog) -> None:
