@@ -258,7 +258,13 @@ ASKED: Mapping[str, Sequence[tuple[str, str, object]]] = {
     "add_image": [("POST", "/v2/images", {})],
     "modify_image": [
         ("PATCH", IMAGE, change("/name", "x")), ("PUT", f"{IMAGE}/tags/x", None), ("DELETE", f"{IMAGE}/tags/x", None),
+        ("PATCH", IMAGE, change("/visibility", "shared")),
     ],
+    "add_member": [("POST", f"{IMAGE}/members", {"member": "two"})],
+    "get_members": [("GET", f"{IMAGE}/members", None)],
+    "get_member": [("GET", f"{IMAGE}/members/two", None)],
+    "modify_member": [("PUT", f"{IMAGE}/members/two", {"status": "accepted"})],
+    "delete_member": [("DELETE", f"{IMAGE}/members/two", None)],
     **{
         f"{name}ize_image": [
             ("PATCH", IMAGE, change("/visibility", value)), ("POST", "/v2/images", {"visibility": value}),
