@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from imgstore import errors
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 
+SIGNATURE = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
 _LATER_KEY = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -119,14 +120,30 @@ def copy_gone(image_id: str) -> errors.ImageGone:
 
 
 def require_copyable(image: StoredImage, stores: Sequence[str], *, busy: bool) -> None:
-    """Raises ImageConflict unless a copy of `image` to `stores` may begin; `busy`: an attempt is under way."""
+    """Raises ImageConflict unless a copy of `image` to `stores` may begin, AlreadyInStore if one of them has the image;
+    `busy`: an attempt is under way."""
     if image.status != "active":
         raise errors.ImageConflict(f"Image {image.image_id} is {image.status}: only active images are copied.")
-    if busy:
-        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again afterwards.")
     for location in image.locations:
         if location.store in stores:
-            raise errors.ImageConflict(f"Image {image.image_id} is in store '{location.store}' already.")
+            # Glance's words, by which clients know it.
+            raise errors.AlreadyInStore(f"Image is already present at store '{location.store}'.")
+    if busy:
+        raise errors.ImageConflict(f"Image {image.image_id} is being copied already: try again afterwards.")
+
+
+def require_unsigned(properties: Mapping[str, str]) -> None:
+    """Raises InvalidRequest for an image with properties of a signature, for a host without a tap that verifies it: an
+    image that is said to be signed never becomes active unverified."""
+    if signature_of(properties):
+        raise errors.InvalidRequest(
+            f"Signatures are not verified here: remove {', '.join(sorted(signature_of(properties)))} from the image."
+        )
+
+
+def signature_of(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties that say how an image is signed."""
+    return {name: value for name, value in properties.items() if name in SIGNATURE}
 
 
 def require_formats(disk_format: str | None, container_format: str | None) -> None:

@@ -16,7 +16,9 @@ names the limit and the cure, and holds no path and no credential. A path or an 
     │   ├── Forbidden               403
     │   ├── ImageNotFound           404
     │   ├── ImageConflict           409  the image's status does not allow it
+    │   │   └── AlreadyInStore      400  a copy to a store that has the image
     │   ├── ImageGone               410  deleted, or taken over, during the upload
+    │   ├── PreconditionFailed      412  If-Match does not name the image
     │   ├── ImageTooLarge           413
     │   ├── QuotaExceeded           413
     │   ├── UnsupportedMediaType    415
@@ -65,6 +67,7 @@ _TITLES = {
     408: "Request Timeout",
     409: "Conflict",
     410: "Gone",
+    412: "Precondition Failed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     416: "Range Not Satisfiable",
@@ -149,8 +152,16 @@ class ImageConflict(RequestError, status=409, code="image-conflict"):
     """The status of the image does not allow the request."""
 
 
+class AlreadyInStore(ImageConflict, status=400, code="already-in-store"):
+    """A copy is asked for to a store that has the image. Glance answers 400, and clients take it as done."""
+
+
 class ImageGone(RequestError, status=410, code="image-gone"):
     """During the upload the image was deleted, or another attempt took it over."""
+
+
+class PreconditionFailed(RequestError, status=412, code="precondition-failed"):
+    """The image is not the one that the request was made for."""
 
 
 class ImageTooLarge(RequestError, status=413, code="image-too-large"):

@@ -61,7 +61,7 @@ class ImageData:
 
         Never short: the body raises StoreUnavailable (or another StoreError) if it cannot be delivered whole, and the
         caller must cut the connection. Raises InvalidRequest, UnknownStore, ImageNotFound, Forbidden,
-        RangeNotSatisfiable, DataGone, StoreUnavailable, CatalogUnavailable.
+        PreconditionFailed, RangeNotSatisfiable, DataGone, StoreUnavailable, CatalogUnavailable.
         """
         prefer = requests.read_prefer(query)
         self._downloads.check_prefer(prefer)
@@ -70,6 +70,7 @@ class ImageData:
         if image.status not in _READABLE:
             return Response(204, "No Content")
         etag = ranges.entity_tag(image.hash_value)
+        ranges.require_match(headers, etag)
         if ranges.not_modified(headers, etag):
             return Response(304, "Not Modified", () if etag is None else (("ETag", etag),))
         if head:

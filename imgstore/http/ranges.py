@@ -1,7 +1,7 @@
-"""Which bytes of an image a request asks for, if any: Range, If-Range, If-None-Match (RFC 9110).
+"""Which bytes of an image a request asks for, if any: Range, If-Range, If-Match, If-None-Match (RFC 9110).
 
 Two deviations come from the Image API: a malformed header is refused with 416 instead of being ignored, and old clients
-send their range as Content-Range. Multiple ranges in one request are refused.
+send their range as Content-Range. Multiple ranges in one request are refused, a unit other than bytes is ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from imgstore.http.requests import Headers, header, shown
 
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,32})-([0-9]{0,32})", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+([0-9]{1,32})-([0-9]{1,32})/([0-9]{1,32}|\*)", re.ASCII | re.IGNORECASE)
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_OTHER_UNIT = re.compile(r"(?!bytes=)[!#$%&'*+.^_`|~0-9A-Za-z-]+=.*", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r'(W/)?("[^"]*")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,20 @@ def entity_tag(hash_value: str | None) -> str | None:
     return None if hash_value is None else f'"{hash_value}"'
 
 
+def require_match(headers: Headers, etag: str | None) -> None:
+    """Raises PreconditionFailed if If-Match names other entity tags than the image's (strong comparison)."""
+    wanted = header(headers, "if-match")
+    if wanted is None or wanted == "*" or ("", etag) in _TAG.findall(wanted):
+        return
+    raise errors.PreconditionFailed("If-Match names another image than the one that is here now.")
+
+
 def not_modified(headers: Headers, etag: str | None) -> bool:
     """Whether If-None-Match names the image's ETag (weak comparison) or is `*`."""
     wanted = header(headers, "if-none-match")
     if wanted is None:
         return False
-    return wanted == "*" or etag in _TAG.findall(wanted)
+    return wanted == "*" or etag in (tag for _, tag in _TAG.findall(wanted))
 
 
 def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
@@ -52,7 +61,10 @@ def requested(headers: Headers, size: int, *, etag: str | None) -> Span | None:
     condition = header(headers, "if-range")
     if condition not in (None, etag):
         return None  # compared strongly; a date never matches, since no answer has Last-Modified
-    if (value := header(headers, "range")) is not None:
+    value = header(headers, "range")
+    if value is not None and _OTHER_UNIT.fullmatch(value):
+        return None
+    if value is not None:
         return _from_range(value, size)
     if (value := header(headers, "content-range")) is not None:
         return _from_content_range(value, size)

@@ -14,6 +14,7 @@ from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service.api.app import json_api
 from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
+from imgstore.service.api.paths import image_id_of
 from imgstore.service.auth.noauth import caller_of, claimed
 from imgstore.service.cleanup.leftovers import leftovers
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
@@ -31,7 +32,7 @@ from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
 from imgstore.transfers.places import settle
-from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.taps import TapFactory, verify_signatures
 from imgstore.transfers.upload import UploadService, UploadSettings
 from imgstore.undo import describe
 
@@ -72,7 +73,8 @@ class Service:
         self.stores = stores
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
         self.quota = SqlLedger(database, limits)
-        self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.quota), lease=lease)
+        hooks, verifies = LedgerHooks(self.quota), verify_signatures(taps)
+        self.catalog = SqlCatalog(database, quota_hooks=hooks, lease=lease, verifies_signatures=verifies)
         removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
@@ -95,7 +97,7 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads)
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.app: WSGIApplication = Middleware(
-            data=ImageDataApp(data, context=caller_of),
+            data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=Probes(self.health, metrics),
             authenticate=authenticate,

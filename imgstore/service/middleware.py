@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from imgstore import errors
 from imgstore.adapters.wsgi import image_id_of_path, request_headers
 from imgstore.http import error_response
+from imgstore.service.api.paths import OTHER_VERSIONS
 from imgstore.service.auth.noauth import project_of, remember
 from imgstore.service.metrics import Metrics
 from imgstore.service.probes import Probes
@@ -89,7 +90,8 @@ class Middleware:
             environ["wsgi.url_scheme"] = self._endpoint.scheme
             environ["HTTP_HOST"] = self._endpoint.netloc
             environ["SCRIPT_NAME"] = self._endpoint.path.rstrip("/")
-        if resource != PROBES and environ.get("PATH_INFO", "") not in OPEN:
+        path = environ.get("PATH_INFO", "")
+        if not (resource == PROBES or path in OPEN or OTHER_VERSIONS.match(path)):
             remember(environ, self._authenticate(environ))
 
     def _count(self, environ: WSGIEnvironment, resource: str, status: str, seconds: float) -> None:

@@ -18,6 +18,8 @@ from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 from imgstore.sql.locations import CatalogLocation, CatalogLocations
+from imgstore.sql.members import STATUSES as MEMBER_STATUSES
+from imgstore.sql.members import ImageMembers, Member
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal
 from imgstore.sql.recovery import AttemptRecovery, DeadAttempt, Standing, attempt_of
@@ -25,10 +27,10 @@ from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
 __all__ = [
-    "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "ORDERS", "PARTS", "SORT_KEYS", "Address", "AttemptRecovery", "Audit",
-    "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge", "Condition", "Database",
-    "DeadAttempt", "ImageQuery", "ImageRecord", "LedgerAccount", "LedgerEntry", "LedgerHooks", "NewImage", "NotInStore",
-    "ObjectId", "OutcomeUnknown", "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger",
-    "Standing", "address_of_file", "attempt_of", "compare", "current", "is_file_path", "opened", "parse", "put_right",
-    "upgrade",
+    "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "MEMBER_STATUSES", "ORDERS", "PARTS", "SORT_KEYS", "Address",
+    "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge",
+    "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
+    "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OutcomeUnknown", "QuotaHooks",
+    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "address_of_file", "attempt_of",
+    "compare", "current", "is_file_path", "opened", "parse", "put_right", "upgrade",
 ]  # fmt: skip

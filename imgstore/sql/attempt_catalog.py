@@ -7,13 +7,13 @@ leases of the attempts of this process are renewed by one thread (`leases`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.catalog import image_gone
+from imgstore.catalog import image_gone, require_unsigned
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 from imgstore.sql import attempts, leases
 from imgstore.sql.database import Database
@@ -29,10 +29,11 @@ LOG = logging.getLogger(__name__)
 class SqlAttemptCatalog:
     """Implements `ImageCatalog` and `CopyCatalog`. `SqlCatalog` adds the images themselves."""
 
-    def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks) -> None:
+    def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks, verifies_signatures: bool) -> None:
         self._database = database
         self._hooks = quota_hooks
         self.lease = lease
+        self._verifies_signatures = verifies_signatures
         self._keeper = leases.LeaseKeeper(self._renew, lease=lease)
         self._unreleased: dict[str, list[Attempt]] = {}
 
@@ -43,7 +44,11 @@ class SqlAttemptCatalog:
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog. If COMMIT fails, the attempt is released, so that the image does not stay `saving`."""
-        begin = partial(attempts.begin, stores=stores, lease=self.lease)
+
+        def begin(connection: sa.Connection, image: ImageRecord) -> Attempt:
+            self._refuse_signature(image.properties)
+            return attempts.begin(connection, image, stores, lease=self.lease)
+
         return self._begin(request.image_id, caller_of(request.context), "upload_image", begin)[0]
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
@@ -100,6 +105,10 @@ class SqlAttemptCatalog:
         """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
         may have left becomes `removals`. Only for a host that knows that no upload is under way."""
         return self._database.change(lambda connection: attempts.abandon_all(connection, self._hooks))
+
+    def _refuse_signature(self, properties: Mapping[str, str]) -> None:
+        if not self._verifies_signatures:
+            require_unsigned(properties)
 
     def _begin(
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.catalog import require_countable
+from imgstore.catalog import require_countable, signature_of
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
@@ -23,6 +23,7 @@ from imgstore.sql.failures import Contention
 from imgstore.sql.leases import LEASE
 from imgstore.sql.listing import ImageQuery
 from imgstore.sql.locations import CatalogLocations
+from imgstore.sql.members import ImageMembers
 from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
@@ -39,19 +40,22 @@ class SqlCatalog(SqlAttemptCatalog):
 
     `database`: an open one, or the address of one that the catalog opens and closes itself; then `busy_timeout`
     (seconds) is how long a change waits for others. `lease`: seconds after which an attempt counts as dead if its
-    process does not renew it. `quota_hooks` are told of every change that they count, in its transaction. All methods
-    raise CatalogUnavailable if the database cannot be reached (nothing was changed), OutcomeUnknown if COMMIT failed.
+    process does not renew it. `quota_hooks` are told of every change that they count, in its transaction.
+    `verifies_signatures`: a tap of the host does; else a signed image is refused where it is described, and where its
+    upload begins. All methods raise CatalogUnavailable if the database cannot be reached (nothing was changed),
+    OutcomeUnknown if COMMIT failed.
     """
 
     def __init__(
         self, database: Database | Address | str, *, busy_timeout: float = 30.0, lease: float = LEASE,
-        quota_hooks: QuotaHooks = NO_HOOKS,
+        quota_hooks: QuotaHooks = NO_HOOKS, verifies_signatures: bool = False,
     ) -> None:  # fmt: skip
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
-        super().__init__(database, lease=lease, quota_hooks=quota_hooks)
+        super().__init__(database, lease=lease, quota_hooks=quota_hooks, verifies_signatures=verifies_signatures)
         self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
+        self.members = ImageMembers(database)
         self.places = SqlPlaces(database)
         self.restored = RestoredDatabase(database)
 
@@ -67,7 +71,9 @@ class SqlCatalog(SqlAttemptCatalog):
 
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
-        UsageError for an identifier or an owner that cannot be (`require_countable`)."""
+        InvalidRequest for a signature that nobody verifies; UsageError for an identifier or an owner that cannot be
+        (`require_countable`)."""
+        self._refuse_signature(image.properties)
         bounds = self._hooks.bounds(image.owner)
 
         def work(connection: sa.Connection) -> ImageRecord:
@@ -105,7 +111,8 @@ class SqlCatalog(SqlAttemptCatalog):
         """Replaces the image's description by what `change` makes of its record, by compare-and-set: no other change is
         lost. `change` runs outside of transactions, again after another change came between, and refuses by raising.
 
-        Raises ImageNotFound, Forbidden (by policy), QuotaExceeded (of a new owner).
+        Raises ImageNotFound, Forbidden (by policy), InvalidRequest (a signature that nobody verifies), QuotaExceeded
+        (of a new owner).
         """
         return self._database.retried(lambda: self._update(image_id, caller, change))
 
@@ -113,6 +120,8 @@ class SqlCatalog(SqlAttemptCatalog):
         seen = self.get(image_id, caller)
         caller.require("modify_image", seen)
         new = change(seen)
+        if signature_of(new.properties) != signature_of(seen.properties):
+            self._refuse_signature(new.properties)
         moved = new.owner != seen.owner
         if moved:
             require_countable(image_id, new.owner)

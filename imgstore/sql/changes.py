@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.model import Location
 from imgstore.sql.records import ImageRecord, NewImage, now
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, MEMBERS, REMOVING
 
 DESCRIPTION = tuple(item.name for item in dataclasses.fields(NewImage) if item.name != "id")
 
@@ -69,6 +69,7 @@ def delete(connection: sa.Connection, image: ImageRecord) -> None:
         .values(**NOTHING_TOLD, status="deleted", deleted_at=time, updated_at=time)
     )
     connection.execute(sa.update(LOCATIONS).where(LOCATIONS.c.image_id == image.id).values(state=REMOVING))
+    connection.execute(sa.delete(MEMBERS).where(MEMBERS.c.image_id == image.id))
 
 
 def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> list[Location]:

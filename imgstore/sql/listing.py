@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from imgstore.sql.json_columns import DictionaryHas, ListHas
-from imgstore.sql.records import Caller, ImageRecord
-from imgstore.sql.schema import IMAGES
+from imgstore.sql.records import SHARED, Caller, ImageRecord
+from imgstore.sql.schema import IMAGES, MEMBERS
 
 ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq, "neq": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
@@ -45,8 +45,9 @@ class SortKey:
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
     """What to list; all conditions must hold. `visibility` None: the caller's own images and public ones; `all`:
-    whatever the caller may see; another: only images of that visibility. `marker`: only images behind that one.
-    `most`: the list ends with the image, but not the first, at which properties and tags have more characters."""
+    whatever the caller may see; another: only images of that visibility. Of the images that others share with the
+    caller those with this `member_status` (`all`: any). `marker`: only images behind that one. `most`: the list ends
+    with the image, but not the first, at which properties and tags have more characters."""
 
     limit: int
     marker: str | None = None
@@ -55,6 +56,7 @@ class ImageQuery:
     tags: Sequence[str] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
     hidden: bool | None = False
+    member_status: str = "accepted"
     order: Sequence[SortKey] = (SortKey("created_at"),)
     most: int | None = None
 
@@ -73,7 +75,7 @@ def fitting(connection: sa.Connection, found: sa.Select[Any], most: int) -> sa.S
 def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> sa.Select[Any]:
     """The statement; `marker` is the image that `query.marker` names."""
     keys = _total_order(query.order)
-    found = sa.select(IMAGES).where(IMAGES.c.deleted_at.is_(None), _listed(caller, query.visibility))
+    found = sa.select(IMAGES).where(IMAGES.c.deleted_at.is_(None), _listed(caller, query))
     if query.hidden is not None:
         found = found.where(IMAGES.c.os_hidden == query.hidden)
     found = found.where(*(_holds(condition) for condition in query.conditions))
@@ -86,14 +88,21 @@ def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> 
     return found.order_by(*ordered).limit(query.limit)
 
 
-def _listed(caller: Caller, visibility: str | None) -> sa.ColumnElement[bool]:
+def _listed(caller: Caller, query: ImageQuery) -> sa.ColumnElement[bool]:
     """Community images of others are listed only if the query asks for them, by `community` or `all`."""
-    owner, column = IMAGES.c.owner, IMAGES.c.visibility
-    mine = owner == caller.project_id
+    column, visibility = IMAGES.c.visibility, query.visibility
+    mine = sa.or_(IMAGES.c.owner == caller.project_id, _shared_with(caller, query.member_status))
     if visibility is None:
         return sa.or_(mine, column != "community") if caller.is_admin else sa.or_(mine, column == "public")
     seen: sa.ColumnElement[bool] = sa.true() if caller.is_admin else sa.or_(mine, column.in_(("public", "community")))
     return seen if visibility == "all" else sa.and_(seen, column == visibility)
+
+
+def _shared_with(caller: Caller, status: str) -> sa.ColumnElement[bool]:
+    member = sa.exists().where(MEMBERS.c.image_id == IMAGES.c.id, MEMBERS.c.member == caller.project_id)
+    if status != "all":
+        member = member.where(MEMBERS.c.status == status)
+    return sa.and_(IMAGES.c.visibility == SHARED, member)
 
 
 def _holds(condition: Condition) -> sa.ColumnElement[bool]:

@@ -3,6 +3,7 @@ transaction."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,8 +11,8 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.catalog import no_such_image
 from imgstore.model import Location
-from imgstore.sql.records import Caller, ImageRecord, record_of
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
+from imgstore.sql.records import SHARED, Caller, ImageRecord, record_of
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, MEMBERS
 
 
 def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: bool = False) -> ImageRecord:
@@ -20,9 +21,17 @@ def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: b
     if lock:
         query = query.with_for_update()
     images = records(connection, query)
-    if not images or not caller.sees(images[0].owner, images[0].visibility):
-        raise no_such_image(image_id)
-    return images[0]
+    if images and caller.sees(images[0].owner, images[0].visibility):
+        return images[0]
+    if images and _is_member(connection, images[0], caller):
+        return dataclasses.replace(images[0], member=caller.project_id)
+    raise no_such_image(image_id)
+
+
+def _is_member(connection: sa.Connection, image: ImageRecord, caller: Caller) -> bool:
+    """Whether the image is shared with the caller's project, whatever that said to it."""
+    here = (MEMBERS.c.image_id == image.id, MEMBERS.c.member == caller.project_id)
+    return image.visibility == SHARED and connection.scalar(sa.select(MEMBERS.c.member).where(*here)) is not None
 
 
 def permitted(connection: sa.Connection, image_id: str, caller: Caller, action: str) -> ImageRecord:

@@ -11,8 +11,11 @@ from imgstore import errors
 from imgstore.catalog import no_such_image
 from imgstore.model import Location, StoredImage
 
+SHARED = "shared"
 PUBLIC = frozenset({"public", "community"})
-READING = frozenset({"get_image", "get_images", "download_image"})
+READING = frozenset({"get_image", "get_images", "download_image", "get_member", "get_members"})
+ANSWERING = frozenset({"modify_member"})
+"""What others than the owner do to an image that they see; which of them may is decided there (`members`)."""
 Permits = Callable[[str, "NewImage | None"], bool]
 
 
@@ -33,14 +36,14 @@ class Caller:
         return self.is_admin or self.project_id == owner
 
     def sees(self, owner: str, visibility: str) -> bool:
-        """Whether an image of `owner` may be read."""
+        """Whether an image of `owner` may be read, apart from members of a shared one."""
         return self.owns(owner) or visibility in PUBLIC
 
     def may(self, action: str, image: NewImage | None = None) -> bool:
         """Whether the caller may do `action` with an image that they see, or without one."""
         if self.permits is not None:
             return self.permits(action, image)
-        return image is None or action in READING or self.owns(image.owner)
+        return image is None or action in READING | ANSWERING or self.owns(image.owner)
 
     def require(self, action: str, image: NewImage | None = None) -> None:
         """Raises Forbidden if the caller may not do `action`, ImageNotFound if they may not even see the image."""
@@ -63,7 +66,7 @@ class NewImage:
     id: str
     owner: str
     name: str | None = None
-    visibility: str = "shared"
+    visibility: str = SHARED
     protected: bool = False
     min_disk: int = 0
     min_ram: int = 0
@@ -79,7 +82,7 @@ class ImageRecord(NewImage):
     """An image as the catalog has it. Sizes in bytes; times are UTC; `locations` only those that have its data.
 
     `copying_to`: stores to which a copy is under way; `copy_failed`: those that the last copy did not reach, None if
-    there never was a copy.
+    there never was a copy. `member`: the caller's project where it sees the image as a member only.
     """
 
     status: str = "queued"
@@ -93,6 +96,7 @@ class ImageRecord(NewImage):
     locations: Sequence[Location] = ()
     copying_to: Sequence[str] = ()
     copy_failed: Sequence[str] | None = None
+    member: str | None = None
 
     def as_stored(self) -> StoredImage:
         """The image as a download sees it."""

@@ -8,6 +8,8 @@ people. `copy_failed` names the stores that the last copy did not reach; it is N
 `image_locations` has the data of images (`live`) and the objects that are still to be removed from their store
 (`removing`). The latter have no `url` if their attempt died or left them out.
 
+`image_members` has the projects with which images are shared; those of a deleted image are deleted.
+
 `store_places` has the mark by which each store's place is known again, and whether it was ever written there. Its
 `epoch` grows as the service runs, and is noted in the place: a place with a higher one tells a restored database.
 `catalog_state` says why nothing may be removed until an operator has looked (`imgstore.sql.restored`).
@@ -71,6 +73,18 @@ LOCATIONS = sa.Table(
     sa.Column("state", text(16), nullable=False),
     sa.Index("image_locations_by_image", "image_id"),
     sa.UniqueConstraint("store", "key", name="image_locations_place"),
+    **TABLE,
+)
+
+MEMBERS = sa.Table(
+    "image_members",
+    METADATA,
+    sa.Column("image_id", text(36), sa.ForeignKey("images.id", name="image_members_image"), primary_key=True),
+    sa.Column("member", text(255), primary_key=True),
+    sa.Column("status", text(20), nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False),
+    sa.Column("updated_at", MOMENT, nullable=False),
+    sa.Index("image_members_by_member", "member"),
     **TABLE,
 )
 

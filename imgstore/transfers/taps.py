@@ -6,8 +6,8 @@ image by raising ContentRefused from `write` or `finish`; then nothing is left. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from imgstore.model import Attempt
 
@@ -31,3 +31,16 @@ class TapFactory(Protocol):
 
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
         """`size` is the declared size in bytes, None if unknown."""
+
+
+@runtime_checkable
+class SignatureVerifier(TapFactory, Protocol):
+    """A TapFactory that says whether its taps refuse an image that its signature (`img_signature*`) does not fit. The
+    host has the properties: the tap asks for them by `attempt.image_id`."""
+
+    verifies_signatures: bool
+
+
+def verify_signatures(factories: Sequence[TapFactory]) -> bool:
+    """Whether one of them verifies signatures."""
+    return any(isinstance(factory, SignatureVerifier) and factory.verifies_signatures for factory in factories)

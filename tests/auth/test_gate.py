@@ -56,6 +56,7 @@ def test_request_without_a_token_is_401_before_a_byte_is_read(service: ServicePr
 def test_every_path_that_is_not_open_by_name_needs_a_token(service: ServiceProcess) -> None:
     paths = ("/v2/images", "/v2/images/", "/v2//", "/healthcheck/", "/metrics/x", "/nowhere")
     assert {service.client.get(path).status for path in paths} == {401}
+    assert {service.client.get(path).status for path in ("/", "/v2", "/v1", "/v3/images")} == {300}
 
 
 def test_password_of_the_service_is_never_logged(service: ServiceProcess) -> None:

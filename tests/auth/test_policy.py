@@ -16,13 +16,15 @@ from oslo_policy import generator
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.service.auth import policy, policy_rules
-from imgstore.sql import Caller, NewImage
+from imgstore.sql import Caller, ImageRecord, NewImage
 from imgstore.store import Store, StoreSet
 from tests.support.client import Answer, Client
 from tests.support.service import LocalService
 
 ROOT = Path(__file__).parent.parent.parent
 READING = {"get_images", "get_image", "download_image"}
+OF_MEMBERS = {"get_members", "get_member"}
+SHARED_WITH_ONE = "shared with one"
 ADMINS_ONLY = {"publicize_image", "copy_image", "stores_info_detail"}
 
 
@@ -44,6 +46,8 @@ def person(made: policy_rules.PolicyRules, roles: str, project: str | None = "on
 
 
 def image(owner: str, visibility: str) -> NewImage:
+    if visibility == SHARED_WITH_ONE:
+        return ImageRecord("some-image", owner, visibility="shared", member="one")
     return NewImage("some-image", owner, visibility=visibility)
 
 
@@ -60,22 +64,28 @@ def expected(role: str, action: str, owner: str, visibility: str) -> int:
     """What the rules should say, said in another way."""
     if role == "admin":
         return 200
-    seen = owner == "one" or visibility in ("public", "community")
+    mine, member = owner == "one", visibility == SHARED_WITH_ONE
+    seen = mine or member or visibility in ("public", "community")
     if not seen:
         return 404
     if action in ADMINS_ONLY:
         return 403
+    if action in OF_MEMBERS:
+        return 200 if mine or member else 403
+    if action == "modify_member":
+        return 200 if member and role == "member" else 403
     if action == "get_images":
-        return 200 if owner == "one" else 403
+        return 200 if mine else 403
     if action in READING:
         return 200
-    return 200 if role == "member" and owner == "one" else 403
+    return 200 if role == "member" and mine else 403
 
 
 @pytest.mark.parametrize("role", ["admin", "member", "reader"])
 def test_defaults_by_role_owner_and_visibility(role: str) -> None:
     caller = person(configured(), role)
     images = [(owner, seen) for owner in ("one", "two") for seen in ("private", "shared", "community", "public")]
+    images.append(("two", SHARED_WITH_ONE))
     for action in policy.ACTIONS:
         found = {pair: outcome(caller, action, image(*pair)) for pair in images}
         assert found == {pair: expected(role, action, *pair) for pair in images}, action
@@ -179,6 +189,22 @@ def test_download_and_delete_are_asked_for(served: LocalService) -> None:
     assert member.delete(image_id).status == 204
 
 
+def test_member_of_an_image_reads_it_and_answers(served: LocalService) -> None:
+    owner, member = somebody(served, "member", "one"), somebody(served, "member", "two")
+    reader = somebody(served, "reader", "two")
+    image_id = owner.create()
+    assert put(owner, image_id).status == 204
+    assert owner.post(f"/v2/images/{image_id}/members", {"member": "two"}).status == 200
+    for each in (member, reader):
+        assert each.download(image_id).body == b"data"
+        assert each.get(f"/v2/images/{image_id}/members").status == 200
+        assert put(each, image_id).status == each.delete(image_id).status == 403
+    stranger, body = somebody(served, "member", "three"), b'{"status": "accepted"}'
+    for each, status in ((owner, 403), (reader, 403), (stranger, 404), (member, 200)):
+        assert each.request("PUT", f"/v2/images/{image_id}/members/two", body=body).status == status
+    assert owner.delete(image_id).status == 204
+
+
 def test_copy_is_asked_for(served: LocalService) -> None:
     member, admin = somebody(served, "member", "one"), somebody(served, "admin", "two")
     image_id = member.create()
@@ -232,7 +258,13 @@ ASKED: Mapping[str, Sequence[tuple[str, str, object]]] = {
     "add_image": [("POST", "/v2/images", {})],
     "modify_image": [
         ("PATCH", IMAGE, change("/name", "x")), ("PUT", f"{IMAGE}/tags/x", None), ("DELETE", f"{IMAGE}/tags/x", None),
+        ("PATCH", IMAGE, change("/visibility", "shared")),
     ],
+    "add_member": [("POST", f"{IMAGE}/members", {"member": "two"})],
+    "get_members": [("GET", f"{IMAGE}/members", None)],
+    "get_member": [("GET", f"{IMAGE}/members/two", None)],
+    "modify_member": [("PUT", f"{IMAGE}/members/two", {"status": "accepted"})],
+    "delete_member": [("DELETE", f"{IMAGE}/members/two", None)],
     **{
         f"{name}ize_image": [
             ("PATCH", IMAGE, change("/visibility", value)), ("POST", "/v2/images", {"visibility": value}),

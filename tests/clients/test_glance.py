@@ -119,3 +119,18 @@ def test_service_tells_of_itself(programs: Programs) -> None:
     assert "total_bytes" in programs.run("glance", "stores-info", "--detail")
     assert "image_count_total" in programs.run("glance", "usage")
     assert "import-methods" in programs.run("glance", "import-info")
+
+
+def test_image_is_shared_and_accepted(programs: Programs, service: ServiceProcess) -> None:
+    """The client is the project `default`: first the owner, then the member."""
+    glance, other = Glance(programs), service.client.of("other")
+    mine, theirs = service.client.create(), other.create()
+    assert glance("member-create", mine, "other")[mine] == "other"
+    assert glance("member-list", "--image-id", mine)[mine] == "other"
+    glance("member-delete", mine, "other")
+    assert mine not in glance("member-list", "--image-id", mine)
+    assert other.post(f"/v2/images/{theirs}/members", {"member": "default"}).status == 200
+    listed = ("image-list", "--visibility", "shared", "--member-status", "accepted")
+    assert theirs not in glance(*listed)
+    glance("member-update", theirs, "default", "accepted")
+    assert theirs in glance(*listed)

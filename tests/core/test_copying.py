@@ -68,8 +68,8 @@ def test_next_copy_may_read_from_the_first_ones_target() -> None:
         ((), errors.InvalidRequest, "Name the stores"),
         (("nope",), errors.UnknownStore, "nope"),
         (("cold", "cold"), errors.InvalidRequest, "named twice"),
-        (("fast",), errors.ImageConflict, "in store 'fast' already"),
-        (("cold", "fast"), errors.ImageConflict, "in store 'fast' already"),
+        (("fast",), errors.AlreadyInStore, "present at store 'fast'"),
+        (("cold", "fast"), errors.AlreadyInStore, "present at store 'fast'"),
         (("cold", "far"), errors.StoreReadOnly, "disabled"),
     ],
 )

@@ -42,7 +42,7 @@ def test_schema_refuses_what_the_service_refuses(client: Client) -> None:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
         assert client.post("/v2/images", wrong).status == 400
-    for name in ("member", "members", "task", "metadefs/namespace"):
+    for name in ("task", "tasks", "metadefs/namespace"):
         assert client.get(f"/v2/schemas/{name}").status == 404, "there is no such thing here"
 
 

@@ -103,13 +103,14 @@ def test_older_notation_keeps_its_own_rules(client: Client, image_id: str) -> No
 READ_ONLY = (
     "id", "status", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at",
     "self", "file", "schema", "stores", "direct_url", "locations", "location", "deleted", "deleted_at", "os_glance_x",
+    "locations/-", "locations/0", "status/x",
 )  # fmt: skip
 
 
 def test_attribute_of_the_service_is_forbidden(client: Client, image_id: str) -> None:
     for name, kind in itertools.product(READ_ONLY, ("add", "replace", "remove", "test")):
         answer = patch(client, image_id, [op("replace", "/name", "new"), op(kind, f"/{name}", "x")])
-        assert (answer.status, name in answer.json()["message"]) == (403, True), (kind, name)
+        assert (answer.status, name.partition("/")[0] in answer.json()["message"]) == (403, True), (kind, name)
     for name, kind in itertools.product(("id", "status", "os_hash_value"), ("move", "copy")):
         assert patch(client, image_id, [{"op": kind, "from": f"/{name}", "path": "/x"}]).status == 403
         assert patch(client, image_id, [{"op": kind, "from": "/os_type", "path": f"/{name}"}]).status == 403
@@ -263,3 +264,9 @@ def test_concurrent_changes_all_happen(client: Client, image_id: str) -> None:
 def test_one_of_several_tests_and_sets_wins(client: Client, image_id: str) -> None:
     claims = [[op("test", "/os_type", "linux"), op("replace", "/os_type", f"mine{number}")] for number in range(12)]
     assert at_once(client, image_id, claims) == [200] + [409] * 11
+
+
+def test_signature_that_nobody_verifies_is_refused(client: Client, image_id: str) -> None:
+    answer = patch(client, image_id, [op("add", "/img_signature", "c2lnbmVk")])
+    assert (answer.status, "img_signature" in answer.json()["message"]) == (400, True)
+    assert client.post("/v2/images", {"img_signature_certificate_uuid": new_id()}).status == 400

@@ -139,7 +139,7 @@ BAD: dict[str, tuple[object, int, str]] = {
     "stores and all stores": ({"method": METHOD, "stores": ["slow"], "all_stores": True}, 400, "all_stores"),
     "a store twice": ({"method": METHOD, "stores": ["slow", "slow"]}, 400, "'slow' is named twice"),
     "unknown store": ({"method": METHOD, "stores": ["slow", "nope"]}, 409, "'nope'"),
-    "there already": ({"method": METHOD, "stores": ["slow", "fast"]}, 409, "in store 'fast' already"),
+    "there already": ({"method": METHOD, "stores": ["slow", "fast"]}, 400, "Image is already present at store 'fast'"),
     "read-only": ({"method": METHOD, "stores": ["slow", "frozen"]}, 410, "Adding images to store is disabled"),
 }
 

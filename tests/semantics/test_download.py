@@ -75,6 +75,16 @@ def test_conditions(tenant: Tenant, image_id: str) -> None:
             assert (answer.status, answer.body) == (200, CONTENT), value
 
 
+def test_if_match_that_names_another_image_is_refused(tenant: Tenant, image_id: str) -> None:
+    for value in ("*", ETAG, f'"other", {ETAG}', f'"a,b",{ETAG},"c"'):
+        assert tenant.get(image_id, ("If-Match", value)).body == CONTENT, value
+        assert tenant.get(image_id, ("If-Match", value), ("If-None-Match", "*")).status == 304
+    for value in ('"other"', f"W/{ETAG}", ETAG[1:-1], "", f'"other", W/{ETAG}'):
+        for method in METHODS:
+            answer = tenant.get(image_id, ("If-Match", value), ("If-None-Match", "*"), method=method)
+            assert answer.status == 412, value
+
+
 def test_no_data_yet(tenant: Tenant) -> None:
     image_id = tenant.create()
     for method in METHODS:
@@ -113,7 +123,7 @@ def test_range_is_partial_content(tenant: Tenant, image_id: str) -> None:
 
 NO_RANGES = (
     "bytes=1000-1001", "bytes=1000-", "bytes=-0", "bytes=9-5", "bytes=-", "bytes=", "bytes", "", "0-9", "bytes 0-9",
-    "bytes=a-b", "bytes=+1-2", "bytes=1 - 2", "bytes=--5", "lines=0-9", "bytes=0-9/1000", "bytes=\xb2-", "garbage",
+    "bytes=a-b", "bytes=+1-2", "bytes=1 - 2", "bytes=--5", "bytes=0-9/1000", "bytes=\xb2-", "garbage",
     "bytes=0-" + "9" * 5000,
 )  # fmt: skip
 NO_OLD_RANGES = (
@@ -127,6 +137,9 @@ def test_range_outside_or_garbage(tenant: Tenant, image_id: str) -> None:
         answer = tenant.get(image_id, header)
         assert (answer.status, answer.headers["content-range"]) == (416, "bytes */1000"), header
         assert len(answer.message) < 120
+    for value in ("lines=0-9", "lines=0-9,20-29", "x-bytes=0-9"):
+        answer = tenant.get(image_id, ("Range", value))
+        assert (answer.status, answer.body) == (200, CONTENT), "a unit that is not known is ignored"
     for value in ("bytes=0-9,20-29", "bytes=0-1, 4-5", "bytes=0-1,"):
         assert tenant.get(image_id, ("Range", value)).status == 400
     assert tenant.get(image_id, ("Range", "bytes=0-9"), ("Range", "bytes=20-29")).status == 400

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.cli.support import Done, run_here
+from tests.image_api.odd_requests import ODD, answers
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 from tests.support.databases import DatabaseServer
 from tests.support.service import ServiceProcess
@@ -95,3 +96,11 @@ def test_database_that_cannot_be_reached_stops_the_start_without_the_password(tm
         line = service(tmp_path / "a", each).refusal()
         assert "[service] database" in line
         assert "hunter" not in line
+
+
+def test_odd_requests_are_the_clients_fault_on_every_database(tmp_path: Path, address: str) -> None:
+    stopped = service(tmp_path / "a", address)
+    assert db(stopped, "upgrade").status == 0
+    with stopped:
+        assert answers(stopped.client) == ODD
+    assert "Traceback" not in stopped.log.read_text()

@@ -18,6 +18,7 @@ from tests.support.client import Answer, first_line, read_answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+WHERE = ("wsgi.url_scheme", "HTTP_HOST", "PATH_INFO", "QUERY_STRING")
 CHUNKED = "Transfer-Encoding: chunked"
 READ_TIMEOUT = 30.0
 
@@ -34,6 +35,9 @@ class Probe:
         if environ["PATH_INFO"] == "/refuse":
             start_response("403 Forbidden", [("Content-Length", "2")])
             return [b"no"]
+        if environ["PATH_INFO"] == "/where":
+            start_response("200 OK", [])
+            return ["|".join(environ[name] for name in WHERE).encode()]
         if environ["PATH_INFO"] == "/short":
             start_response("200 OK", [("Content-Length", "9")])
             return [b"short"]
@@ -132,7 +136,7 @@ def test_malformed_chunk_raises(server: Server, probe: Probe) -> None:
 AMBIGUOUS = (
     ("Content-Length: 3", CHUNKED), ("Content-Length: 3", "Content-Length: 4"),
     ("Content-Length: 3", "Content-Length: 3"), ("Content-Length: -3",), ("Content-Length: +3",),
-    ("Content-Length: 3_0",), ("Bad Name: x",), ("Folded: x", " y"), ("No colon",),
+    ("Content-Length: 3_0",), ("Bad Name: x",), ("Folded: x", " y"), ("No colon",), ("Host: test",), ("Host: other",),
 )  # fmt: skip
 
 
@@ -140,6 +144,47 @@ def test_ambiguous_or_malformed_headers_never_reach_the_application(server: Serv
     for headers in AMBIGUOUS:
         assert exchange(server, request(*headers) + b"abc").status == 400, headers
     assert probe.calls == 0
+
+
+TARGETS = {
+    "http://there:81/where?a=b": b"http|there:81|/where|a=b", "/where?a=b": b"http|test|/where|a=b",
+    "HTTPS://there/where": b"http|there|/where|", "http://[::1]:8/where": b"http|[::1]:8|/where|",
+}  # fmt: skip
+NO_TARGETS = (
+    "ftp://there/where",
+    "http:/where",
+    "http:///where",
+    "//there/where",
+    "http://u@there/where",
+    "where",
+    "http://a<b/where",
+)
+NO_HOSTS = ("", "Host: a/b\r\n", "Host: a b\r\n", "Host: u@a\r\n", "Host: a\r\nHost: a\r\n")
+
+
+def test_target_may_be_absolute_and_its_host_counts(server: Server, probe: Probe) -> None:
+    for target, expected in TARGETS.items():
+        for method in ("GET", "OPTIONS"):
+            sent = f"{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+            assert exchange(server, sent).body == expected, target
+    probe.calls = 0
+    for target in NO_TARGETS:
+        assert exchange(server, f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode()).status == 400, target
+    for host in NO_HOSTS:
+        for target in ("/where", "http://there/where"):
+            assert exchange(server, f"GET {target} HTTP/1.1\r\n{host}\r\n".encode()).status == 400, host
+    assert exchange(server, b"CONNECT there:80 HTTP/1.1\r\nHost: there:80\r\n\r\n").status == 405
+    assert probe.calls == 0
+    assert exchange(server, b"GET / HTTP/1.0\r\n\r\n").status == 200
+
+
+def test_connection_is_closed_or_kept_in_any_spelling(server: Server) -> None:
+    for version, option, expected in (
+        ("1.1", "Close", "close"), ("1.1", "te, CLOSE", "close"), ("1.1", "keep-alive", None), ("1.1", "te", None),
+        ("1.0", "KEEP-ALIVE", "Keep-Alive"), ("1.0", "keep-alive, close", None), ("1.0", "te", None),
+    ):  # fmt: skip
+        answer = exchange(server, f"GET / HTTP/{version}\r\nHost: test\r\nConnection: {option}\r\n\r\n".encode())
+        assert answer.headers.get("connection") == expected, (version, option)
 
 
 def test_unknown_coding_and_expectation_are_refused(server: Server, probe: Probe) -> None:

@@ -98,6 +98,7 @@ def test_tables_of_a_later_release_are_refused(database_url: str) -> None:
 
 
 BEFORE_REVISIONS = (
+    "DROP TABLE image_members",
     "DROP TABLE store_places",
     "DROP TABLE catalog_state",
     "ALTER TABLE images DROP COLUMN copy_failed",

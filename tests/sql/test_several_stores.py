@@ -130,7 +130,7 @@ def test_copy_is_refused_in_order(catalog: SqlCatalog) -> None:
     saving = catalog.begin(request(queued), ["fast"])
     with pytest.raises(errors.ImageConflict, match="saving"):
         begin_copy(catalog, saving.image_id, "slow")
-    with pytest.raises(errors.ImageConflict, match="in store 'fast' already"):
+    with pytest.raises(errors.ImageConflict, match="present at store 'fast'"):
         begin_copy(catalog, image_id, "slow", "fast")
     assert catalog.get(image_id, OWNER).copy_failed is None, "what was refused changed nothing"
     begin_copy(catalog, image_id, "slow")

@@ -5,7 +5,7 @@ The library's errors are answered in the same form as for image data; any other 
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import falcon
 
@@ -18,6 +18,8 @@ from imgstore.service.api.image_resources import ImageAction, ImageList, ImageTa
 from imgstore.service.api.images import Images
 from imgstore.service.api.import_resource import ImageImport
 from imgstore.service.api.info_resources import ImageInStore, ImportInfo, Stores, StoresDetail, Usage
+from imgstore.service.api.member_resources import MemberList, OneMember
+from imgstore.service.api.paths import OTHER_VERSIONS, ImageId, Paths
 from imgstore.sql import OutcomeUnknown
 
 VERSIONS = ("2.15", "2.13", "2.11", "2.10", "2.9", "2.8", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
@@ -26,9 +28,9 @@ VERSIONS = ("2.15", "2.13", "2.11", "2.10", "2.9", "2.8", "2.7", "2.6", "2.5", "
 
 
 class Versions:
-    """`/` and `/v2`: 300, several choices; `/versions`: 200. The same list."""
+    """`/`, `/v2` and unknown versions: 300, several choices; `/versions`: 200. The same list."""
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, req: falcon.Request, resp: falcon.Response, **parameters: Any) -> None:
         link = {"rel": "self", "href": f"{req.prefix}/v2/"}
         resp.status = falcon.HTTP_200 if req.path == "/versions" else falcon.HTTP_300
         resp.media = {
@@ -51,10 +53,12 @@ class OpenApiDocument:
 
 def json_api(images: Images, copies: Copies) -> falcon.App[falcon.Request, falcon.Response]:
     """The WSGI application."""
-    app = falcon.App()
+    app = falcon.App(middleware=[Paths()])
     app.req_options.strip_url_path_trailing_slash = True
+    app.router_options.converters["image_id"] = ImageId
     for path, resource in resources(images, copies).items():
-        app.add_route(path, resource)
+        app.add_route(path.replace("{image_id}", "{image_id:image_id}"), resource)
+    app.add_sink(Versions().on_get, OTHER_VERSIONS)
     app.add_error_handler(Exception, _pass_through)
     app.add_error_handler(falcon.HTTPError, _answer_falcon_error)
     app.add_error_handler(errors.ImgstoreError, _answer_error)
@@ -72,6 +76,8 @@ def resources(images: Images, copies: Copies) -> dict[str, object]:
         "/v2/images": ImageList(images),
         "/v2/images/{image_id}": OneImage(images),
         "/v2/images/{image_id}/tags/{tag}": ImageTag(images),
+        "/v2/images/{image_id}/members": MemberList(images),
+        "/v2/images/{image_id}/members/{member}": OneMember(images),
         "/v2/images/{image_id}/import": ImageImport(images, copies),
         "/v2/images/{image_id}/actions/deactivate": ImageAction(images, active=False),
         "/v2/images/{image_id}/actions/reactivate": ImageAction(images, active=True),
@@ -82,6 +88,8 @@ def resources(images: Images, copies: Copies) -> dict[str, object]:
         "/v2/info/usage": Usage(images),
         "/v2/schemas/image": schemas.Schema(schemas.image_schema()),
         "/v2/schemas/images": schemas.Schema(schemas.images_schema()),
+        "/v2/schemas/member": schemas.Schema(schemas.member_schema()),
+        "/v2/schemas/members": schemas.Schema(schemas.members_schema()),
     }
 
 

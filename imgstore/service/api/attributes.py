@@ -96,20 +96,20 @@ def property_name(name: str) -> str:
     """The name of an additional property. Raises InvalidRequest."""
     if not name:
         raise errors.InvalidRequest("The name of a property must not be empty.")
-    return _text("the name of a property", name)
+    return text("the name of a property", name)
 
 
 def property_value(name: str, value: object) -> str:
     """The value of an additional property. Raises InvalidRequest."""
-    return _text(name, value, LONGEST_PROPERTY)
+    return text(name, value, LONGEST_PROPERTY)
 
 
 def tag(value: object) -> str:
     """One tag. Raises InvalidRequest."""
-    text = _text("an element of tags", value)
-    if not text:
+    found = text("an element of tags", value)
+    if not found:
         raise errors.InvalidRequest("An element of tags must not be empty.")
-    return text
+    return found
 
 
 def few_enough(tags: Iterable[str]) -> tuple[str, ...]:
@@ -123,23 +123,24 @@ def few_enough(tags: Iterable[str]) -> tuple[str, ...]:
 def _image_id(name: str, value: object) -> str:
     if not isinstance(value, str) or not is_image_id(value):
         raise _invalid(name, "a UUID", value)
-    return value
+    return value.lower()
 
 
-def _text(name: str, value: object, longest: int = LONGEST_TEXT) -> str:
-    if not isinstance(value, str) or len(value) > longest or not _storable(value):
+def text(name: str, value: object, longest: int = LONGEST_TEXT) -> str:
+    """A text that a database can keep. Raises InvalidRequest."""
+    if not isinstance(value, str) or len(value) > longest or not storable(value):
         raise _invalid(name, f"a string of at most {longest} characters", value)
     return value
 
 
 def _owner(name: str, value: object) -> str:
-    if not _text(name, value):
+    if not text(name, value):
         raise errors.InvalidRequest("owner must not be empty.")
     return str(value)
 
 
 def _optional_text(name: str, value: object) -> str | None:
-    return None if value is None else _text(name, value)
+    return None if value is None else text(name, value)
 
 
 def _boolean(name: str, value: object) -> bool:
@@ -169,9 +170,9 @@ def _tags(name: str, value: object) -> tuple[str, ...]:
     return few_enough(dict.fromkeys(tag(each) for each in value))
 
 
-def _storable(text: str) -> bool:
+def storable(value: str) -> bool:
     """Whether it has no zero character and no half of a surrogate pair, which JSON has and UTF-8 has not."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _invalid(name: str, wanted: str, value: object) -> errors.InvalidRequest:

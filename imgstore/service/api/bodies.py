@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import falcon
@@ -67,14 +67,14 @@ def new_image(body: bytes, caller: Caller) -> NewImage:
     return attributes.small_enough(NewImage(**known))
 
 
-def image_body(image: ImageRecord) -> dict[str, object]:
-    """An image as the API shows it."""
+def image_body(image: ImageRecord, stores: Sequence[str]) -> dict[str, object]:
+    """An image as the API shows it, with the stores that have its data."""
     path = f"/v2/images/{image.id}"
     body: dict[str, object] = dict(image.properties)
     body.update({name: getattr(image, name) for name in SHOWN})
-    body.update(tags=sorted(image.tags), created_at=_time(image.created_at), updated_at=_time(image.updated_at))
-    if image.locations:
-        body["stores"] = ",".join(location.store for location in image.locations)
+    body.update(tags=sorted(image.tags), created_at=time_of(image.created_at), updated_at=time_of(image.updated_at))
+    if stores:
+        body["stores"] = ",".join(stores)
     if image.copy_failed is not None:
         body["os_glance_importing_to_stores"] = ",".join(image.copying_to)
         body["os_glance_failed_import"] = ",".join(image.copy_failed)
@@ -86,5 +86,6 @@ def _refuse_constant(name: str) -> Callable[[], None]:
     raise ValueError(f"{name} is not JSON")
 
 
-def _time(moment: datetime.datetime) -> str:
+def time_of(moment: datetime.datetime) -> str:
+    """A time as the API shows it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,9 +15,10 @@ import falcon
 from imgstore import errors
 from imgstore.service.api import attributes, list_query
 from imgstore.service.api import patch as patching
-from imgstore.service.api.bodies import image_body, new_image, read_body
+from imgstore.service.api.bodies import new_image, read_body
 from imgstore.service.api.images import Images
 from imgstore.service.api.import_resource import METHODS
+from imgstore.service.api.paths import last_part
 from imgstore.service.auth.noauth import caller_of
 from imgstore.service.auth.policy import enforce
 from imgstore.sql import Caller, ImageRecord, NewImage
@@ -50,7 +51,7 @@ class ImageList:
         wanted = list_query.read(req.query_string)
         limit = wanted.query.limit
         found = self._images.catalog.list(caller, dataclasses.replace(wanted.query, limit=limit + 1, most=LARGEST_PAGE))
-        page = _fitting([image_body(image) for image in found[:limit]])
+        page = _fitting([self._images.body(image) for image in found[:limit]])
         body: dict[str, object] = {"images": page, "first": wanted.first, "schema": "/v2/schemas/images"}
         if page and len(page) < len(found):
             body["next"] = wanted.behind(str(page[-1]["id"]))
@@ -67,7 +68,7 @@ class ImageList:
         resp.location = f"{req.prefix}/v2/images/{image.id}"
         resp.set_header("OpenStack-image-store-ids", self._store_ids)
         resp.set_header("OpenStack-image-import-methods", ",".join(METHODS))
-        resp.media = image_body(image)
+        resp.media = self._images.body(image)
 
 
 class OneImage:
@@ -80,7 +81,7 @@ class OneImage:
         caller = caller_of(req.env)
         image = self._images.catalog.get(image_id, caller)
         enforce(caller, "get_image", image)
-        resp.media = image_body(image)
+        resp.media = self._images.body(image)
 
     def on_patch(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         resp.set_header("Accept-Patch", ", ".join(patching.MEDIA_TYPES))
@@ -91,7 +92,7 @@ class OneImage:
         patch = patching.read(read_body(req), media_type, caller)
         if patch.operations:
             image = self._images.catalog.update(image_id, caller, lambda present: _patched(present, patch, caller))
-        resp.media = image_body(image)
+        resp.media = self._images.body(image)
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         caller = caller_of(req.env)
@@ -109,14 +110,14 @@ class ImageTag:
     def on_put(self, req: falcon.Request, resp: falcon.Response, image_id: str, tag: str) -> None:
         caller = caller_of(req.env)
         enforce(caller, "modify_image", self._images.catalog.get(image_id, caller))
-        name = attributes.tag(tag)
+        name = attributes.tag(last_part(req, tag))
         self._images.catalog.update(image_id, caller, lambda image: _tagged(image, name))
         resp.status = falcon.HTTP_204
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response, image_id: str, tag: str) -> None:
         caller = caller_of(req.env)
         enforce(caller, "modify_image", self._images.catalog.get(image_id, caller))
-        self._images.catalog.update(image_id, caller, lambda image: _untagged(image, tag))
+        self._images.catalog.update(image_id, caller, lambda image: _untagged(image, last_part(req, tag)))
         resp.status = falcon.HTTP_204
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from imgstore import errors
 from imgstore.http.requests import shown
 from imgstore.limits import Allowance
+from imgstore.service.api.bodies import image_body
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import Caller, Charge, ImageRecord, SqlCatalog, SqlLedger
 from imgstore.store import StoreSet
@@ -36,6 +37,13 @@ class Images:
     def usage(self, owner: str) -> tuple[Charge, Allowance]:
         """What a project has, and what it may have."""
         return self._ledger.account(owner), self._ledger.allowance(owner)
+
+    def body(self, image: ImageRecord) -> dict[str, object]:
+        """The image as the API shows it, its stores by falling weight, as a download tries them."""
+        stores = {store.identifier: store for store in self.stores}
+        known = [location.store for location in image.locations if location.store in stores]
+        others = [location.store for location in image.locations if location.store not in stores]
+        return image_body(image, [*sorted(known, key=lambda name: -stores[name].weight), *others])
 
     def require_store(self, identifier: str) -> None:
         """Raises StoreNotThere unless a store of that identifier is enabled."""

@@ -15,18 +15,21 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.http.requests import shown
-from imgstore.service.api.attributes import VISIBILITIES
-from imgstore.sql import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
+from imgstore.service.api.attributes import LARGEST_MINIMUM, VISIBILITIES, storable
+from imgstore.sql import MEMBER_STATUSES, ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 1000
 MOST_PARAMETERS = 100
+MOST_ITEMS = 1000
 
 LISTS = ("id", "name", "status", "container_format", "disk_format")
 TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
-NUMBERS = ("size", "virtual_size", "min_disk", "min_ram")
+MINIMA = ("min_disk", "min_ram")
+NUMBERS = ("size", "virtual_size", *MINIMA)
+LARGEST_NUMBER = 10**18 - 1
 TIMES = ("created_at", "updated_at")
-MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
+LISTED_STATUSES = (*MEMBER_STATUSES, "all")
 REPEATABLE = frozenset({"tag", "sort_key", "sort_dir"})
 GONE = frozenset({"changes-since"})
 
@@ -61,25 +64,31 @@ def read(query_string: str) -> ListRequest:
     conditions = [_condition(name, value) for name, value in pairs if name in _CONDITIONS]
     query = ImageQuery(
         limit=_limit(given.get("limit")),
-        marker=given.get("marker"),
+        marker=given["marker"].lower() if "marker" in given else None,
         visibility=_visibility(given.get("visibility")),
         conditions=conditions,
         tags=[value.strip() for name, value in pairs if name == "tag"],
         properties={name: value for name, value in pairs if name not in KNOWN},
         hidden=_boolean("os_hidden", given.get("os_hidden", "false")),
         order=_order(pairs),
+        member_status=_member_status(given.get("member_status", "accepted")),
     )
-    _check_member_status(given.get("member_status", "accepted"))
     return ListRequest(query, pairs)
 
 
 def _pairs(query_string: str) -> list[tuple[str, str]]:
     try:
-        pairs = urllib.parse.parse_qsl(query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        pairs = urllib.parse.parse_qsl(
+            query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict"
+        )
+    except UnicodeDecodeError as error:
+        raise errors.InvalidRequest("The parameters are not UTF-8.") from error
     except ValueError as error:
         raise errors.InvalidRequest(f"A list takes at most {MOST_PARAMETERS} parameters.") from error
     seen: set[str] = set()
-    for name, _ in pairs:
+    for name, value in pairs:
+        if not (storable(name) and storable(value)):
+            raise errors.InvalidRequest(f"The parameter {shown(name)} has a character that no text of an image has.")
         if name in GONE or not name:
             raise errors.InvalidRequest(f"The parameter {shown(name)} is not supported.")
         if name in seen - REPEATABLE:
@@ -95,8 +104,10 @@ def _limit(value: str | None) -> int:
 
 
 def _number(name: str, value: str) -> int:
-    if _NUMBER.fullmatch(value) is None:
-        raise errors.InvalidRequest(f"{name} must be a number, 0 or more, not {shown(value)}.")
+    """A number that the column can have: not every database compares it with another one."""
+    largest = LARGEST_MINIMUM if name.startswith(MINIMA) else LARGEST_NUMBER
+    if _NUMBER.fullmatch(value) is None or int(value) > largest:
+        raise errors.InvalidRequest(f"{name} must be a number from 0 to {largest}, not {shown(value)}.")
     return int(value)
 
 
@@ -112,10 +123,10 @@ def _visibility(value: str | None) -> str | None:
     return value
 
 
-def _check_member_status(value: str) -> None:
-    """Checks the value, which has no effect: there are no members."""
-    if value not in MEMBER_STATUSES:
-        raise errors.InvalidRequest(f"member_status must be one of {', '.join(MEMBER_STATUSES)}, not {shown(value)}.")
+def _member_status(value: str) -> str:
+    if value not in LISTED_STATUSES:
+        raise errors.InvalidRequest(f"member_status must be one of {', '.join(LISTED_STATUSES)}, not {shown(value)}.")
+    return value
 
 
 def _condition(name: str, value: str) -> Condition:
@@ -125,6 +136,8 @@ def _condition(name: str, value: str) -> Condition:
 
 def _with_operator(name: str, value: str) -> Condition:
     """`in:a,b`, `eq:a` or `a` for a text; `gte:2026-01-31T10:00:00Z`, or without an operator, for a time."""
+    if name == "id":
+        value = value.lower()
     operator, colon, rest = value.partition(":")
     if name in TIMES:
         if _TIME.fullmatch(value) or not colon:
@@ -147,11 +160,14 @@ def _unknown_operator(name: str, operator: str) -> errors.InvalidRequest:
 
 def _items(name: str, text: str) -> list[str]:
     """Values between commas; a value with a comma is in double quotes, with \\ before a quote in it."""
-    items, place = [], 0
+    items: list[str] = []
+    place = 0
     while place <= len(text):
         match = _ITEM.match(text, place)
         if match is None or text[match.end() : match.end() + 1] not in ("", ","):
             raise errors.InvalidRequest(f"The quotes in the values of {name} do not pair up.")
+        if len(items) == MOST_ITEMS:
+            raise errors.InvalidRequest(f"{name} takes at most {MOST_ITEMS} values.")
         items.append(match[2] if match[1] is None else re.sub(r"\\(.)", r"\1", match[1]))
         place = match.end() + 1
     return items

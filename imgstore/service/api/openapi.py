@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from imgstore.service.api import list_query, patch
-from imgstore.service.api.attributes import VISIBILITIES
+from imgstore.service.api.attributes import LARGEST_MINIMUM, VISIBILITIES
 from imgstore.service.api.openapi_schemas import Schema, ref, schemas
 from imgstore.service.api.schemas import UUID
 from imgstore.sql import SORT_KEYS
@@ -78,6 +78,23 @@ def _about_images() -> dict[str, Any]:
             }
             for action in ("deactivate", "reactivate")
         },
+        "/v2/images/{image_id}/members": {
+            "parameters": image,
+            "get": _operation("listMembers", "List members of an image", {200: ref("Members")}, refusals=(404,)),
+            "post": _operation(
+                "addMember", "Share an image with a project", {200: ref("Member")}, refusals=(404, 409, 413),
+                body={JSON: ref("NewMember")},
+            ),
+        },
+        "/v2/images/{image_id}/members/{member}": {
+            "parameters": [*image, _path_parameter("member", {"type": "string", "minLength": 1, "maxLength": 255})],
+            "get": _operation("showMember", "Show a member", {200: ref("Member")}, refusals=(404,)),
+            "put": _operation(
+                "answerMember", "Accept or reject a shared image", {200: ref("Member")}, refusals=(404, 413),
+                body={JSON: ref("MemberStatus")},
+            ),
+            "delete": _operation("removeMember", "Share an image no more", {204: None}, refusals=(404,)),
+        },
         "/v2/images/{image_id}/import": {
             "parameters": image,
             "post": _operation(
@@ -104,7 +121,7 @@ def _about_data() -> dict[str, Any]:
     prefer = _query("prefer", {"type": "string"}, "Stores to read from first, separated by commas")
     span = {"type": "string", "pattern": "^bytes=([0-9]{1,9}-([0-9]{1,9})?|-[0-9]{1,9})$"}
     parts = _header("Range", span, "One range of bytes")
-    read = (404, 410, 416)
+    read = (404, 410, 412, 416)
     return {
         "/v2/images/{image_id}/file": {
             "parameters": [_path_parameter("image_id", IMAGE_ID)],
@@ -136,6 +153,8 @@ def _about_service() -> dict[str, Any]:
         "/v2/info/usage": ("showUsage", "Quota and usage of the caller's project", {200: ref("Usage")}),
         "/v2/schemas/image": ("showImageSchema", "JSON schema of an image", {200: ref("JsonSchema")}),
         "/v2/schemas/images": ("showImagesSchema", "JSON schema of a list", {200: ref("JsonSchema")}),
+        "/v2/schemas/member": ("showMemberSchema", "JSON schema of a member", {200: ref("JsonSchema")}),
+        "/v2/schemas/members": ("showMembersSchema", "JSON schema of a list of members", {200: ref("JsonSchema")}),
         "/openapi.json": ("showDescription", "This document", {200: {"type": "object"}}),
     }
     return {path: {"get": _operation(*words)} for path, words in told.items()}
@@ -165,7 +184,8 @@ def _unasked(method: str, name: str, summary: str, answers: Mapping[int, Schema]
 
 def _list_parameters() -> list[Schema]:
     text = {"type": "string"}
-    number = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+    number = {"type": "integer", "minimum": 0, "maximum": list_query.LARGEST_NUMBER}
+    minimum = {**number, "maximum": LARGEST_MINIMUM}
     flag = {"type": "string", "enum": ["true", "false"]}
     key, direction = {"type": "string", "enum": [*SORT_KEYS]}, {"type": "string", "enum": ["asc", "desc"]}
     return [
@@ -173,10 +193,16 @@ def _list_parameters() -> list[Schema]:
         _query("marker", IMAGE_ID, "The last image of the page before"),
         *(_query(name, text, "A value, or in: and values between commas") for name in list_query.LISTS),
         *(_query(name, text, "A value") for name in list_query.TEXTS),
-        *(_query(f"{name}{end}", number, "A number") for name in list_query.NUMBERS for end in ("", "_min", "_max")),
+        *(
+            _query(f"{name}{end}", minimum if name in list_query.MINIMA else number, "A number")
+            for name in list_query.NUMBERS
+            for end in ("", "_min", "_max")
+        ),
         *(_query(name, _time(), "A time, or an operator, a colon and a time") for name in list_query.TIMES),
         _query("visibility", {"type": "string", "enum": [*VISIBILITIES, "all"]}, "Whose images"),
-        _query("member_status", {"type": "string", "enum": [*list_query.MEMBER_STATUSES]}, "Without effect"),
+        _query(
+            "member_status", {"type": "string", "enum": [*list_query.LISTED_STATUSES]}, "Of images that others share"
+        ),
         _query("protected", flag, "Only protected images, or only others"),
         _query("os_hidden", flag, "Hidden images instead of the others"),
         _query("tag", {"type": "array", "items": text, "maxItems": 10}, "Tags that images must have"),
@@ -229,7 +255,7 @@ _DIGEST = "^sha-256=:[A-Za-z0-9+/]{43}=:$"
 def _links() -> dict[str, Any]:
     """The operations on a new image."""
     names = ("showImage", "updateImage", "uploadImage", "downloadImage", "importImage", "deactivateImage",
-             "reactivateImage", "addTag", "removeTag", "deleteImage")  # fmt: skip
+             "reactivateImage", "addMember", "listMembers", "addTag", "removeTag", "deleteImage")  # fmt: skip
     return {name: {"operationId": name, "parameters": {"image_id": "$response.body#/id"}} for name in names}
 
 

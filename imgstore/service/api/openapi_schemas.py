@@ -7,7 +7,8 @@ from typing import Any
 
 from imgstore.service.api import attributes, patch
 from imgstore.service.api.import_resource import METHODS
-from imgstore.service.api.schemas import image_properties
+from imgstore.service.api.schemas import image_properties, member_properties
+from imgstore.sql import MEMBER_STATUSES
 
 Schema = dict[str, Any]
 
@@ -30,6 +31,10 @@ def schemas() -> dict[str, Schema]:
         ),
         "Patch": _list({"oneOf": [_operation(kind) for kind in sorted(patch.OPERATIONS)]}, patch.MOST_OPERATIONS),
         "OldPatch": _list({"oneOf": [_old_operation(kind) for kind in patch.OLD_OPERATIONS]}, patch.MOST_OPERATIONS),
+        "Member": _whole(member_properties()),
+        "Members": _whole({"members": _list(ref("Member")), "schema": TEXT}),
+        "NewMember": _whole({"member": {"type": "string", "minLength": 1, "maxLength": attributes.LONGEST_TEXT}}),
+        "MemberStatus": _whole({"status": {"enum": [*MEMBER_STATUSES]}}),
         "Import": _import(),
         "Error": _whole({"code": TEXT, "title": TEXT, "message": TEXT}),
         "Versions": _whole({"versions": _list(_version())}),

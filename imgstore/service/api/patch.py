@@ -170,6 +170,8 @@ def _names(path: object) -> list[str]:
         names = list(jsonpointer.JsonPointer(path).parts)
     except jsonpointer.JsonPointerException as error:
         raise errors.InvalidRequest(f"The path {shown(path)} is not a JSON pointer.") from error
+    if len(names) > 1:
+        attributes.refuse_protected_name(names[0])  # `/locations/-` is as read-only as `/locations`
     if not (len(names) == 1 or (len(names) == 2 and names[0] == "tags")) or not names[0]:
         raise errors.InvalidRequest(f"The path {shown(path)} is not of an attribute of an image.")
     return names

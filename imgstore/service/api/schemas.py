@@ -1,6 +1,6 @@
-"""`/v2/schemas/image` and `/v2/schemas/images`: JSON schemas from which clients make their options and check images.
+"""`/v2/schemas/image`, `images`, `member`, `members`: JSON schemas, of which clients make their options and checks.
 
-They use the same constants as the checks in `attributes`. Members, tasks and metadata definitions are not here.
+They use the same constants as the checks in `attributes`. Tasks and metadata definitions are not here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import falcon
 
 from imgstore.service.api import attributes
 from imgstore.service.auth.noauth import caller_of
+from imgstore.sql import MEMBER_STATUSES
 
 STATUSES = ("queued", "saving", "active", "deactivated")
 UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
@@ -93,6 +94,32 @@ def images_schema() -> dict[str, Any]:
             {"rel": "next", "href": "{next}"},
             {"rel": "describedby", "href": "{schema}"},
         ],
+    }
+
+
+def member_properties() -> dict[str, dict[str, Any]]:
+    """What is told of a member of a shared image, by name."""
+    return {
+        "member_id": {"type": "string", "description": "An identifier for the image member"},
+        "image_id": {"type": "string", "description": "An identifier for the image", "pattern": UUID},
+        "status": _choice("The status of this image member", MEMBER_STATUSES),
+        "created_at": {"type": "string", "description": "Date and time of image member creation"},
+        "updated_at": {"type": "string", "description": "Date and time of last modification of image member"},
+        "schema": _told({"type": "string"}),
+    }
+
+
+def member_schema() -> dict[str, Any]:
+    """The schema of a member."""
+    return {"name": "member", "properties": member_properties()}
+
+
+def members_schema() -> dict[str, Any]:
+    """The schema of the list of an image's members."""
+    return {
+        "name": "members",
+        "properties": {"members": {"type": "array", "items": member_schema()}, "schema": {"type": "string"}},
+        "links": [{"rel": "describedby", "href": "{schema}"}],
     }
 
 

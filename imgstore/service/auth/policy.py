@@ -13,7 +13,7 @@ ACTIONS = frozenset(
     {
         "get_images", "get_image", "add_image", "modify_image", "delete_image", "publicize_image", "communitize_image",
         "upload_image", "download_image", "copy_image", "deactivate", "reactivate", "delete_image_location",
-        "stores_info_detail",
+        "stores_info_detail", "get_members", "get_member", "add_member", "modify_member", "delete_member",
     }
 )  # fmt: skip
 """All actions that the service asks for; a name that is not here has no rule."""

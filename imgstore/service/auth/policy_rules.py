@@ -1,8 +1,9 @@
 """The policy's rules under Glance's names, by oslo.policy: defaults here, a file of the operator over them.
 
-Owners do everything with their own images, everybody reads public and community ones, readers only read, admins do
-everything. The file is read once, at the start: a mistake in it stops the start and never meets a request. Which images
-somebody sees is the catalog's to decide, so that 404 comes before 403.
+Owners do everything with their own images, everybody reads public and community ones, members read those that are
+shared with them, readers only read, admins do everything. The file is read once, at the start: a mistake in it stops
+the start and never meets a request. Which images somebody sees is the catalog's to decide, so that 404 comes before
+403.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from oslo_policy import opts, policy
 
 from imgstore import errors
 from imgstore.service.auth.identity import quiet, unusable
-from imgstore.sql import Caller, NewImage
+from imgstore.sql import Caller, ImageRecord, NewImage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -28,8 +29,12 @@ OWNER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
 READER_OF_PROJECT = f"{ADMIN} or ((role:reader or role:member) and project_id:%(project_id)s)"
 READER = (
     f"{ADMIN} or ((role:reader or role:member) and "
-    "(project_id:%(project_id)s or 'public':%(visibility)s or 'community':%(visibility)s))"
+    "(project_id:%(project_id)s or project_id:%(member_id)s or 'public':%(visibility)s or 'community':%(visibility)s))"
 )
+READER_OR_MEMBER = (
+    f"{ADMIN} or ((role:reader or role:member) and (project_id:%(project_id)s or project_id:%(member_id)s))"
+)
+MEMBER = f"{ADMIN} or (role:member and project_id:%(member_id)s)"
 
 _IMAGE = "/v2/images/{image_id}"
 _ACTIONS = (
@@ -46,6 +51,11 @@ _ACTIONS = (
     ("deactivate", OWNER, "Deactivate an image", "POST", f"{_IMAGE}/actions/deactivate"),
     ("reactivate", OWNER, "Reactivate an image", "POST", f"{_IMAGE}/actions/reactivate"),
     ("delete_image_location", OWNER, "Delete an image's data of one store", "DELETE", "/v2/stores/{store}/{image_id}"),
+    ("get_members", READER_OR_MEMBER, "List the members of a shared image", "GET", f"{_IMAGE}/members"),
+    ("get_member", READER_OR_MEMBER, "Show a member of a shared image", "GET", f"{_IMAGE}/members/{{member_id}}"),
+    ("add_member", OWNER, "Share an image with a project", "POST", f"{_IMAGE}/members"),
+    ("modify_member", MEMBER, "Accept or reject a shared image", "PUT", f"{_IMAGE}/members/{{member_id}}"),
+    ("delete_member", OWNER, "Share an image no more", "DELETE", f"{_IMAGE}/members/{{member_id}}"),
     ("stores_info_detail", ADMIN, "List the stores with their details", "GET", "/v2/info/stores/detail"),
 )  # fmt: skip
 
@@ -113,7 +123,9 @@ class _Permits:
 
 
 def _target(image: NewImage) -> dict[str, object]:
+    member = image.member if isinstance(image, ImageRecord) else None
     return {
+        **({} if member is None else {"member_id": member}),  # a rule that needs it does not hold without it
         "image_id": image.id,
         "project_id": image.owner,
         "owner": image.owner,

@@ -1,6 +1,7 @@
 """One HTTP/1.1 request, more strictly than in plain cheroot:
 
-* Ambiguous framing is refused with 400 before the application runs.
+* Ambiguous framing is refused with 400 before the application runs, and so is a request of HTTP/1.1 without a host.
+* A target may have the absolute form, `http://host/path`; the host in it then counts, as RFC 9112 wants it.
 * Starting a response while the body is unread closes the connection.
 * `wsgi.input` is `body.Body`, which never ends early in silence.
 """
@@ -11,6 +12,7 @@ import io
 import logging
 import re
 import ssl
+import urllib.parse
 import uuid
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(rb"[!-~]+")
+_ABSOLUTE: Final = re.compile(rb"https?://[^/?#@]+(?:[/?].*)?", re.IGNORECASE)
+_HOST: Final = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
 _PROTOCOLS: Final = frozenset({b"HTTP/1.0", b"HTTP/1.1"})
 _WITH_BODY: Final = frozenset({b"PUT", b"POST", b"PATCH"})
 _ONCE: Final = frozenset({b"Content-Length", b"Transfer-Encoding", b"Host", b"Expect", b"Content-Type"})
@@ -36,13 +40,21 @@ def _parse_header(line: bytes) -> tuple[bytes, bytes]:
     return name.title(), value
 
 
+def _connection_option(value: bytes) -> bytes:
+    """What a Connection header says of the connection's end, in the one spelling that cheroot knows."""
+    options = {option.strip(b" \t").lower() for option in value.split(b",")}
+    if b"close" in options:
+        return b"close"
+    return b"Keep-Alive" if b"keep-alive" in options else b""
+
+
 class Request(HTTPRequest):
     """One request, on the thread that serves its connection."""
 
     body: Body | None = None
 
     def __init__(self, server: Any, conn: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(server, conn, *args, **kwargs)
+        super().__init__(server, conn, *args, **{**kwargs, "proxy_mode": True})  # it refuses the absolute form else
         self.header_reader: Callable[[Any, dict[bytes, bytes]], None] = self._read_headers
         self._expect = b""
         self._out_left: int | None = None
@@ -54,9 +66,21 @@ class Request(HTTPRequest):
         except ValueError:  # an authority that cannot be one
             self.simple_response("400 Bad Request", "Malformed Request-URI")
             return False
-        if not _TARGET.fullmatch(self.uri) or self.request_protocol not in _PROTOCOLS:
+        if self.method == b"CONNECT":
+            self.simple_response("405 Method Not Allowed")
+            return False
+        if not _TARGET.fullmatch(self.uri) or self.request_protocol not in _PROTOCOLS or not self._has_known_form():
             self.simple_response("400 Bad Request", "Malformed Request-Line")
             return False
+        return True
+
+    def _has_known_form(self) -> bool:
+        """Whether the target is a path or an absolute URL; `//host/path` is neither."""
+        if not (absolute := _ABSOLUTE.fullmatch(self.uri)):
+            return self.uri == b"*" or (self.uri.startswith(b"/") and not self.uri.startswith(b"//"))
+        self.scheme = b"http" if self.server.ssl_adapter is None else b"https"  # what it is, not what the client says
+        if self.method == b"OPTIONS":
+            self.path = urllib.parse.urlsplit(absolute[0]).path or b"/"
         return True
 
     def _read_headers(self, rfile: Any, headers: dict[bytes, bytes]) -> None:
@@ -70,6 +94,8 @@ class Request(HTTPRequest):
                 value = headers[name] + b", " + value
             headers[name] = value
         self._check_framing(headers)
+        self._check_host(headers)
+        headers[b"Connection"] = _connection_option(headers.pop(b"Connection", b""))
         # Out of cheroot's sight, which would answer it at once.
         self._expect = headers.pop(b"Expect", b"").lower()
 
@@ -79,6 +105,15 @@ class Request(HTTPRequest):
             raise ValueError("Malformed Content-Length.")
         if coding is not None and (length is not None or self.response_protocol != "HTTP/1.1"):
             raise ValueError("Ambiguous message framing.")
+
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        if self.request_protocol == b"HTTP/1.1" and b"Host" not in headers:
+            raise ValueError("A request of HTTP/1.1 needs a Host header.")
+        for host in (headers.get(b"Host", b""), self.authority):
+            if not _HOST.fullmatch(host):
+                raise ValueError("Malformed host.")
+        if self.authority:
+            headers[b"Host"] = self.authority
 
     def read_request_headers(self) -> bool:
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
