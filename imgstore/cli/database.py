@@ -92,6 +92,16 @@ def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
             settle(store, catalog.places)
 
 
+def refuse_if_restored(catalog: SqlCatalog) -> None:
+    """Raises Failure if the database comes from a backup: then nothing is removed."""
+    reason = catalog.restored.reason()
+    if reason is not None:
+        raise Failure(
+            f"the database was restored from a backup, so nothing is removed. {reason} Look at 'imgstore verify', "
+            "adopt what is good, and then: imgstore db resume"
+        )
+
+
 def look_up_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:
     """The same, if there is a catalog; without it the places are not compared. Raises BadUsage, ConfigurationError."""
     address = _catalog_address(conf, getattr(options, "data_dir", None))  # not every command has it
