@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
+SERVICE_SECTIONS = ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit")
+"""Sections that the reference service may have in the same file."""
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -34,15 +36,22 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def service_configuration(options: argparse.Namespace) -> tuple[cfg.ConfigOpts, Address]:
-    """The service's configuration, found as 'imgstore serve' finds it, and its database. Raises BadUsage,
-    ConfigurationError."""
+def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple[cfg.ConfigOpts, Address]:
+    """The service's configuration, found as 'imgstore serve' finds it, and its database; without `create` neither is
+    made where it is missing. Raises BadUsage, ConfigurationError."""
     with needing_service():
         from imgstore.service.options import database, load
-        from imgstore.service.standalone import standalone_configuration
-    files = configuration_files(options.config_file) or [str(standalone_configuration(options.data_dir))]
+        from imgstore.service.standalone import CONFIGURATION_FILE, standalone_configuration
+    files = configuration_files(options.config_file)
+    if not files and (create or (options.data_dir / CONFIGURATION_FILE).exists()):
+        files = [str(standalone_configuration(options.data_dir))]
+    if not files:
+        raise BadUsage(f"there is no configuration, and none in {options.data_dir}: name one with --config-file.")
     conf = load(files)
-    return conf, database(conf, options.data_dir)
+    address = database(conf, options.data_dir)
+    if not create and address.file is not None and not address.file.exists():
+        raise BadUsage(f"there is no database at {address.file}: name its directory with --data-dir.")
+    return conf, address
 
 
 def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +69,7 @@ def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
     address = _named_database(options)
     if address is None or (address.file is not None and not address.file.exists()):
         if address is not None:
-            LOG.warning("There is no database at %s; only the stores are searched.", address.file)
+            LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
         yield None
         return
     from imgstore.sql import PARTS, opened
@@ -132,12 +141,21 @@ def _is_set(conf: cfg.ConfigOpts, section: str, option: str) -> bool:
     return bool(conf[section][option])
 
 
+def _names_database(options: argparse.Namespace) -> bool:
+    """Whether the configuration has a catalog, where the service that would say so is not installed."""
+    from imgstore import config
+
+    others = dict.fromkeys(SERVICE_SECTIONS, ())
+    conf = config.load(configuration_files(options.config_file), extra=others)
+    return _is_set(conf, "service", "database")
+
+
 def _named_database(options: argparse.Namespace) -> Address | None:
     try:
         with needing_service():
             from imgstore.service.options import SECTION, database, load
     except BadUsage:
-        if options.data_dir is not None:
+        if options.data_dir is not None or _names_database(options):
             raise
         return None
     conf = load(configuration_files(options.config_file))
