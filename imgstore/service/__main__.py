@@ -21,6 +21,7 @@ from imgstore.service.options import SECTION, ServiceSettings, load, service_set
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
 from imgstore.service.standalone import FileLock, file_lock, standalone_configuration
+from imgstore.service.warnings import warn
 from imgstore.sql import PARTS, Address, Database, opened
 from imgstore.undo import describe
 
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
         stack.callback(service.close)
         _end_dead_uploads(service, lock)
         service.start()
+        warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         stores = ", ".join(store.identifier for store in service.stores)

@@ -123,6 +123,7 @@ class ServiceProcess(Running):
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.configuration = root / "service.conf"
         self.configuration.write_text(_configuration(self.stores, options or {}))
+        self.configuration.chmod(0o600)  # it may have passwords
         self.log = root / "service.log"
         self._process: subprocess.Popen[str] | None = None
         self.client = Client("http://127.0.0.1:1")
