@@ -78,7 +78,8 @@ class Service:
         self.holds = OrphanedHolds(stores, self.catalog, self.quota)
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
         self.health = StoreHealth(stores, health, observers=(removals, *observers), settle=self._settle)
-        metrics = Metrics(self.health)
+        loops = (self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised)
+        metrics = Metrics(self.health, loops)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
             stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers

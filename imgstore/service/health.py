@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from imgstore import errors
 from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.store import Store, StoreSet
+from imgstore.supervised import Supervised
 from imgstore.transfers.observer import Observer, tell
 from imgstore.undo import describe
 
@@ -64,6 +65,11 @@ class StoreHealth:
         settings = settings or HealthSettings()
         self._watches = [StoreWatch(store, settings, observers=observers, settle=settle) for store in stores]
 
+    @property
+    def supervised(self) -> Sequence[Supervised]:
+        """The threads' work."""
+        return [watch.supervised for watch in self._watches]
+
     def start(self) -> None:
         """Starts the threads."""
         for watch in self._watches:
@@ -93,7 +99,8 @@ class StoreWatch:
         settle: Settle = nothing_to_settle, clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
         self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._run, name=f"health of {store.identifier}", daemon=True)
+        self.supervised = Supervised(f"health of {store.identifier}", pause=settings.interval)
+        self.thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
         self._store = store
         self._settings = settings
         self._observers = observers
@@ -128,8 +135,9 @@ class StoreWatch:
             self._tell(reason)
 
     def _run(self) -> None:
-        while not self.stopped.wait(self._settings.interval):
-            self.check()
+        pause = 0.0
+        while not self.stopped.wait(pause or self._settings.interval):
+            pause = self.supervised.round(self.check)
 
     def _ask(self) -> tuple[str, int | None]:
         driver = self._store.driver

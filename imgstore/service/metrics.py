@@ -18,11 +18,12 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from imgstore import errors
 from imgstore.service.health import StoreHealth
+from imgstore.supervised import Supervised
 from imgstore.transfers.observer import COPY, DOWNLOAD, UPLOAD, Observer, Outcome, Transfer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,13 +40,15 @@ _LONG = (0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200)
 
 
 class Metrics:
-    """The metrics of one service, for all its threads. Give `observer` to whatever moves images."""
+    """The metrics of one service, for all its threads. Give `observer` to whatever moves images. `loops`: the work of
+    its own threads."""
 
-    def __init__(self, health: StoreHealth) -> None:
+    def __init__(self, health: StoreHealth, loops: Sequence[Supervised] = ()) -> None:
         self._registry = registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         registry.register(_Health(health))
+        registry.register(_Loops(loops))
         self._requests = Counter(
             "imgstore_http_requests", "Requests answered.", ["method", "resource", "status"], registry=registry
         )
@@ -185,3 +188,18 @@ class _Health(Collector):
             if found.free is not None:
                 free.add_metric([found.store], found.free)
         return [up, free, took]
+
+
+class _Loops(Collector):
+    """The service's own threads, read when Prometheus asks."""
+
+    def __init__(self, loops: Sequence[Supervised]) -> None:
+        self._loops = loops
+
+    def collect(self) -> Iterable[Metric]:
+        failing = GaugeMetricFamily("imgstore_thread_failing", "Whether its last round failed.", labels=["thread"])
+        failures = CounterMetricFamily("imgstore_thread_failures", "Rounds that failed.", labels=["thread"])
+        for loop in self._loops:
+            failing.add_metric([loop.name], float(bool(loop.failing)))
+            failures.add_metric([loop.name], loop.failures)
+        return [failing, failures]

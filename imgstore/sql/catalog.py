@@ -29,6 +29,7 @@ from imgstore.sql.recovery import AttemptRecovery, attempt_of
 from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.upgrade import CATALOG, opened
+from imgstore.supervised import Supervised
 
 
 class SqlCatalog(SqlAttemptCatalog):
@@ -56,6 +57,11 @@ class SqlCatalog(SqlAttemptCatalog):
     def embedded(self) -> bool:
         """Whether the database is a file of one service process, not a server that several share."""
         return self._database.address.embedded
+
+    @property
+    def supervised(self) -> Supervised:
+        """The renewal of the leases."""
+        return self._keeper.supervised
 
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;

@@ -26,6 +26,7 @@ from imgstore.model import Attempt
 from imgstore.sql.clock import Now
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.schema import IMAGES
+from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -87,19 +88,20 @@ class LeaseKeeper:
 
     def __init__(self, renew: Renew, *, lease: float) -> None:
         self._renew = renew
-        self._pause = lease / 3
+        self._pause = self._next = lease / 3
         self._open: set[Attempt] = set()
         self._lost: set[Attempt] = set()
         self._stopped = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self.supervised = Supervised("leases", pause=self._pause / RETRIES, longest=self._pause)
 
     def add(self, attempt: Attempt) -> None:
         """Renews the attempt's lease from now on."""
         with self._changed:
             self._open.add(attempt)
             if not self._stopped and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
@@ -125,7 +127,7 @@ class LeaseKeeper:
     def _run(self) -> None:
         pause = self._pause
         while self._wait(pause):
-            pause = self._pause if self._renewed() else self._pause / RETRIES
+            pause = self.supervised.round(self._round) or self._next
 
     def _wait(self, pause: float) -> bool:
         """Waits for an attempt, however long, and then for `pause` seconds. False if the thread is to end."""
@@ -133,6 +135,9 @@ class LeaseKeeper:
             self._changed.wait_for(lambda: self._stopped or bool(self._open))
             self._changed.wait_for(lambda: self._stopped, timeout=pause)
             return not self._stopped
+
+    def _round(self) -> None:
+        self._next = self._pause if self._renewed() else self._pause / RETRIES
 
     def _renewed(self) -> bool:
         with self._changed:

@@ -124,6 +124,6 @@ def test_uploads_that_need_each_others_spare_bytes_do_not_wait_for_each_other(le
 
 def test_thread_is_there_only_while_there_is_something_to_keep(ledgers: Ledgers) -> None:
     hold = ledgers().reserve(new_attempt(), STORE, 1)
-    assert "imgstore-quota" in {thread.name for thread in threading.enumerate()}
+    assert "imgstore-holds" in {thread.name for thread in threading.enumerate()}
     hold.settle(1)
-    until(lambda: "imgstore-quota" not in {thread.name for thread in threading.enumerate()})
+    until(lambda: "imgstore-holds" not in {thread.name for thread in threading.enumerate()})

@@ -111,7 +111,7 @@ def test_threads_end_with_the_service() -> None:
     driver.wait_for_checks(2)
     health.stop()
     for thread in threading.enumerate():
-        if thread.name == "health of main":
+        if thread.name == "imgstore-health of main":
             thread.join(PATIENCE)
             assert not thread.is_alive()
 

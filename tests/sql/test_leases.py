@@ -243,28 +243,28 @@ def keeper_that_notes(calls: list[Sequence[Attempt]], *failures: Exception, leas
 
 def test_keeper_goes_on_after_failures_of_the_database() -> None:
     calls: list[Sequence[Attempt]] = []
-    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
+    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"), OverflowError("a defect"))
     keeper = keeper_that_notes(calls, *failures, lease=0.1)
     keeper.add(ATTEMPT)
-    until(lambda: len(calls) >= 4)
+    until(lambda: len(calls) >= 5)
     assert not keeper.is_lost(ATTEMPT)
     keeper.stop()
 
 
 def test_renewal_that_failed_is_tried_again_before_the_lease_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Sequence[Attempt]] = []
-    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"))
+    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"), OverflowError("a defect"))
     keeper = keeper_that_notes(calls, *failures, lease=3.0)
     pauses: list[float] = []
 
     def wait(pause: float) -> bool:
         pauses.append(pause)
-        return len(pauses) < 5
+        return len(pauses) < 6
 
     monkeypatch.setattr(keeper, "_wait", wait)
     keeper._open.add(ATTEMPT)
     keeper._run()
-    assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0]
+    assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0]
 
 
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:

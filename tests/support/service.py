@@ -27,7 +27,7 @@ from imgstore.service.assembly import Service
 from imgstore.service.auth.noauth import claimed
 from imgstore.service.health import HealthSettings
 from imgstore.service.server.server import Server
-from imgstore.sql import PARTS, Caller, opened
+from imgstore.sql import LEASE, PARTS, Caller, opened
 from imgstore.store import StoreSet
 from imgstore.transfers.observer import Observer
 from imgstore.transfers.taps import TapFactory
@@ -231,6 +231,7 @@ class LocalService:
         health: HealthSettings = UNWATCHED,
         endpoint: str | None = None,
         recovery_interval: float = UNRECOVERED,
+        lease: float = LEASE,
     ) -> None:
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.service = Service(
@@ -244,6 +245,7 @@ class LocalService:
             health=health,
             endpoint=endpoint,
             recovery_interval=recovery_interval,
+            lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
         self.server.prepare()

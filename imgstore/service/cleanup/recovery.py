@@ -17,6 +17,7 @@ from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.service.cleanup.restored import removes_nothing
 from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog
+from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ class RecoveryLoop:
         self._holds = holds
         self._interval = interval
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
+        self.supervised = Supervised("recovery", pause=interval)
+        self._pause = interval
+        self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
 
     def start(self) -> None:
         """Starts the thread."""
@@ -64,15 +67,15 @@ class RecoveryLoop:
     def _run(self) -> None:
         pause = self._interval
         while not self._stopped.wait(pause * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
-            pause = self._interval if self._round() else max(self._interval, 2 * self._catalog.lease)
+            pause = self.supervised.round(self._round) or self._pause
 
-    def _round(self) -> bool:
+    def _round(self) -> None:
+        self._pause = self._interval
         try:
             self.recover()
         except (errors.CatalogUnavailable, OutcomeUnknown) as error:
+            self._pause = max(self._interval, 2 * self._catalog.lease)
             LOG.warning("Recovery waits for the catalog: %s", describe(error))
-            return False
-        return True
 
 
 def take_back(catalog: SqlCatalog, dead: DeadAttempt) -> bool:

@@ -19,6 +19,7 @@ from imgstore import errors
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger.entries import ObjectId
 from imgstore.sql.ledger.hold import SqlHold
+from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class HoldKeeper:
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self.supervised = Supervised("holds", pause=tick, longest=lease / 6)
 
     def keep(self, hold: SqlHold) -> None:
         """Looks after the hold from now on."""
@@ -85,17 +87,15 @@ class HoldKeeper:
     def _start(self) -> None:
         if self._thread is None and not self._closed:
             self._renewed = time.monotonic()
-            self._thread = threading.Thread(target=self._run, name="imgstore-quota", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
+        pause = 0.0
         while not self._is_over():
-            self._awake.wait(self._tick)
+            self._awake.wait(pause or self._tick)
             self._awake.clear()
-            try:
-                self._round()
-            except (errors.ImgstoreError, OutcomeUnknown) as error:
-                LOG.warning("The holds on the quota could not be renewed, and would expire: %s", describe(error))
+            pause = self.supervised.round(self._round)
 
     def _is_over(self) -> bool:
         with self._lock:
@@ -105,6 +105,12 @@ class HoldKeeper:
             return False
 
     def _round(self) -> None:
+        try:
+            self._upkeep()
+        except (errors.ImgstoreError, OutcomeUnknown) as error:
+            LOG.warning("The holds on the quota could not be renewed, and would expire: %s", describe(error))
+
+    def _upkeep(self) -> None:
         with self._lock:
             unended, spare = dict(self._unended), any(not hold.known for hold in self._holds.values())
         for object_id, actual in unended.items():

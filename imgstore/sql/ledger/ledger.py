@@ -34,6 +34,7 @@ from imgstore.sql.ledger.hold_keeper import HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
 from imgstore.sql.upgrade import LEDGER, opened
+from imgstore.supervised import Supervised
 
 
 class SqlLedger:
@@ -56,6 +57,11 @@ class SqlLedger:
         self._patience = patience
         self._holder = uuid.uuid4().hex
         self._keeper = HoldKeeper(self, tick=tick, lease=lease)
+
+    @property
+    def supervised(self) -> Supervised:
+        """The upkeep of the holds."""
+        return self._keeper.supervised
 
     def close(self) -> None:
         """Ends the thread that looks after the holds, and closes the connections."""
