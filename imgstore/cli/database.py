@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgstore import distribution, errors
 from imgstore.cli.config_files import configuration_files
-from imgstore.cli.failures import BadUsage, Failure
+from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -182,4 +182,5 @@ def database_failures(address: Address) -> Iterator[None]:
     try:
         yield
     except errors.CatalogUnavailable as error:
-        raise Failure(f"{address}: {describe(error)}") from error
+        passing = address.file is None and error.retry_after is not None
+        raise Failure(f"{address}: {describe(error)}", status=STORE if passing else FAILED) from error
