@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
         "evacuate": ("evacuate:Evacuate", "move all images of a store to another one"),
+        "scrub": ("scrub:Scrub", "read the data of images, compare it, and heal what is wrong"),
         "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),
         "db": ("db:Db", "upgrade the service's database, show its revision, or say that it was restored"),
         "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from imgstore.sql import Address, Database, SqlCatalog
     from imgstore.store import Store, StoreSet
+    from imgstore.transfers.copy import CopyService
+    from imgstore.transfers.upload import UploadSettings
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
@@ -89,6 +91,28 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
 
         with contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(SqlLedger(database)))) as catalog:
             yield catalog
+
+
+@contextlib.contextmanager
+def copying_catalog(
+    database: Database, stores: StoreSet, settings: UploadSettings
+) -> Iterator[tuple[SqlCatalog, CopyService]]:
+    """The catalog with its ledger, and what copies images between stores. The quotas of projects do not count, the
+    capacities of stores do. Raises CatalogUnavailable, ConfigurationError."""
+    from imgstore import config
+    from imgstore.limits import Allowance, FixedLimits
+    from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
+    from imgstore.transfers.copy import CopyService
+    from imgstore.transfers.download import DownloadService
+
+    limits = FixedLimits(Allowance(), stores=config.capacities(stores))
+    with (
+        contextlib.closing(SqlLedger(database, limits)) as ledger,
+        contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(ledger))) as catalog,
+    ):
+        expect_places(catalog, stores)
+        downloads = DownloadService(stores, source=catalog)
+        yield catalog, CopyService(stores, catalog=catalog, downloads=downloads, quota=ledger, settings=settings)
 
 
 def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:

@@ -8,17 +8,13 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imgstore import config
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_database
+from imgstore.cli.database import add_optional_data_dir, copying_catalog, refuse_if_restored, service_database
 from imgstore.cli.failures import FAILED, BadUsage
 from imgstore.cli.formatting import AlignedSizeCell
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import progress
-from imgstore.limits import Allowance, FixedLimits
-from imgstore.transfers.copy import CopyService
-from imgstore.transfers.download import DownloadService
 
 if TYPE_CHECKING:
     from imgstore.service.cleanup.evacuation import Evacuation, Move
@@ -88,21 +84,11 @@ def _move(evacuation: Evacuation, image: ImageRecord, *, quiet: bool) -> Move:
 @contextlib.contextmanager
 def _evacuation(found: Configured, database: Database, options: argparse.Namespace) -> Iterator[Evacuation]:
     from imgstore.service.cleanup.evacuation import Evacuation
-    from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
 
     source, target = found.store(options.source.removesuffix(":")), found.store(options.target.removesuffix(":"))
     if source is target:
         raise BadUsage("name two stores: the one that is to be empty, and the one that gets the images.")
-    limits = FixedLimits(Allowance(), stores=config.capacities(found.stores))
-    with (
-        contextlib.closing(SqlLedger(database, limits)) as ledger,
-        contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(ledger))) as catalog,
-    ):
-        expect_places(catalog, found.stores)
+    with copying_catalog(database, found.stores, found.settings) as (catalog, copying):
         if not options.dry_run:
             refuse_if_restored(catalog)
-        copying = CopyService(
-            found.stores, catalog=catalog, downloads=DownloadService(found.stores, source=catalog),
-            quota=ledger, settings=found.settings,
-        )  # fmt: skip
         yield Evacuation(catalog, found.stores, copying, source=source, target=target)

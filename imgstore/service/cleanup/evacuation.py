@@ -78,7 +78,7 @@ class Evacuation:
         result = DROPPED if self._there(image) else MOVED
         if result == MOVED:
             self._copying.begin(CopyRequest(image.id, [self._target.identifier])).run(advance)
-        # self._require_whole(self._catalog.get(image.id, EVERYTHING))
+        self._require_whole(self._catalog.get(image.id, EVERYTHING))
         with contextlib.suppress(NotInStore):  # somebody else gave it up meanwhile
             self._catalog.delete_location(image.id, EVERYTHING, self._source.identifier)
         self._removals.attempt(self._catalog.removals(image.id))
