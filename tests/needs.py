@@ -24,6 +24,7 @@ CURES = {
     "promtool": "apt-get install prometheus",
     "systemd-analyze": "apt-get install systemd",
     "mariadbd": "apt-get install mariadb-server",
+    "radosgw": "apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common",
 }
 SERVER_DIRECTORIES = ("/usr/sbin", "/usr/local/sbin")
 POSTGRESQL = Path("/usr/lib/postgresql")
