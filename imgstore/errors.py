@@ -49,6 +49,8 @@ import os.path
 import traceback
 from typing import ClassVar
 
+from imgstore.connections import told_of_connection
+
 
 class Blame(enum.Enum):
     """Whose fault a failure is."""
@@ -297,8 +299,10 @@ def from_os_error(error: OSError, action: str) -> StoreError:
 
 
 def kind_and_place(error: BaseException) -> str:
-    """A foreign exception for the log: class and line of code, without its text, which may hold a credential (law "no
-    secrets")."""
+    """A foreign exception for the log: its class, and what a failed connection says, or else the line of code; without
+    its text, which may hold a credential (law "no secrets")."""
+    if told := told_of_connection(error):
+        return f"{told} ({type(error).__name__})"
     frames = traceback.extract_tb(error.__traceback__)
     place = [f" at {os.path.basename(last.filename)}:{last.lineno} in {last.name}" for last in frames[-1:]]
     return type(error).__name__ + "".join(place)

@@ -106,7 +106,8 @@ def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
     """`imgstore` is another project on the index."""
     files = [*DOCUMENTS, *(ROOT / "etc").iterdir(), *(ROOT / "imgstore").rglob("*.py")]
     text = "\n".join(file.read_text() for file in files)
-    requirements = re.findall(r"pip install (?:-\S+ )*['\"]?(imgstore[\w-]*)|(imgstore[\w-]*)\[[a-z0-9,]+\]", text)
+    requirement = r"pip install (?:-\S+ )*['\"]?(imgstore[\w-]*)|(imgstore(?:-[\w-]*)?)\[[a-z0-9,]+\]"
+    requirements = re.findall(requirement, text)
     assert {"".join(either) for either in requirements} == {NAME}
 
 

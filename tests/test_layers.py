@@ -28,7 +28,7 @@ FLOORS = (
     {"service"},
     {"cli"},
 )
-WORDS = {"errors", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised"}
+WORDS = {"errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised"}
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}

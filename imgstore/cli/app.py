@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "put": ("put:Put", "store a file, or standard input"),
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
+        "stat": ("stat:Stat", "show what is known of one object"),
         "copy": ("copy:Copy", "copy an object, and compare the copy"),
         "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
@@ -37,6 +38,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
+        "evacuate": ("evacuate:Evacuate", "move all images of a store to another one"),
+        "scrub": ("scrub:Scrub", "read the data of images, compare it, and heal what is wrong"),
         "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),
         "db": ("db:Db", "upgrade the service's database, show its revision, or say that it was restored"),
         "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),
@@ -48,7 +51,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Module and class of each command below `imgstore.cli.commands`, and the line of the help."""
 
-DESCRIPTION = "Works on the objects in the stores directly. No catalog is told."
+DESCRIPTION = "Works on the objects in the stores directly. No catalog is told of what it stores."
 OBJECTS = "STORE:KEY names an object; KEY alone, one in the default store. FILE - is standard input or output."
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 

@@ -20,7 +20,9 @@ from cliff.show import ShowOne
 
 from imgstore.cli.failures import GOOD, BadUsage
 from imgstore.cli.parser import Parser
+from imgstore.cli.tables import FoldingTable
 
+TABLE = "table"
 Table = tuple[Sequence[str], Iterable[Any]]
 
 
@@ -82,6 +84,13 @@ class _Tables(DisplayCommandBase[Any]):
     def run(self, parsed_args: argparse.Namespace) -> int:
         super().run(parsed_args)
         return self.status
+
+    def _load_formatter_plugins(self) -> Any:
+        """cliff's formatters, its table apart."""
+        found = super()._load_formatter_plugins()
+        if TABLE in found:
+            found[TABLE].obj = FoldingTable()
+        return found
 
     def _refuse_unknown_columns(self, parsed_args: argparse.Namespace, names: Sequence[str]) -> None:
         """Before anything is done: cliff finds it out afterwards."""

@@ -14,17 +14,12 @@ from dataclasses import dataclass
 
 from imgstore import config, errors
 from imgstore.cli.config_files import VARIABLE, configuration_files, usual_files
-from imgstore.cli.database import look_up_places
+from imgstore.cli.database import SERVICE_SECTIONS, look_up_places
 from imgstore.cli.failures import BadUsage
 from imgstore.config.registry import suggestion
 from imgstore.driver.base import check_key
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadSettings
-
-OTHERS: Mapping[str, Sequence[object]] = dict.fromkeys(
-    ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit"), ()
-)
-"""Sections that the reference service may have in the same file."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def configured(options: Namespace, *, places: bool = True) -> Iterator[Configure
             f"no configuration was found: none of {', '.join(map(str, usual_files()))} exists. "
             f"Name one with --config-file or {VARIABLE}, or begin with: imgstore sample-config"
         )
-    conf = config.load(files, extra=OTHERS)  # type: ignore[arg-type]  # the sequences are empty
+    conf = config.load(files, extra=dict.fromkeys(SERVICE_SECTIONS, ()))
     stores = config.build_stores(conf)
     with contextlib.closing(stores):
         if places:

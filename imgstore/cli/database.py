@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgstore import distribution, errors
 from imgstore.cli.config_files import configuration_files
-from imgstore.cli.failures import BadUsage, Failure
+from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
     from imgstore.sql import Address, Database, SqlCatalog
     from imgstore.store import Store, StoreSet
+    from imgstore.transfers.copy import CopyService
+    from imgstore.transfers.upload import UploadSettings
 
 LOG = logging.getLogger(__name__)
 DATA_DIR = Path("var")
+SERVICE_SECTIONS = ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit")
+"""Sections that the reference service may have in the same file."""
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -34,15 +38,22 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def service_configuration(options: argparse.Namespace) -> tuple[cfg.ConfigOpts, Address]:
-    """The service's configuration, found as 'imgstore serve' finds it, and its database. Raises BadUsage,
-    ConfigurationError."""
+def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple[cfg.ConfigOpts, Address]:
+    """The service's configuration, found as 'imgstore serve' finds it, and its database; without `create` neither is
+    made where it is missing. Raises BadUsage, ConfigurationError."""
     with needing_service():
         from imgstore.service.options import database, load
-        from imgstore.service.standalone import standalone_configuration
-    files = configuration_files(options.config_file) or [str(standalone_configuration(options.data_dir))]
+        from imgstore.service.standalone import CONFIGURATION_FILE, standalone_configuration
+    files = configuration_files(options.config_file)
+    if not files and (create or (options.data_dir / CONFIGURATION_FILE).exists()):
+        files = [str(standalone_configuration(options.data_dir))]
+    if not files:
+        raise BadUsage(f"there is no configuration, and none in {options.data_dir}: name one with --config-file.")
     conf = load(files)
-    return conf, database(conf, options.data_dir)
+    address = database(conf, options.data_dir)
+    if not create and address.file is not None and not address.file.exists():
+        raise BadUsage(f"there is no database at {address.file}: name its directory with --data-dir.")
+    return conf, address
 
 
 def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +71,7 @@ def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
     address = _named_database(options)
     if address is None or (address.file is not None and not address.file.exists()):
         if address is not None:
-            LOG.warning("There is no database at %s; only the stores are searched.", address.file)
+            LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
         yield None
         return
     from imgstore.sql import PARTS, opened
@@ -82,6 +93,28 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
             yield catalog
 
 
+@contextlib.contextmanager
+def copying_catalog(
+    database: Database, stores: StoreSet, settings: UploadSettings
+) -> Iterator[tuple[SqlCatalog, CopyService]]:
+    """The catalog with its ledger, and what copies images between stores. The quotas of projects do not count, the
+    capacities of stores do. Raises CatalogUnavailable, ConfigurationError."""
+    from imgstore import config
+    from imgstore.limits import Allowance, FixedLimits
+    from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
+    from imgstore.transfers.copy import CopyService
+    from imgstore.transfers.download import DownloadService
+
+    limits = FixedLimits(Allowance(), stores=config.capacities(stores))
+    with (
+        contextlib.closing(SqlLedger(database, limits)) as ledger,
+        contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(ledger))) as catalog,
+    ):
+        expect_places(catalog, stores)
+        downloads = DownloadService(stores, source=catalog)
+        yield catalog, CopyService(stores, catalog=catalog, downloads=downloads, quota=ledger, settings=settings)
+
+
 def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
     """Tells each store's driver its place. What is not there, the driver refuses when it is used. Raises
     CatalogUnavailable, ConfigurationError."""
@@ -90,6 +123,16 @@ def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
     for store in stores:
         with contextlib.suppress(errors.StoreError):
             settle(store, catalog.places)
+
+
+def refuse_if_restored(catalog: SqlCatalog) -> None:
+    """Raises Failure if the database comes from a backup: then nothing is removed."""
+    reason = catalog.restored.reason()
+    if reason is not None:
+        raise Failure(
+            f"the database was restored from a backup, so nothing is removed. {reason} Look at 'imgstore verify', "
+            "adopt what is good, and then: imgstore db resume"
+        )
 
 
 def look_up_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:
@@ -122,12 +165,21 @@ def _is_set(conf: cfg.ConfigOpts, section: str, option: str) -> bool:
     return bool(conf[section][option])
 
 
+def _names_database(options: argparse.Namespace) -> bool:
+    """Whether the configuration has a catalog, where the service that would say so is not installed."""
+    from imgstore import config
+
+    others = dict.fromkeys(SERVICE_SECTIONS, ())
+    conf = config.load(configuration_files(options.config_file), extra=others)
+    return _is_set(conf, "service", "database")
+
+
 def _named_database(options: argparse.Namespace) -> Address | None:
     try:
         with needing_service():
             from imgstore.service.options import SECTION, database, load
     except BadUsage:
-        if options.data_dir is not None:
+        if options.data_dir is not None or _names_database(options):
             raise
         return None
     conf = load(configuration_files(options.config_file))
@@ -154,4 +206,5 @@ def database_failures(address: Address) -> Iterator[None]:
     try:
         yield
     except errors.CatalogUnavailable as error:
-        raise Failure(f"{address}: {describe(error)}") from error
+        passing = address.file is None and error.retry_after is not None
+        raise Failure(f"{address}: {describe(error)}", status=STORE if passing else FAILED) from error

@@ -5,7 +5,7 @@
     2  the command line, the configuration or a FILE cannot be used
     3  no object under that key
     4  something is already there
-    5  the store is unavailable, full or read-only
+    5  a store is unavailable, full or read-only, or a database does not answer: it may work later
     129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
     141  the reader of the output went away
 
@@ -28,6 +28,7 @@ _STATUSES: tuple[tuple[type[errors.ImgstoreError], int], ...] = (
     (errors.ObjectNotFound, NOT_FOUND),
     (errors.ObjectExists, EXISTS),
     (errors.StoreError, STORE),
+    (errors.CatalogUnavailable, STORE),
 )
 
 

@@ -13,14 +13,15 @@ def missing_extra(point: metadata.EntryPoint, error: ImportError) -> str | None:
     """The requirement that cures `error`, such as `imgstore-backends[s3]`; None if no extra does.
 
     The entry point's own extras come first (`s3 = package.module:Class [s3]`), then the extra of its distribution that
-    requires the missing module, then the extra that has the driver's name.
+    requires the missing module, of several the one that has the driver's name, then the one that has that name.
     """
     if error.name is None or _inside(point.module, error.name):
         return None
     distribution = _distribution(point)
     if distribution is None:
         return None
-    declared = list(point.extras) or _requiring(distribution, error.name) or _namesake(distribution, point.name)
+    requiring, namesake = _requiring(distribution, error.name), _namesake(distribution, point.name)
+    declared = list(point.extras) or [extra for extra in requiring if extra in namesake] or requiring[:1] or namesake
     return f"{distribution.metadata['Name']}[{','.join(declared)}]" if declared else None
 
 
@@ -42,11 +43,12 @@ def _key(point: metadata.EntryPoint) -> tuple[str, str, str]:
 
 def _requiring(distribution: metadata.Distribution, module: str) -> list[str]:
     wanted = _normal(module.split(".")[0])
+    found = []
     for requirement in distribution.requires or []:
         name, extra = _NAME.match(requirement), _EXTRA.search(requirement)
         if name is not None and extra is not None and _normal(name[0]) == wanted:
-            return [extra[1]]
-    return []
+            found.append(extra[1])
+    return found
 
 
 def _namesake(distribution: metadata.Distribution, driver: str) -> list[str]:

@@ -12,7 +12,7 @@ oslo.config ignores a misspelt section or option, and takes the last of two valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from oslo_config import cfg, iniparser
 from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines, spellings
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.config.registry import suggestion
+from imgstore.config.secrecy import warn_of_readers
 from imgstore.config.stores import store_plans
 from imgstore.config.values import register, values
 from imgstore.errors import ConfigurationError
@@ -50,7 +51,16 @@ def load(files: Sequence[str], *, extra: Known = _NOTHING) -> cfg.ConfigOpts:
     _refuse_swallowed(parsed, known)
     for section, options in known.items():
         values(conf, section, options)
+    for file in parsed:
+        warn_of_readers(file.path, _secrets(file, known))
     return conf
+
+
+def _secrets(file: _IniFile, known: Known) -> Iterator[str]:
+    """The secret options that are set in `file`."""
+    secret = {(_lower(name), option.dest) for name, options in known.items() for option in options if option.secret}
+    for section, found in file.sections.items():
+        yield from (f"[{section}] {name}" for name in found if (_lower(section), name) in secret)
 
 
 def _refuse_swallowed(files: Sequence[_IniFile], known: Known) -> None:

@@ -1,6 +1,7 @@
 """`python -m imgstore.service`: reads the configuration, starts, prints where it listens, serves until a signal.
 
-A mistake stops the start with one line on standard error and exit status 2.
+What stops the start is one line on standard error. The exit status is 2 where the configuration must be corrected, and
+5 where it may work later, as when the database's server does not answer.
 """
 
 from __future__ import annotations
@@ -8,28 +9,36 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
+import platform
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgstore import errors
+from imgstore import distribution, errors
+from imgstore.config import driver_names
 from imgstore.config.entrypoints import keep_no_file
 from imgstore.service.assembly import Service, service_of
 from imgstore.service.lanes import LANES
+from imgstore.service.log import LogSettings, configure, level_of
 from imgstore.service.middleware import REQUEST_ID
-from imgstore.service.options import SECTION, ServiceSettings, load, service_settings
+from imgstore.service.options import SECTION, ServiceSettings, load, log_settings, service_settings
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
 from imgstore.service.standalone import FileLock, file_lock, standalone_configuration
+from imgstore.service.warnings import warn
 from imgstore.sql import PARTS, Address, Database, opened
+from imgstore.store import StoreSet
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-LOG = logging.getLogger(__name__)
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s"
+LOG = logging.getLogger("imgstore.service")  # not __main__, which would be nobody's
+MISCONFIGURED, TRY_LATER = 2, 5
+"""Exit statuses: the first needs somebody who corrects the configuration; the second may pass by itself."""
 
 BANNER = """\
 imgstore listens on {url} - create an image, upload its data, download it:
@@ -47,19 +56,23 @@ Stores: {stores} (choose one for an upload with -H 'X-Image-Meta-Store: NAME'). 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the service; returns the exit status."""
     options = _parse(arguments)
-    _log_to_stderr()
+    _log(options, LogSettings())
     keep_no_file()
     try:
         run(options)
     except errors.ImgstoreError as error:
-        sys.stderr.write(f"imgstore: {describe(error)}\n")
-        return 2
+        if options.debug:
+            traceback.print_exc()
+        sys.stderr.write(f"imgstore: {' '.join(describe(error).split())}\n")
+        return MISCONFIGURED if isinstance(error, errors.ConfigurationError) else TRY_LATER
     return 0
 
 
 def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM, SIGINT or SIGHUP. Raises ConfigurationError, CatalogUnavailable before the start."""
-    conf = load(options.config_file or [str(standalone_configuration(options.data_dir))])
+    files = options.config_file or [str(standalone_configuration(options.data_dir))]
+    conf = load(files)
+    _log(options, log_settings(conf))
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
     with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
         database = _database(settings.database)
@@ -68,10 +81,26 @@ def run(options: argparse.Namespace) -> None:
         stack.callback(service.close)
         _end_dead_uploads(service, lock)
         service.start()
+        warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
-        stores = ", ".join(store.identifier for store in service.stores)
-        serve(server, announce=lambda: print(BANNER.format(url=server.url, stores=stores), end="", flush=True))  # noqa: T201 - this is the program
+        _announce(server, settings.database, files, names=driver_names(conf))
+        serve(server, announce=lambda: _print_banner(server, service.stores))
+    LOG.info("The service has ended: process %s", os.getpid())
+
+
+def _announce(server: Server, database: Address, files: Sequence[str], *, names: Mapping[str, str]) -> None:
+    LOG.info(
+        "imgstore %s starts: process %s, Python %s, stores %s; database %s; configuration %s; listens on %s",
+        distribution.version(), os.getpid(), platform.python_version(),
+        ", ".join(f"{store} ({driver})" for store, driver in names.items()),
+        database, ", ".join(files), server.url,
+    )  # fmt: skip
+
+
+def _print_banner(server: Server, stores: StoreSet) -> None:
+    names = ", ".join(store.identifier for store in stores)
+    print(BANNER.format(url=server.url, stores=names), end="", flush=True)  # noqa: T201 - this is the program
 
 
 def _end_dead_uploads(service: Service, lock: FileLock) -> None:
@@ -85,6 +114,8 @@ def _database(address: Address) -> Database:
     try:
         return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
+        if address.file is None and error.retry_after is not None:
+            raise errors.CatalogUnavailable(f"[{SECTION}] database: {address}: {describe(error)}") from error
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",
             section=SECTION,
@@ -131,6 +162,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path("var"),
         help="where the catalog is and, without --config-file, a configuration with two stores (default: ./var)",
     )
+    parser.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice: other packages' too")
+    parser.add_argument("--debug", action="store_true", help="show a traceback when the start fails")
     return parser.parse_args(arguments)
 
 
@@ -140,16 +174,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.addFilter(_add_request_id)
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each step of an upgrade
-
-
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = REQUEST_ID.get()
-    return True
+def _log(options: argparse.Namespace, settings: LogSettings) -> None:
+    configure(level_of(settings, verbose=options.verbose, quiet=options.quiet), request_id=REQUEST_ID.get)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class Service:
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
         self.health = StoreHealth(stores, health, observers=(removals, *observers), settle=self._settle)
         loops = (self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised)
-        metrics = Metrics(self.health, loops)
+        metrics = Metrics(self.health, loops, scrubbed=lambda: self.recovery.scrubbed)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
             stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers

@@ -6,7 +6,8 @@ additions for each store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -41,14 +42,20 @@ _LONG = (0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200)
 
 class Metrics:
     """The metrics of one service, for all its threads. Give `observer` to whatever moves images. `loops`: the work of
-    its own threads."""
+    its own threads; `scrubbed`: when the last complete scrub of each store began."""
 
-    def __init__(self, health: StoreHealth, loops: Sequence[Supervised] = ()) -> None:
+    def __init__(
+        self,
+        health: StoreHealth,
+        loops: Sequence[Supervised] = (),
+        scrubbed: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._registry = registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         registry.register(_Health(health))
         registry.register(_Loops(loops))
+        registry.register(_Scrubs(scrubbed))
         self._requests = Counter(
             "imgstore_http_requests", "Requests answered.", ["method", "resource", "status"], registry=registry
         )
@@ -170,6 +177,20 @@ class _Copy(_UnderWay):
 
     def end(self, seconds: float) -> None:
         self._in_flight.dec()
+
+
+class _Scrubs(Collector):
+    """How long ago the oldest reading of a store's data may have been."""
+
+    def __init__(self, scrubbed: Callable[[], Mapping[str, int]]) -> None:
+        self._scrubbed = scrubbed
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Seconds since the beginning of the last complete scrub: all data was read since."
+        age = GaugeMetricFamily("imgstore_oldest_verification_seconds", text, labels=["store"])
+        for store, began in self._scrubbed().items():
+            age.add_metric([store], max(0.0, time.time() - began))
+        yield age
 
 
 class _Health(Collector):

@@ -25,6 +25,7 @@ from imgstore.adapters.wsgi import image_id_of_path, request_headers
 from imgstore.http import error_response
 from imgstore.service.api.paths import OTHER_VERSIONS
 from imgstore.service.auth.noauth import project_of, remember
+from imgstore.service.log import FIELDS, PROBE
 from imgstore.service.metrics import Metrics
 from imgstore.service.probes import Probes
 from imgstore.undo import describe
@@ -46,6 +47,10 @@ OPEN = frozenset({"", "/", "/versions", "/versions/", "/v2", "/v2/"})
 """Paths of the list of versions: clients ask for it before they have a token."""
 
 DATA, API, PROBES = "data", "api", "operation"
+
+ACCESS_LINE = (
+    '%(address)s %(clients_id)s %(project)s "%(method)s %(path)s" %(status)s %(outcome)s %(bytes)s %(seconds).3fs'
+)
 
 _CLIENTS_ID = re.compile(r"req-[0-9a-f-]{36}", re.ASCII)
 
@@ -160,18 +165,24 @@ class _Answer:
         status = self.status.partition(" ")[0]
         clients_id = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
         self._observe(status, seconds)
-        ACCESS.info(
-            '%s %s %s "%s %s" %s %s %s %.3fs',
-            environ.get("REMOTE_ADDR", "-"),
-            clients_id if _CLIENTS_ID.fullmatch(clients_id) else "-",
-            project_of(environ),
-            environ["REQUEST_METHOD"],
-            ascii(environ.get("PATH_INFO", ""))[1:-1],
-            status,
-            self._outcome,
-            self._sent,
-            seconds,
-        )
+        fields = {
+            "address": environ.get("REMOTE_ADDR", "-"),
+            "clients_id": clients_id if _CLIENTS_ID.fullmatch(clients_id) else "-",
+            "project": _unforgeable(project_of(environ)),
+            "method": _unforgeable(environ["REQUEST_METHOD"]),
+            "path": _unforgeable(environ.get("PATH_INFO", "")),
+            "status": status,
+            "outcome": self._outcome,
+            "bytes": self._sent,
+            "seconds": round(seconds, 3),
+        }
+        is_probe = environ.get("PATH_INFO", "") in Probes.PATHS and status < "400"
+        ACCESS.info(ACCESS_LINE, fields, extra={FIELDS: fields, PROBE: is_probe})
+
+
+def _unforgeable(text: str) -> str:
+    """A field of the access log: a blank, a quote and what does not print are escaped as in a URL."""
+    return urllib.parse.quote(text, safe="!$%&'()*+,/:;=?@[]^`{|}~", encoding="latin-1", errors="replace")
 
 
 def _abort() -> ConnectionAbortedError:

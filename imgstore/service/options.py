@@ -16,6 +16,7 @@ from oslo_config import cfg
 
 from imgstore import config, distribution, errors
 from imgstore.driver.plain_text import blemish
+from imgstore.service.log import JSON, LEVELS, TEXT, LogSettings
 from imgstore.service.server.tls import tls_context
 from imgstore.sql import Address, address_of_file, is_file_path, parse
 
@@ -137,6 +138,19 @@ OPTIONS: Sequence[cfg.Opt] = (
         min=0,
         help="Seconds that requests under way have to end after SIGTERM, SIGINT or SIGHUP. Slower uploads are undone.",
     ),
+    cfg.StrOpt(
+        "log_level",
+        default="INFO",
+        choices=LEVELS,
+        help="What the log tells. Other packages tell their warnings and errors only. The options -q and -v of "
+        "'imgstore serve' come first.",
+    ),
+    cfg.StrOpt("log_format", default=TEXT, choices=(TEXT, JSON), help="A line of text for each event, or one of JSON."),
+    cfg.BoolOpt(
+        "log_probes",
+        default=True,
+        help="Whether the access log tells of requests for /healthcheck and /metrics that went well.",
+    ),
     cfg.FloatOpt(
         "health_interval",
         default=30,
@@ -214,6 +228,12 @@ def service_settings(
         backlog=section.backlog,
         tls=_tls(section.tls_certificate, section.tls_key, section.tls_ciphers),
     )
+
+
+def log_settings(conf: cfg.ConfigOpts) -> LogSettings:
+    """What the log tells, and how."""
+    section = conf[SECTION]
+    return LogSettings(section.log_level, section.log_format, section.log_probes)
 
 
 def _tls(certificate: str | None, key: str | None, ciphers: str | None) -> ssl.SSLContext | None:

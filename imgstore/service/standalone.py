@@ -22,6 +22,7 @@ from imgstore.sql import Address
 PATIENCE, PAUSE = 15.0, 0.05
 """Seconds for which a process waits for another one that is starting, and between two tries."""
 
+CONFIGURATION_FILE = "imgstore.conf"
 _CONFIGURATION = """\
 # Written at the first start, read at every start: change it as you like.
 [imgstore]
@@ -40,7 +41,7 @@ datadir = {directory}/slow
 
 def standalone_configuration(directory: Path) -> Path:
     """The configuration file in `directory`, written where it is missing. Raises ConfigurationError."""
-    path = directory.resolve() / "imgstore.conf"
+    path = directory.resolve() / CONFIGURATION_FILE
     try:
         _make_durable(path.parent)
         if not path.exists():

@@ -31,6 +31,7 @@ from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Remo
 from imgstore.sql.recovery import AttemptRecovery, attempt_of
 from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.scrubs import Scrubs
 from imgstore.sql.upgrade import CATALOG, opened
 from imgstore.supervised import Supervised
 
@@ -58,6 +59,7 @@ class SqlCatalog(SqlAttemptCatalog):
         self.members = ImageMembers(database)
         self.places = SqlPlaces(database)
         self.restored = RestoredDatabase(database)
+        self.scrubs = Scrubs(database)
 
     @property
     def embedded(self) -> bool:

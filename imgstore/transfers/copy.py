@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
@@ -132,8 +132,9 @@ class ImageCopy:
         """As the catalog granted it, with its stores."""
         return self._plan.attempt
 
-    def run(self) -> UploadResult:
-        """Copies. A store of the attempt that is not among the result's locations was left out.
+    def run(self, advance: Callable[[int], object] | None = None) -> UploadResult:
+        """Copies. A store of the attempt that is not among the result's locations was left out. `advance` is told the
+        bytes so far after each chunk; what it raises ends the copy, which is undone.
 
         Raises StoreError (of the source or of a target), IntegrityError where the bytes are not the image's, ImageGone,
         CatalogUnavailable, CopyStopped. Then everything was undone.
@@ -141,7 +142,7 @@ class ImageCopy:
         observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
         try:
             with library_errors():
-                return self._copied(observation)
+                return self._copied(observation, advance)
         except BaseException as error:
             self.abort()
             if observation is not None:
@@ -156,7 +157,7 @@ class ImageCopy:
         """Undoes what `begin` did; a no-op after `run`."""
         self._plan.undo.run()
 
-    def _copied(self, observation: Observation | None) -> UploadResult:
+    def _copied(self, observation: Observation | None, advance: Callable[[int], object] | None) -> UploadResult:
         with (
             self._downloads.open(self.image) as download,
             open_session(self._plan, self._reserved, observation=observation) as session,
@@ -165,6 +166,8 @@ class ImageCopy:
                 if self._stopped.is_set():
                     raise CopyStopped("The copy was stopped.")
                 session.write(chunk)
+                if advance is not None:
+                    advance(session.total)
             return session.finish()
 
 

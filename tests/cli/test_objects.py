@@ -208,3 +208,33 @@ def test_rm_removes_all_that_it_can(shop: Shop) -> None:
     assert shop.names() == ["kept"]
     assert shop.run("rm", "kept", "../etc").status == 2
     assert shop.names() == ["kept"], "every key is looked at before the first object goes"
+
+
+def test_rm_tells_what_would_go_and_removes_nothing(shop: Shop) -> None:
+    shop.run("put", "-", "kept", stdin=b"12345")
+    done = shop.run("rm", "kept", "missing", "--dry-run")
+    assert (done.status, done.out) == (3, b"would remove fast:kept (5 B)\n")
+    assert shop.names() == ["kept"]
+
+
+def test_ls_takes_the_beginning_of_keys_and_counts(shop: Shop) -> None:
+    for key in ("a-1", "a-2", "b"):
+        shop.run("put", "-", key, stdin=b"12345")
+    listed = shop.run("ls", "fast:a-", "fast:b", "slow:a", "-f", "json").json()
+    assert [row["key"] for row in listed] == [
+        "a-1",
+        "a-2",
+        "b",
+    ]
+    assert shop.run("ls", "--totals", "fast:a-", "slow", "-f", "json").json() == [
+        {"store": "fast", "objects": 2, "size": 10}, {"store": "slow", "objects": 0, "size": 0},
+    ]  # fmt: skip
+
+
+def test_stat_shows_one_object(shop: Shop) -> None:
+    shop.run("put", "-", "slow:key", stdin=b"12345")
+    found = shop.run("stat", "slow:key", "-f", "json").json()
+    assert (found["store"], found["key"], found["size"]) == ("slow", "key", 5)
+    assert found["url"] == f"file://{shop.datadir('slow')}/key"
+    assert found["catalog"] is None
+    assert shop.run("stat", "slow:nothing").status == 3

@@ -103,7 +103,7 @@ def test_database_that_is_not_there_is_not_made(shop: Shop) -> None:
     put(shop, ".imgstore-old-0123456789abcdef", age=7200)
     done = shop.run("purge", "--data-dir", "data", "-f", "value", "-c", "name")
     assert (done.status, done.out.split()) == (0, [b".imgstore-old-0123456789abcdef"])
-    assert "only the stores are searched" in done.err
+    assert "only the stores are looked at" in done.err
     assert not (shop.root / "data").exists()
 
 

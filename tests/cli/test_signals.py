@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +183,23 @@ def _opened(gate: Path) -> int | None:
         if error.errno == errno.ENXIO:
             return None
         raise
+
+
+CTRL_C_AT_AN_IMPORT = """
+import os, signal, sys
+from imgstore.cli.main import main
+
+class CtrlC:
+    def find_spec(self, name, *others):
+        if name == "imgstore.cli.run":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+main(["--version"])
+"""
+
+
+def test_ctrl_c_is_silent_while_the_command_line_is_still_imported(shop: Shop) -> None:
+    command = [sys.executable, "-c", CTRL_C_AT_AN_IMPORT]
+    done = subprocess.run(command, capture_output=True, env=shop.environ, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")

@@ -93,3 +93,22 @@ def test_an_image_is_not_written_to_a_terminal(shop: Shop) -> None:
     (done,) = shop.on_terminal(["get", "key", "-"])
     assert done.status == 2
     assert done.out.startswith(b"imgstore: an image cannot be shown on a terminal")
+
+
+def test_what_is_wider_than_the_terminal_is_told_line_by_line(shop: Shop) -> None:
+    shop.stores["slow"]["description"] = "spinning"
+    shop.write()
+    narrow, wide = shop.on_terminal(["stores"], width=40)[0], shop.on_terminal(["ls", "fast"], width=60)[0]
+    lines = lines_of(narrow.out)
+    assert max(map(len, lines)) <= 40
+    assert lines[:2] == ["store: fast", "driver: filesystem"]
+    assert "description: spinning" in lines
+    assert wide.out.startswith(b"+-"), "what fits is a table"
+
+
+def test_output_survives_a_locale_that_lacks_its_letters(shop: Shop) -> None:
+    shop.stores["fast"]["description"] = "Größe"
+    shop.write()
+    shown = shop.shell("PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 LC_ALL=C imgstore stores -c description")
+    assert (shown.status, shown.err) == (0, "")
+    assert b"| Gr\\xf6\\xdfe " in shown.out

@@ -92,6 +92,9 @@ def test_two_drivers_of_one_name_are_refused_adjacent_or_not(tmp_path: Path, sit
         )
 
 
+TWO = ("disk", "tape")
+
+
 def test_a_missing_extra_is_named_with_the_command(tmp_path: Path) -> None:
     """As the entry point says, or the extra that requires the module, or the extra that is named as the driver is."""
     for number, (entry_point, extra, metadata) in enumerate((
@@ -99,6 +102,7 @@ def test_a_missing_extra_is_named_with_the_command(tmp_path: Path) -> None:
         (POINT, "robots", ["Provides-Extra: robots", 'Requires-Dist: absent.robots>=1; extra == "robots"']),
         (POINT, "robots", ["Requires-Dist: absent-robots>=1 ; python_version > '3' and extra == 'robots'"]),
         (POINT, "Tape", ["Provides-Extra: disk", "Provides-Extra: Tape"]),
+        (POINT, "tape", ["Provides-Extra: tape", *(f"Requires-Dist: absent_robots; extra=='{each}'" for each in TWO)]),
     )):  # fmt: skip
         site = tmp_path / f"site{number}"
         broken(site, "import absent_robots", entry_points=[entry_point], metadata=metadata)

@@ -32,8 +32,8 @@ def hidden_names(datadir: Path, key: str) -> list[str]:
     return [name for name in os.listdir(datadir) if key_of(name) == key]
 
 
+LATER = ("postgresql://user:secret@127.0.0.1:1/db", "mysql://user:secret@127.0.0.1:1/db")
 DATABASES = {
-    "postgresql://user:secret@127.0.0.1:1/db": "", "mysql://user:secret@127.0.0.1:1/db": "",
     "oracle://user:secret@127.0.0.1/db": ": it begins with none",
     "postgresql://user:secret@host:port/db": ": it is not a URL", "sqlite://": ": it is a database in memory",
     "/proc/nowhere/db": "",
@@ -58,6 +58,15 @@ def test_mistake_in_the_configuration_stops_the_start_with_one_line(tmp_path: Pa
     for options, expected in MISTAKES:
         line = ServiceProcess(tmp_path, options=options).refusal()
         assert expected in line
+        assert "secret" not in line
+
+
+def test_database_that_does_not_answer_is_another_exit_status_than_a_mistake(tmp_path: Path) -> None:
+    for url in LATER:
+        line = ServiceProcess(tmp_path, options={"service": {"database": url}}).refusal(status=5)
+        assert line.startswith("imgstore: [service] database: ")
+        assert "127.0.0.1" in line
+        assert "onnection refused" in line
         assert "secret" not in line
 
 

@@ -61,16 +61,22 @@ def _ignored(number: signal.Signals) -> bool:
     return signal.getsignal(number) is signal.SIG_IGN
 
 
-def refusal(*arguments: str) -> str:
-    """The one line with which the service refuses to start, asked in this process; it logs nothing besides."""
+def refusal(*arguments: str, status: int = 2) -> str:
+    """The one line with which the service refuses to start, asked in this process; it logs nothing besides. Its exit
+    status is 2, or 5 where it may start later."""
     told, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(told), root.level
+    handler.addFilter(logging.Filter("imgstore"))
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        with contextlib.redirect_stderr(told), mock.patch.object(program, "keep_no_file"), warnings.catch_warnings():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stderr(told))
+            for name in ("keep_no_file", "configure"):
+                stack.enter_context(mock.patch.object(program, name))
+            stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", DeprecationWarning)  # of what keystonemiddleware imports
-            assert program.main(arguments) == 2
+            assert program.main(arguments) == status
     finally:
         root.setLevel(level)
         root.removeHandler(handler)
@@ -123,6 +129,7 @@ class ServiceProcess(Running):
         self.catalog = CatalogView(root / "imgstore.sqlite")
         self.configuration = root / "service.conf"
         self.configuration.write_text(_configuration(self.stores, options or {}))
+        self.configuration.chmod(0o600)  # it may have passwords
         self.log = root / "service.log"
         self._process: subprocess.Popen[str] | None = None
         self.client = Client("http://127.0.0.1:1")
@@ -133,9 +140,9 @@ class ServiceProcess(Running):
         assert self._process is not None, "the service is not running"
         return self._process
 
-    def refusal(self) -> str:
+    def refusal(self, *, status: int = 2) -> str:
         """The one line with which it refuses to start."""
-        return refusal(*self.command()[3:])
+        return refusal(*self.command()[3:], status=status)
 
     def another(self) -> ServiceProcess:
         """One more process on the same stores and the same database, to be started."""

@@ -50,7 +50,7 @@ class Db(ListCommand):
         if parsed_args.action in (RESTORED, RESUME):
             return self._restored(parsed_args)
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        _, address = service_configuration(parsed_args)
+        _, address = service_configuration(parsed_args, create=parsed_args.action == UPGRADE)
         with needing_service():
             from imgstore.sql import PARTS, Database, current, upgrade
         with database_failures(address), contextlib.closing(Database(address, bounded=False)) as database:

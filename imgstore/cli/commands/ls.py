@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 
-from imgstore.cli.base import ListCommand, Table, add_stores
-from imgstore.cli.configuration import configured
+from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.failures import FAILED
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell
 from imgstore.driver.capabilities import ListsObjects
@@ -15,6 +15,7 @@ from imgstore.store import Store
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "key", "size", "modified")
+TOTALS = ("store", "objects", "size")
 
 
 class Ls(ListCommand):
@@ -27,27 +28,48 @@ class Ls(ListCommand):
     EXAMPLES = """
         imgstore ls                                      of all stores
         imgstore ls slow --sort-column size
+        imgstore ls slow:debian-                         what begins with debian-
+        imgstore ls --totals
         imgstore ls -f value -c key fast
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        add_stores(parser)
+        parser.add_argument(
+            "stores", metavar="STORE[:PREFIX]", nargs="*", help="which stores, and how the keys begin; default: all"
+        )
+        parser.add_argument("--totals", action="store_true", help="count the objects of each store, and their bytes")
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
-        self._refuse_unknown_columns(parsed_args, COLUMNS)
-        rows = []
+        self._refuse_unknown_columns(parsed_args, TOTALS if parsed_args.totals else COLUMNS)
         with configured(parsed_args) as found:
-            for store in found.chosen(parsed_args.stores):
-                name = store.identifier
-                rows += [
-                    (name, info.key, AlignedSizeCell(info.size), TimeCell(info.modified)) for info in self._of(store)
-                ]
-        return COLUMNS, rows
+            listed = [
+                (store.identifier, self._of(store, prefixes))
+                for store, prefixes in _asked_for(found, parsed_args.stores)
+            ]
+        if parsed_args.totals:
+            return TOTALS, [
+                (name, len(infos), AlignedSizeCell(sum(info.size for info in infos))) for name, infos in listed
+            ]
+        return COLUMNS, [
+            (name, info.key, AlignedSizeCell(info.size), TimeCell(info.modified))
+            for name, infos in listed
+            for info in infos
+        ]
 
-    def _of(self, store: Store) -> list[ObjectInfo]:
+    def _of(self, store: Store, prefixes: tuple[str, ...]) -> list[ObjectInfo]:
         if not isinstance(store.driver, ListsObjects):
             LOG.error("Store '%s': its driver cannot list objects.", store.identifier)
             self.status = FAILED
             return []
         with store.blamed():
-            return sorted(store.driver.objects(), key=lambda info: info.key)
+            found = [info for info in store.driver.objects() if info.key.startswith(prefixes)]
+        return sorted(found, key=lambda info: info.key)
+
+
+def _asked_for(found: Configured, names: list[str]) -> list[tuple[Store, tuple[str, ...]]]:
+    """Each store once, with the beginnings of keys. Raises BadUsage."""
+    prefixes: dict[str, list[str]] = {}
+    for name in names:
+        store, _, prefix = name.partition(":")
+        prefixes.setdefault(store, []).append(prefix)
+    return [(store, tuple(prefixes.get(store.identifier, [""]))) for store in found.chosen(list(prefixes))]

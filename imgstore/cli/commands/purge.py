@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
-from imgstore.cli.failures import FAILED, GOOD, Failure, line_of, status_of
+from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_catalog
+from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
@@ -64,7 +64,8 @@ class Purge(ListCommand):
             stores = found.chosen(parsed_args.stores)
             if catalog is not None:
                 expect_places(catalog, found.stores)
-                self._refuse_if_restored(catalog, parsed_args)
+                if not parsed_args.dry_run:
+                    refuse_if_restored(catalog)
             sources: Sequence[Source]
             if catalog is None:
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
@@ -72,14 +73,6 @@ class Purge(ListCommand):
                 sources = self._known(catalog, found, stores, parsed_args.older_than)
             self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
-
-    def _refuse_if_restored(self, catalog: SqlCatalog, parsed_args: argparse.Namespace) -> None:
-        reason = catalog.restored.reason()
-        if reason is not None and not parsed_args.dry_run:
-            raise Failure(
-                f"the database was restored from a backup, so nothing is removed. {reason} Look at 'imgstore verify', "
-                "adopt what is good, and then: imgstore db resume"
-            )
 
     def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
         from imgstore.service.cleanup.purge import Purge

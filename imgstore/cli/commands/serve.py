@@ -32,6 +32,7 @@ class Serve(Command):
         for option in ("listen", "port", "data_dir"):
             value = getattr(parsed_args, option)
             arguments += [] if value is None else [f"--{option.replace('_', '-')}", value]
+        arguments += ["-q"] * parsed_args.quiet + ["-v"] * parsed_args.verbose + ["--debug"] * parsed_args.debug
         with needing_service():
             from imgstore.service.__main__ import main
         self.status = main(arguments)

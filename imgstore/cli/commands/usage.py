@@ -48,7 +48,7 @@ class Usage(ListCommand):
         if parsed_args.fix and not parsed_args.recompute:
             raise BadUsage("--fix needs --recompute.")
         self._refuse_unknown_columns(parsed_args, COMPARED if parsed_args.recompute else COLUMNS)
-        conf, address = service_configuration(parsed_args)
+        conf, address = service_configuration(parsed_args, create=False)
         with needing_service():
             from imgstore.sql import PARTS, opened
         with database_failures(address), contextlib.closing(opened(address, PARTS)) as database:

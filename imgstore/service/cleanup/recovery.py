@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Mapping
 
 from imgstore import errors
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
@@ -39,6 +40,7 @@ class RecoveryLoop:
         self._removals = removals
         self._holds = holds
         self._interval = interval
+        self.scrubbed: Mapping[str, int] = {}  # when the last complete scrub of each store began
         self._stopped = threading.Event()
         self.supervised = Supervised("recovery", pause=interval)
         self._pause = interval
@@ -62,6 +64,7 @@ class RecoveryLoop:
         taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
         self._removals.attempt(self._catalog.removals(), at_once=at_once)
         self._holds.end_expired()
+        self.scrubbed = self._catalog.scrubs.complete()
         return taken
 
     def _run(self) -> None:

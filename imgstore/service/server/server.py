@@ -70,6 +70,7 @@ class Server(WSGIServer):
         self.timeout = read_timeout
         self.shutdown_timeout = grace + UNDO_SECONDS
         self._grace = grace
+        self._is_stopping = False
 
     def prepare(self) -> None:
         """Opens the socket. Raises OSError."""
@@ -106,6 +107,11 @@ class Server(WSGIServer):
 
     def stop(self) -> None:
         """Accepts no more, lets requests finish, and cuts them after the grace period. May be called on any thread."""
+        if not self._is_stopping:
+            LOG.info(
+                "Stopping: what is under way has %s s (%s connections)", self._grace, len(list(self.open_connections))
+            )
+        self._is_stopping = True
         timer = threading.Timer(self._grace, self.open_connections.cut)
         timer.daemon = True
         timer.start()

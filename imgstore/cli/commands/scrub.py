@@ -1,0 +1,103 @@
+"""`imgstore scrub`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from imgstore.cli.base import ListCommand, Table, add_stores
+from imgstore.cli.configuration import configured
+from imgstore.cli.database import add_optional_data_dir, copying_catalog, refuse_if_restored, service_database
+from imgstore.cli.failures import FAILED, BadUsage
+from imgstore.cli.formatting import duration
+from imgstore.cli.interrupts import INTERRUPTS
+from imgstore.cli.parser import size, typed
+from imgstore.store import Store
+
+if TYPE_CHECKING:
+    from imgstore.service.cleanup.scrub import Finding
+    from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+
+LOG = logging.getLogger(__name__)
+COLUMNS = ("store", "key", "image", "result", "detail")
+NAP = 0.2
+
+
+class TimeIsUp(Exception):
+    """--for has passed."""
+
+
+class Rate:
+    """Waits so that no more bytes a second are read; ends the reading when its time is up, or at a signal."""
+
+    def __init__(self, rate: int | None, seconds: float | None) -> None:
+        self._rate = rate
+        self._began = time.monotonic()
+        self._end = None if seconds is None else self._began + seconds
+        self._bytes = 0
+
+    def __call__(self, count: int) -> None:
+        self._bytes += count
+        due = self._began + (self._bytes / self._rate if self._rate else 0.0)
+        while True:
+            INTERRUPTS.check()
+            now = time.monotonic()
+            if self._end is not None and now > self._end:
+                raise TimeIsUp
+            if now >= due:
+                return
+            time.sleep(min(NAP, due - now))
+
+
+class Scrub(ListCommand):
+    """Read the data of images, compare it, and heal what is wrong.
+
+    Begins with what was longest not read, at the place where the last scrub ended, and goes to the end of the pass.
+    A copy that is missing or wrong is made anew from another copy that was read and is right; else it is told, and the
+    exit status is 1. It needs the service's database; the service may run meanwhile. The metric
+    imgstore_oldest_verification_seconds tells when the last complete pass of each store began.
+    """
+
+    EXAMPLES = """
+        imgstore scrub --rate 50MiB --for 4h --data-dir /var/lib/imgstore
+        imgstore scrub slow
+    """
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_stores(parser)
+        parser.add_argument("--rate", metavar="N", type=typed(size), help="bytes to read a second, at most: 50MiB")
+        parser.add_argument(
+            "--for", metavar="TIME", dest="seconds", type=typed(duration), help="end after 90s, 15m, 4h"
+        )
+        add_optional_data_dir(parser)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, COLUMNS)
+        with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
+            if database is None:
+                raise BadUsage("there is no catalog that knows the images: name its directory with --data-dir.")
+            with copying_catalog(database, found.stores, found.settings) as (catalog, copying), INTERRUPTS.deferred():
+                refuse_if_restored(catalog)
+                from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+
+                read = Rate(parsed_args.rate, parsed_args.seconds)
+                scrub = Scrubbing(catalog, found.stores, copying, read=read)
+                return COLUMNS, list(self._rows(scrub, found.chosen(parsed_args.stores)))
+
+    def _rows(self, scrub: Scrubbing, stores: list[Store]) -> Iterator[tuple[str, ...]]:
+        try:
+            for store in stores:
+                for finding in scrub.rest(store):
+                    yield self._row(finding)
+        except TimeIsUp:
+            LOG.info("The time is up; the next scrub goes on here.")
+
+    def _row(self, finding: Finding) -> tuple[str, ...]:
+        from imgstore.service.cleanup.scrub import HEALED
+
+        LOG.warning("Image %s in store %s: %s: %s", finding.image_id, finding.store, finding.result, finding.detail)
+        self.status = self.status if finding.result == HEALED else FAILED
+        return finding.store, finding.key, finding.image_id, finding.result, finding.detail
