@@ -9,6 +9,7 @@ names the limit and the cure, and holds no path and no credential. A path or an 
     │   ├── InvalidRequest          400
     │   ├── UnknownStore            400
     │   ├── SizeMismatch            400  the body is shorter or longer than declared
+    │   ├── DigestMismatch          400  the body does not have a digest that the client named
     │   ├── BodyBroken              400  the connection or the framing broke in the middle of the body
     │   ├── BodyStalled             408
     │   ├── Unauthenticated         401
@@ -112,6 +113,10 @@ class SizeMismatch(RequestError, code="size-mismatch"):
     """The body is shorter or longer than its declared size."""
 
 
+class DigestMismatch(RequestError, code="digest-mismatch"):
+    """The body does not have a digest that the client named."""
+
+
 class BodyBroken(RequestError, code="body-broken"):
     """The body ended early or its framing broke."""
 
@@ -173,10 +178,13 @@ class RangeNotSatisfiable(RequestError, status=416, code="range-not-satisfiable"
 
 
 class StoreError(ImgstoreError, status=503, code="store-error"):
-    """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`."""
+    """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`. `left_behind`:
+    a copy inside the storage failed, and what it made could not be removed, so that something under its key may still
+    be there and nobody else's."""
 
     blame = Blame.STORE
     store: str | None = None
+    left_behind: bool = False
 
     def __str__(self) -> str:
         return self.message if self.store is None else f"Store '{self.store}': {self.message}"

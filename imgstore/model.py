@@ -85,13 +85,15 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """One upload that a host asks for. `stores` are identifiers; none means the default store. `context` belongs to the
-    host (caller, policy): the core passes it to the catalog unchanged."""
+    """One upload that a host asks for. `stores` are identifiers; none means the default store. `expected`: the digests
+    that the bytes must have, in hex, by algorithm of hashlib. `context` belongs to the host (caller, policy): the core
+    passes it to the catalog unchanged."""
 
     image_id: str
     stores: Sequence[str] = ()
     size: int | None = None
     context: object = None
+    expected: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ CURES = {
     "curl": "apt-get install curl",
     "postgres": "apt-get install postgresql",
     "mariadbd": "apt-get install mariadb-server",
+    "radosgw": "apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common",
 }
 SERVER_DIRECTORIES = ("/usr/sbin", "/usr/local/sbin")
 POSTGRESQL = Path("/usr/lib/postgresql")

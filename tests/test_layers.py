@@ -79,6 +79,7 @@ HTTP_WORDS = {
     "content-range", "content-length", "content-type", "content-md5", "content-encoding", "transfer-encoding",
     "accept-ranges", "if-none-match", "if-range", "if-match", "retry-after", "www-authenticate",
     "x-image-meta-store", "x-openstack-image-size", "x-openstack-request-id", "application/octet-stream",
+    "repr-digest", "content-digest",
 }  # fmt: skip
 
 

@@ -7,8 +7,9 @@ Memory: one chunk of 1 MiB, the digests' window, and the drivers' own bound. A s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.cli.configuration import Configured, ObjectName
@@ -20,6 +21,7 @@ from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Location, StoredImage
 from imgstore.transfers.digests import Digests
 from imgstore.transfers.download import Download, DownloadService
+from imgstore.transfers.expected import Expected
 from imgstore.transfers.upload import UploadSettings
 from imgstore.undo import Undo
 
@@ -33,21 +35,28 @@ class Written:
     digests: dict[str, str]
 
 
-def algorithms(settings: UploadSettings) -> list[str]:
-    """The digests that an image gets by configuration, the one of os_hash_value first."""
-    return list(dict.fromkeys([settings.hash_algo, *(["md5"] if settings.checksum else [])]))
+def algorithms(settings: UploadSettings, expected: Iterable[str] = ()) -> list[str]:
+    """The digests that an image gets by configuration, the one of os_hash_value first; then those that are expected."""
+    return list(dict.fromkeys([settings.hash_algo, *(["md5"] if settings.checksum else []), *expected]))
 
 
 def write_object(
-    target: ObjectName, chunks: Iterable[bytes], *, size: int | None, settings: UploadSettings, advance: Advance
+    target: ObjectName,
+    chunks: Iterable[bytes],
+    *,
+    size: int | None,
+    settings: UploadSettings,
+    advance: Advance,
+    expected: Mapping[str, str] = MappingProxyType({}),
 ) -> Written:
-    """A new object of `chunks`, or nothing. `size` in bytes, None: unknown.
+    """A new object of `chunks`, or nothing. `size` in bytes, None: unknown; `expected` digests by algorithm.
 
-    Raises StoreError, SizeMismatch, ImageTooLarge, Interrupted, and what `chunks` raise.
+    Raises StoreError, SizeMismatch, ImageTooLarge, DigestMismatch, Interrupted, and what `chunks` raise.
     """
     store = target.store
     store.refuse_if_read_only()
-    with INTERRUPTS.deferred(), contextlib.closing(Digests(algorithms(settings))) as digests:
+    names = algorithms(settings, expected)
+    with INTERRUPTS.deferred(), contextlib.closing(Digests(names)) as digests:
         with store.blamed():
             writer = store.driver.open_writer(target.key, size=size, limit=settings.max_image_size)
         with writer:
@@ -59,9 +68,10 @@ def write_object(
                 advance(writer.total)
                 INTERRUPTS.check()
             found = digests.hexdigests()
+            Expected.by_client(expected).compare(found)
             with store.blamed():
                 info = writer.commit()
-    return Written(store.location(target.key), info.size, {name: found[name] for name in algorithms(settings)})
+    return Written(store.location(target.key), info.size, {name: found[name] for name in names})
 
 
 def read_object(configured: Configured, target: ObjectName) -> Download:

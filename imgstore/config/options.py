@@ -107,6 +107,12 @@ OPTIONS: tuple[cfg.Opt, ...] = (
         help="Whether images are inspected: content that does not match disk_format is refused, and unsafe content "
         "such as a qcow2 with a backing file. Needs oslo.utils, which the extra 'inspection' installs.",
     ),
+    cfg.BoolOpt(
+        "require_image_format_match",
+        default=True,
+        help="Whether inspection refuses content of another format than disk_format, as the option of this name of "
+        "Glance. If false, only content that is not safe as the format that it is, and no content at all, is refused.",
+    ),
 )
 
 STORE_OPTIONS: tuple[cfg.Opt, ...] = (

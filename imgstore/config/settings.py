@@ -64,7 +64,8 @@ def capacities(stores: StoreSet) -> dict[str, Allowance]:
 
 def build_taps(conf: cfg.ConfigOpts) -> list[TapFactory]:
     """The taps that are turned on, if their packages are installed."""
-    if not own_values(conf)["inspection"]:
+    own = own_values(conf)
+    if not own["inspection"]:
         return []
     try:
         from imgstore.transfers.inspection import FormatInspection
@@ -75,4 +76,4 @@ def build_taps(conf: cfg.ConfigOpts) -> list[TapFactory]:
             option="inspection",
             cure=f"{distribution.install_extra('inspection')} Or set inspection = false.",
         ) from error
-    return [FormatInspection()]
+    return [FormatInspection(require_match=own["require_image_format_match"])]

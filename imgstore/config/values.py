@@ -1,12 +1,14 @@
 """The values of options, read through oslo.config. A bad value is refused in one line: section, option and cure.
 
 The rules of `plain_text` hold here too, since a value may come from the environment, or from a host's own ConfigOpts.
-No value that may be a secret is shown (no secrets).
+No value that may be a secret is shown (no secrets). A user or a password in a URL is refused in an option that is not
+secret, since such a URL is shown: in a log, in an error of whoever connects to it, or even to clients.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from imgstore.config.inifiles import any_byte_order_mark, refuse_swallowed_lines
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.driver.plain_text import Blemish
 from imgstore.errors import ConfigurationError
+
+_USER_IN_URL = re.compile(r"(?:^|[\s,'\"])[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
 
 
 def register(conf: cfg.ConfigOpts, known: Mapping[str, Sequence[cfg.Opt]]) -> None:
@@ -45,6 +49,8 @@ def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
         raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
     if (found := value_blemish(option, value)) is not None:
         _refuse_blemish(conf, section, option, found)
+    if not option.secret and _holds_credential(value):
+        raise _credential(section, option)
     return value
 
 
@@ -67,10 +73,21 @@ def _refuse_blemish(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, found: 
     raise ConfigurationError(f"{where} {found.problem}", section=section, option=option.name, cure=found.cure)
 
 
+def _holds_credential(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_credential(each) for each in value)
+    return isinstance(value, str) and _USER_IN_URL.search(value) is not None
+
+
+def _credential(section: str, option: cfg.Opt) -> ConfigurationError:
+    cure = "Remove it: there are options of their own for it, or none is needed."
+    return ConfigurationError("a user or a password is in the URL.", section=section, option=option.name, cure=cure)
+
+
 def _not_valid(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, error: Exception) -> ConfigurationError:
     if isinstance(error, (cfg.TemplateSubstitutionError, cfg.NoSuchOptError)):
         problem, cure = "a '$' in the value names no option.", "Write '$$' for a dollar sign."
-    elif option.secret:
+    elif option.secret or _holds_credential(_written(conf, section, option)):
         problem, cure = "the value is not valid.", f"Set {_expected(option)}."
     else:
         # oslo.config has the better words for its own types only where they have no bounds.

@@ -22,7 +22,7 @@ from imgstore import errors
 from imgstore.driver import place
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
-from imgstore.driver.translate import OnFailure, refuse_overrides, storage_failures
+from imgstore.driver.translate import OnFailure, nothing_is_missing, refuse_overrides, storage_failures
 from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
@@ -144,7 +144,8 @@ class StoreDriver(ABC):
             raise errors.StoreReadOnly("Adding images to store is disabled.")
         refuse_too_large(size, limit)
         self.expect_place()
-        with contextlib.ExitStack() as undo, storage_failures("opening for writing"):
+        action = "opening for writing"
+        with contextlib.ExitStack() as undo, storage_failures(action), OnFailure(partial(nothing_is_missing, action)):
             room = self._reserve(key, size)
             if room is not None:
                 undo.callback(room.release)

@@ -95,7 +95,8 @@ class CopiesObjects(Protocol):
     """The store can copy an object without its bytes coming here."""
 
     def copy(self, source: str, target: str) -> ObjectInfo:
-        """Copies the object `source` to the key `target`, which no object has. All or nothing, as a writer's commit.
+        """Copies the object `source` to the key `target`, which no object has. All or nothing, as a writer's commit; if
+        nothing can be removed after a failure, the error's `left_behind` says so.
 
         Raises InvalidKey, ObjectNotFound, ObjectExists, StoreFull, StoreUnavailable.
         """

@@ -5,22 +5,23 @@ Each process counts for itself. A ledger that all processes share takes the limi
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.model import ObjectInfo, Space
 from imgstore.quota import Account, Hold, capacity_refusal
 
 
-class CapacityAccount:
+class CapacityAccount(OfOneProcess):
     """What a store may take (bytes; None: no limit) and what is taken. `objects` lists what the store holds, which is
     added up at the first use. Used by many threads."""
 
     def __init__(self, limit: int | None, objects: Callable[[], Iterable[ObjectInfo]]) -> None:
+        super().__init__()
         self.limit = limit
         self._objects = objects
         self._account: Account | None = None
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def reserve(self, size: int | None) -> Hold | None:
         """Room for an object of `size` bytes (None: unknown), what `StoreDriver._reserve` returns. Raises StoreFull."""
@@ -51,6 +52,10 @@ class CapacityAccount:
             return space
         left = max(0, self.limit - account.used - account.held)
         return Space(total=_least(space.total, self.limit), free=_least(space.free, left))
+
+    def _forked(self) -> None:
+        """What the parent holds is not the child's: it adds up anew."""
+        self._account = None
 
 
 def _least(size: int | None, limit: int) -> int:

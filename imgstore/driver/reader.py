@@ -5,6 +5,7 @@ A driver's subclass implements `_read` and `_close`; counting and comparing is d
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
@@ -25,6 +26,8 @@ class ObjectReader(ABC):
     """The bytes `start` to `stop` of one object: exactly those, or an error.
 
     A driver's subclass sets `info` (the whole object) before it is handed out, and implements `_read` and `_close`.
+    After an error no further byte comes: nobody knows where the storage would go on. Nor does one in a child that is
+    forked meanwhile: the connection is its parent's.
     """
 
     info: ObjectInfo
@@ -32,6 +35,8 @@ class ObjectReader(ABC):
     __stop = 0
     __position = 0
     __closed = False
+    __failed = False
+    __process = 0
 
     @abstractmethod
     def _read(self, size: int) -> bytes:
@@ -63,16 +68,16 @@ class ObjectReader(ABC):
     def read(self, size: int = READ_SIZE) -> bytes:
         """The next 1 to `size` bytes; b"" only after the last byte of the range.
 
-        Raises ObjectTruncated if the store ends early, StoreUnavailable if it fails, UsageError after close and for a
-        `size` below 1, whose answer would look like the end.
+        Raises ObjectTruncated if the store ends early, StoreUnavailable if it fails, UsageError after close, after an
+        error, and for a `size` below 1, whose answer would look like the end.
         """
-        if self.__closed:
-            raise errors.UsageError("Cannot read: this reader is closed.")
+        self.__expect_open()
         if size < 1:
             raise errors.UsageError(f"Cannot read {size} bytes: ask for 1 or more.")
         wanted = min(size, self.__stop - self.__position)
         if wanted <= 0:
             return b""
+        self.__failed = True  # unless all goes well, whatever is raised
         with storage_failures("reading"):
             data = self._read(wanted)
         if not data:
@@ -81,6 +86,7 @@ class ObjectReader(ABC):
         if len(data) > wanted:
             raise errors.IntegrityError(f"The store sent {len(data)} bytes where {wanted} were asked for.")
         self.__position += len(data)
+        self.__failed = False
         return data
 
     @final
@@ -93,6 +99,8 @@ class ObjectReader(ABC):
         """Ends the read; a no-op the second time."""
         if not self.__closed:
             self.__closed = True
+            if self.__process not in {0, os.getpid()}:
+                return
             with storage_failures("closing"):
                 self._close()
 
@@ -108,6 +116,15 @@ class ObjectReader(ABC):
     def _arm(self, start: int, stop: int) -> None:
         self.__start = self.__position = start
         self.__stop = stop
+        self.__process = os.getpid()
+
+    def __expect_open(self) -> None:
+        if self.__closed:
+            raise errors.UsageError("Cannot read: this reader is closed.")
+        if self.__failed:
+            raise errors.UsageError("Cannot read: this reader has failed. Open another one where it stopped.")
+        if self.__process != os.getpid():
+            raise errors.UsageError("Cannot read: this reader is another process's, which this one was forked by.")
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

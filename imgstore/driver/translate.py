@@ -10,11 +10,15 @@ generator (`contextlib.contextmanager`) would cost a microsecond each time. It n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 
 from imgstore import errors
+from imgstore.undo import describe
+
+LOG = logging.getLogger(__name__)
 
 Failed = Callable[[BaseException], None]
 
@@ -45,6 +49,12 @@ def storage_failures(action: str) -> OnFailure:
     return OnFailure(partial(storage_failed, action))
 
 
+def undone_copy(target: str, discard: Callable[[], object]) -> OnFailure:
+    """Around a server-side copy to the key `target`, as `storage_failures`: a failure runs `discard`, which removes
+    what was copied. Should that fail too, it is logged, and the error says so (`StoreError.left_behind`)."""
+    return OnFailure(partial(_copy_failed, target, discard))
+
+
 def host_failures(action: str) -> OnFailure:
     """Around the host's catalog or quota, which was `action`: what is not one of the library's errors means that it
     cannot be reached."""
@@ -61,11 +71,36 @@ def storage_failed(action: str, error: BaseException) -> None:
     raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
 
 
+def _copy_failed(target: str, discard: Callable[[], object], error: BaseException) -> None:
+    try:
+        with storage_failures("removing a copy"):
+            discard()
+    except errors.ImgstoreError as failure:
+        LOG.warning("Could not remove what was copied to %s: %s", target, describe(failure))
+        with OnFailure(_told_left_behind):
+            storage_failed("copying", error)
+        _told_left_behind(error)
+    storage_failed("copying", error)
+
+
+def _told_left_behind(error: BaseException) -> None:
+    """Not where another object has the key, as `ObjectWriter.left_behind`: a removal by the key would harm that one."""
+    if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectExists):
+        error.left_behind = True
+
+
 def host_failed(action: str, error: BaseException) -> None:
     """The same for what a host's code raised, as CatalogUnavailable."""
     if is_foreign(error):
         detail = errors.kind_and_place(error)
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
+
+
+def nothing_is_missing(action: str, error: BaseException) -> None:
+    """Raises StoreUnavailable for an ObjectNotFound in `action`, which is a part of writing: what is not found then is
+    the store's own, never the image."""
+    if isinstance(error, errors.ObjectNotFound):
+        raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=describe(error)) from error
 
 
 def is_foreign(error: BaseException) -> bool:

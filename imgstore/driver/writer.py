@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 from abc import ABC, abstractmethod
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, final
 
 from imgstore import errors
-from imgstore.driver.translate import Failed, OnFailure, blamed_on, refuse_overrides, storage_failed
+from imgstore.driver.translate import Failed, OnFailure, blamed_on, nothing_is_missing, refuse_overrides, storage_failed
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -113,6 +114,9 @@ class ObjectWriter(ABC):
     makes the object visible under its key, all at once and only if the key is free; `_abort` removes every trace, the
     object itself if this writer made it visible (and never an object of somebody else), and works after any other hook
     failed, `_commit` included. `_abort` is called at most once.
+
+    Only the owner acts: a child that is forked meanwhile owns nothing here. Its `write` and `commit` are refused, its
+    `abort` does nothing.
     """
 
     __state = WriterState.NEW
@@ -120,6 +124,7 @@ class ObjectWriter(ABC):
     __store = ""
     __capacity: Hold | None = None
     __total = 0
+    __process = 0
     __left_behind = False
     __taken = False
     __admission: Admission
@@ -205,7 +210,7 @@ class ObjectWriter(ABC):
     @final
     def abort(self) -> None:
         """Removes every trace of the object; a no-op after commit or abort. Raises StoreError."""
-        if self.__state is not WriterState.OPEN:
+        if self.__state is not WriterState.OPEN or self.__process != os.getpid():
             return
         self.__state = WriterState.ABORTED
         try:
@@ -235,19 +240,21 @@ class ObjectWriter(ABC):
         self.__key, self.__admission, self.__capacity, self.__store = key, admission, capacity, store
         if capacity is not None:
             admission.hold(capacity, partial(self.__translate, "reserving room"))
+        self.__process = os.getpid()
         self.__state = WriterState.OPEN
 
     def __expect_open(self, action: str) -> None:
         if self.__state is not WriterState.OPEN:
             raise errors.UsageError(f"Cannot {action}: this writer is {self.__state.value}.")
+        if self.__process != os.getpid():
+            raise errors.UsageError(f"Cannot {action}: this writer is another process's, which this one was forked by.")
 
     def __failed(self, action: str, error: BaseException) -> None:
-        """Aborts. What is not found while writing is the store's own, never the image."""
+        """Aborts, and raises what a driver's exception means."""
         self.__taken = isinstance(error, errors.ObjectExists)
         self.__abort_quietly()
-        if isinstance(error, errors.ObjectNotFound):
-            with OnFailure(partial(blamed_on, self.__store)):
-                raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=describe(error)) from error
+        with OnFailure(partial(blamed_on, self.__store)):
+            nothing_is_missing(action, error)
         self.__translate(action, error)
 
     def __translate(self, action: str, error: BaseException) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from oslo_config import cfg
 
 from imgstore import errors
 from imgstore.driver.base import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.forks import ProcessLock
 from imgstore.driver.options import size_opt
 from imgstore.model import Leftover, ObjectInfo, Space
 from imgstore.quota import Account, Hold, capacity_refusal
@@ -45,7 +45,7 @@ class MemoryStorage:
         self.account = Account(capacity, refusal=capacity_refusal)
         self._objects: dict[str, MemoryObject] = {}
         self._etags = itertools.count(1)
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def names(self) -> set[str]:
         """The names of everything that is in the storage."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.catalog import no_such_image
 from imgstore.http import ranges, requests
+from imgstore.http.digest_fields import expected_digests, repr_digest
 from imgstore.http.requests import Headers
 from imgstore.http.responses import Response
 from imgstore.model import Chunk, StoredImage, UploadRequest
@@ -46,10 +47,11 @@ class ImageData:
         `UploadService.begin` raises for image, size, quota and store. After an error nothing has changed.
         """
         wanted = requests.read_upload(headers)
+        expected = expected_digests(headers)
         stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
         self._uploads.check_stores(stores)
         _require_image_id(image_id)
-        request = UploadRequest(image_id, stores=stores, size=wanted.size, context=context)
+        request = UploadRequest(image_id, stores=stores, size=wanted.size, context=context, expected=expected)
         return UploadExchange(self._uploads.begin(request), body_length=wanted.body_length)
 
     def download(
@@ -136,8 +138,13 @@ def _size(image: StoredImage) -> int:
 
 
 def _headers(image: StoredImage, length: int, *, whole: bool = True) -> tuple[tuple[str, str], ...]:
-    """Content-MD5 is the digest of the body, so only an answer with the whole image has it."""
-    optional = (("ETag", ranges.entity_tag(image.hash_value)), ("Content-MD5", image.checksum if whole else None))
+    """Content-MD5 is the digest of the body, so only an answer with the whole image has it; Repr-Digest is the image's,
+    whatever part the body is."""
+    optional = (
+        ("ETag", ranges.entity_tag(image.hash_value)),
+        ("Content-MD5", image.checksum if whole else None),
+        ("Repr-Digest", repr_digest(image.hash_algo, image.hash_value)),
+    )
     return (
         ("Content-Type", requests.MEDIA_TYPE),
         ("Content-Length", str(length)),

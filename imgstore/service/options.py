@@ -17,7 +17,7 @@ from oslo_config import cfg
 from imgstore import config, distribution, errors
 from imgstore.driver.plain_text import blemish
 from imgstore.service.server.tls import tls_context
-from imgstore.sql import Address, address_of_file, parse
+from imgstore.sql import Address, address_of_file, is_file_path, parse
 
 SECTION = "service"
 
@@ -243,7 +243,7 @@ def database(conf: cfg.ConfigOpts, data_dir: Path) -> Address:
     # Secret for its password, which may hold a '#'; what is not the password is a name.
     if (found := blemish(value.rpartition("@")[2] if "://" in value else value)) is not None:
         raise _database_refusal(found.problem, found.cure)
-    if "://" not in value and not value.startswith((":", "file:")):
+    if is_file_path(value):
         return address_of_file(Path(value))
     try:
         address = parse(value)

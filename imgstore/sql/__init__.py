@@ -5,7 +5,7 @@ A host takes `SqlCatalog` or `SqlLedger` or both. If both share a database, `Led
 transaction. What `__all__` names is public; the rest may change.
 """
 
-from imgstore.sql.address import Address, address_of_file, parse
+from imgstore.sql.address import Address, address_of_file, is_file_path, parse
 from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
@@ -29,5 +29,6 @@ __all__ = [
     "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge", "Condition", "Database",
     "DeadAttempt", "ImageQuery", "ImageRecord", "LedgerAccount", "LedgerEntry", "LedgerHooks", "NewImage", "NotInStore",
     "ObjectId", "OutcomeUnknown", "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger",
-    "Standing", "address_of_file", "attempt_of", "compare", "current", "opened", "parse", "put_right", "upgrade",
+    "Standing", "address_of_file", "attempt_of", "compare", "current", "is_file_path", "opened", "parse", "put_right",
+    "upgrade",
 ]  # fmt: skip

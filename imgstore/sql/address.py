@@ -1,10 +1,14 @@
 """Where a database is: parses what an operator wrote into an address that never shows its password.
 
+A password may be where none belongs: among the parameters behind a '?', or cut by an '@' that it has. So parameters are
+never shown, and what has an '@' too many is refused without its text.
+
 The package is written for and tested on SQLite, PostgreSQL (psycopg) and MySQL or MariaDB (PyMySQL); it refuses others.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +23,13 @@ MODULES = {"postgresql+psycopg": ("psycopg", "postgresql"), "mysql+pymysql": ("p
 """For each driver the module that it needs, and the extra of imgstore that installs it."""
 
 
+_OF_SERVER = re.compile(r"[A-Za-z][A-Za-z0-9+]*:|.*:.*@|(.*\s)?(host|hostaddr|user|password|dbname)\s*=", re.DOTALL)
+"""What begins like a URL, has a password like one, or is the connection string of PostgreSQL's own tools."""
+
+
 @dataclass(frozen=True)
 class Address:
-    """A database. `str` and `repr` show three stars for its password."""
+    """A database. `str` and `repr` show three stars for its password, and no parameters."""
 
     url: sa.URL
 
@@ -37,12 +45,20 @@ class Address:
         return self.url.get_backend_name() == "sqlite"
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        return self.url.set(query={}).render_as_string(hide_password=True)
+
+    def __repr__(self) -> str:
+        return f"Address({self})"
 
 
 def address_of_file(path: Path) -> Address:
     """The SQLite database in a file."""
     return Address(sa.URL.create("sqlite", database=str(path.resolve())))
+
+
+def is_file_path(text: str) -> bool:
+    """Whether an operator means the file of an SQLite database: no URL, and nothing that was to be one."""
+    return not text.startswith((":", "//")) and _OF_SERVER.match(text) is None
 
 
 def parse(text: str) -> Address:
@@ -54,4 +70,14 @@ def parse(text: str) -> Address:
     name = url.drivername
     if name not in DRIVERS and name not in DRIVERS.values():
         raise ValueError("it begins with none of sqlite://, postgresql:// and mysql://")
-    return Address(url.set(drivername=DRIVERS.get(name, name)))
+    address = Address(url.set(drivername=DRIVERS.get(name, name)))
+    if not address.embedded and _is_cut(url, text):
+        raise ValueError("there is an '@' too many in it")
+    return address
+
+
+def _is_cut(url: sa.URL, text: str) -> bool:
+    """Whether an '@' may be a part of the password, and the rest of it in host, name or parameters."""
+    behind_scheme = text.partition("://")[2]
+    behind_user = behind_scheme if url.password is None else behind_scheme.partition(":")[2]
+    return behind_user.count("@") > 1 or "@" in f"{url.host}{url.database}"

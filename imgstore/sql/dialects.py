@@ -14,11 +14,12 @@ IMMEDIATE: they wait for the lock at the beginning and never fail half-way. Read
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def engine_of(address: Address, *, patience: float, connections: int, deadline: 
     """An engine that has not connected yet. `patience`: seconds to wait for a lock or a connection; `deadline`: for a
     statement on a server.
 
-    Raises ImportError if the database's driver is not installed, CatalogUnavailable if the file cannot be used.
+    Raises ImportError if the database's driver is not installed, CatalogUnavailable if the file cannot be used or the
+    driver does not take a parameter of the address.
     """
     kind = address.url.get_backend_name()
     if address.file is not None:
@@ -54,16 +56,38 @@ def engine_of(address: Address, *, patience: float, connections: int, deadline: 
     options: dict[str, Any] = {}
     if not address.embedded:
         options = {"pool_size": connections, "max_overflow": 0, "isolation_level": CHANGING}
-    engine = sa.create_engine(
-        address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
-        connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
-    )  # fmt: skip
+    with _parameters_taken():
+        engine = sa.create_engine(
+            address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
+            connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
+        )  # fmt: skip
+    event.listen(engine, "do_connect", functools.partial(_connected, deadline=deadline))
     event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience, deadline)))
-    if kind == "postgresql" and deadline is not None:
-        event.listen(engine, "do_connect", functools.partial(_connect_postgresql, patience=deadline + MARGIN))
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
+
+
+def _connected(
+    dialect: sa.Dialect, record: object, arguments: Sequence[Any], named: Mapping[str, Any], *, deadline: float | None
+) -> object:
+    """A new connection of the database's driver."""
+    with _parameters_taken():
+        if dialect.name != "postgresql" or deadline is None:
+            return dialect.connect(*arguments, **named)
+        from imgstore.sql import postgresql  # needs the extra
+
+        return postgresql.connect(arguments, named, patience=deadline + MARGIN)
+
+
+@contextlib.contextmanager
+def _parameters_taken() -> Iterator[None]:
+    """Around what gets the parameters. The text of a failure may have a value, so it is not shown (no secrets)."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        message = "The catalog's database does not take the parameters behind the '?' of its URL."
+        raise errors.CatalogUnavailable(message, retry_after=None) from None
 
 
 def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
@@ -82,12 +106,6 @@ def _connect_arguments(kind: str, deadline: float | None) -> Mapping[str, Any]:
             "connect_timeout": CONNECT_TIMEOUT, "read_timeout": quiet, "write_timeout": quiet, "charset": "utf8mb4",
         }  # fmt: skip
     return {}
-
-
-def _connect_postgresql(dialect: object, record: object, arguments: Any, parameters: Any, *, patience: float) -> object:
-    from imgstore.sql import postgresql  # needs the extra
-
-    return postgresql.connect(arguments, parameters, patience=patience)
 
 
 def lock_wait(patience: float) -> int:

@@ -18,6 +18,7 @@ from imgstore.model import Attempt
 from imgstore.quota import Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
+from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
 from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
 from imgstore.transfers.observer import Observation
@@ -54,7 +55,7 @@ class UploadSettings:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be written where, and by what it is held. `catalog` is told of the end; `size` in bytes (None:
-    unknown); `need_all`: whether one store that fails fails the whole; `expected_hash`: what the digest must be;
+    unknown); `need_all`: whether one store that fails fails the whole; `expected`: digests that the bytes must have;
     `opened`: every store that was written to."""
 
     attempt: Attempt
@@ -64,7 +65,7 @@ class Plan:
     undo: Undo
     size: int | None = None
     need_all: bool = True
-    expected_hash: str | None = None
+    expected: Expected = NOTHING_EXPECTED
     opened: list[Target] = field(default_factory=list)
 
 
@@ -109,7 +110,7 @@ def open_session(
     what a tap's factory raises."""
     targets = _targets(plan, _opened(plan, reserved))
     settings = plan.settings
-    digests = _digests(settings)
+    digests = _digests(plan)
     plan.undo.push("the digests' threads", digests.close)
     parts = SessionParts(
         attempt=plan.attempt,
@@ -122,7 +123,7 @@ def open_session(
         max_image_size=settings.max_image_size,
         hash_algo=settings.hash_algo,
         checksum=settings.checksum,
-        expected_hash=plan.expected_hash,
+        expected=plan.expected,
         observation=observation,
     )
     return UploadSession(parts)
@@ -191,8 +192,10 @@ def _targets(plan: Plan, opened: Sequence[Target]) -> Targets:
     return fanout
 
 
-def _digests(settings: UploadSettings) -> Digests:
-    names = {settings.hash_algo} | ({"md5"} if settings.checksum else set())
+def _digests(plan: Plan) -> Digests:
+    """Those of the settings, and of the expected ones whatever is not among them."""
+    settings = plan.settings
+    names = {settings.hash_algo, *plan.expected.digests} | ({"md5"} if settings.checksum else set())
     return Digests(sorted(names), window=settings.digest_window)
 
 

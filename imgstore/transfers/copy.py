@@ -22,6 +22,7 @@ from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, release, reserve
 from imgstore.transfers.download import DownloadService
+from imgstore.transfers.expected import Expected
 from imgstore.transfers.observer import COPY, Observation, Observer, observed
 from imgstore.transfers.session import library_errors
 from imgstore.transfers.target import Target
@@ -102,7 +103,7 @@ class CopyService:
         settings, expected = _verifying(self._settings, image)
         plan = Plan(
             attempt, stores, catalog, settings, undo,
-            size=image.size, need_all=request.need_all, expected_hash=expected, opened=opened,
+            size=image.size, need_all=request.need_all, expected=expected, opened=opened,
         )  # fmt: skip
         return plan, image
 
@@ -183,8 +184,9 @@ class _NewLocations:
         return self._catalog.release(attempt, unremoved) if unremoved else self._catalog.release(attempt)
 
 
-def _verifying(settings: UploadSettings, image: StoredImage) -> tuple[UploadSettings, str | None]:
-    """The settings for computing the digest of the image, and the digest to expect (None: unknown)."""
+def _verifying(settings: UploadSettings, image: StoredImage) -> tuple[UploadSettings, Expected]:
+    """The settings for computing the digest of the image, and the digest to expect."""
     known = [(image.hash_algo, image.hash_value), ("md5", image.checksum)]
     algorithm, value = next(((name, value) for name, value in known if name and value), (settings.hash_algo, None))
-    return dataclasses.replace(settings, hash_algo=algorithm, checksum=False, max_image_size=None), value
+    expected = Expected({} if value is None else {algorithm: value})
+    return dataclasses.replace(settings, hash_algo=algorithm, checksum=False, max_image_size=None), expected

@@ -1,10 +1,10 @@
 """Inspection: a tap that refuses content which is not what `disk_format` says, or which is not safe to use.
 
-It looks with the inspectors of oslo.utils (the extra `inspection`; imported here and nowhere else). Refused with
-ContentRefused (415), as early as it is certain: content of another format, content that refers to data outside of
-itself (backing and data files, foreign extents, parents), content of two formats at once, and no content at all.
-`raw` is never refused. In a container other than `bare` the content is looked at too, but only what is recognised and
-not safe is refused. The findings are `content_format` and, where it is known, `virtual_size` (bytes).
+It looks with the inspectors of `inspectors` (the extra `inspection`). Refused with ContentRefused (415), as early as it
+is certain: content of another format, content that refers to data outside of itself (backing and data files, foreign
+extents, parents), content of two formats at once, and no content at all. `raw` is never refused. In a container other
+than `bare`, and without `require_match`, the content is looked at as what it is, and refused only if that is recognised
+and not safe. The findings are `content_format` and, where it is known, `virtual_size` (bytes).
 
 Memory: two pieces of PIECE bytes and what an inspector captures (headers and descriptors, at most about 1 MiB),
 whatever the image's size. The verdict depends on the bytes alone, never on how they were cut into chunks.
@@ -15,26 +15,30 @@ No inspector is trusted: whatever one raises on hostile bytes means "not that fo
 from __future__ import annotations
 
 import contextlib
-import struct
 from collections.abc import Iterator, Mapping
 
 from oslo_utils.imageutils import format_inspector
 
 from imgstore import errors
 from imgstore.model import Attempt
+from imgstore.transfers.inspectors import inspector_of
 from imgstore.transfers.taps import Tap
 
 PIECE = 64 * 1024  # every format's signature lies within the first piece
 LARGEST_DISK = 2**63 - 1
 
 _RECOGNIZED = ("qcow2", "qed", "vhd", "vhdx", "vmdk", "vdi", "luks", "iso", "gpt")
-_START_IS_FREE = frozenset({"iso", "gpt", "vdi"})  # their signature is further on: another format can hide before it
+_START_IS_FREE = frozenset({"iso", "gpt", "vdi", "vhd"})  # what tells them is further on: others can hide before it
 _BOOTABLE = frozenset({"iso", "gpt"})  # may be both at once: an ISO that boots from a USB stick has a partition table
-_SIZE_IS_LENGTH = frozenset({"gpt", "luks"})  # the inspector must see every byte to know the virtual size
+_TO_THE_END = frozenset({"gpt", "luks", "vhd"})  # the virtual size is the length, or a footer has the last word
 
 
 class FormatInspection:
-    """A TapFactory: inspects every upload by the image's disk and container format."""
+    """A TapFactory: inspects every upload by the image's disk and container format. `require_match`: content of another
+    format is refused; otherwise only what is not safe is, as the format that it is."""
+
+    def __init__(self, *, require_match: bool = True) -> None:
+        self._require_match = require_match
 
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
         """See TapFactory. Raises ContentRefused before the first byte where an image is declared empty."""
@@ -43,10 +47,11 @@ class FormatInspection:
             return _Measure() if bare else None
         if bare and size == 0:
             raise _empty(attempt.disk_format)
-        inspector = format_inspector.get_inspector(attempt.disk_format)
+        inspector = inspector_of(attempt.disk_format)
         if inspector is None:
             return _NotEmpty(attempt.disk_format) if bare else None
-        return _Inspection(_Content(attempt.disk_format, inspector()), bare=bare)
+        content = _Content(attempt.disk_format, inspector)
+        return _Inspection(content, bare=bare, strict=bare and self._require_match)
 
 
 class _Measure:
@@ -85,11 +90,13 @@ class _NotEmpty:
 
 
 class _Inspection:
-    """Content that an inspector can read. `bare`: it must be of its format; otherwise it is only looked at."""
+    """Content that an inspector can read. `bare`: there must be some; `strict`: it must be of its format; otherwise it
+    is only looked at."""
 
-    def __init__(self, content: _Content, *, bare: bool) -> None:
+    def __init__(self, content: _Content, *, bare: bool, strict: bool) -> None:
         self._content = content
         self._bare = bare
+        self._strict = strict
         self._looking = True
         self._rest = bytearray()
         self._head = b""
@@ -129,10 +136,15 @@ class _Inspection:
         self._rest += view[whole:]
 
     def _look(self, piece: bytes) -> None:
+        first = not self._head
         self._head = self._head or piece
         if self._looking:
             with self._mismatch_told():
                 self._looking = self._content.look(piece, self._head)
+        if first and self._content.mismatched and (other := _other_content(piece)):
+            self._content = other
+            with self._mismatch_told():
+                self._looking = other.look(piece, piece)
 
     @contextlib.contextmanager
     def _mismatch_told(self) -> Iterator[None]:
@@ -140,7 +152,7 @@ class _Inspection:
             yield
         except _Mismatch:
             self._looking = False
-            if self._bare:
+            if self._strict:
                 raise _not_the_format(self._content.name, self._head) from None
 
 
@@ -157,25 +169,37 @@ class _Content:
         self._safe = False
         self._broken = False
 
+    @property
+    def mismatched(self) -> bool:
+        """Whether it is certain that the content is not of this format."""
+        return self._broken
+
     def match(self, piece: bytes) -> None:
-        """Takes the next piece of what must be of this format."""
+        """Takes the first piece of what must begin like this format."""
         with self._garbage_is_mismatch():
             self._inspector.eat_chunk(piece)
             self._require(self._inspector.format_match)
 
     def look(self, piece: bytes, head: bytes) -> bool:
         """Takes the next piece; False where there is nothing more to learn."""
-        self.match(piece)
         with self._garbage_is_mismatch():
-            if self._inspector.complete:
+            self._inspector.eat_chunk(piece)
+            matches = self._inspector.format_match
+            self._require(matches or self._may_be_fixed(piece, head))
+            if matches and self._inspector.complete:
                 self._check_safety(head)
-        return not self._safe or self.name in _SIZE_IS_LENGTH
+        return not self._safe or self.name in _TO_THE_END
+
+    def _may_be_fixed(self, piece: bytes, head: bytes) -> bool:
+        """Whether the end may still tell that this is a VHD whose start is the disk itself."""
+        return self.name == "vhd" and (piece is not head or not _others(self.name, head))
 
     def finish(self, head: bytes) -> Mapping[str, str | int]:
         """The findings, after the last piece."""
         with self._garbage_is_mismatch():
             self._inspector.finish()
             self._require(not self._broken and self._inspector.complete and self._inspector.format_match)
+            self._safe = self._safe and self.name not in _TO_THE_END
             self._check_safety(head)
             virtual_size = self._inspector.virtual_size
         if virtual_size > LARGEST_DISK:
@@ -186,7 +210,7 @@ class _Content:
     def _check_safety(self, head: bytes) -> None:
         if self._safe:
             return
-        reason = self._unsafe() or _vmdk_refers(self._inspector) or _disguised(self.name, head)
+        reason = self._unsafe() or _disguised(self.name, head)
         if reason:
             raise _not_safe(self.name, reason)
         self._safe = True
@@ -214,27 +238,23 @@ class _Content:
             raise _Mismatch from error
 
 
-def _vmdk_refers(inspector: format_inspector.FileInspector) -> str:
-    """Why a VMDK depends on other files, beyond what the inspector looks for; "" if it does not."""
-    if not isinstance(inspector, format_inspector.VMDKInspector):
-        return ""
-    if not inspector.has_region("header"):
-        return "Extents are in other files"
-    (capacity,) = struct.unpack_from("<Q", inspector.region("header").data, 12)
-    if capacity == 0:
-        return "Extents are in other files"
-    text = inspector.desc_text or ""
-    fields = ["".join(line.split()) for line in text.split("\n")]
-    parents = [field for field in fields if field.startswith("parentcid=") and field != "parentcid=ffffffff"]
-    return "Image has a parent" if parents or "parentfilenamehint" in text else ""
-
-
 def _disguised(name: str, head: bytes) -> str:
     """What else the content is, where a reader that guesses would take it for something else; "" if nothing."""
     if name not in _START_IS_FREE:
         return ""
-    others = [other for other in _recognized(head) if other != name and other not in _BOOTABLE]
+    others = _others(name, head)
     return f"Content is {' and '.join(others)} too" if others else ""
+
+
+def _others(name: str, head: bytes) -> list[str]:
+    """The formats, besides `name`, that content with this beginning would be opened as."""
+    return [other for other in _recognized(head) if other != name and other not in _BOOTABLE]
+
+
+def _other_content(head: bytes) -> _Content | None:
+    """What the content is instead of what it was said to be."""
+    inspector = next((inspector_of(name) for name in _others("", head)), None)
+    return None if inspector is None else _Content(inspector.NAME, inspector)
 
 
 def _recognized(head: bytes) -> list[str]:
@@ -242,10 +262,10 @@ def _recognized(head: bytes) -> list[str]:
 
 
 def _looks_like(name: str, head: bytes) -> bool:
-    inspector = format_inspector.get_inspector(name)
+    inspector = inspector_of(name)
     if inspector is None:
         return False
-    content = _Content(name, inspector())
+    content = _Content(name, inspector)
     with contextlib.suppress(_Mismatch, errors.ContentRefused):
         content.match(head)
         return True

@@ -24,6 +24,7 @@ from imgstore.driver.writer import octets
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
+from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
 from imgstore.transfers.observer import Observation, Outcome
 from imgstore.transfers.taps import Tap
 from imgstore.transfers.target import Target, Targets
@@ -56,7 +57,7 @@ def upload_failed(error: BaseException) -> None:
 @dataclass(frozen=True)
 class SessionParts:
     """What was made ready before the first byte, each with its undo in `undo`. `size` and `max_image_size` in bytes;
-    `expected_hash`: what `hash_algo` must give, None where nobody knows."""
+    `expected`: digests that the bytes must have."""
 
     attempt: Attempt
     catalog: AttemptCatalog
@@ -68,7 +69,7 @@ class SessionParts:
     max_image_size: int | None
     hash_algo: str
     checksum: bool
-    expected_hash: str | None = None
+    expected: Expected = NOTHING_EXPECTED
     observation: Observation | None = None
 
 
@@ -125,7 +126,8 @@ class UploadSession:
     def finish(self) -> UploadResult:
         """After the last byte: what was written is committed and the image becomes active, or everything is undone.
 
-        Raises SizeMismatch (shorter than declared), ContentRefused, ImageGone, StoreUnavailable, CatalogUnavailable.
+        Raises SizeMismatch (shorter than declared), ContentRefused, DigestMismatch, ImageGone, StoreUnavailable,
+        CatalogUnavailable.
         """
         self._expect_open()
         with OnFailure(self._undo), library_errors():
@@ -156,7 +158,7 @@ class UploadSession:
             self._targets.expect_complete(self._total)
         findings = self._finish_taps()
         digests = self._digests.hexdigests()
-        self._refuse_other_bytes(digests)
+        self._parts.expected.compare(digests)
         self._confirm(certain=True)
         self._parts.undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
         with OnFailure(self._look_for_image):
@@ -227,10 +229,6 @@ class UploadSession:
         for tap in self._parts.taps:
             findings.update(tap.finish())
         return findings
-
-    def _refuse_other_bytes(self, digests: dict[str, str]) -> None:
-        if self._parts.expected_hash not in (None, digests[self._parts.hash_algo]):
-            raise errors.IntegrityError(f"The bytes that came do not have the image's {self._parts.hash_algo}.")
 
     def _result(self, digests: dict[str, str], findings: dict[str, str | int]) -> UploadResult:
         virtual_size = findings.get("virtual_size")

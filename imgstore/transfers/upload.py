@@ -15,6 +15,7 @@ from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, release, reserve
+from imgstore.transfers.expected import Expected
 from imgstore.transfers.observer import UPLOAD, Observer, observed
 from imgstore.transfers.session import UploadSession, library_errors
 from imgstore.transfers.taps import TapFactory
@@ -60,9 +61,10 @@ class UploadService:
     def begin(self, request: UploadRequest) -> UploadSession:
         """Makes everything ready for the first byte.
 
-        Raises, in this order: what `check_stores` says; what the catalog says (ImageNotFound, Forbidden,
-        InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or QuotaExceeded where the size is known; what the
-        store says (StoreFull, StoreUnavailable). Then nothing has changed.
+        Raises, in this order: InvalidRequest for a size or a digest that cannot be; what `check_stores` says; what the
+        catalog says (ImageNotFound, Forbidden, InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or
+        QuotaExceeded where the size is known; what the store says (StoreFull, StoreUnavailable). Then nothing has
+        changed.
         """
         observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
         undo = Undo()
@@ -86,6 +88,7 @@ class UploadService:
     def _granted(self, request: UploadRequest, undo: Undo) -> Plan:
         if request.size is not None and request.size < 0:
             raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
+        expected = Expected.by_client(request.expected)
         stores = self.check_stores(request.stores)
         with host_failures("beginning the upload"):
             attempt = self._catalog.begin(request, [store.identifier for store in stores])
@@ -95,5 +98,6 @@ class UploadService:
         reached = [store.for_context(request.context) for store in stores]
         need_all = self._settings.several_stores == ALL
         return Plan(
-            attempt, reached, self._catalog, self._settings, undo, size=request.size, need_all=need_all, opened=opened
-        )
+            attempt, reached, self._catalog, self._settings, undo,
+            size=request.size, need_all=need_all, expected=expected, opened=opened,
+        )  # fmt: skip

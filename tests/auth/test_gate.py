@@ -70,6 +70,8 @@ MISTAKES: tuple[tuple[Mapping[str, object], str], ...] = (
     ({"auth_type": None}, "auth_type: is not set"), ({"auth_type": "pasword"}, "auth_type"),
     ({"auth_url": None}, "auth-url"), ({"www_authenticate_uri": None}, "www_authenticate_uri: is not set"),
     ({"pasword": "hunter2"}, "pasword: no such option"), ({"token_cache_time": "long"}, "token_cache_time"),
+    ({"auth_url": "http://glance:hunter2@localhost/v3"}, "auth-url"),
+    ({"www_authenticate_uri": "http://glance:hunter2@localhost/v3"}, "www_authenticate_uri: a user"),
 )  # fmt: skip
 
 

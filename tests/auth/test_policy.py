@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,79 @@ def test_create_and_publicize_are_asked_for(served: LocalService) -> None:
     assert member.post("/v2/images", {"name": "x", "visibility": "public"}).status == 403
     assert member.post("/v2/images", {"name": "x", "visibility": "community"}).status == 201
     assert somebody(served, "auditor", "one").get("/v2/images").status == 403
+
+
+def patched(client: Client, image_id: str, **values: str) -> int:
+    """The status of a PATCH."""
+    operations = [operation for name, value in values.items() for operation in change(f"/{name}", value)]
+    return asked(client, "PATCH", f"/v2/images/{image_id}", operations)
+
+
+def test_to_make_an_image_public_by_a_change_is_asked_for(served: LocalService) -> None:
+    admin, member = somebody(served, "admin", "one"), somebody(served, "member", "one")
+    image_id = member.create(visibility="private", name="old")
+    assert patched(member, image_id, visibility="public") == 403
+    assert patched(member, image_id, name="new", visibility="public") == 403
+    assert (member.show(image_id)["visibility"], member.show(image_id)["name"]) == ("private", "old")
+    assert patched(member, image_id, visibility="community") == 200
+    assert patched(member, image_id, visibility="public") == 403
+    assert patched(admin, image_id, visibility="public") == 200
+    assert patched(member, image_id, name="new", visibility="public") == 200, "it is public already"
+    assert (member.show(image_id)["visibility"], member.show(image_id)["name"]) == ("public", "new")
+
+
+def change(path: str, value: object) -> list[dict[str, object]]:
+    return [{"op": "add", "path": path, "value": value}]
+
+
+IMAGE = "/v2/images/{id}"
+ASKED: Mapping[str, Sequence[tuple[str, str, object]]] = {
+    "get_images": [("GET", "/v2/images", None)],
+    "get_image": [("GET", IMAGE, None)],
+    "add_image": [("POST", "/v2/images", {})],
+    "modify_image": [
+        ("PATCH", IMAGE, change("/name", "x")), ("PUT", f"{IMAGE}/tags/x", None), ("DELETE", f"{IMAGE}/tags/x", None),
+    ],
+    **{
+        f"{name}ize_image": [
+            ("PATCH", IMAGE, change("/visibility", value)), ("POST", "/v2/images", {"visibility": value}),
+        ]
+        for name, value in {"public": "public", "communit": "community"}.items()
+    },
+    "upload_image": [("PUT", f"{IMAGE}/file", b"data")],
+    "download_image": [("GET", f"{IMAGE}/file", None)],
+    "copy_image": [("POST", f"{IMAGE}/import", {"method": {"name": "copy-image"}, "stores": ["more"]})],
+    "delete_image_location": [("DELETE", "/v2/stores/more/{id}", None)],
+    "deactivate": [("POST", f"{IMAGE}/actions/deactivate", None)],
+    "reactivate": [("POST", f"{IMAGE}/actions/reactivate", None)],
+    "stores_info_detail": [("GET", "/v2/info/stores/detail", None)],
+    "delete_image": [("DELETE", IMAGE, None)],
+}  # fmt: skip
+
+
+def test_each_request_asks_for_its_action(tmp_path: Path) -> None:
+    """It is refused where the rules allow all but this action, and then passes; in the order of an image's life."""
+    assert ASKED.keys() == policy.ACTIONS
+    rules = [configured()]
+    stores = StoreSet([Store("main", MemoryDriver()), Store("more", MemoryDriver())], default="main")
+    with LocalService(tmp_path, stores, authenticate=lambda environ: rules[0].caller_of(environ)).running() as served:
+        admin = somebody(served, "admin", "one")
+        image_id = admin.create(visibility="private")
+        for action, requests in ASKED.items():
+            for method, path, body in requests:
+                rules[0] = configured(f'"{action}": "!"', root=tmp_path)
+                assert asked(admin, method, path.format(id=image_id), body) in {403, 404}, (action, method)
+                rules[0] = configured()
+                assert asked(admin, method, path.format(id=image_id), body) < 300, (action, method)
+                assert served.service.copies.wait_until_idle(60)
+
+
+def asked(client: Client, method: str, path: str, body: object) -> int:
+    """The status."""
+    kinds = {"PATCH": "application/openstack-images-v2.1-json-patch", "POST": "application/json"}
+    content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    kind = {"Content-Type": kinds.get(method, "application/octet-stream")} if content is not None else {}
+    return client.request(method, path, body=content, headers=kind).status
 
 
 def test_caller_without_a_policy_owns_what_is_theirs() -> None:

@@ -187,6 +187,18 @@ def test_verify_shows_digests_and_compares_them(shop: Shop) -> None:
     assert (differs.status, differs.out.splitlines()[-1]) == (1, b"differs: sha256")
 
 
+def test_put_stores_only_the_bytes_that_were_meant(shop: Shop) -> None:
+    other, sha256 = hashlib.sha256(b"other").hexdigest(), hashlib.sha256(CONTENT).hexdigest()
+    shop.file("image", CONTENT)
+    for source in ("image", "-"):
+        done = shop.run("put", source, "slow:key", "--expect", f"sha256:{other}", stdin=CONTENT)
+        assert (done.status, done.out, done.err.count("\n")) == (1, b"", 1)
+        assert (f"sha256 {sha256}, expected was {other}." in done.err, shop.names("slow")) == (True, [])
+    wanted = ("--expect", SHA512, "--expect", f"SHA256:{sha256.upper()}")
+    assert shop.run("put", "image", "slow:key", *wanted, "-f", "json").json()["sha256"] == sha256
+    assert shop.names("slow") == ["key"]
+
+
 def test_rm_removes_all_that_it_can(shop: Shop) -> None:
     for key in ("a", "b", "kept"):
         shop.run("put", "-", key, stdin=b"1")

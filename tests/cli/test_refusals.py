@@ -49,6 +49,8 @@ USAGE = [
     (["ls", "-c", "colour"], "there is no column 'colour'"),
     (["verify", "key", "--expect", "12"], "cannot be a sha512 in hex"),
     (["verify", "key", "--expect", "crc32:12345678"], "there is no digest algorithm 'crc32'"),
+    (["put", "image", "--expect", "md5:12"], "cannot be a md5 in hex"),
+    (["put", "image", "--expect", "0" * 128, "--expect", "1" * 128], "two values for sha512"),
     (["purge", "--older-than", "1y"], "--older-than: '1y': a duration"),
     (["rm"], "STORE"),
     (["help", "nope"], "there is no command 'nope'"),

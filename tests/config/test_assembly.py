@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from oslo_config import cfg
 
 from imgstore import config
-from imgstore.errors import StoreFull, StoreReadOnly
+from imgstore.errors import ContentRefused, StoreFull, StoreReadOnly
+from imgstore.model import Attempt
 from imgstore.store import StoreSet
 from imgstore.transfers.upload import UploadSettings
 
@@ -75,6 +77,17 @@ def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert config.project_quota(conf) is None
     assert config.build_stores(conf).resolve(None).identifier == "m", "the only store"
     assert [type(tap).__name__ for tap in config.build_taps(conf)] == ["FormatInspection"]
+
+
+def test_another_format_passes_inspection_where_the_match_is_not_required(tmp_path: Path) -> None:
+    for text, passes in (("", False), ("require_image_format_match = false\n", True)):
+        (made,) = config.build_taps(one_store(tmp_path, text))
+        tap = made(Attempt("image", 1, "project", "qcow2", "bare"), size=None)
+        assert tap is not None
+        tap.write(b"text")
+        with contextlib.nullcontext() if passes else pytest.raises(ContentRefused):
+            tap.finish()
+        tap.close()
 
 
 def test_sizes_are_bytes_or_have_a_binary_suffix(tmp_path: Path) -> None:

@@ -174,6 +174,23 @@ def test_no_secrets_are_shown(tmp_path: Path) -> None:
         assert (error.__cause__, error.__suppress_context__) == (None, True)
 
 
+def test_no_secrets_in_a_url_that_may_be_shown(tmp_path: Path) -> None:
+    dsn = cfg.StrOpt("dsn", secret=True)
+    extra = {"host": [cfg.StrOpt("url"), cfg.ListOpt("urls"), cfg.URIOpt("uri", schemes=["https"]), dsn]}
+    url = "http://user:hunter2@[::1]:80/v3"
+    for option, value, problem in (
+        ("url", url, "a user or a password is in the URL."), ("urls", f"http://a, {url}", "a user or a password"),
+        ("url", "ftp://hunter2@h", "a user or a password"), ("uri", url, "the value is not valid."),
+    ):  # fmt: skip
+        error = refusal(tmp_path, ini({**GOOD, "host": {option: value}}), extra=extra)
+        assert str(error).startswith(f"[host] {option}: {problem}")
+        assert "hunter2" not in str(error)
+    good = {"url": "http://h/a@b", "urls": "https://h?x=a://b@c", "dsn": url}
+    path = tmp_path / "good.conf"
+    path.write_text(ini({**GOOD, "host": good}))
+    config.load([str(path)], extra=extra)
+
+
 def test_an_option_of_the_host_or_in_the_environment_is_refused_with_its_section(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,50 @@ def driver() -> MemoryDriver:
     return driver
 
 
+class Fails(MemoryReader):
+    """The first read fails, in the middle of what the storage sends; the next one would go on elsewhere."""
+
+    failure: BaseException | None = None
+
+    def _read(self, size: int) -> bytes:
+        failure, Fails.failure = Fails.failure, None
+        if failure is not None:
+            self._position = 2
+            raise failure
+        return super()._read(size)
+
+
+class ReadersFail(MemoryDriver):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        return Fails(self.storage.get(key), start)
+
+
+@pytest.mark.parametrize("failure", [errors.StoreUnavailable("gone"), OSError(5, "EIO"), KeyboardInterrupt()])
+def test_reader_that_failed_reads_no_further(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+    driver = ReadersFail()
+    with driver.open_writer("key") as writer:
+        writer.write(b"some")
+        writer.commit()
+    with driver.open_reader("key") as reader:
+        monkeypatch.setattr(Fails, "failure", failure)
+        with pytest.raises((errors.StoreError, KeyboardInterrupt)):
+            reader.read(1)
+        with pytest.raises(errors.UsageError, match="failed"):
+            reader.read(1)
+        assert reader.position == 0
+
+
+class HasNoWriter(MemoryDriver):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        raise errors.ObjectNotFound("no such bucket")
+
+
+def test_what_is_missing_when_a_writer_opens_is_the_stores() -> None:
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        HasNoWriter().open_writer("key")
+    assert caught.value.status == 503
+
+
 def test_failing_close_does_not_hide_why_a_read_is_refused(
     driver: MemoryDriver, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -79,6 +79,48 @@ def test_mutable_buffer_is_free_when_write_returns(world: World, step: int) -> N
     world.assert_active(body)
 
 
+@pytest.mark.parametrize("algorithm", ["sha512", "md5", "sha256"])
+@pytest.mark.parametrize("known", [True, False])
+def test_other_bytes_than_the_client_meant_are_undone(host: Host, algorithm: str, known: bool) -> None:
+    body, world = body_of(2 * MIB), host()
+    meant = hashlib.new(algorithm, body + b"!").hexdigest()
+    with pytest.raises(errors.DigestMismatch, match=f"the {algorithm} .*{meant}"):
+        world.upload([body], size=len(body) if known else None, expected={algorithm: meant})
+    assert world.called("commit") == []
+    world.assert_untouched()
+    good = host()
+    good.upload([body], expected={algorithm.upper(): hashlib.new(algorithm, body).hexdigest().upper()})
+    good.assert_active(body)
+
+
+def test_only_a_digest_that_is_named_costs_more_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    real = digests_module.new_hash
+
+    def noted(name: str) -> digests_module._Hash:
+        made.append(name)
+        return real(name)
+
+    monkeypatch.setattr(digests_module, "new_hash", noted)
+    for checksum, named, hashed in (
+        (True, ("sha512", "md5"), ["md5", "sha512"]), (True, ("sha256",), ["md5", "sha256", "sha512"]),
+        (False, (), ["sha512"]), (False, ("md5",), ["md5", "sha512"]),
+    ):  # fmt: skip
+        made.clear()
+        expected = {name: hashlib.new(name, b"data").hexdigest() for name in named}
+        result = World(checksum=checksum).upload([b"data"], expected=expected)
+        assert made == hashed
+        assert (result.checksum is not None) is checksum
+
+
+def test_refuse_early_what_no_digest_can_be(world: World) -> None:
+    for expected in ({"sha512": "ab"}, {"crc32": "12345678"}, {"shake_128": ""}, {"md5": "g" * 32}):
+        with pytest.raises(errors.InvalidRequest, match="digest"):
+            world.begin(expected=expected)
+    assert world.called("open") == []
+    world.assert_untouched()
+
+
 class SpyHash:
     """A hash that remembers the identity of what it gets."""
 

@@ -100,7 +100,10 @@ def test_a_body_that_breaks_again_and_again_raises(concurrency: int) -> None:
 def test_another_object_is_never_taken_for_the_same(failure: errors.StoreError, concurrency: int) -> None:
     store = Store(lambda data: Breaking(data, 20, None))
 
+    asked: list[int] = []
+
     def fetch(start: int, stop: int) -> Body:
+        asked.append(start)
         raise failure
 
     opened = Opened(ObjectInfo("key", len(DATA)), store.fetch(0, BLOCK), 0, BLOCK)
@@ -109,6 +112,7 @@ def test_another_object_is_never_taken_for_the_same(failure: errors.StoreError, 
     assert reader.read() == DATA[:20]
     with pytest.raises(type(failure)):
         reader.read()
+    assert asked.count(20) == 1, "it is not asked for again"
     reader.close()
 
 
@@ -117,6 +121,8 @@ def test_only_so_many_blocks_are_there_at_a_time() -> None:
     reader = store.reader(concurrency=3)
     assert reader.read(10) == DATA[:10]
     assert len(store.ranges) <= 1 + 3
+    assert reader._ahead is not None
+    assert len(reader._ahead._blocks) == 3
     while reader.position < BLOCK + 1:
         reader.read(10)
     reader.close()

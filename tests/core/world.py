@@ -48,11 +48,11 @@ class World:
             settings=UploadSettings(several_stores=mode, **settings),
         )  # fmt: skip
 
-    def begin(self, *names: str, size: int | None = None) -> UploadSession:
-        return self.service.begin(UploadRequest(IMAGE, stores=names or self.names, size=size))
+    def begin(self, *names: str, size: int | None = None, **request: Any) -> UploadSession:
+        return self.service.begin(UploadRequest(IMAGE, stores=names or self.names, size=size, **request))
 
-    def upload(self, chunks: Iterable[Chunk], *names: str, size: int | None = None) -> UploadResult:
-        with self.begin(*names, size=size) as session:
+    def upload(self, chunks: Iterable[Chunk], *names: str, size: int | None = None, **request: Any) -> UploadResult:
+        with self.begin(*names, size=size, **request) as session:
             for chunk in chunks:
                 session.write(chunk)
             return session.finish()

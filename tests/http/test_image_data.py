@@ -8,6 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.http import ranges
+from imgstore.http.digest_fields import repr_digest
 from imgstore.model import StoredImage
 from imgstore.transfers.upload import UploadSettings
 from tests.http.house import OCTETS, House
@@ -61,6 +62,15 @@ def test_without_the_checksum_there_is_no_content_md5() -> None:
         response = house.data.download(house.active(b"data"), {})
         assert ("Content-MD5" in dict(response.headers)) is checksum
         response.close()
+
+
+def test_repr_digest_names_what_rfc_9530_calls_safe() -> None:
+    for algorithm, value, named in (
+        ("sha256", "00ff" * 16, "sha-256=:AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=:"),
+        ("md5", "00" * 16, None), ("blake2b", "00" * 64, None), ("sha256", "not hex", None), ("sha256", None, None),
+        (None, None, None),
+    ):  # fmt: skip
+        assert repr_digest(algorithm, value) == named
 
 
 def test_refuse_early_a_range_without_a_byte_asks_no_store() -> None:

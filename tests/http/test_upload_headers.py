@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from imgstore import errors
+from imgstore.http.digest_fields import expected_digests
 from imgstore.http.requests import UploadHeaders, read_upload
 from tests.http.house import OCTETS, House
 
 SIZE = "x-openstack-image-size"
+DIGESTS = {name: hashlib.new(name, b"image").hexdigest() for name in ("md5", "sha256")}
+MD5, SHA256 = (base64.b64encode(bytes.fromhex(DIGESTS[name])).decode() for name in ("md5", "sha256"))
+SHA256 = f":{SHA256}:"
 CHUNKED = {"transfer-encoding": "chunked"}
 
 
@@ -34,6 +41,12 @@ def test_what_a_good_header_means() -> None:
         assert read_upload(OCTETS | headers) == meaning, headers
 
 
+BAD_MD5 = ("", "x", MD5[:-1], f"{MD5}, {MD5}", MD5[:-4] + "====", f":{MD5}:", "\u0661" * 16, "0" * 31)
+BAD_DICTIONARIES = (
+    "x", "sha-256", "sha-256=", "sha-256=abc", "sha-256=::", f"SHA-256={SHA256}", f"sha-256={SHA256},",
+    f"sha-256={SHA256} md5=:{MD5}:", f"sha-512={SHA256}", "sha-256=:\u00e9:", f",sha-256={SHA256}", "sha-256=:=:",
+    "other=1", "other=:!:", f"sha-256={SHA256};", f"sha-256={SHA256}, sha-256=:{'A' * 43}=:",
+)  # fmt: skip
 REFUSED: list[tuple[dict[str, str], type[errors.RequestError]]] = [
     *[
         ({"content-type": value}, errors.UnsupportedMediaType)
@@ -63,11 +76,31 @@ REFUSED: list[tuple[dict[str, str], type[errors.RequestError]]] = [
     ({"x-image-meta-store": "fast\x00"}, errors.InvalidRequest),
     ({"content-length": "1\r\n0"}, errors.InvalidRequest),
     ({"content-type": "application/octet-stream;\x7f"}, errors.InvalidRequest),
+    *[({"content-md5": value}, errors.InvalidRequest) for value in BAD_MD5],
+    *[({name: f}, errors.InvalidRequest) for name in ("repr-digest", "content-digest") for f in BAD_DICTIONARIES],
+    ({"content-md5": MD5, "repr-digest": f"md5=:{'A' * 22}==:"}, errors.InvalidRequest),
     ({SIZE: "9", "content-length": "10"}, errors.SizeMismatch),
     ({SIZE: "11", "content-length": "10"}, errors.SizeMismatch),
     ({SIZE: "10"}, errors.SizeMismatch),
     ({SIZE: "10", "content-length": "0"}, errors.SizeMismatch),
 ]
+
+
+GOOD_DIGESTS: list[tuple[dict[str, str], list[str]]] = [
+    ({}, []),
+    *(({"content-md5": value}, ["md5"]) for value in (MD5, f" {MD5}", DIGESTS["md5"], DIGESTS["md5"].upper())),
+    *(({name: f"sha-256={SHA256}"}, ["sha256"]) for name in ("repr-digest", "content-digest")),
+    ({"repr-digest": f'sha-256={SHA256.replace("=", "")} , md5=:{MD5}:;a;b=?1; c="x,:\\""'}, ["sha256", "md5"]),
+    ({"repr-digest": f"sha-256={SHA256}, sha-256={SHA256}", "content-md5": MD5}, ["sha256", "md5"]),
+    *(({"repr-digest": value}, []) for value in ("", "sha3-9=:aGVsbG8=:", "crc32c=::;q=0.5", "*x.y-1=:AA==:")),
+]
+
+
+def test_digests_that_the_client_means() -> None:
+    for headers, meant in GOOD_DIGESTS:
+        assert expected_digests(headers) == {name: DIGESTS[name] for name in meant}, headers
+    with pytest.raises(errors.InvalidRequest, match="repr-digest is malformed"):
+        expected_digests({"repr-digest": f"sha-512={SHA256}"})
 
 
 def test_bad_header_is_refused_and_leaves_no_trace(house: House, subtests: pytest.Subtests) -> None:

@@ -12,7 +12,11 @@ IMAGE = "7a3f1c52-2f0a-4a7d-9f7e-0d8f5a3c1b2e"
 
 
 def tap_for(disk_format: str, container_format: str = "bare", *, size: int | None = None) -> Tap | None:
-    return FormatInspection()(Attempt(IMAGE, 1, "project", disk_format, container_format), size=size)
+    return FormatInspection()(attempt_of(disk_format, container_format), size=size)
+
+
+def attempt_of(disk_format: str, container_format: str = "bare") -> Attempt:
+    return Attempt(IMAGE, 1, "project", disk_format, container_format)
 
 
 def push(tap: Tap | None, chunks: Iterable[bytes | memoryview]) -> Mapping[str, str | int]:

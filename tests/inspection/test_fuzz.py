@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from oslo_utils.imageutils import format_inspector
 
 from imgstore import errors
+from imgstore.transfers import inspection, inspectors
 from tests.inspection import headers
 from tests.inspection.looking import inspect, push, tap_for
 from tests.inspection.test_formats import FOREIGN
 
-SEEDS = [*headers.GOOD.values(), headers.qed(), *FOREIGN.values()]
+SEEDS = [*headers.GOOD.values(), headers.qed(), headers.udf(), bytes(600) + headers.vhd_footer(), *FOREIGN.values()]
 FORMATS = ["qcow2", "qed", "vhd", "vhdx", "vmdk", "vdi", "luks", "iso", "gpt"]
 INTERESTING = [0, 1, 0x7F, 0x80, 0xFF]
 
@@ -73,7 +74,7 @@ class Faulty(format_inspector.QcowInspector):
 
 
 def test_inspector_that_raises_means_not_that_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(format_inspector.ALL_FORMATS, "qcow2", Faulty)
+    monkeypatch.setitem(inspectors._OURS, "qcow2", Faulty)
     with pytest.raises(errors.ContentRefused, match="not of the image's disk_format qcow2"):
         inspect(headers.qcow2(), "qcow2")
     assert inspect(headers.qcow2(), "qcow2", "ova") == {"content_format": "unrecognized"}
@@ -90,19 +91,14 @@ def test_vhdx_that_points_anywhere_is_refused(metadata_at: int) -> None:
 def test_memory_does_not_grow_with_the_image(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounded memory: what the inspectors have captured, summed up, after a stream of 24 MiB."""
     made: list[format_inspector.FileInspector] = []
-    real = format_inspector.get_inspector
 
-    def remembered(disk_format: str) -> object:
-        kind = real(disk_format)
-        assert kind is not None
+    def remembered(disk_format: str) -> format_inspector.FileInspector:
+        inspector = inspectors.inspector_of(disk_format)
+        assert inspector is not None
+        made.append(inspector)
+        return inspector
 
-        def build() -> format_inspector.FileInspector:
-            made.append(kind())
-            return made[-1]
-
-        return build
-
-    monkeypatch.setattr(format_inspector, "get_inspector", remembered)
+    monkeypatch.setattr(inspection, "inspector_of", remembered)
     filler = bytes(1 << 20)
     tap = tap_for(name)
     assert tap is not None

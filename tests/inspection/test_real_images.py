@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
 from imgstore import errors
+from tests.inspection.headers import VHDX_PARAMETERS
 from tests.inspection.looking import inspect
 from tests.needs import REAL_ISO, needs, needs_real_iso
 
@@ -27,9 +30,11 @@ VARIANTS = {
     "qcow2 small clusters": ("qcow2", "qcow2", "cluster_size=512"),
     "qcow2 preallocated": ("qcow2", "qcow2", "preallocation=metadata"),
     "qcow2 zstd": ("qcow2", "qcow2", "compression_type=zstd"),
+    "qcow2 with subclusters": ("qcow2", "qcow2", "extended_l2=on"),
     "vmdk": ("vmdk", "vmdk", ""),
     "vmdk streamed": ("vmdk", "vmdk", "subformat=streamOptimized"),
     "vhd": ("vpc", "vhd", "force_size=on"),
+    "vhd fixed": ("vpc", "vhd", "subformat=fixed,force_size=on"),
     "vhdx": ("vhdx", "vhdx", ""),
     "vhdx fixed": ("vhdx", "vhdx", "subformat=fixed"),
     "vdi": ("vdi", "vdi", ""),
@@ -59,7 +64,7 @@ def test_converted_image_passes_with_the_virtual_size_of_qemu(variant: str, disk
     qemu_format, disk_format, options = VARIANTS[variant]
     image = tmp_path / "image"
     qemu_img("convert", "-O", qemu_format, *(["-o", options] if options else []), disk, image)
-    told = json.loads(qemu_img("info", "--output=json", image))
+    told = json.loads(qemu_img("info", "--output=json", "-f", qemu_format, image))
     found = inspect(image.read_bytes(), disk_format, step=STEP)
     assert found == {"content_format": disk_format, "virtual_size": told["virtual-size"]}
 
@@ -103,6 +108,29 @@ def test_vmdk_with_a_parent_is_refused(tmp_path: Path) -> None:
     assert inspect(parent.read_bytes(), "vmdk")["virtual_size"] == SIZE
     with pytest.raises(errors.ContentRefused, match="Image has a parent"):
         inspect(child.read_bytes(), "vmdk")
+
+
+def changed(image: Path, at: int, layout: str, value: int) -> bytes:
+    """The image with another number at a place."""
+    data = bytearray(image.read_bytes())
+    struct.pack_into(layout, data, at, value)
+    return bytes(data)
+
+
+def test_real_image_that_was_given_a_parent_is_refused(disk: Path, tmp_path: Path) -> None:
+    """Tools that make such images are rare: the mark of a parent is put into good ones."""
+    images = {name: tmp_path / name for name in ("vpc", "vdi", "vhdx")}
+    for name, image in images.items():
+        qemu_img("convert", "-O", name, disk, image)
+    vhdx = images["vhdx"].read_bytes()
+    table, entry = vhdx.index(b"metadata"), vhdx.index(uuid.UUID(VHDX_PARAMETERS).bytes_le)
+    flags = table + int.from_bytes(vhdx[entry + 16 : entry + 20], "little") + 4
+    for name, data in {
+        "vhd": changed(images["vpc"], 60, ">I", 4), "vdi": changed(images["vdi"], 0x4C, "<I", 4),
+        "vhdx": changed(images["vhdx"], flags, "<I", 2),
+    }.items():  # fmt: skip
+        with pytest.raises(errors.ContentRefused, match="Image has a parent"):
+            inspect(data, name, step=STEP)
 
 
 def test_luks_is_known(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,6 +23,7 @@ from imgstore.model import ObjectInfo
 from imgstore.testing.bench import pieces
 from tests.s3.support import KEY
 from tests.support.moto import MotoServer
+from tests.support.rgw import RgwServer
 from tests.support.swift import SwiftAccount, SwiftServer
 
 SMALL_PART = 64 * 1024
@@ -40,6 +42,7 @@ class Place(ABC):
     secret_key: str
     region: str
     prefix: str = ""
+    ca_file: Path | None = None
     session_token: str | None = None
     max_parts: int = 1000
     watched: bool = True
@@ -56,7 +59,7 @@ class Place(ABC):
             "prefix": self.prefix,
             "access_key": self.access_key, "secret_key": self.secret_key, "session_token": self.session_token,
             "part_size": self.part, "max_parts": self.max_parts, "concurrency": 2, "max_attempts": 3,
-            "read_block_size": SMALL_PART,
+            "read_block_size": SMALL_PART, **({"ca_bundle": str(self.ca_file)} if self.ca_file else {}),
         }  # fmt: skip
 
     @property
@@ -82,8 +85,9 @@ class Place(ABC):
         if self._client is None:
             logging.getLogger("botocore").setLevel(logging.INFO)
             session = boto3.session.Session(self.access_key, self.secret_key, self.session_token, self.region)
+            trust = str(self.ca_file) if self.ca_file else None
             style = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
-            self._client = session.client("s3", endpoint_url=self.endpoint, config=style)
+            self._client = session.client("s3", endpoint_url=self.endpoint, config=style, verify=trust)
         return self._client
 
     @abstractmethod
@@ -138,21 +142,8 @@ class MotoPlace(Place):
         return self._bucket.everything()
 
 
-class NamedPlace(Place):
-    """A fresh folder of a bucket that the user named, looked at with a bare boto3."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        environment = os.environ
-        self.endpoint = environment["IMGSTORE_S3_ENDPOINT"]
-        self.bucket = environment["IMGSTORE_S3_BUCKET"]
-        self.region = environment.get("IMGSTORE_S3_REGION", "us-east-1")
-        self.access_key = environment["AWS_ACCESS_KEY_ID"]
-        self.secret_key = environment["AWS_SECRET_ACCESS_KEY"]
-        self.session_token = environment.get("AWS_SESSION_TOKEN")
-        self.prefix = f"imgstore-tests/{secrets.token_hex(8)}/"
-        self.max_parts = int(environment.get("IMGSTORE_S3_MAX_PARTS", "1000"))
-        self.part = int(environment.get("IMGSTORE_S3_PART_SIZE", 5 * 1024**2))
+class ListedPlace(Place):
+    """A folder of a bucket, looked at with a bare boto3."""
 
     def names(self) -> set[str]:
         uploads = {f"{upload['Key']}?uploadId={upload['UploadId']}" for upload in self._uploads()}
@@ -172,3 +163,32 @@ class NamedPlace(Place):
     def _uploads(self) -> list[dict[str, Any]]:
         pages = self.client().get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self.prefix)
         return [upload for page in pages for upload in page.get("Uploads", [])]
+
+
+class RgwPlace(ListedPlace):
+    """A bucket of a fresh user of Ceph, by TLS or without."""
+
+    def __init__(self, server: RgwServer, *, tls: bool = False) -> None:
+        super().__init__()
+        account = server.account()
+        self.bucket = account.container(f"bucket-{account.access_key.lower()}")
+        self.endpoint, self.region = server.tls_url if tls else server.url, "default"
+        self.access_key, self.secret_key = account.access_key, account.key
+        self.ca_file = server.ca_file if tls else None
+
+
+class NamedPlace(ListedPlace):
+    """A fresh folder of a bucket that the user named, looked at with a bare boto3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        environment = os.environ
+        self.endpoint = environment["IMGSTORE_S3_ENDPOINT"]
+        self.bucket = environment["IMGSTORE_S3_BUCKET"]
+        self.region = environment.get("IMGSTORE_S3_REGION", "us-east-1")
+        self.access_key = environment["AWS_ACCESS_KEY_ID"]
+        self.secret_key = environment["AWS_SECRET_ACCESS_KEY"]
+        self.session_token = environment.get("AWS_SESSION_TOKEN")
+        self.prefix = f"imgstore-tests/{secrets.token_hex(8)}/"
+        self.max_parts = int(environment.get("IMGSTORE_S3_MAX_PARTS", "1000"))
+        self.part = int(environment.get("IMGSTORE_S3_PART_SIZE", 5 * 1024**2))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import pytest
 
 from imgstore import errors
 from imgstore.driver import capabilities
-from imgstore.drivers.s3.copy import Copier
+from imgstore.drivers.s3.copy import Copy
 from imgstore.drivers.s3.driver import LONGEST_URL, S3Driver
+from imgstore.drivers.s3.options import LARGEST_OBJECT, LARGEST_PART
 from imgstore.model import Space
-from tests.s3.places import Place, SwiftPlace
+from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
-from tests.support.faults import DropAnswer, FaultProxy, s3_error
+from tests.support.faults import ChangeHeaders, Delay, DropAnswer, FaultProxy, s3_error
+from tests.support.race import together
 
 CAPABILITIES = (
     capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.HasPlace,
@@ -82,14 +86,15 @@ def test_the_server_makes_a_copy(place: Place, proxy: FaultProxy) -> None:
 
 def test_a_large_copy_is_made_in_parts(place: Place, proxy: FaultProxy) -> None:
     part, driver = place.part, place.driver()
-    driver._copier = Copier(driver._requests, whole=part, part=part)
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=part, part=part)
     for more in (0, 1):
         source, copy, data = f"source-{more}", f"copy-{more}", body(2 * part + more)
         place.put(driver, data, source)
         with seen_meanwhile(proxy) as seen:
             assert driver.copy(source, copy).size == len(data)
         assert get(driver, copy) == data
-        assert len([each for each in seen if "x-amz-copy-source-range" in each.headers]) == 2 + more
+        pins = [each.headers.get("x-amz-copy-source-if-match") for each in seen if "partNumber" in each.query]
+        assert pins == [f'"{driver.stat(source).etag}"'] * (2 + more)
         place.kept.add(copy)
 
 
@@ -113,11 +118,61 @@ FAILING_COPIES = {"begin": "^uploads", "part": "partNumber=2", "complete": "uplo
 @pytest.mark.parametrize("query", FAILING_COPIES.values(), ids=FAILING_COPIES)
 def test_a_copy_that_fails_leaves_nothing(swift_place: SwiftPlace, proxy: FaultProxy, query: str) -> None:
     driver = swift_place.driver()
-    driver._copier = Copier(driver._requests, whole=PART, part=PART)
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=PART, part=PART)
     swift_place.put(driver, body(PART * 2))
     proxy.on(s3_error(500, "InternalError"), path=OTHER, query=query, times=3)
     with pytest.raises(errors.StoreUnavailable):
         driver.copy(KEY, OTHER)
+
+
+@pytest.mark.parametrize("size", [PART, 2 * PART])
+def test_a_copy_of_another_size_is_removed(swift_place: SwiftPlace, proxy: FaultProxy, size: int) -> None:
+    driver = swift_place.driver()
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=PART, part=PART)
+    swift_place.put(driver, body(size))
+    proxy.on(ChangeHeaders({"Content-Length": "5"}), method="HEAD", path=f"{OTHER}$", skip=1)
+    with pytest.raises(errors.IntegrityError):
+        driver.copy(KEY, OTHER)
+
+
+def test_a_copy_whose_begin_was_lost_leaves_one_object_and_no_upload(
+    swift_place: SwiftPlace, proxy: FaultProxy
+) -> None:
+    driver = swift_place.driver()
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=PART, part=PART)
+    swift_place.put(driver, body(PART * 2))
+    proxy.on(DropAnswer(), path=OTHER, query="^uploads")
+    driver.copy(KEY, OTHER)
+    swift_place.kept.add(OTHER)
+
+
+def test_the_largest_object_is_copied_in_as_many_parts_as_the_server_takes(moto_place: MotoPlace) -> None:
+    for max_parts, size in ((10_000, LARGEST_OBJECT), (1000, 1000 * LARGEST_PART), (2, 2 * PART)):
+        driver = moto_place.driver(max_parts=max_parts)
+        part_size = driver._new_copy(OTHER).part_size(size)
+        assert -(-size // part_size) <= max_parts
+        assert part_size <= LARGEST_PART
+
+
+@pytest.mark.parametrize(("size", "method"), [(PART, "PUT"), (2 * PART, "POST")])
+def test_a_copy_that_cannot_be_removed_is_told(
+    swift_place: SwiftPlace, proxy: FaultProxy, caplog: pytest.LogCaptureFixture, size: int, method: str
+) -> None:
+    driver = swift_place.driver(max_attempts=1)
+    driver._new_copy = partial(Copy, driver._requests, driver._options, whole=PART, part=PART)
+    swift_place.put(driver, body(size))
+    proxy.on(s3_error(500, "InternalError"), method="DELETE", path=OTHER, times=None)
+    lost = DropAnswer() if size == PART else s3_error(500, "Other")
+    proxy.on(lost, method=method, path=OTHER, query="^$|uploadId=")
+    with caplog.at_level(logging.WARNING, logger="imgstore"), pytest.raises(errors.StoreUnavailable) as caught:
+        driver.copy(KEY, OTHER)
+    assert caught.value.left_behind
+    assert "InternalError" not in str(caught.value), "the cause is told"
+    assert f"Could not remove what was copied to {OTHER}" in caplog.text
+    proxy.heal()
+    driver.remove_traces(OTHER)
+    if size == PART:
+        driver.delete(OTHER)
 
 
 def test_a_copy_whose_answer_is_lost_leaves_nothing(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
@@ -126,6 +181,18 @@ def test_a_copy_whose_answer_is_lost_leaves_nothing(swift_place: SwiftPlace, pro
     proxy.on(DropAnswer(), method="PUT", path=OTHER, times=3)
     with pytest.raises(errors.StoreUnavailable):
         driver.copy(KEY, OTHER)
+
+
+def test_two_deletions_at_once_give_back_once(moto_place: MotoPlace, proxy: FaultProxy) -> None:
+    driver = moto_place.driver(capacity=1000)
+    for key in (KEY, OTHER):
+        moto_place.put(driver, body(500), key)
+    proxy.on(Delay(0.5), method="DELETE", times=2)
+    assert sorted(map(str, together(*[partial(driver.delete, KEY)] * 2))) == sorted(
+        ("None", str(errors.ObjectNotFound))
+    )
+    assert driver.space().free == 500
+    moto_place.kept = {OTHER}
 
 
 def test_capacity_counts_what_is_there_and_what_is_under_way(place: Place) -> None:

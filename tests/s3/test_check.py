@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from tests.s3.places import MotoPlace, Place, SwiftPlace
+from tests.s3.places import SMALL_PART, MotoPlace, Place, SwiftPlace
 from tests.s3.support import ABORT, BEGIN, LIST_PARTS, LIST_UPLOADS, PUT, Like, seen_meanwhile
 from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, s3_error
 from tests.support.fixtures import SwiftFactory
+from tests.support.moto import MotoServer
 from tests.support.swift import SwiftSettings
 
 
@@ -141,11 +142,18 @@ def test_a_file_that_cannot_be_read_is_named(moto_place: MotoPlace, tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_tls_is_verified_with_the_authority_that_was_named(swift_with: SwiftFactory, tmp_path: Path) -> None:
-    server = swift_with(SwiftSettings(tls=True))
+def test_tls_is_verified_with_the_authority_that_was_named(
+    swift_with: SwiftFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = swift_with(SwiftSettings(tls=True, s3_min_part=SMALL_PART, async_delete=False))
     place = SwiftPlace(server)
     place.driver(ca_bundle=str(server.ca_file)).check()
     place.driver(verify=False).check()
-    with pytest.raises(errors.StoreUnavailable, match="SSLError"):
-        place.driver().check()
+    assert complaint(place).option == "ca_bundle"
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(server.ca_file))
+    place.driver().check()
     assert place.names() == set()
+
+
+def test_parts_that_the_server_finds_too_small_are_named(moto: MotoServer) -> None:
+    assert complaint(MotoPlace(moto)).option == "part_size"

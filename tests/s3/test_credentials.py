@@ -13,7 +13,7 @@ from imgstore import errors
 from imgstore.testing.bench import captured_log, texts
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, LARGE, PART, get
-from tests.support.faults import FaultProxy, s3_error
+from tests.support.faults import FaultProxy, Respond, s3_error
 
 NO_KEYS: dict[str, Any] = {"access_key": None, "secret_key": None}
 
@@ -45,6 +45,11 @@ def test_keys_of_a_profile_or_of_the_environment_serve(
     swift_place.driver(**NO_KEYS).check()
 
 
+def test_keys_of_the_options_need_no_profile(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "that-is-gone")
+    swift_place.driver().check()
+
+
 def test_missing_keys_and_a_missing_profile_are_named(swift_place: SwiftPlace) -> None:
     driver = swift_place.driver(**NO_KEYS)
     with pytest.raises(errors.ConfigurationError, match="No keys were found") as caught:
@@ -73,6 +78,19 @@ def test_keys_that_expire_in_the_middle_of_an_upload_are_renewed(
     assert [seen.status for seen in proxy.seen(method="PUT", query="partNumber=2")] == [400, 200]
 
 
+def test_keys_that_expire_before_a_look_are_renewed(swift_place: SwiftPlace, proxy: FaultProxy, tmp_path: Path) -> None:
+    """What Amazon tells HEAD of expired keys is 400, without a body."""
+    write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
+    driver = swift_place.driver(**NO_KEYS)
+    swift_place.put(driver, b"x")
+    proxy.on(Respond(400), method="HEAD", path=KEY)
+    assert driver.stat(KEY).size == 1
+    fixed = swift_place.driver()
+    proxy.on(Respond(400), method="HEAD", path=KEY)
+    with pytest.raises(errors.StoreUnavailable):
+        fixed.stat(KEY)
+
+
 def test_renewed_keys_are_the_ones_that_are_there_now(
     swift_place: SwiftPlace, proxy: FaultProxy, tmp_path: Path
 ) -> None:
@@ -93,6 +111,17 @@ def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(
         swift_place.put(swift_place.driver(), b"x")
     assert "session_token" in (caught.value.detail or "")
     assert proxy.count(method="PUT") == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_request_follows_a_redirect(swift_place: SwiftPlace, proxy: FaultProxy, status: int) -> None:
+    with FaultProxy(swift_place.endpoint) as elsewhere:
+        proxy.on(Respond(status, headers={"Location": f"{elsewhere.url}/{swift_place.bucket}/{KEY}"}), times=None)
+        driver = swift_place.driver(session_token="FQoGZXIvYXdzEJr")
+        for action in (partial(get, driver), partial(driver.stat, KEY), partial(swift_place.put, driver, b"x")):
+            with pytest.raises(errors.StoreUnavailable):
+                action()
+        assert elsewhere.requests == []
 
 
 SECRETS = {"access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMIK7MDENG", "session_token": "FQoGZXIvYXdzEJr"}

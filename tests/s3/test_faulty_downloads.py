@@ -70,6 +70,17 @@ def test_a_body_that_never_gets_further_ends_as_an_error(stored: SwiftPlace, pro
         assert reader.position == 100_000
 
 
+def test_a_weak_etag_names_the_object(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    """As nginx makes it where it may compress."""
+    etag = stored.driver().stat(KEY).etag
+    for method in ("GET", "HEAD"):
+        proxy.on(ChangeHeaders({"ETag": f'W/"{etag}"'}), method=method, times=None)
+    proxy.on(CutAnswer(100_000), **GET)
+    driver = stored.driver()
+    with driver.open_reader(KEY, etag=driver.stat(KEY).etag) as reader:
+        assert b"".join(reader) == DATA
+
+
 def test_another_object_is_never_taken_for_the_rest(stored: SwiftPlace, proxy: FaultProxy) -> None:
     proxy.on(CutAnswer(100_000), **GET)
     driver = stored.driver(part_size=1024**2)
@@ -86,6 +97,13 @@ def test_another_etag_is_noticed_if_the_server_does_not_compare(stored: SwiftPla
     proxy.on(CutAnswer(100_000), **GET)
     proxy.on(ChangeHeaders({"ETag": '"another"'}), **GET, skip=1)
     with stored.driver().open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
+        b"".join(reader)
+
+
+def test_another_size_is_another_object(stored: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(CutAnswer(100_000), **GET)
+    proxy.on(ChangeHeaders({"Content-Range": "bytes 100000-299999/300001"}), **GET, skip=1)
+    with stored.driver(read_concurrency=1).open_reader(KEY) as reader, pytest.raises(errors.ObjectChanged):
         b"".join(reader)
 
 

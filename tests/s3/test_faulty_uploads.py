@@ -11,9 +11,34 @@ from imgstore.driver.multipart import Part
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3 import writer as s3_writer
 from tests.s3.places import SwiftPlace
-from tests.s3.support import ABORT, BEGIN, COMPLETE, KEY, LARGE, OTHER, PART, PUT, SECOND_PART, SMALL, Like, get
+from tests.s3.support import (
+    ABORT,
+    BEGIN,
+    COMPLETE,
+    KEY,
+    LARGE,
+    LIST_UPLOADS,
+    OTHER,
+    PART,
+    PUT,
+    SECOND_PART,
+    SMALL,
+    Like,
+    get,
+)
 from tests.support.failed_undo import recovers_what_stayed
-from tests.support.faults import Corrupt, CutRequest, DelayAnswer, DropAnswer, FaultProxy, Reset, Respond, s3_error
+from tests.support.faults import (
+    ChangeHeaders,
+    Corrupt,
+    CutRequest,
+    Delay,
+    DelayAnswer,
+    DropAnswer,
+    FaultProxy,
+    Reset,
+    Respond,
+    s3_error,
+)
 from tests.support.faults.faults import Fault
 
 PASSING = {
@@ -111,6 +136,67 @@ def test_only_own_uploads_that_were_begun_unnoticed_are_aborted(swift_place: Swi
     swift_place.kept.add(OTHER)
 
 
+def test_an_upload_that_was_begun_late_is_aborted_after_success(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(Delay(1.5), **BEGIN, times=1)
+    driver = swift_place.driver(read_timeout=0.7)
+    with driver.open_writer(KEY, size=len(LARGE)) as writer:
+        writer.write(LARGE)
+        proxy.wait_until_idle()
+        swift_place.kept.add(writer.commit().key)
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_an_upload_that_was_begun_by_another_form_of_the_request_is_aborted(
+    swift_place: SwiftPlace, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    """Begun unnoticed, then refused for another reason: the answer to the last form of it was the first."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift_place.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift_place.secret_key)
+    proxy.on(DropAnswer(), **BEGIN, times=1)
+    proxy.on(s3_error(400, "ExpiredToken" if renewed else "InvalidRequest"), **BEGIN, skip=1, times=1)
+    swift_place.put(swift_place.driver(checksum="crc32", access_key=None, secret_key=None), LARGE)
+    assert proxy.count(**BEGIN) == 3
+
+
+def test_an_upload_that_was_begun_and_then_refused_is_aborted(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    proxy.on(DropAnswer(), **BEGIN, times=1)
+    proxy.on(s3_error(403, "AccessDenied"), **BEGIN, skip=1, times=None)
+    with pytest.raises(errors.StoreUnavailable, match="AccessDenied"):
+        swift_place.put(swift_place.driver(), LARGE)
+
+
+@each_last_step
+def test_an_object_that_appears_at_the_second_look_is_removed(
+    swift_place: SwiftPlace, proxy: FaultProxy, step: Step
+) -> None:
+    data, request = step
+    proxy.on(DropAnswer(), **request, times=3)
+    looks = proxy.on(Respond(404), method="HEAD", path=f"{KEY}$", times=2)
+    with pytest.raises(errors.StoreUnavailable):
+        swift_place.put(swift_place.driver(), data)
+    assert looks.hits == 2
+
+
+@each_last_step
+def test_an_object_that_is_found_with_another_size_is_removed(
+    swift_place: SwiftPlace, proxy: FaultProxy, step: Step
+) -> None:
+    data, request = step
+    proxy.on(DropAnswer(), **request, times=None)
+    proxy.on(ChangeHeaders({"Content-Length": "5"}), method="HEAD", path=f"{KEY}$", times=1)
+    with pytest.raises(errors.IntegrityError, match="holds 5 bytes"):
+        swift_place.put(swift_place.driver(), data)
+
+
+def test_an_image_whose_begin_was_repeated_needs_no_list_of_uploads(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    for number, answer in enumerate((s3_error(501, "NotImplemented"), Respond(405), s3_error(500, "InternalError"))):
+        proxy.heal()
+        proxy.on(s3_error(503, "SlowDown"), **BEGIN, times=1)
+        listed = proxy.on(answer, **LIST_UPLOADS, times=None)
+        swift_place.put(swift_place.driver(max_attempts=2), LARGE, f"{KEY}.{number}")
+        assert listed.hits
+
+
 def test_an_abort_that_does_nothing_is_noticed(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
     proxy.on(Respond(204), **ABORT, times=2)
     with swift_place.driver().open_writer(KEY) as writer:
@@ -200,7 +286,8 @@ def test_a_server_without_room_is_full(swift_place: SwiftPlace, proxy: FaultProx
 
 
 REFUSALS = (
-    (403, "AccessDenied"), (403, "SignatureDoesNotMatch"), (400, "ExpiredToken"), (403, "RequestTimeTooSkewed"),
+    (403, "AccessDenied"), (404, "NoSuchKey"), (404, "404"), (403, "SignatureDoesNotMatch"),
+    (400, "ExpiredToken"), (403, "RequestTimeTooSkewed"),
     (404, "NoSuchBucket"), (404, "NoSuchUpload"), (400, "AuthorizationHeaderMalformed"), (409, "OperationAborted"),
 )  # fmt: skip
 
@@ -208,7 +295,7 @@ REFUSALS = (
 @each_step
 def test_a_refusal_tells_its_code_only(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
     (data, request), driver, secret = step, swift_place.driver(), swift_place.secret_key
-    for status, code in REFUSALS if request is PUT else REFUSALS[:2]:
+    for status, code in REFUSALS if request is PUT else REFUSALS[:3]:
         proxy.on(s3_error(status, code, message=f"key {secret}"), **request, times=None)
         with pytest.raises(errors.StoreUnavailable) as caught:
             swift_place.put(driver, data)

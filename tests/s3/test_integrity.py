@@ -12,9 +12,10 @@ from imgstore import errors
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.check import CONTENT
 from imgstore.drivers.s3.integrity import ALGORITHMS
+from imgstore.drivers.s3.requests import MARKER
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import ANY_PART, BEGIN, COMPLETE, KEY, LARGE, OTHER, PART, PUT, SMALL, Like, get
-from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, ReplaceAnswer
+from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, ReplaceAnswer, s3_error
 from tests.support.faults.faults import Fault
 
 Step = tuple[bytes, Like]
@@ -139,6 +140,26 @@ def test_what_is_read_back_otherwise_is_removed(swift_place: SwiftPlace, proxy: 
     proxy.on(Corrupt(3), method="GET")
     with pytest.raises(errors.IntegrityError, match="read back"):
         swift_place.put(swift_place.driver(), data)
+
+
+@both
+def test_another_writers_object_is_not_read_back(swift_place: SwiftPlace, proxy: FaultProxy, step: Step) -> None:
+    data, request = step
+    proxy.on(KMS, **request, times=None)
+    proxy.on(ChangeHeaders({f"x-amz-meta-{MARKER}": "another"}), method="GET", times=None)
+    with pytest.raises(errors.IntegrityError, match="read back"):
+        swift_place.put(swift_place.driver(), data)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "InvalidRequest"), (429, "SlowDown")])
+def test_only_a_refused_digest_proves_a_checksum(
+    swift_place: SwiftPlace, proxy: FaultProxy, status: int, code: str
+) -> None:
+    probes: Like = {"method": "PUT", "path": "imgstore-probe"}
+    tries = 3 if status == 429 else 1
+    proxy.on(s3_error(status, code), **probes, query="^$", skip=1, times=tries)
+    swift_place.put(proven(swift_place, proxy), SMALL)
+    assert checksums(proxy) == [{"content-md5"}]
 
 
 @pytest.mark.parametrize("checksum", ["crc32", "md5"])

@@ -14,8 +14,8 @@ from imgstore.drivers.s3 import S3Driver
 from imgstore.model import Leftover
 from tests.s3.conftest import SWIFT, used
 from tests.s3.places import MotoPlace, Place, SwiftPlace
-from tests.s3.support import KEY, LIST_PARTS, LIST_UPLOADS, PART, body
-from tests.support.faults import FaultProxy, ReplaceAnswer, s3_error
+from tests.s3.support import KEY, LIST_PARTS, LIST_UPLOADS, OTHER, PART, body
+from tests.support.faults import FaultProxy, ReplaceAnswer, Respond, s3_error
 from tests.support.fixtures import SwiftFactory
 
 HOUR = 3600.0
@@ -125,15 +125,30 @@ def test_a_server_that_lists_no_uploads_is_said_to(
     assert "does not list multipart uploads" in record.message
 
 
-def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+@pytest.mark.parametrize("fault", [s3_error(501, "NotImplemented"), Respond(405)])
+def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(
+    swift_place: SwiftPlace, proxy: FaultProxy, fault: Respond
+) -> None:
     abandon(swift_place)
-    proxy.on(s3_error(501, "NotImplemented"), **LIST_PARTS, times=2)
+    proxy.on(fault, **LIST_PARTS, times=None)
     driver = swift_place.driver()
     assert list(driver.leftovers(older_than=HOUR)) == []
     (leftover,) = driver.leftovers()
     assert leftover.size is None
-    proxy.heal()
     driver.remove_leftover(leftover)
+    assert list(driver.leftovers()) == []
+    abandon(swift_place)
+    driver.remove_traces(KEY)
+
+
+def test_the_next_page_begins_behind_the_last_upload(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    """Not behind the last key, which may have more uploads."""
+    last = "<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>"
+    page = f"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>{last}</ListMultipartUploadsResult>"
+    proxy.on(ReplaceAnswer(200, page.encode()), **LIST_UPLOADS)
+    assert list(swift_place.driver().leftovers()) == []
+    first, second = (seen.arguments for seen in proxy.seen(**LIST_UPLOADS))
+    assert (first.get("key-marker"), second["key-marker"], second["upload-id-marker"]) == (None, "k", "u")
 
 
 @pytest.fixture
@@ -149,6 +164,8 @@ def test_listings_of_several_pages_are_read_to_the_end(paging_place: SwiftPlace)
         paging_place.put(driver, b"x", key)
         abandon(paging_place, key, parts=0)
     abandon(paging_place, KEY, parts=5)
+    for _ in range(4):
+        abandon(paging_place, OTHER, parts=0)
     assert {info.key for info in driver.objects()} == keys
-    found = {leftover.key: leftover.size for leftover in remove_leftovers(driver)}
-    assert found == {**dict.fromkeys(keys, 0), KEY: 5 * PART}
+    found = [(str(leftover.key), leftover.size) for leftover in remove_leftovers(driver)]
+    assert sorted(found) == sorted([*((key, 0) for key in keys), (KEY, 5 * PART), *[(OTHER, 0)] * 4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import socket
@@ -31,7 +32,8 @@ def image_id(tenant: Tenant) -> str:
     return tenant.active(CONTENT)
 
 
-COMMON = {"content-type": "application/octet-stream", "etag": ETAG, "accept-ranges": "bytes"}
+REPR = f"sha-512=:{base64.b64encode(hashlib.sha512(CONTENT).digest()).decode()}:"
+COMMON = {"content-type": "application/octet-stream", "etag": ETAG, "accept-ranges": "bytes", "repr-digest": REPR}
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 WHOLE = COMMON | {"content-length": "1000", "content-md5": MD5}
 

@@ -50,6 +50,8 @@ ROWS: dict[str, tuple[int, str, tuple[Header, ...]]] = {
     "size header absurd": (400, SIZE, (OCTETS, CHUNKED, (SIZE, "9" * 5000))),
     "size header twice": (400, SIZE, (OCTETS, TEN, (SIZE, "10"), (SIZE, "10"))),
     "size header too small for Content-Length": (400, "9 bytes", (OCTETS, TEN, (SIZE, "9"))),
+    "Content-MD5 malformed": (400, "content-md5 is malformed", (OCTETS, TEN, ("Content-MD5", "x"))),
+    "Repr-Digest malformed, chunked": (400, "repr-digest", (OCTETS, CHUNKED, ("Repr-Digest", "sha-256=x"))),
     "store read-only": (410, "'frozen': Adding images to store is disabled.", (OCTETS, TEN, (STORE, "frozen"))),
     "over image_size_cap, declared": (413, str(LIMIT), (OCTETS, ("Content-Length", str(LIMIT + 1)))),
     "over image_size_cap, size header": (413, str(LIMIT), (OCTETS, CHUNKED, (SIZE, str(LIMIT + 1)))),

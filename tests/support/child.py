@@ -17,14 +17,16 @@ PATIENCE = 60.0
 
 class Child:
     """`script` run with `arguments` in the environment `name` (in `.venv`, built by the Makefile) below `root`, where
-    it leaves its log. `IMGSTORE_<NAME>` names another environment. Use it as a context manager."""
+    it leaves its log. `IMGSTORE_<NAME>` names another environment, `python` stands for one. Use it as a context
+    manager."""
 
     def __init__(
-        self, script: Path, *arguments: str, name: str, root: Path, variables: Mapping[str, str] | None = None
-    ) -> None:
+        self, script: Path, *arguments: str, name: str, root: Path, variables: Mapping[str, str] | None = None,
+        python: Path | None = None,
+    ) -> None:  # fmt: skip
         self.log_file = root / f"{name}.log"
         # Isolated: else the script's directory would come before what is installed there.
-        command = [str(python_of(name)), "-I", str(script), *arguments]
+        command = [str(python or python_of(name)), "-I", str(script), *arguments]
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=root,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.client import Client, new_id
 from tests.support.moto import MotoServer
+from tests.support.rgw import RgwServer
 from tests.support.service import ServiceProcess
 from tests.support.swift import SwiftServer, SwiftSettings
 from tests.support.swift.on_keystone import KeystoneSwift
@@ -47,6 +48,13 @@ def quick_swift(swift_with: SwiftFactory) -> SwiftServer:
 def moto() -> Iterator[MotoServer]:
     """An imitation of Amazon's S3."""
     with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rgw() -> Iterator[RgwServer]:
+    """A Ceph with its gateway."""
+    with RgwServer() as server:
         yield server
 
 

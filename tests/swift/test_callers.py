@@ -69,6 +69,18 @@ def house(quick_swift: SwiftServer) -> Iterator[House]:
             assert account.containers() == []
 
 
+def test_an_image_that_glance_store_wrote_can_be_shared(house: House) -> None:
+    """It has one container."""
+    house.owner.container(IMAGE)
+    assert house.owner.put(f"{IMAGE}/{KEY}", body(10)).status == 201
+    mine = house.of(house.owner)
+    mine.share(KEY, readers=[house.reader.name])
+    assert read(house.of(house.reader, url=mine.url(KEY))) == body(10)
+    mine.delete(KEY)
+    with pytest.raises(errors.ObjectNotFound):
+        mine.share(KEY, public=True)
+
+
 @pytest.mark.parametrize("size", [0, 3 * SEGMENT])
 def test_an_image_is_in_its_owners_account_in_a_container_of_its_own(house: House, size: int) -> None:
     mine = house.of(house.owner)

@@ -24,6 +24,7 @@ def test_a_copy_is_an_object_of_its_own(proxy: FaultProxy, proxied: SwiftDriver,
     put(proxied, body(size))
     received = sum(seen.received for seen in proxy.requests)
     info = proxied.copy(KEY, COPY)
+    assert [seen.headers.get("if-match") for seen in proxy.seen(method="COPY")].count(None) == 0, "each is pinned"
     assert (info.key, info.size, info.etag) == (COPY, size, proxied.stat(KEY).etag)
     assert info.etag == proxied.stat(COPY).etag
     assert sum(seen.received for seen in proxy.requests) - received < 900  # a manifest at most
@@ -95,6 +96,25 @@ def test_a_copy_that_fails_leaves_nothing(world: World, proxy: FaultProxy, proxi
             proxied.copy(KEY, COPY)
         proxy.heal()
         assert world.account.everything() == before
+    proxied.delete(KEY)
+
+
+@both_sizes
+def test_a_copy_that_cannot_be_removed_is_told(
+    world: World, proxy: FaultProxy, proxied: SwiftDriver, size: int
+) -> None:
+    put(proxied, body(size))
+    before = world.account.everything()
+    proxy.on(Respond(503), method="DELETE", times=None)
+    proxy.on(ChangeHeaders({"etag": "0" * 32}), method="COPY", skip=int(size > SEGMENT), times=None)
+    with pytest.raises(errors.IntegrityError) as caught:
+        proxied.copy(KEY, COPY)
+    assert caught.value.left_behind
+    assert world.account.everything() > before
+    proxy.heal()
+    proxied.remove_traces(COPY)
+    if size == SEGMENT:
+        proxied.delete(COPY)
     proxied.delete(KEY)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imgstore import config
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.drivers.swift.cluster_limits import Limits
+from imgstore.drivers.swift.cluster_limits import LONGEST_LINE, Limits
 from imgstore.drivers.swift.credentials import read_account
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.model import MIB
@@ -15,6 +15,11 @@ from imgstore.model import MIB
 DOC = (Path(__file__).parents[2] / "doc" / "swift.md").read_text()
 BLOCKS = re.findall(r"```ini\n(.*?)```", DOC, re.DOTALL)
 GIB = 1024 * MIB
+
+
+def test_a_manifest_has_as_many_lines_as_its_size_allows() -> None:
+    for largest, lines in ((LONGEST_LINE * 10, 10), (LONGEST_LINE * 10 - 1, 9), (1, 1), (10**9, 1000)):
+        assert Limits.of({"slo": {"max_manifest_size": largest}}).max_segments == lines
 
 
 def test_every_option_is_in_the_document() -> None:

@@ -13,7 +13,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver import ObjectWriter
 from imgstore.driver.place import MARK_NAME
-from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift import SwiftDriver, requests
 from imgstore.model import ObjectInfo
 from tests.support.failed_undo import recovers_what_stayed
 from tests.support.faults import (
@@ -254,3 +254,16 @@ def test_undone_by_recovery_where_the_abort_failed(world: World, proxy: FaultPro
     world.account.delete(f"{CONTAINER}/{MARK_NAME}")
     driver = world.through(proxy, max_attempts=1)
     recovers_what_stayed(tmp_path, driver, body(LARGE), fail=fail, heal=proxy.heal, names=world.account.everything)
+
+
+@pytest.mark.parametrize(("wanted", "pause"), [("7", 7.0), ("3600", requests.LONGEST_PAUSE_WANTED), ("soon", 0.0)])
+def test_a_pause_that_swift_wants_is_kept_within_reason(
+    proxy: FaultProxy, proxied: SwiftDriver, monkeypatch: pytest.MonkeyPatch, wanted: str, pause: float
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(requests, "_sleep", lambda seconds, stopped: slept.append(seconds))
+    proxy.on(Respond(503, headers={"Retry-After": wanted}), method="HEAD", path=f"{KEY}$")
+    with pytest.raises(errors.ObjectNotFound):
+        proxied.stat(KEY)
+    (seconds,) = slept
+    assert pause <= seconds <= pause + requests.FIRST_PAUSE

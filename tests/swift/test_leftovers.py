@@ -8,6 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.answers import ListedObject
 from imgstore.drivers.swift.leftovers import FoundSegments
 from imgstore.drivers.swift.manifest import Attempt
 from imgstore.model import Leftover
@@ -16,6 +17,20 @@ from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, die, put, read
 
 NOW = 1_700_000_000.0
+
+
+def test_a_slow_upload_is_no_leftover_while_its_next_segment_may_be_under_way() -> None:
+    """The first segment of some is half as long as the second, which so takes twice as long."""
+    began, pace = 1_700_000_000, 10.0
+    found = FoundSegments(SEGMENTS, Attempt(KEY, "name", began, None, 0), certain=True)
+    found.add(ListedObject("1", 50, "etag", began + 50 / pace))
+    assert not found.silent(1.0, now=began + 150 / pace + 9.0)
+    assert found.silent(1.0, now=began + 50 / pace + 4 * 50 / pace)
+    for number in range(1, 21):
+        found.add(ListedObject(str(number), 100, "etag", began + (50 + number * 100) / pace))
+    assert not found.silent(1.0, now=found.newest + 2050 / pace - 1.0)
+    assert found.silent(1.0, now=found.newest + 2050 / pace)
+    assert not found.silent(10_000.0, now=found.newest + 2050 / pace)
 
 
 def test_segments_of_a_dead_upload_are_one_leftover_and_can_be_removed(world: World, driver: SwiftDriver) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.auth import _plugin
 from imgstore.drivers.swift.credentials import read_account
+from imgstore.drivers.swift.options import SwiftOptions
 
 GOOD: dict[str, Any] = {
     "auth_url": "https://keystone.invalid/v3", "username": "glance", "password": "s3cret", "project_name": "service"
@@ -96,6 +98,10 @@ auth_address = https://keystone.invalid/v3
 [homeless]
 user = service:glance
 key = s3cret
+[secret]
+auth_address = https://glance:s3cret@keystone.invalid/v3
+user = service:glance
+key = s3cret
 """
 
 
@@ -119,12 +125,26 @@ def test_accounts_are_read_as_glance_store_has_them(accounts: str) -> None:
     assert "s3cret" not in f"{plain} {quoted} {application} {first}"
 
 
+def test_a_slash_behind_an_accounts_address_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.conf"
+    for address in ("", "/", "/v3", "/v3/", "/v3//"):
+        path.write_text(f"[a]\nuser = p:u\nkey = k\nauth_address = https://keystone.invalid{address}\n")
+        assert _plugin(read_account(str(path), "a", version="3")).auth_url == "https://keystone.invalid/v3"
+
+
 def test_an_account_that_is_not_there_or_not_complete_is_named(accounts: str) -> None:
     for reference, option in (("incomplete", "account_file"), ("homeless", "account_file"), ("other", "reference")):
         with pytest.raises(errors.ConfigurationError) as caught:
             read_account(accounts, reference, version="3")
         assert caught.value.option == option
         assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+
+
+def test_no_secrets_in_the_url_of_an_account(accounts: str) -> None:
+    options = SwiftOptions(account_file=accounts, reference="secret")
+    with pytest.raises(errors.ConfigurationError, match=r"auth_address of \[secret\] is not a plain URL") as caught:
+        options.credentials()
+    assert "s3cret" not in str(caught.value)
 
 
 def test_an_accounts_value_is_no_other_line(accounts: str, tmp_path: Path) -> None:

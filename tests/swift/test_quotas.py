@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.drivers.swift.quotas import LAG, Level, Meter, MeterHold
+from imgstore.drivers.swift.quotas import LAG, MANY, Level, Meter, MeterHold, Meters
 from imgstore.model import Space
-from tests.support.faults import FaultProxy, Respond
+from tests.support.faults import ChangeHeaders, Delay, FaultProxy, Respond
+from tests.support.race import together
 from tests.support.swift import SwiftServer
 from tests.support.waiting import until
 from tests.swift.conftest import Clock
 from tests.swift.subject import CONTAINER, SEGMENTS
+from tests.swift.test_callers import House, house
 from tests.swift.world import KEY, SEGMENT, World, body, put, world_on
+
+__all__ = ["house"]
 
 LIMIT = 5 * SEGMENT
 
@@ -195,3 +200,46 @@ def test_what_was_removed_here_is_free_at_once(meter: Meter) -> None:
     assert meter.used() == 20
     meter.give_back(1000)
     assert meter.used() == 0
+
+
+def test_two_deletions_at_once_give_back_once(world: World, proxy: FaultProxy) -> None:
+    """Swift does not know yet what is gone: it is what the process itself gives back that counts."""
+    limit(world, LIMIT)
+    driver = world.through(proxy)
+    for key in (KEY, "second"):
+        put(driver, body(2 * SEGMENT), key)
+    proxy.on(Delay(0.5), method="DELETE", path=f"/{KEY}$", times=2)
+    assert sorted(map(str, together(*[partial(driver.delete, KEY)] * 2))) == sorted(
+        ("None", str(errors.ObjectNotFound))
+    )
+    proxy.on(ChangeHeaders({"x-container-bytes-used": "0"}), method="HEAD", times=None)
+    with pytest.raises(errors.StoreFull):
+        driver.open_writer("third", size=3 * SEGMENT + 1)
+    proxy.heal()
+    driver.delete("second")
+
+
+def test_uploads_of_one_caller_cannot_pass_the_quota_together(house: House) -> None:
+    house.owner.delete(house.owner.container())  # an account in which there never was anything tells no quota
+    house.server.set_account_quota(house.owner, LIMIT)
+    with house.of(house.owner).open_writer("first", size=3 * SEGMENT), pytest.raises(errors.StoreFull):
+        house.of(house.owner).open_writer("second", size=3 * SEGMENT)
+    house.of(house.owner).open_writer("second", size=3 * SEGMENT).abort()
+
+
+def test_that_an_account_has_no_quota_is_remembered_for_all_of_its_callers(house: House) -> None:
+    with FaultProxy(house.server.url) as proxy:
+        store = house.driver(url=proxy.url)
+        for key in ("first", "second"):
+            for account in (house.owner, house.reader):
+                store.for_context(house.context(account)).open_writer(key).abort()
+        assert [proxy.count(method="HEAD", path=f"{each.name}$") for each in (house.owner, house.reader)] == [1, 1]
+
+
+def test_what_was_seen_too_long_ago_to_count_is_forgotten(clock: Clock) -> None:
+    meters = Meters(age=10.0, clock=clock)
+    for number in range(3 * MANY):
+        meters.seen(("account", f"images_{number}"), Level(None, 0))
+        clock.now += 1.0
+    assert len(meters._none_until) <= MANY
+    assert meters.none(("account", f"images_{3 * MANY - 1}"))

@@ -155,6 +155,21 @@ def test_a_server_that_ignores_if_match_is_found_out(proxy: FaultProxy, proxied:
         proxied.open_reader(KEY, etag=info.etag)
 
 
+def test_a_weak_etag_names_the_object(world: World, proxy: FaultProxy, proxied: SwiftDriver) -> None:
+    """As nginx makes it where it may compress, of a whole object and of a dynamic one."""
+    world.put_dynamic(body(SEGMENT), chunk=400, key="dynamic")
+    put(proxied, body(SEGMENT))
+    for key in (KEY, "dynamic"):
+        info = proxied.stat(key)
+        for method in ("GET", "HEAD"):
+            proxy.on(ChangeHeaders({"etag": f'W/"{info.etag}"'}), method=method, path=f"{key}$", times=None)
+        assert proxied.stat(key) == info
+        with proxied.open_reader(key, etag=info.etag) as reader:
+            assert b"".join(reader) == body(SEGMENT)
+        proxy.heal()
+    proxied.delete("dynamic")
+
+
 def test_a_server_that_ignores_ranges_is_read_over(proxy: FaultProxy, proxied: SwiftDriver) -> None:
     info = put(proxied, body(SEGMENT))
     whole = ReplaceAnswer(200, body(SEGMENT), {"ETag": str(info.etag)})

@@ -67,6 +67,28 @@ def test_a_token_that_swift_refuses_in_mid_upload_is_renewed_and_the_part_sent_a
     proxied.delete(KEY)
 
 
+@pytest.mark.parametrize("status", [301, 307])
+def test_no_token_follows_a_redirect(world: World, proxy: FaultProxy, proxied: SwiftDriver, status: int) -> None:
+    elsewhere = world.proxy()
+    proxy.on(Respond(status, headers={"Location": f"{elsewhere.url}/v1/stolen"}), path="/v1/", times=None)
+    actions = (lambda: proxied.stat(KEY), lambda: read(proxied), lambda: put(proxied, b"x"), proxied.space)
+    for action in actions:
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            action()
+        assert "endpoint" in (caught.value.detail or "")
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("who", [{"auth_version": "1"}, {"auth_version": "3", "project_name": "images"}])
+def test_no_password_follows_a_redirect(world: World, proxy: FaultProxy, who: dict[str, str]) -> None:
+    elsewhere = world.proxy()
+    proxy.on(Respond(302, headers={"Location": f"{elsewhere.url}/v3/auth/tokens"}), times=None)
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        world.through(proxy, max_attempts=1, **who).stat(KEY)
+    assert "auth_url" in (caught.value.detail or "")
+    assert elsewhere.requests == []
+
+
 def test_a_token_that_ends_during_a_download_does_not_end_the_download(world: World) -> None:
     driver = world.driver(read_concurrency=2, read_block_size=64 * 1024, segment_size=128 * 1024)
     data = body(256 * 1024)

@@ -110,7 +110,7 @@ def test_a_manifest_of_many_segments_is_put_with_a_heartbeat(
 ) -> None:
     monkeypatch.setattr(writer, "MANY", 4)
     info = put(proxied, body(LARGE))
-    (seen,) = proxy.seen(method="PUT", query="multipart-manifest")
+    (seen,) = proxy.seen(method="PUT", path=KEY, query="multipart-manifest")
     assert (seen.arguments["heartbeat"], seen.status) == ("on", 202)
     assert info.etag == proxied.stat(KEY).etag
     assert read(proxied) == body(LARGE)

@@ -7,6 +7,7 @@ import os
 
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.configuration import configured, shown
+from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import BadUsage
 from imgstore.cli.files import STANDARD, InputFile
 from imgstore.cli.formatting import SizeCell
@@ -23,13 +24,14 @@ class Put(ShowCommand):
     """Store a file, or standard input.
 
     The object appears whole or not at all, and never replaces another. The options hash_algorithm, checksum and
-    max_image_size of the configuration apply.
+    max_image_size of the configuration apply. With --expect, bytes that have another digest are not stored.
     """
 
     EXAMPLES = """
         imgstore put debian-12.qcow2                     under the file's name, in the default store
         imgstore put debian-12.qcow2 slow:               the same in the store 'slow'
         imgstore put debian-12.qcow2 slow:7f0f4b5e       under another key
+        imgstore put debian-12.qcow2 --expect sha512:$(grep debian-12.qcow2 SHA512SUMS | cut -d' ' -f1)
         qemu-img dd -O raw if=a.qcow2 of=/dev/stdout | imgstore put --size 10GiB - fast:a
     """
 
@@ -45,16 +47,22 @@ class Put(ShowCommand):
         parser.add_argument(
             "--size", metavar="N", type=typed(size), help="the exact number of bytes to expect: 1048576, 10GiB"
         )
+        add_expect(
+            parser, meaning="the digest that the bytes must have; default algorithm: hash_algorithm; may be repeated"
+        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         with configured(parsed_args) as found:
-            names = [*FIELDS, *algorithms(found.settings)]
+            expected = expectations(parsed_args.expect, default=found.settings.hash_algo)
+            names = [*FIELDS, *algorithms(found.settings, expected)]
             self._refuse_unknown_columns(parsed_args, names)
             target = found.new_object(parsed_args.object, name=lambda: _name(parsed_args.file))
             with InputFile(parsed_args.file) as source:
                 size = source.size if parsed_args.size is None else parsed_args.size
                 with progress(target.key, size, quiet=parsed_args.quiet) as advance:
-                    written = write_object(target, source, size=size, settings=found.settings, advance=advance)
+                    written = write_object(
+                        target, source, size=size, settings=found.settings, advance=advance, expected=expected
+                    )
         return names, fields(written)
 
 

@@ -14,12 +14,12 @@ from cliff.formatters.table import TableFormatter
 from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
-from imgstore.cli.configuration import Configured, configured, shown
+from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.database import add_optional_data_dir, expect_places, service_database
+from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.store import Store
-from imgstore.transfers.digests import new_hash, supported
 
 if TYPE_CHECKING:
     from imgstore.service.cleanup.verify import Difference
@@ -56,10 +56,10 @@ class Verify(ShowCommand):
             nargs="?",
             help="the object to read; without it, catalog, usage and stores are compared",
         )
-        parser.add_argument(
-            "--expect", metavar="[ALGORITHM:]HEX", action="append", default=[],
-            help="the expected digest; default algorithm: the configuration's hash_algorithm; may be repeated",
-        )  # fmt: skip
+        add_expect(
+            parser,
+            meaning="the expected digest; default algorithm: the configuration's hash_algorithm; may be repeated",
+        )
         parser.add_argument(
             "--digests", action="store_true", help="without an object: read all objects and compare their digests"
         )
@@ -89,7 +89,7 @@ class Verify(ShowCommand):
 
     def _of_one(self, parsed_args: argparse.Namespace) -> Table:
         with configured(parsed_args) as found:
-            expected = dict(_expectation(text, found.settings.hash_algo) for text in parsed_args.expect)
+            expected = expectations(parsed_args.expect, default=found.settings.hash_algo)
             digests = list(expected) or algorithms(found.settings)
             names = [*FIELDS, *digests, *([RESULT] if expected else [])]
             self._refuse_unknown_columns(parsed_args, names)
@@ -132,14 +132,3 @@ class Verify(ShowCommand):
 
 def _chosen(found: Configured, text: str | None) -> list[Store]:
     return found.chosen([] if text is None else [text])
-
-
-def _expectation(text: str, default: str) -> tuple[str, str]:
-    """Algorithm and digest in lower case. Raises BadUsage for what no digest can be."""
-    before, _, value = text.lower().strip().rpartition(":")
-    name = before or default
-    if not supported(name):
-        raise BadUsage(f"--expect: there is no digest algorithm {shown(name)}.")
-    if len(value) != len(new_hash(name).hexdigest()) or set(value) - set("0123456789abcdef"):
-        raise BadUsage(f"--expect: {shown(value)} cannot be a {name} in hex.")
-    return name, value

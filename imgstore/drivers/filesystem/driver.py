@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import threading
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from typing import Any, ClassVar
 from imgstore import errors
 from imgstore.driver import StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
+from imgstore.driver.forks import ProcessLock
 from imgstore.driver.translate import storage_failures
 from imgstore.drivers.filesystem import check, leftovers, place, staging
 from imgstore.drivers.filesystem.direct import Buffers, wanted
@@ -53,7 +53,7 @@ class FilesystemDriver(StoreDriver):
     def __init__(self, **options: Any) -> None:
         self._settings = Settings(**options)
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._staging: Staging | None = None
         self._mark_watch = place.MarkWatch()
         self._account = CapacityAccount(self._settings.capacity, self.objects)

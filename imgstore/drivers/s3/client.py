@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.bodies import sent
@@ -36,13 +36,18 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class SharedClient:
-    """Sends the requests of one store."""
+_NO_PROFILE: Any = {"profile": (None, None, None, None)}
+"""Keys that the options name need no profile; botocore would stop at an AWS_PROFILE that does not exist."""
+
+
+class SharedClient(OfOneProcess):
+    """Sends the requests of one store. A child of a fork has a client, and so connections, of its own."""
 
     def __init__(self, options: S3Options) -> None:
+        super().__init__()
         self._options = options
         self._client: S3Client | None = None
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
@@ -51,10 +56,17 @@ class SharedClient:
         try:
             return _call(client, operation, parameters)
         except ClientError as error:
-            if errors.code_of(error) not in errors.EXPIRED or self._options.fixed_keys:
+            if not errors.expired(error) or self._options.fixed_keys:
                 raise
+            retries = errors.add_retries(error.response, 0)
         LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
-        return _call(self._renewed(client), operation, parameters)
+        try:
+            answer = _call(self._renewed(client), operation, parameters)
+        except ClientError as error:
+            errors.add_retries(error.response, retries)
+            raise
+        errors.add_retries(answer, retries)
+        return answer
 
     def close(self) -> None:
         """Closes all connections."""
@@ -62,6 +74,9 @@ class SharedClient:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _forked(self) -> None:
+        self._client = None
 
     def _opened(self) -> S3Client:
         with self._lock:
@@ -87,7 +102,7 @@ def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> An
 def _new_client(options: S3Options) -> S3Client:
     _silence()
     try:
-        found = botocore.session.Session()
+        found = botocore.session.Session(session_vars=_NO_PROFILE if options.fixed_keys else None)
         found.register_component("data_loader", _models())
         session = boto3.session.Session(
             botocore_session=found,
@@ -97,7 +112,8 @@ def _new_client(options: S3Options) -> S3Client:
             profile_name=options.profile,
             region_name=options.region,
         )
-        verify = options.ca_bundle or options.verify
+        # None: verified, with the authorities that AWS_CA_BUNDLE or the profile names, else with the usual ones.
+        verify = options.ca_bundle or (None if options.verify else False)
         return session.client("s3", endpoint_url=options.server_url, verify=verify, config=_config(options))
     except (BotoCoreError, ValueError) as error:
         # The class alone: the text may hold what a file of credentials has in it.

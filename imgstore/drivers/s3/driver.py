@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, is_key
 from imgstore.driver.capacity import CapacityAccount
-from imgstore.driver.translate import OnFailure, storage_failures
+from imgstore.driver.keyed import KeyedLocks
+from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.s3 import leftovers as s3_leftovers
 from imgstore.drivers.s3 import place
 from imgstore.drivers.s3.check import Check
 from imgstore.drivers.s3.client import SharedClient
-from imgstore.drivers.s3.copy import Copier
+from imgstore.drivers.s3.copy import Copy
 from imgstore.drivers.s3.integrity import Integrity
 from imgstore.drivers.s3.objects import look_up
 from imgstore.drivers.s3.options import S3Options
@@ -54,7 +56,8 @@ class S3Driver(StoreDriver):
         self._urls = Urls(self._options)
         self._mark = place.PlaceMark(self._options, self._requests)
         self._check = Check(self._options, self._requests, self._integrity)
-        self._copier = Copier(self._requests)
+        self._new_copy = partial(Copy, self._requests, self._options)
+        self._deleting = KeyedLocks()
         self._capacity = CapacityAccount(self._options.capacity, self.objects)
 
     @property
@@ -123,12 +126,13 @@ class S3Driver(StoreDriver):
         check_key(source)
         check_key(target)
         self.expect_place()
-        with OnFailure(self._missing), storage_failures("copying"), contextlib.ExitStack() as undo:
+        new = self._new_copy(target)
+        with OnFailure(self._missing), undone_copy(target, new.discard), contextlib.ExitStack() as undo:
             info = look_up(self._requests, source)
             room = self._reserve(target, info.size)
             if room is not None:
                 undo.callback(room.release)
-            made = self._copier.copy(info, target)
+            made = new.of(info)
             undo.pop_all()
             if room is not None:
                 room.settle(made.size)
@@ -192,6 +196,7 @@ class S3Driver(StoreDriver):
 
     def _delete(self, key: str) -> None:
         self._capacity.open()
-        info = look_up(self._requests, key)  # S3 does not say that there was no object
-        self._requests.delete_object(key)
-        self._capacity.give_back(info.size)
+        with self._deleting.of(key):  # its bytes are given back once
+            info = look_up(self._requests, key)  # S3 does not say that there was no object
+            self._requests.delete_object(key)
+            self._capacity.give_back(info.size)

@@ -23,6 +23,8 @@ NO_UPLOAD = frozenset({"NoSuchUpload"})
 PRECONDITION = frozenset({"PreconditionFailed", "412"})
 PINNED = frozenset({"GetObject", "CopyObject", "UploadPartCopy"})
 """Operations whose condition is the ETag of the object that they read; the condition of all others is a free key."""
+WRITING = frozenset({"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"})
+"""Operations that ask for nothing that is there: what is missing then is the store's own, never the image."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
 
 FULL = frozenset(
@@ -93,9 +95,31 @@ def has_no_keys(error: BaseException) -> bool:
     return isinstance(error, NO_KEYS) or isinstance(error.__context__, NO_KEYS)
 
 
+def untrusted(error: BaseException) -> bool:
+    """Whether the server's certificate is not signed by an authority that is trusted, or is another server's."""
+    found = error if isinstance(error, boto.SSLError) else error.__context__
+    return isinstance(found, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(found)
+
+
 def surely_nothing(error: BaseException) -> bool:
     """Whether a failed request has certainly changed nothing in the storage: the server refused the only attempt."""
     return 400 <= status_of(error) < 500 and not _metadata(error).get("RetryAttempts")
+
+
+def expired(error: BaseException) -> bool:
+    """Whether the keys may have expired. The answer to HEAD has no body, and so no code: it is 400 then."""
+    asked_by_head = isinstance(error, boto.ClientError) and error.operation_name.startswith("Head")
+    return code_of(error) in EXPIRED or (asked_by_head and status_of(error) == 400)
+
+
+def add_retries(answer: Any, more: int) -> int:
+    """Counts `more` repetitions to those that an answer, or the response in an error, tells of its request; how many
+    they are then. So a request that is sent again in another form is one that was repeated."""
+    told = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
+    if told is None:
+        return more
+    told["RetryAttempts"] = told.get("RetryAttempts", 0) + more
+    return int(told["RetryAttempts"])
 
 
 def denied(error: BaseException) -> bool:
@@ -123,7 +147,7 @@ def _translate(action: str, error: BaseException) -> None:
 def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
     code, status = code_of(error), status_of(error)
     detail = _detail(error, code, status)
-    if code in MISSING:
+    if code in MISSING and error.operation_name not in WRITING:
         raise errors.ObjectNotFound("No object has that key.", detail=detail) from None
     if code == NO_BUCKET:
         raise errors.WrongPlace(f"Image storage is not available ({code}) while {action}.", detail=detail) from None

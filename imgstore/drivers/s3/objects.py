@@ -6,6 +6,7 @@ A key `k` is the object `prefix + k`. Names with a leading dot are the driver's 
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from imgstore import errors
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PROBE = ".imgstore-probe-"
 """How the name of a check's object begins, which no image can have."""
+LATE = 1.0
+"""Seconds until the second look for an object whose request got no answer."""
 _PROBE = re.compile(re.escape(PROBE) + r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -46,3 +49,14 @@ def marked(requests: Requests, key: str, marker: str) -> HeadObjectOutputTypeDef
         requests.prove_place()
         return None
     return found if found.get("Metadata", {}).get(MARKER) == marker else None
+
+
+def remove_marked(requests: Requests, key: str, marker: str) -> None:
+    """Removes the object under `key` if a writer with this `marker` wrote it, also if it appears late. Raises
+    StoreUnavailable, WrongPlace. A bucket that keeps versions keeps none of it."""
+    found = marked(requests, key, marker)
+    if found is None:
+        time.sleep(LATE)
+        found = marked(requests, key, marker)
+    if found is not None:
+        requests.delete_object(key, found.get("VersionId"))

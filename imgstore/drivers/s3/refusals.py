@@ -55,12 +55,18 @@ class Refusals:
         if s3_errors.has_no_keys(error):
             cure = "Set access_key and secret_key, or a profile, or give the machine a role."
             return bad("access_key", "No keys were found, here or in the places where boto3 looks.", cure)
+        if s3_errors.untrusted(error):
+            cure = (
+                "Name a file with the certificate of its authority; see also whether endpoint_url has the right name."
+            )
+            return bad("ca_bundle", "The server's certificate is not trusted.", cure)
         if code in _OPTIONS:
             option, cure = _OPTIONS[code]
             return bad(option, f"The server refuses it ({code}).", cure)
         set_ones = [option for option in _NOT_EVERYWHERE if getattr(self._options, option)]
-        if set_ones and (code == "NotImplemented" or s3_errors.status_of(error) == 501):
-            return bad(set_ones[0], f"The server does not know it ({code}).", "Unset it.")
+        if set_ones and s3_errors.not_taken(error):
+            others = f" The same may be true of {', '.join(set_ones[1:])}." if set_ones[1:] else ""
+            return bad(set_ones[0], f"The server does not take it ({code}).{others}", "Unset it, or use what it has.")
         if s3_errors.denied(error):
             problem = f"The keys may not use it as the driver does: {needed} is needed and was refused."
             return bad("bucket", problem, "Grant it, on the bucket and on the objects below the prefix.")

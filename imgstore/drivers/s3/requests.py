@@ -19,7 +19,7 @@ from imgstore.drivers.s3.bodies import ReceivedBody
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.server_traits import ABSENT, CHECKSUM, Extra, Traits
+from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits
 from imgstore.model import ObjectInfo
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ _ACTIONS = {
 
 
 def etag_of(answer: Answer) -> str | None:
-    """The ETag in an answer without its quotes; None for none."""
-    return str(answer.get("ETag") or "").strip('"') or None
+    """The ETag in an answer without its quotes, of a weak one too, as proxies make them that may compress; None for
+    none."""
+    return str(answer.get("ETag") or "").removeprefix("W/").strip('"') or None
 
 
 def retried(answer: Answer) -> bool:
@@ -153,9 +154,10 @@ class Requests:
         answer: Answer = self._send("put_object", wanted, extras)
         return answer
 
-    def delete_object(self, key: str) -> None:
-        """Removes an object. S3 does not say if there was none."""
-        self._send("delete_object", self._at(key))
+    def delete_object(self, key: str, version: str | None = None) -> None:
+        """Removes an object; of a bucket that keeps versions the `version`, or else hides it. S3 does not say if there
+        was none."""
+        self._send("delete_object", {**self._at(key), **({} if version is None else {"VersionId": version})})
 
     def copy_object(self, source: ObjectInfo, key: str, marker: str) -> None:
         """Makes a whole copy of an object that has not changed. Raises ObjectChanged."""
@@ -193,7 +195,7 @@ class Requests:
         """Makes the object out of `parts`, each with its `ETag` and its checksum, in order. Raises ObjectExists."""
         listed = [{**part, "PartNumber": number} for number, part in enumerate(parts, start=1)]
         wanted = {**self._at(key), "UploadId": upload, "MultipartUpload": {"Parts": listed}}
-        answer: Answer = self._send("complete_multipart_upload", wanted, [ABSENT])
+        answer: Answer = self._send("complete_multipart_upload", wanted, [ABSENT_AT_END])
         return answer
 
     def abort_upload(self, key: str, upload: str) -> bool:
@@ -228,18 +230,20 @@ class Requests:
 
     def _send(self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = ()) -> Any:
         """The answer to a request, with those of the `extras` that the server takes."""
-        kept, refused = self.traits.taken(extras), list[Extra]()
+        kept, refused, retries = self.traits.taken(extras), list[Extra](), 0
         with translated(_ACTIONS[operation]):
             while True:
                 optional = {name: value for extra in kept for name, value in extra.parameters.items()}
                 try:
                     answer = self._client.call(operation, {**parameters, **optional})
                 except ClientError as error:
+                    retries = s3_errors.add_retries(error.response, retries)
                     if not kept or not s3_errors.not_taken(error):
                         raise
                     refused.append(kept.pop(0))
                 else:
                     self.traits.learn_refused(refused)
+                    s3_errors.add_retries(answer, retries)
                     return answer
 
     def _at(self, key: str) -> dict[str, Any]:

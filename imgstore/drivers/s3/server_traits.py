@@ -31,6 +31,9 @@ class Extra:
 ABSENT = Extra(CONDITION, {"IfNoneMatch": "*"})
 """Only if the key is free. Nothing rests on it: every attempt has a key of its own, and some servers ignore it."""
 
+ABSENT_AT_END = Extra("If-None-Match of an upload in parts", {"IfNoneMatch": "*"})
+"""The same where parts become an object: Ceph's gateway compares the one and ignores the other."""
+
 
 class Traits:
     """`refused`: traits that the server does not have. `proven`: checksums that it compares and returns, as a check has

@@ -13,23 +13,19 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from imgstore import errors
 from imgstore.driver.multipart import MultipartWriter, Part
 from imgstore.drivers.s3 import errors as s3_errors
-from imgstore.drivers.s3 import uploads
 from imgstore.drivers.s3.integrity import Integrity, Piece
-from imgstore.drivers.s3.objects import marked
+from imgstore.drivers.s3.objects import marked, remove_marked
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.requests import Answer, Requests, etag_of, retried
-from imgstore.drivers.s3.server_traits import ABSENT, CHECKSUM
+from imgstore.drivers.s3.requests import Answer, Requests, etag_of
+from imgstore.drivers.s3.server_traits import ABSENT, ABSENT_AT_END, CHECKSUM, Extra
+from imgstore.drivers.s3.uploads import NewUpload
 from imgstore.model import ObjectInfo
-
-LATE = 1.0
-"""Seconds until the second look for an object whose request got no answer."""
 
 
 class S3Writer(MultipartWriter[Piece]):
@@ -45,13 +41,13 @@ class S3Writer(MultipartWriter[Piece]):
         self._integrity = integrity
         self._marker = secrets.token_hex(16)
         self._algorithm = integrity.algorithm()
-        self._upload = ""
-        self._begun_unnoticed: float | None = None
+        self._upload = NewUpload(requests, key)
         self._visible = False
 
     def _put(self, data: memoryview) -> ObjectInfo:
         piece = self._integrity.piece(data, 0, self._algorithm)
         extras = [ABSENT, piece.sent.extra]
+        self._expect_free(ABSENT)
         answer = self._made_visible(self._requests.put_object, self._key, self._marker, data, extras)
         self._expect_size(answer, len(data))
         self._integrity.judge(piece, data, answer)
@@ -59,17 +55,7 @@ class S3Writer(MultipartWriter[Piece]):
         return ObjectInfo(self._key, len(data), etag_of(answer))
 
     def _begin(self) -> None:
-        self._begun_unnoticed = began = time.monotonic()
-        try:
-            answer = self._requests.create_upload(self._key, self._marker, self._algorithm)
-        except errors.StoreError as error:
-            if s3_errors.surely_nothing(error):
-                self._begun_unnoticed = None
-            raise
-        self._upload = answer["UploadId"]
-        if retried(answer):
-            uploads.sweep(self._requests, self._key, keep=self._upload, since=began)
-        self._begun_unnoticed = None
+        self._upload.begin(lambda: self._requests.create_upload(self._key, self._marker, self._algorithm))
         if CHECKSUM in self._requests.traits.refused:
             self._algorithm = self._integrity.algorithm()
 
@@ -83,15 +69,17 @@ class S3Writer(MultipartWriter[Piece]):
         return self._send_once(part, piece)
 
     def _send_once(self, part: Part, piece: Piece) -> Piece:
-        answer = self._requests.upload_part(self._key, self._upload, part.number, part.data, [piece.sent.extra])
+        upload, extras = self._upload.identifier, [piece.sent.extra]
+        answer = self._requests.upload_part(self._key, upload, part.number, part.data, extras)
         if etag_of(answer) is None:
             raise errors.StoreUnavailable("Image storage gave no name to a part.")
         return self._integrity.judge(piece, part.data, answer)
 
     def _complete(self, sent: Sequence[Piece], total: int) -> ObjectInfo:
         parts = [{"ETag": f'"{piece.etag}"', **piece.parameters} for piece in sent]
-        answer = self._made_visible(self._requests.complete_upload, self._key, self._upload, parts)
-        self._upload = ""
+        self._expect_free(ABSENT_AT_END)
+        answer = self._made_visible(self._requests.complete_upload, self._key, self._upload.identifier, parts)
+        self._upload.completed()
         self._expect_size(answer, total)
         self._integrity.judge_whole(sent, answer)
         self._integrity.read_back(self._key, self._marker, sent)
@@ -101,11 +89,8 @@ class S3Writer(MultipartWriter[Piece]):
         """Takes each step, also if another one fails."""
         with contextlib.ExitStack() as steps:
             if self._visible:
-                steps.callback(self._remove_own)
-            if self._begun_unnoticed is not None:
-                steps.callback(uploads.sweep, self._requests, self._key, keep=None, since=self._begun_unnoticed)
-            if self._upload:
-                steps.callback(uploads.abort, self._requests, self._key, self._upload)
+                steps.callback(remove_marked, self._requests, self._key, self._marker)
+            steps.callback(self._upload.discard)
 
     def _made_visible(self, request: Callable[..., Answer], *arguments: Any) -> Answer:
         """The answer to the request that makes the object appear. If the request failed, but this writer's object is
@@ -130,15 +115,17 @@ class S3Writer(MultipartWriter[Piece]):
             return marked(self._requests, self._key, self._marker)
         return None
 
+    def _expect_free(self, condition: Extra) -> None:
+        """Raises ObjectExists where another object has the key, if the server does not know the condition."""
+        if condition.trait not in self._requests.traits.refused:
+            return
+        try:
+            self._requests.head_object(self._key)
+        except errors.ObjectNotFound:
+            return
+        raise errors.ObjectExists("An object with that key exists already.")
+
     def _expect_size(self, answer: Answer, size: int) -> None:
         """An object that was looked up tells its size."""
         if answer.get("ContentLength", size) != size:
             raise errors.IntegrityError(f"The storage holds {answer['ContentLength']} bytes, {size} were sent.")
-
-    def _remove_own(self) -> None:
-        found = marked(self._requests, self._key, self._marker)
-        if found is None:
-            time.sleep(LATE)
-            found = marked(self._requests, self._key, self._marker)
-        if found is not None:
-            self._requests.delete_object(self._key)

@@ -15,7 +15,7 @@ from swiftclient import client  # type: ignore[import-untyped]  # it comes witho
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # the same
 
 from imgstore import errors
-from imgstore.drivers.swift.answers import BLOCK, Headers, ListedObject, Stream, expect_etag, headers_in
+from imgstore.drivers.swift.answers import BLOCK, NO_HEADERS, Headers, ListedObject, Stream, expect_etag, headers_in
 from imgstore.drivers.swift.auth import Access, Auth
 from imgstore.drivers.swift.cluster_limits import Cluster, Limits
 from imgstore.drivers.swift.connections import HashedSlices, HttpConnection, Pool, Slices
@@ -23,7 +23,6 @@ from imgstore.drivers.swift.errors import Refusals
 from imgstore.drivers.swift.requests import NONE, Requests, never
 
 Path = tuple[str, str]
-NO_HEADERS: Headers = {}
 
 
 class AccountClient(Requests):
@@ -104,10 +103,12 @@ class AccountClient(Requests):
         with contextlib.closing(self.get(path, query=query)) as stream:
             return b"".join(iter(lambda: stream.read(BLOCK), b""))
 
-    def fetch_manifest(self, path: Path) -> list[dict[str, Any]]:
-        """The lines of a static large object's manifest."""
+    def fetch_manifest(self, path: Path) -> list[dict[str, Any]] | None:
+        """The lines of a static large object's manifest; None where the server does not show it. Ceph's gateway answers
+        with nothing then."""
+        text = self.fetch(path, query="multipart-manifest=get")
         try:
-            lines: list[dict[str, Any]] = json.loads(self.fetch(path, query="multipart-manifest=get"))
+            lines: list[dict[str, Any]] | None = json.loads(text) if text else None
         except ValueError:
             raise errors.IntegrityError("The manifest of the object cannot be read.") from None
         return lines
@@ -177,6 +178,15 @@ class AccountClient(Requests):
         found: Headers = self._call("looking up the account", client.head_account)
         return found
 
+    @property
+    def pins_large_objects(self) -> bool:
+        """Whether `If-Match` with a large object's ETag may be sent."""
+        return self._cluster.pins_large_objects
+
+    def pins_no_large_objects(self) -> None:
+        """One was met that the server does not compare by its ETag."""
+        self._cluster.pins_large_objects = False
+
     def limits(self) -> Limits:
         """The limits of the cluster, asked for once. Raises StoreUnavailable."""
         return self._cluster.limits(self._info)
@@ -186,8 +196,9 @@ class AccountClient(Requests):
 
         def send(access: Access, connection: HttpConnection) -> Mapping[str, Any]:
             parsed, http = connection
+            place = parsed.path.partition("/v1")[0]  # Ceph's gateway has all of Swift below a prefix
             try:
-                found: Mapping[str, Any] = client.get_capabilities((parsed._replace(path="/info"), http))
+                found: Mapping[str, Any] = client.get_capabilities((parsed._replace(path=f"{place}/info"), http))
             except ClientException as error:
                 if error.http_status not in (401, 403, 404):
                     raise

@@ -20,6 +20,7 @@ from imgstore.drivers.swift.errors import from_transport
 from imgstore.model import ObjectInfo
 
 Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 BLOCK = 256 * 1024
 TRANSPORT_FAILURES = (requests.RequestException, HTTPError, OSError)
 
@@ -91,8 +92,8 @@ def number(headers: Headers, name: str) -> int | None:
 
 
 def etag_in(headers: Headers) -> str | None:
-    """The ETag without its quotes."""
-    return headers.get("etag", "").strip('"') or None
+    """The ETag without its quotes; of a weak one too, as proxies make them that may compress."""
+    return headers.get("etag", "").removeprefix("W/").strip('"') or None
 
 
 def expect_etag(etag: str, headers: Headers) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from keystoneauth1.session import Session
 from swiftclient import authv1  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.connections import close_sockets
 from imgstore.drivers.swift.credentials import V1, Credentials
@@ -61,8 +61,9 @@ class Auth(Protocol):
         """The error for what Swift does not let this user do."""
 
 
-class StoreToken:
-    """The store's own account. `credentials` gives who it is when the first token is needed."""
+class StoreToken(OfOneProcess):
+    """The store's own account. `credentials` gives who it is when the first token is needed. A child of a fork keeps
+    the token, and renews it over connections of its own."""
 
     def __init__(
         self,
@@ -71,10 +72,11 @@ class StoreToken:
         *,
         clock: Clock = time.monotonic,
     ) -> None:
+        super().__init__()
         self._options = options
         self._credentials = credentials
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._plugin: Any = None
         self._session: Session | None = None
         self._current: Access | None = None
@@ -105,6 +107,9 @@ class StoreToken:
             close_sockets(session.session)
             session.session.close()
 
+    def _forked(self) -> None:
+        self._session = self._plugin = None
+
     def _renew(self) -> None:
         try:
             self._ask()
@@ -130,7 +135,8 @@ class StoreToken:
     def _opened(self) -> tuple[Session, Any]:
         if self._session is None:
             self._plugin = _plugin(self._credentials())
-            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout)
+            # No secrets: a redirect would take the password along to any host.
+            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout, redirect=False)
         return self._session, self._plugin
 
 

@@ -5,11 +5,11 @@ Where it says nothing (`expose_info = false`, some gateways) Swift's defaults ho
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imgstore.driver.forks import ProcessLock
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.swift.options import LARGEST_SEGMENT, SwiftOptions
 from imgstore.model import MIB
@@ -28,7 +28,9 @@ DIGESTS = ("sha256", "sha1", "sha512")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes. `max_deletes`: names in one bulk deletion, 0 where there is none. `digests`: of temporary URLs,
-    the best first, none where there are none. `policies`: names of the storage policies, None if unknown."""
+    the best first, none where there are none. `policies`: names of the storage policies, None if unknown.
+    `is_swift`: whether it tells of manifests what OpenStack's own Swift tells. Of others it is not expected that they
+    honour `If-None-Match`, or list a large object with its own size; Ceph's gateway does neither."""
 
     max_object: int
     max_segments: int
@@ -36,6 +38,7 @@ class Limits:
     max_deletes: int
     digests: tuple[str, ...]
     policies: tuple[str, ...] | None
+    is_swift: bool
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Limits:
@@ -50,6 +53,7 @@ class Limits:
             max_deletes=int(bulk.get("max_deletes_per_request", MAX_DELETES)) if bulk else 0,
             digests=_digests(info),
             policies=None if policies is None else tuple(name for policy in policies for name in _names(policy)),
+            is_swift="min_segment_size" in slo,
         )
 
     def threshold(self, options: SwiftOptions) -> int:
@@ -72,8 +76,10 @@ class Cluster:
     """One cluster, whose limits are asked for once, by whichever thread and account needs them first."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._limits: Limits | None = None
+        self.pins_large_objects = True
+        """Whether `If-Match` compares a large object's ETag; False once that of a manifest was seen to be compared."""
 
     def limits(self, info: Callable[[], Mapping[str, Any]]) -> Limits:
         """The limits; `info` asks for them. Raises StoreUnavailable."""

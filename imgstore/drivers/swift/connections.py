@@ -8,7 +8,6 @@ until it is closed. A connection that failed is not used again. Memory: sockets 
 from __future__ import annotations
 
 import hashlib
-import threading
 from typing import Any
 from urllib.parse import urlparse
 
@@ -17,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from swiftclient import client  # type: ignore[import-untyped]  # it comes without types
 from swiftclient.utils import LengthWrapper  # type: ignore[import-untyped]  # the same
 
+from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.options import SwiftOptions
 
 PIECE = 1024 * 1024
@@ -28,14 +28,15 @@ HttpConnection = tuple[Any, Any]
 """As swiftclient's functions take it: the URL, parsed, and the connection."""
 
 
-class Pool:
-    """Connections to the servers of one store, for all its threads."""
+class Pool(OfOneProcess):
+    """Connections to the servers of one store, for all its threads. A child of a fork has others."""
 
     def __init__(self, options: SwiftOptions, *, keep: int) -> None:
+        super().__init__()
         timeouts = (options.connect_timeout, options.read_timeout)
         self._options = {"insecure": options.insecure, "cacert": options.cacert, "timeout": timeouts}
         self._keep = keep
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._idle: list[HttpConnection] = []
         self._closed = False
 
@@ -49,6 +50,7 @@ class Pool:
                     del self._idle[number]
                     return parts, connection
         opened: HttpConnection = client.http_connection(url, **self._options)
+        opened[1].requests_args["allow_redirects"] = False  # no secrets: the token would follow to any host
         return opened
 
     def give_back(self, connection: HttpConnection) -> None:
@@ -76,6 +78,9 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             self.drop(connection)
+
+    def _forked(self) -> None:
+        self._idle = []
 
 
 def _forget_answer(connection: HttpConnection) -> None:

@@ -19,6 +19,7 @@ from imgstore import errors
 from imgstore.driver import is_key
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.answers import Headers, ListedObject
+from imgstore.drivers.swift.cluster_limits import MAX_MANIFEST
 from imgstore.drivers.swift.dynamic_objects import described, is_dynamic, place_of_segments
 from imgstore.drivers.swift.errors import NotAsConfigured, Passing
 from imgstore.drivers.swift.options import SEGMENTS, SwiftOptions
@@ -185,6 +186,13 @@ class Containers:
         except errors.ObjectNotFound:
             raise missing(container) from None
 
+    def change(self, key: str, headers: Headers) -> None:
+        """Changes the headers of an object's containers. What glance_store wrote has one. Raises ObjectNotFound."""
+        container, segments = self.pair(key)
+        self._account.post_container(container, headers)
+        with contextlib.suppress(errors.ObjectNotFound):
+            self._account.post_container(segments, headers)
+
     def tidy(self, key: str) -> None:
         """Removes the containers of an object that is gone, where they were its own and are empty."""
         if not self._naming.own:
@@ -230,14 +238,14 @@ class Containers:
 
     def _objects_in(self, container: str) -> Iterator[ObjectInfo]:
         """The objects in a listing. It shows a dynamic large object as empty, and glance_store's segments beside it. So
-        empty objects are looked up, and what a manifest names as its segments is left out."""
+        empty objects are looked up, where need be others too, and what a manifest names as its segments is left out."""
         segments: str | None = None
         for each in self._account.objects(container):
             if not is_key(each.name) or self.of(each.name) != container:
                 continue
             if segments is not None and each.name.startswith(segments):
                 continue
-            if each.size:
+            if each.size and not self._may_be_manifest(each):
                 yield ObjectInfo(each.name, each.size, each.etag, each.modified)
                 continue
             found = self._looked_up(container, each)
@@ -245,9 +253,13 @@ class Containers:
                 info, segments = found
                 yield info
 
+    def _may_be_manifest(self, each: ListedObject) -> bool:
+        """Whether the size may be a manifest's own, as Ceph's gateway lists it."""
+        return each.size <= MAX_MANIFEST and not self._account.limits().is_swift
+
     def _looked_up(self, container: str, each: ListedObject) -> tuple[ObjectInfo, str | None] | None:
-        """What an object without bytes is, and how the names of its segments begin, if they are in the same container.
-        None if it is gone."""
+        """What an object is whose size is not in the listing, and how the names of its segments begin, if they are in
+        the same container. None if it is gone."""
         path = (container, each.name)
         try:
             headers = self._account.head(path)

@@ -2,7 +2,7 @@
 large one each by its own, several at a time, and a manifest of the copies.
 
 A copy shares no segment with its source, so that either can be removed. What a copy becomes is compared with what the
-source is (accounted for); a failure removes what was copied (undone).
+source is (accounted for). After a failure the driver has what was copied removed (undone).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from imgstore.drivers.swift.errors import Refusals
 from imgstore.drivers.swift.manifest import Segment, is_static, pieces_in
 from imgstore.drivers.swift.writer import PLAIN, NewObject, taken
 from imgstore.model import ObjectInfo
-from imgstore.undo import Undo
 
 
 class Copy:
@@ -32,20 +31,14 @@ class Copy:
 
     def of(self, source: Path, headers: Headers, info: ObjectInfo) -> ObjectInfo:
         """Copies the object that has these headers. Raises ObjectExists, StoreFull, ObjectChanged, StoreUnavailable."""
-        undo = Undo()
-        undo.push(f"the copy of {source[1]}", self._new.discard)
-        try:
-            segments = self._segments_of(source, headers)
-            return self._whole(source, info) if segments is None else self._new.join(self._copied(segments))
-        except BaseException:
-            undo.run()
-            raise
+        segments = self._segments_of(source, headers)
+        return self._whole(source, info) if segments is None else self._new.join(self._copied(segments))
 
     def _segments_of(self, source: Path, headers: Headers) -> list[Segment] | None:
         """What a large object is made of; None for one that is whole."""
         if is_dynamic(headers):
             return listed(self._account, source, headers).segments
-        return list(pieces_in(self._account, source)) if is_static(headers) else None
+        return list(pieces_in(self._account, source, headers)) if is_static(headers) else None
 
     def _whole(self, source: Path, info: ObjectInfo) -> ObjectInfo:
         """By one request. Swift would take If-None-Match for a condition on the source: the target is looked up."""

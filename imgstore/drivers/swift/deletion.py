@@ -26,7 +26,7 @@ MOST_AT_ONCE = 1000
 def segments_of(account: AccountClient, path: Path, headers: Headers) -> list[Path]:
     """Where the bytes of the object at `path` are, other than in itself; `headers` are its own."""
     if is_static(headers):
-        return list(dict.fromkeys(each.path for each in segments_in(account, path)))
+        return list(dict.fromkeys(each.path for each in segments_in(account, path, headers)))
     if not is_dynamic(headers):
         return []
     prefix = place_of_segments(headers)[1]

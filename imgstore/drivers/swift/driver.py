@@ -26,12 +26,12 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
-from imgstore.driver.translate import OnFailure, storage_failures
+from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
 from imgstore.drivers.swift.auth import Auth, StoreToken
-from imgstore.drivers.swift.check import PROBE_KEY, configuration_blamed, prove
+from imgstore.drivers.swift.check import PROBE_KEY, Check, configuration_blamed
 from imgstore.drivers.swift.cluster_limits import Cluster
 from imgstore.drivers.swift.connections import Pool
 from imgstore.drivers.swift.containers import CallerNaming, Containers, Naming, StoreNaming
@@ -44,7 +44,7 @@ from imgstore.drivers.swift.leftovers import Leftovers
 from imgstore.drivers.swift.manifest import owner_of
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.drivers.swift.place import Notes, place_of
-from imgstore.drivers.swift.quotas import Quotas
+from imgstore.drivers.swift.quotas import Meters, Quotas
 from imgstore.drivers.swift.reader import Range, open_reader
 from imgstore.drivers.swift.urls import StoreUrls, Urls, prefix_of, temporary_url
 from imgstore.drivers.swift.writer import NewObject, SwiftWriter
@@ -57,21 +57,24 @@ IDLE_FOR_EACH_SEGMENT = 4
 class AccountDriver(StoreDriver):
     """Objects in one account, the store's own or a caller's."""
 
-    def __init__(self, options: SwiftOptions, account: AccountClient, *, naming: Naming, urls: Urls) -> None:
+    def __init__(
+        self, options: SwiftOptions, account: AccountClient, *, naming: Naming, urls: Urls, meters: Meters
+    ) -> None:
         self._options = options
         self._account = account
         self._urls = urls
         headers = multi_tenant.new_container_headers(options)
         self._containers = Containers(account, naming, options, headers=headers, prove=self.prove_place)
+        self._check = Check(account, self._containers, options, self._owner)
         self._deletion = Deletion(account, concurrency=options.concurrency)
         self._leftovers = Leftovers(account, self._containers, self._deletion, owner=self._owner)
-        self._quotas = Quotas(account, age=options.quota_age)
+        self._quotas = Quotas(account, meters)
 
     def check(self) -> None:
         """Proves that objects can be stored in the containers, which must be there."""
         self.expect_place()
         with storage_failures("checking the store"), configuration_blamed:
-            prove(self._account, self._containers, self._options)
+            self._check.run()
 
     def url(self, key: str) -> str:
         return self._urls.url(key)
@@ -133,7 +136,8 @@ class AccountDriver(StoreDriver):
             info = described(self._account, path, headers)
             hold = self._reserve(target, info.size)
             try:
-                copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
+                with undone_copy(target, new.discard):
+                    copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
             except BaseException:
                 if hold is not None:
                     hold.release()
@@ -161,11 +165,12 @@ class AccountDriver(StoreDriver):
         return described(self._account, self._path(key), self._head(key))
 
     def _delete(self, key: str) -> None:
-        headers = self._head(key)
-        size = described(self._account, self._path(key), headers).size
-        self._deletion.object(self._path(key), headers)
-        self._quotas.give_back(*self._containers.pair(key), size)
-        self._containers.tidy(key)
+        with self._quotas.deleting(key):  # its bytes are given back once
+            headers = self._head(key)
+            size = described(self._account, self._path(key), headers).size
+            self._deletion.object(self._path(key), headers)
+            self._quotas.give_back(*self._containers.pair(key), size)
+            self._containers.tidy(key)
 
     def _head(self, key: str) -> Headers:
         try:
@@ -205,7 +210,9 @@ class SwiftDriver(AccountDriver):
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
         account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
         self._notes = Notes(account, values.container)
-        super().__init__(values, account, naming=naming, urls=StoreUrls(values, naming, self._credentials))
+        self._meters = Meters(age=values.quota_age)
+        urls = StoreUrls(values, naming, self._credentials)
+        super().__init__(values, account, naming=naming, urls=urls, meters=self._meters)
 
     def check(self) -> None:
         """Where every caller brings a token and the store has none, there is nothing to prove."""
@@ -256,7 +263,7 @@ class SwiftDriver(AccountDriver):
         token: Auth = self._own_token if context is None else multi_tenant.caller_token(context, self._options)
         auth = token if url is None else multi_tenant.Redirected(token, url)
         account = AccountClient(auth, self._pool, self._cluster, max_attempts=self._options.max_attempts)
-        return CallersDriver(self._options, account)
+        return CallersDriver(self._options, account, self._meters)
 
     def close(self) -> None:
         self._pool.close()
@@ -279,14 +286,13 @@ class SwiftDriver(AccountDriver):
 class CallersDriver(AccountDriver):
     """Objects in a caller's account, through the connections of the store."""
 
-    def __init__(self, options: SwiftOptions, account: AccountClient) -> None:
+    def __init__(self, options: SwiftOptions, account: AccountClient, meters: Meters) -> None:
         naming = CallerNaming(options)
-        super().__init__(options, account, naming=naming, urls=Urls(prefix_of(account.url), naming))
+        super().__init__(options, account, naming=naming, urls=Urls(prefix_of(account.url), naming), meters=meters)
 
     def share(self, key: str, *, public: bool = False, readers: Sequence[str] = ()) -> None:
         """Sets the ACL of the object's two containers."""
         check_key(key)
         headers = multi_tenant.shared_container_headers(self._options, public=public, readers=readers)
         with storage_failures("sharing an object"):
-            for container in self._containers.pair(key):
-                self._account.post_container(container, headers)
+            self._containers.change(key, headers)

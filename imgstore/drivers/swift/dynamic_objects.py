@@ -27,7 +27,7 @@ def is_dynamic(headers: Headers) -> bool:
 def is_long(headers: Headers) -> bool:
     """Whether it is one of which Swift does not tell the size: then the ETag is the manifest's own, without quotes, and
     the length of an answer to HEAD is 0."""
-    return is_dynamic(headers) and not headers.get("etag", "").startswith('"')
+    return is_dynamic(headers) and not headers.get("etag", "").removeprefix("W/").startswith('"')
 
 
 def described(account: AccountClient, path: Path, headers: Headers) -> ObjectInfo:

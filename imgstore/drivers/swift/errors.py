@@ -23,6 +23,7 @@ from imgstore.driver.options import bad
 
 PASSING = frozenset({408, 409, 429, 498, 499, 500, 502, 503, 504})
 FULL = frozenset({413, 507})
+ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 QUOTED = 200
 
 Refusals = Mapping[int, errors.ImgstoreError]
@@ -54,6 +55,10 @@ class NotAsConfigured(errors.StoreUnavailable):
         return bad(self.option, self.problem, self.cure)
 
 
+class Denied(NotAsConfigured):
+    """The store's own user may not do this."""
+
+
 def from_answer(error: ClientException, action: str, refusals: Refusals) -> errors.ImgstoreError:
     """The error for an answer of Swift to `action`; `refusals` are the statuses that mean something to the caller."""
     status = error.http_status
@@ -74,6 +79,10 @@ def from_answer(error: ClientException, action: str, refusals: Refusals) -> erro
 
 def _other(error: ClientException, action: str) -> errors.StoreError:
     status, detail = error.http_status, detail_of(error, action)
+    if status in ELSEWHERE:
+        return NotAsConfigured(
+            "endpoint", f"the storage redirects to another address ({detail}).", "Name that one: no token follows."
+        )
     if status == 404:
         return errors.ObjectNotFound("No object has that key.", detail=detail)
     if status == 422:
@@ -83,7 +92,7 @@ def _other(error: ClientException, action: str) -> errors.StoreError:
 
 def forbidden(detail: str) -> errors.StoreError:
     """The error for 403 where the store's own user is not allowed something."""
-    return NotAsConfigured(
+    return Denied(
         "username", f"the user may not do this ({detail}).", "Give the user a role that Swift takes for an operator's."
     )
 

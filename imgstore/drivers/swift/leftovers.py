@@ -8,13 +8,15 @@ of an object tell whose its segments are.
 
 The segments of one attempt are one leftover. They are none while the object's manifest names one of them, and none
 while the attempt may be alive: its newest segment must be older than the age that is asked for, and the attempt must
-have been silent for longer than it had been at work, because the segments of a slow upload come slowly and ever larger.
+have been silent for longer than it had been at work, and than its next segment needs, which may be twice as large as
+any.
 Names that this driver never gives are not touched.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +29,11 @@ from imgstore.drivers.swift.deletion import Deletion, segments_of
 from imgstore.drivers.swift.manifest import Attempt, attempt_of
 from imgstore.model import Leftover
 
+LOG = logging.getLogger(__name__)
+
 REASON = "segments of an upload that ended without its object"
+_LARGER = 2
+"""How much larger the next segment may be: `PartSizes.staggered` begins with one half of the second."""
 UNCERTAIN = "segments without a mark, and without an object: of this store before it had one, or of another store"
 
 
@@ -40,16 +46,23 @@ class FoundSegments:
     certain: bool
     size: int = 0
     newest: float = 0.0
+    largest: int = 0
 
     def add(self, segment: ListedObject) -> None:
         """One more segment."""
         self.size += segment.size
         self.newest = max(self.newest, segment.modified)
+        self.largest = max(self.largest, segment.size)
 
     def silent(self, older_than: float, now: float) -> bool:
         """Whether nothing came for so long that none will. Age 0 is for whoever knows that nobody uploads."""
         silence = now - self.newest
-        return older_than <= 0 or (silence >= older_than and silence >= self.newest - self.attempt.started)
+        return older_than <= 0 or silence >= max(older_than, self._longest_pause())
+
+    def _longest_pause(self) -> float:
+        """Seconds that a living attempt may be silent: its next segment at half the pace of those that it has."""
+        at_work = self.newest - self.attempt.started
+        return at_work * max(1.0, 2 * _LARGER * self.largest / max(1, self.size))
 
     def leftover(self) -> Leftover:
         """For whoever lists them."""
@@ -126,11 +139,15 @@ class Leftovers:
             return
 
     def _in_use(self, found: FoundSegments) -> bool:
-        """Whether a manifest of the object names one of the segments."""
-        return any(
-            container == found.container and name.startswith(found.attempt.prefix)
-            for container, name in self._of_objects(found.container, found.attempt)
-        )
+        """Whether a manifest of the object names one of the segments, or cannot be read."""
+        try:
+            return any(
+                container == found.container and name.startswith(found.attempt.prefix)
+                for container, name in self._of_objects(found.container, found.attempt)
+            )
+        except errors.IntegrityError as error:
+            LOG.warning("The segments of %s are kept: %s", found.attempt.key, error)
+            return True
 
     def _of_objects(self, container: str, attempt: Attempt) -> Iterator[Path]:
         """What is named by the manifests of the objects that the attempt's may be."""

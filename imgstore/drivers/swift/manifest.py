@@ -1,10 +1,11 @@
 """Static large objects: the names of segments, the manifest that puts them together, and what is in a manifest.
 
 Only the owner acts: segments are named by the attempt that writes them, so that two attempts never mix and a shorter
-retry never takes over what another one left. The name says too whose the attempt is, by the beginning of the store's
-mark, and in which container its manifest is: so a listing tells a store's segments from its neighbour's, and whether
-one is in use can be asked whatever the configuration says by then. Accounted for: the manifest has every segment's size
-and ETag, which Swift compares.
+retry never takes over what another one left. The object's metadata name the attempt and its container, so that the
+segments are found where a server does not show the manifest (Ceph's gateway). The name says too whose the attempt is,
+by the beginning of the store's mark, and in which container its manifest is: so a listing tells a store's segments from
+its neighbour's, and whether one is in use can be asked whatever the configuration says by then. Accounted for: the
+manifest has every segment's size and ETag, which Swift compares.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from imgstore import errors
 from imgstore.drivers.swift.account import AccountClient, Path
-from imgstore.drivers.swift.answers import Headers
+from imgstore.drivers.swift.answers import NO_HEADERS, Headers, etag_in
+from imgstore.drivers.swift.options import SEGMENTS
 
 _SEGMENT = re.compile(
     r"(?P<key>[^/]+)/(?P<attempt>(?P<started>[0-9]{10})-[0-9a-f]{16}"
     r"(?:-(?P<owner>[0-9a-f]{12})-(?P<letters>[0-9]{2}))?)/[0-9]{8}"
 )
+ATTEMPT = "x-object-meta-imgstore-attempt"
+CONTAINER = "x-object-meta-imgstore-segments"
+"""Which attempt wrote an object, and the container of its segments, quoted."""
 _OWNER = 12
 """Letters of a store's mark that tell its segments."""
 
@@ -86,9 +92,14 @@ def attempt_of(name: str) -> Attempt | None:
     return Attempt(match["key"], match["attempt"], int(match["started"]), match["owner"], int(match["letters"] or 0))
 
 
+def md5_of(data: bytes | memoryview) -> str:
+    """The ETag that Swift gives to an object with these bytes."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 def etag_of(etags: Sequence[str]) -> str:
     """The ETag that Swift gives to an object whose segments have these."""
-    return hashlib.md5("".join(etags).encode(), usedforsecurity=False).hexdigest()
+    return md5_of("".join(etags).encode())
 
 
 def manifest_of(segments: Sequence[Segment]) -> bytes:
@@ -105,9 +116,13 @@ def is_static(headers: Headers) -> bool:
     return headers.get("x-static-large-object", "").lower() == "true"
 
 
-def segments_in(account: AccountClient, path: Path) -> Iterator[Segment]:
-    """Every object that a manifest names: segments, and manifests inside it behind their own segments."""
-    for line in account.fetch_manifest(path):
+def segments_in(account: AccountClient, path: Path, headers: Headers = NO_HEADERS) -> Iterator[Segment]:
+    """Every object that a manifest names: segments, and manifests inside it behind their own segments. `headers` are
+    the object's. Raises IntegrityError where the server does not show the manifest and the segments are not known."""
+    lines = account.fetch_manifest(path)
+    if lines is None:
+        yield from _by_attempt(account, path, headers)
+    for line in lines or ():
         if "name" not in line:
             continue
         segment = _segment(line)
@@ -116,10 +131,13 @@ def segments_in(account: AccountClient, path: Path) -> Iterator[Segment]:
         yield segment
 
 
-def pieces_in(account: AccountClient, path: Path) -> Iterator[Segment]:
+def pieces_in(account: AccountClient, path: Path, headers: Headers = NO_HEADERS) -> Iterator[Segment]:
     """The segments that make up the object's bytes, in order. Raises StoreUnavailable where another program's manifest
-    has parts of segments, or bytes of its own."""
-    for line in account.fetch_manifest(path):
+    has parts of segments, or bytes of its own; IntegrityError as `segments_in`."""
+    lines = account.fetch_manifest(path)
+    if lines is None:
+        yield from _by_attempt(account, path, headers)
+    for line in lines or ():
         if "range" in line or "name" not in line:
             raise errors.StoreUnavailable("The object's manifest is of a kind that cannot be copied.")
         segment = _segment(line)
@@ -127,6 +145,18 @@ def pieces_in(account: AccountClient, path: Path) -> Iterator[Segment]:
             yield from pieces_in(account, segment.path)
         else:
             yield segment
+
+
+def _by_attempt(account: AccountClient, path: Path, headers: Headers) -> list[Segment]:
+    """The segments of an object of this driver, by their attempt's name. They are the object's if their ETags add up to
+    its own."""
+    attempt = headers.get(ATTEMPT)
+    container = unquote(headers.get(CONTAINER, "")) or path[0] + SEGMENTS
+    listed = account.objects(container, prefix=f"{path[1]}/{attempt}/") if attempt else ()
+    found = [Segment(container, each.name, each.size, each.etag) for each in listed]
+    if etag_of([each.etag for each in found]) != etag_in(headers):
+        raise errors.IntegrityError("The manifest of the object cannot be read, and its segments are not known.")
+    return found
 
 
 def _segment(line: dict[str, Any]) -> Segment:

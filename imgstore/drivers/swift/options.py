@@ -206,7 +206,11 @@ class SwiftOptions(Credentials):
         """The store's account; reads the file of accounts, if there is one. Raises ConfigurationError."""
         if self.account_file is None:
             return self.own
-        return read_account(self.account_file, self.reference, version=self.auth_version)
+        found = read_account(self.account_file, self.reference, version=self.auth_version)
+        if not _is_plain(found.auth_url or ""):  # without the value in the text, as below
+            problem = f"{self.account_file}: auth_address of [{self.reference}] is not a plain URL of a server."
+            raise bad("account_file", problem, "Write it as in 'https://host:port/path'.")
+        return found
 
     def _refuse_urls(self) -> None:
         endpoint = self.endpoint and self.endpoint.replace(PROJECT, "x")

@@ -14,19 +14,25 @@ an upload that would just have fitted may be refused, never the other way round.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.driver.forks import OfOneProcess, ProcessLock
+from imgstore.driver.keyed import KeyedLocks
 from imgstore.drivers.swift.account import AccountClient
 from imgstore.drivers.swift.answers import Headers, number
-from imgstore.drivers.swift.errors import NotAsConfigured
+from imgstore.drivers.swift.errors import Denied
 from imgstore.quota import Hold
 
 LAG = 30.0
 """Seconds for which Swift's usage may not know what was stored here."""
+MANY = 1000
+"""Quotas that are not there, from which on those that were looked for too long ago are forgotten."""
+Name = tuple[str, str]
+"""Of a quota: the account's URL, and the container or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Meter:
     def __init__(self, what: str, clock: Callable[[], float]) -> None:
         self._what = what
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._limit: int | None = None
         self._told = 0
         self._held = 0
@@ -120,58 +126,103 @@ class MeterHold:
         self.settle(0)
 
 
-class Quotas:
-    """The quotas of one account. `age`: seconds for which it is remembered that there is none."""
+class Meters(OfOneProcess):
+    """What this process knows of all quotas of a store: one meter for each, whichever caller's upload it is. `age`:
+    seconds for which it is remembered that there is no quota. A quota is named by the account's URL and the container,
+    "" for the account's own. A child of a fork holds nothing, since its parent's uploads are not its own."""
 
-    def __init__(self, account: AccountClient, *, age: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._account = account
+    def __init__(self, *, age: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._age = age
         self._clock = clock
-        self._lock = threading.Lock()
-        self._none_until: dict[tuple[str, str], float] = {}
-        self._meters: dict[str, Meter] = {}
+        self._lock = ProcessLock()
+        self.deleting = KeyedLocks()
+        self._none_until: dict[Name, float] = {}
+        self._meters: dict[Name, Meter] = {}
+
+    def none(self, name: Name) -> bool:
+        """Whether it was seen lately that there is no such quota."""
+        with self._lock:
+            return self._clock() < self._none_until.get(name, float("-inf"))
+
+    def seen(self, name: Name, level: Level) -> Meter | None:
+        """The quota's meter, brought up to date; None where there is no quota."""
+        with self._lock:
+            if level.limit is None:
+                self._remember_none(name)
+                return None
+            meter = self._meters.setdefault(name, Meter(_words(name[1]), self._clock))
+        meter.seen(level)
+        return meter
+
+    def give_back(self, names: Iterable[Name], size: int) -> None:
+        """An object of `size` bytes was removed, which counted in these."""
+        with self._lock:
+            known = [self._meters[name] for name in names if name in self._meters]
+        for meter in known:
+            meter.give_back(size)
+
+    def _remember_none(self, name: Name) -> None:
+        """In place of what is too old by now: with `multi_tenant` every image has containers of its own."""
+        now = self._clock()
+        if len(self._none_until) >= MANY:
+            self._none_until = {each: until for each, until in self._none_until.items() if until > now}
+        self._none_until[name] = now + self._age
+
+    def _forked(self) -> None:
+        self._meters = {}
+
+
+class Quotas:
+    """The quotas of one account."""
+
+    def __init__(self, account: AccountClient, meters: Meters) -> None:
+        self._account = account
+        self._meters = meters
 
     def reserve(self, container: str, segments: str, size: int | None) -> Hold | None:
         """A hold on `size` bytes (None: unknown, it grows) in a container and its segments'; None without any quota.
         Raises StoreFull."""
-        pair = (container, segments)
-        with self._lock:
-            if self._clock() < self._none_until.get(pair, float("-inf")):
-                return None
-        meters = self._look(pair)
+        meters = self._look((container, segments))
         if not meters:
             return None
         hold = MeterHold(meters)
         hold.extend_to(size or 0)
         return hold
 
+    def deleting(self, key: str) -> AbstractContextManager[None]:
+        """Around the deletion of an object: one at a time."""
+        return self._meters.deleting.of(self._name(key))
+
     def give_back(self, container: str, segments: str, size: int) -> None:
         """An object of `size` bytes was removed."""
-        with self._lock:
-            known = [self._meters[name] for name in ("", container, segments) if name in self._meters]
-        for meter in known:
-            meter.give_back(size)
+        self._meters.give_back([self._name(each) for each in ("", container, segments)], size)
 
     def levels(self, container: str, segments: str) -> list[Level]:
         """Every quota that there is, as Swift says it now."""
-        return [level for _, level in self._ask((container, segments)) if level.limit is not None]
+        found = (*self._of_containers((container, segments)), self._of_account())
+        return [level for _, level in found if level.limit is not None]
 
     def _look(self, pair: tuple[str, str]) -> list[Meter]:
         """The meters of the quotas that there are, brought up to date."""
-        found = [(name, level) for name, level in self._ask(pair) if level.limit is not None]
-        with self._lock:
-            if not found:
-                self._none_until[pair] = self._clock() + self._age
-            meters = [(self._meters.setdefault(name, Meter(_words(name), self._clock)), level) for name, level in found]
-        for meter, level in meters:
-            meter.seen(level)
-        return [meter for meter, _ in meters]
+        found: list[tuple[str, Level]] = []
+        if not all(self._meters.none(self._name(each)) for each in pair):
+            found += self._of_containers(pair)
+        if not self._meters.none(self._name("")):
+            found.append(self._of_account())
+        meters = [self._meters.seen(self._name(name), level) for name, level in found]
+        return [meter for meter in meters if meter is not None]
 
-    def _ask(self, pair: tuple[str, str]) -> Iterable[tuple[str, Level]]:
+    def _name(self, container: str) -> Name:
+        return self._account.url, container
+
+    def _of_containers(self, pair: tuple[str, str]) -> Iterable[tuple[str, Level]]:
         container, segments = (self._container(name) for name in pair)
         yield pair[0], Level(_limit(container), _used(container) + _used(segments))
         yield pair[1], Level(_limit(segments), _used(segments))
-        yield "", _account_level(_told(self._account.head_account))
+
+    def _of_account(self) -> tuple[str, Level]:
+        return "", _account_level(_told(self._account.head_account))
 
     def _container(self, name: str) -> Headers:
         return _told(lambda: self._account.head_container(name))
@@ -182,7 +233,7 @@ def _told(ask: Callable[[], Headers]) -> Headers:
     the quota."""
     try:
         return ask()
-    except (errors.ObjectNotFound, NotAsConfigured, errors.Forbidden):
+    except (errors.ObjectNotFound, Denied, errors.Forbidden):
         return {}
 
 

@@ -49,7 +49,8 @@ class Requests:
     @property
     def url(self) -> str:
         """The account's URL. Raises StoreUnavailable where no token can be had."""
-        return self._auth.access().url
+        access: Access = self._tries(never)(self._auth.access)
+        return access.url
 
     def _ask(self, action: str, send: Send[T], *, refusals: Refusals = NONE, stopped: Callable[[], bool] = never) -> T:
         """What `send` returns; a Stream keeps its connection. `action` is for people, `refusals` are the errors for
@@ -57,15 +58,17 @@ class Requests:
 
         Raises StoreFull, ObjectNotFound, IntegrityError, StoreUnavailable, or one of `refusals`.
         """
-        tries = tenacity.Retrying(
+        result: T = self._tries(stopped)(self._with_token, action, send, refusals)
+        return result
+
+    def _tries(self, stopped: Callable[[], bool]) -> tenacity.Retrying:
+        return tenacity.Retrying(
             stop=lambda state: stopped() or state.attempt_number >= self._max_attempts,
             wait=_pause_after,
             retry=tenacity.retry_if_exception(_may_help),
             sleep=lambda seconds: _sleep(seconds, stopped),
             reraise=True,
         )
-        result: T = tries(self._with_token, action, send, refusals)
-        return result
 
     def _call(
         self, action: str, function: Callable[..., Any], *arguments: Any, refusals: Refusals = NONE, **options: Any

@@ -11,8 +11,8 @@ the attempt's own key does (only the owner acts). The object carries the attempt
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
+from urllib.parse import quote
 
 from imgstore import errors
 from imgstore.driver.multipart import MultipartWriter, Part
@@ -21,11 +21,19 @@ from imgstore.drivers.swift.answers import Headers, expect_etag, modified
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion
 from imgstore.drivers.swift.errors import Refusals
-from imgstore.drivers.swift.manifest import Segment, etag_of, manifest_of, new_attempt, segment_name
+from imgstore.drivers.swift.manifest import (
+    ATTEMPT,
+    CONTAINER,
+    Segment,
+    etag_of,
+    manifest_of,
+    md5_of,
+    new_attempt,
+    segment_name,
+)
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.model import ObjectInfo
 
-MARK = "x-object-meta-imgstore-attempt"
 PLAIN = {"Content-Type": "application/octet-stream"}
 MANY = 64
 """From so many segments on Swift is asked for a heartbeat while it looks at them."""
@@ -41,7 +49,7 @@ class NewObject:
         self.key = key
         self.path: Path = (containers.of(key), key)
         self.attempt = new_attempt(owner, containers.letters_of(key))
-        self.headers = {**PLAIN, "If-None-Match": "*", MARK: self.attempt}
+        self.headers = {**PLAIN, "If-None-Match": "*", ATTEMPT: self.attempt}
         self._account = account
         self._containers = containers
         self._deletion = deletion
@@ -56,6 +64,7 @@ class NewObject:
 
     def make(self, put: Callable[[Refusals], Headers], *, size: int, etag: str) -> ObjectInfo:
         """Makes the object visible by `put`, which gets what a refusal means, and compares what Swift says of it."""
+        self._expect_free()
         self._object_begun = True
         try:
             answer = self._containers.in_place(self.key, lambda: put({412: taken()}))
@@ -66,7 +75,8 @@ class NewObject:
 
     def join(self, segments: Sequence[Segment]) -> ObjectInfo:
         """Makes one object of the segments."""
-        headers = {**self.headers, "Accept": "application/json"}
+        container = quote(self._containers.segments_of(self.key))
+        headers = {**self.headers, CONTAINER: container, "Accept": "application/json"}
         manifest, heartbeat = manifest_of(segments), len(segments) >= MANY
         wrong = errors.IntegrityError("The store does not have the segments that were sent to it.")
 
@@ -77,6 +87,11 @@ class NewObject:
 
         size = sum(segment.size for segment in segments)
         return self.make(put, size=size, etag=etag_of([segment.etag for segment in segments]))
+
+    def _expect_free(self) -> None:
+        """Raises ObjectExists where another object has the key, if the server may ignore `If-None-Match`."""
+        if not self._account.limits().is_swift and self.is_taken():
+            raise taken()
 
     def is_taken(self) -> bool:
         """Whether any object has the key now."""
@@ -112,7 +127,7 @@ class NewObject:
             headers = self._account.head(self.path)
         except errors.ObjectNotFound:
             return None
-        return headers if headers.get(MARK) == self.attempt else None
+        return headers if headers.get(ATTEMPT) == self.attempt else None
 
 
 class SwiftWriter(MultipartWriter[Segment]):
@@ -126,7 +141,7 @@ class SwiftWriter(MultipartWriter[Segment]):
         self._account = account
 
     def _put(self, data: memoryview) -> ObjectInfo:
-        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        etag = md5_of(data)
         headers = {**self._new.headers, "ETag": etag}
 
         def put(refusals: Refusals) -> Headers:

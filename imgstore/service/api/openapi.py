@@ -99,6 +99,8 @@ def _about_data() -> dict[str, Any]:
     octets = {"type": "string", "format": "binary"}
     size = _header("x-openstack-image-size", {"type": "integer", "minimum": 0}, "Bytes that the image must have")
     store = _store_header("Store that takes the data; where several may, their identifiers between commas")
+    md5 = _header("Content-MD5", {"type": "string", "pattern": _MD5}, "The md5 that the data must have")
+    digest = _header("Repr-Digest", {"type": "string", "pattern": _DIGEST}, "The digests that the data must have")
     prefer = _query("prefer", {"type": "string"}, "Stores to read from first, separated by commas")
     span = {"type": "string", "pattern": "^bytes=([0-9]{1,9}-([0-9]{1,9})?|-[0-9]{1,9})$"}
     parts = _header("Range", span, "One range of bytes")
@@ -108,7 +110,7 @@ def _about_data() -> dict[str, Any]:
             "parameters": [_path_parameter("image_id", IMAGE_ID)],
             "put": _operation(
                 "uploadImage", "Upload an image's data", {204: None}, refusals=(404, 408, 409, 410, 411, 413, 415),
-                body={OCTETS: octets}, parameters=[size, store],
+                body={OCTETS: octets}, parameters=[size, store, md5, digest],
             ),
             "get": _operation(
                 "downloadImage", "Download an image's data; 204: there is none yet",
@@ -218,6 +220,10 @@ def _store_header(description: str) -> Schema:
 
 
 _PROJECT = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+
+
+_MD5 = "^([0-9a-f]{32}|[A-Za-z0-9+/]{22}==)$"
+_DIGEST = "^sha-256=:[A-Za-z0-9+/]{43}=:$"
 
 
 def _links() -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Connection(HTTPConnection):
             self.socket.shutdown(socket.SHUT_WR)
             while left > 0 and (seconds := until - time.monotonic()) > 0:
                 self.socket.settimeout(seconds)
-                count = self.socket.recv_into(scratch)
+                count = socket.socket.recv_into(self.socket, scratch)  # nobody looks at it: it is not decrypted
                 if not count:
                     return
                 left -= count

@@ -6,6 +6,7 @@ keep everybody else out. Here it is made as its bytes come, before the first hea
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
@@ -33,10 +34,20 @@ def _no_passphrase() -> str:
     return ""
 
 
+class TLSSocket(ssl.SSLSocket):
+    """A connection that never leaves TLS (no secrets)."""
+
+    def shutdown(self, how: int) -> None:
+        """Ends directions of the connection itself. That of `ssl` forgets the state of TLS before: a thread that sends
+        at that moment, or after only the reading was ended (as cheroot does when it stops), would send plain text."""
+        socket.socket.shutdown(self, how)
+
+
 class TLSAdapter(Adapter):
     """TLS as cheroot's server wants it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
+        context.sslsocket_class = TLSSocket
         self.context = context
 
     def bind(self, sock: Any) -> Any:

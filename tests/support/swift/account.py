@@ -49,7 +49,7 @@ class SwiftAccount:
     def new_token(self) -> str:
         """A new token, and from now on the one that is used."""
         answer = self._send("GET", self.auth_url, {"X-Auth-User": self.login, "X-Auth-Key": self.key}, None)
-        assert answer.status == 200, answer
+        assert answer.status in (200, 204), answer
         self.storage_url = self.storage_url or answer.headers["x-storage-url"]
         self._token = answer.headers["x-auth-token"]
         return self._token

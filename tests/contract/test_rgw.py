@@ -1,0 +1,57 @@
+"""The network drivers keep the contract on a real Ceph, by S3 (plain and by TLS) and by Swift's API."""
+
+from __future__ import annotations
+
+import pytest
+
+from imgstore.testing import DriverContract, Subject
+from tests.s3.places import RgwPlace
+from tests.s3.test_contract import S3Subject
+from tests.support.rgw import RgwServer, needs_rgw
+from tests.swift.subject import CONTAINER, AccountSubject, options_of
+
+pytestmark = [needs_rgw]
+BORDER = 4096
+
+
+class RgwSwiftSubject(AccountSubject):
+    """Drivers on a fresh account of Ceph by Swift's API, with small segments."""
+
+    def __init__(self, server: RgwServer) -> None:
+        account = server.account()
+        super().__init__(account, **options_of(account, segment_size=BORDER, max_attempts=2))
+        self.mark()
+
+    def inventory(self) -> set[str]:
+        """Ceph shows no manifest: segments count for the object whose metadata name their attempt."""
+        found = self.account.everything()
+        objects = {path.partition("/")[2]: path for path in found if path.startswith(f"{CONTAINER}/")}
+        attempts = {
+            key: self.account.head(path).headers.get("x-object-meta-imgstore-attempt", "")
+            for key, path in objects.items()
+        }
+        return {self._named(path, attempts) for path in found}
+
+    def _named(self, path: str, attempts: dict[str, str]) -> str:
+        container, key, *rest = path.split("/")
+        if container == CONTAINER:
+            return key
+        return key if rest and attempts.get(key) == rest[0] else path
+
+
+class TestSwiftOnRgw(DriverContract):
+    @pytest.fixture
+    def subject(self, rgw: RgwServer) -> Subject:
+        return RgwSwiftSubject(rgw)
+
+
+class TestS3OnRgw(DriverContract):
+    @pytest.fixture
+    def subject(self, rgw: RgwServer) -> Subject:
+        return S3Subject(RgwPlace(rgw))
+
+
+class TestS3OnRgwByTls(DriverContract):
+    @pytest.fixture
+    def subject(self, rgw: RgwServer) -> Subject:
+        return S3Subject(RgwPlace(rgw, tls=True))
