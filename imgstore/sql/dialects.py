@@ -61,20 +61,23 @@ def engine_of(address: Address, *, patience: float, connections: int, deadline: 
             address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
             connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
         )  # fmt: skip
-    if kind == "postgresql" and deadline is not None:
-        event.listen(engine, "do_connect", functools.partial(_connect_postgresql, patience=deadline + MARGIN))
-    else:
-        event.listen(engine, "do_connect", _connected)
+    event.listen(engine, "do_connect", functools.partial(_connected, deadline=deadline))
     event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience, deadline)))
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
 
 
-def _connected(dialect: sa.Dialect, record: object, arguments: Sequence[Any], named: Mapping[str, Any]) -> object:
+def _connected(
+    dialect: sa.Dialect, record: object, arguments: Sequence[Any], named: Mapping[str, Any], *, deadline: float | None
+) -> object:
     """A new connection of the database's driver."""
     with _parameters_taken():
-        return dialect.connect(*arguments, **named)
+        if dialect.name != "postgresql" or deadline is None:
+            return dialect.connect(*arguments, **named)
+        from imgstore.sql import postgresql  # needs the extra
+
+        return postgresql.connect(arguments, named, patience=deadline + MARGIN)
 
 
 @contextlib.contextmanager
@@ -103,13 +106,6 @@ def _connect_arguments(kind: str, deadline: float | None) -> Mapping[str, Any]:
             "connect_timeout": CONNECT_TIMEOUT, "read_timeout": quiet, "write_timeout": quiet, "charset": "utf8mb4",
         }  # fmt: skip
     return {}
-
-
-def _connect_postgresql(dialect: object, record: object, arguments: Any, parameters: Any, *, patience: float) -> object:
-    from imgstore.sql import postgresql  # needs the extra
-
-    with _parameters_taken():
-        return postgresql.connect(arguments, parameters, patience=patience)
 
 
 def lock_wait(patience: float) -> int:
