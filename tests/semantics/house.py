@@ -243,7 +243,8 @@ class Tenant:
     def assert_stored(self, image_id: str, content: bytes, *stores: str) -> None:
         """The image is active, and the same in each of the stores; counted so often; nothing else is there."""
         shown = self.show(image_id)
-        assert (shown["status"], shown["stores"], shown["size"]) == ("active", ",".join(stores), len(content))
+        in_order = sorted(stores, key=STORES.index)  # their weights fall in it
+        assert (shown["status"], shown["stores"], shown["size"]) == ("active", ",".join(in_order), len(content))
         held = self.objects(image_id)
         assert sorted(name.partition("/")[0] for name in held) == sorted(stores)
         assert set(held.values()) == {content}
