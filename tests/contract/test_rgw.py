@@ -10,7 +10,7 @@ from tests.s3.test_contract import S3Subject
 from tests.support.rgw import RgwServer, needs_rgw
 from tests.swift.subject import CONTAINER, AccountSubject, options_of
 
-pytestmark = [needs_rgw]
+pytestmark = [needs_rgw, pytest.mark.long]
 BORDER = 4096
 
 

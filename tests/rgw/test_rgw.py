@@ -14,10 +14,12 @@ import pytest
 
 from imgstore import errors
 from imgstore.driver import StoreDriver
-from imgstore.driver.place import new_mark
+from imgstore.driver.place import NOTES, new_mark
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.integrity import Integrity
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.model import MIB
+from imgstore.store import Store, StoreSet
 from tests.cli.support import run_here
 from tests.s3.conftest import SWIFT
 from tests.s3.places import SMALL_PART, MotoPlace, RgwPlace, SwiftPlace
@@ -25,7 +27,9 @@ from tests.s3.places import Place as S3Place
 from tests.support.fixtures import SwiftFactory
 from tests.support.moto import MotoServer
 from tests.support.rgw import RgwAccount, RgwServer, needs_rgw
+from tests.support.service import LocalService
 from tests.support.swift import SwiftSettings
+from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS, options_of
 
 pytestmark = [needs_rgw]
@@ -198,3 +202,27 @@ def test_the_command_prints_them(account: RgwAccount, tmp_path: Path) -> None:
     arguments = ["--config-file", str(config), "check", "--create", "--facts", "-f", "json"]
     done = run_here(tmp_path, {}, arguments)
     assert {"store": "main", "fact": "manifests are shown", "found": "no"} in done.json()
+
+
+@pytest.mark.long
+def test_a_service_with_a_store_on_each_api_moves_a_hundred_mebibytes(
+    place: RgwPlace, account: RgwAccount, tmp_path: Path
+) -> None:
+    data = body(100 * MIB)
+    drivers: dict[str, SwiftDriver | S3Driver] = {"swift": SwiftDriver(**options_of(account)), "s3": place.driver()}
+    stores = StoreSet([Store(name, driver) for name, driver in drivers.items()], default="swift")
+    with LocalService(tmp_path, stores).running() as local:
+        client = local.client
+        images = {store: client.create() for store in ("swift", "s3")}
+        for store, image in images.items():
+            assert client.upload(image, iter([data]), store=store).status == 204
+            assert client.download(image).body == data
+        asked = {"method": {"name": "copy-image"}, "stores": ["s3"]}
+        assert client.post(f"/v2/images/{images['swift']}/import", asked).status == 202
+        until(lambda: client.show(images["swift"])["stores"] in ("swift,s3", "s3,swift"))
+        local.service.recovery.recover(at_once=True)
+        assert [leftover for driver in drivers.values() for leftover in driver.leftovers()] == []
+        assert client.download(images["swift"]).body == data
+        for image in images.values():
+            assert client.delete(image).status == 204
+    assert (account.everything(), place.names() - set(NOTES)) == (set(), set())
