@@ -31,6 +31,15 @@ class FindsLeftovers(Protocol):
 
 
 @runtime_checkable
+class HidesVersions(FindsLeftovers, Protocol):
+    """The storage may keep versions of what was replaced or deleted."""
+
+    def hidden_versions(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        """Versions of the store's objects that nobody reads, at least `older_than` seconds old, for `remove_leftover`.
+        A deleted object's versions come before the mark that hides them."""
+
+
+@runtime_checkable
 class RemovesTraces(Protocol):
     """The store can remove the leftovers under one key. The caller knows that no upload uses the key."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from imgstore import errors
-from imgstore.driver.capabilities import FindsLeftovers, RemovesTraces
+from imgstore.driver.capabilities import FindsLeftovers, HidesVersions, RemovesTraces
 from imgstore.model import Leftover
 from imgstore.store import Store
 
@@ -36,6 +36,14 @@ def leftovers(store: Store, *, older_than: float) -> Iterator[RemovableLeftover]
     if isinstance(store.driver, FindsLeftovers):
         with store.blamed():
             found = list(store.driver.leftovers(older_than=older_than))
+        yield from (removable(store, leftover) for leftover in found)
+
+
+def hidden_versions(store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
+    """The hidden versions that the store's storage keeps. Raises StoreError."""
+    if isinstance(store.driver, HidesVersions):
+        with store.blamed():
+            found = list(store.driver.hidden_versions(older_than=older_than))
         yield from (removable(store, leftover) for leftover in found)
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from imgstore import errors
 from imgstore.driver import StoreDriver
-from imgstore.driver.place import NOTES, new_mark
+from imgstore.driver.place import EPOCH_NAME, NOTES, new_mark
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.integrity import Integrity
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.model import MIB
+from imgstore.model import MIB, Leftover
 from imgstore.store import Store, StoreSet
 from tests.cli.support import run_here
 from tests.s3.conftest import SWIFT
@@ -152,8 +152,11 @@ def test_s3_versions_that_nobody_asked_for_are_removed(
         patch.setattr(Integrity, "judge", broken)
         with writer, pytest.raises(errors.IntegrityError):
             writer.commit()
+    for epoch in range(3):
+        driver.write_epoch(epoch)
     kept = client.list_object_versions(Bucket=place.bucket)
-    assert (kept.get("Versions", []), kept.get("DeleteMarkers", [])) == ([], [])
+    assert [each["Key"] for each in kept.get("Versions", [])] == [EPOCH_NAME]
+    assert kept.get("DeleteMarkers", []) == []
     assert caplog.text.count("keeps versions") == 1
 
 
@@ -199,9 +202,34 @@ def test_the_command_prints_them(account: RgwAccount, tmp_path: Path) -> None:
     options = "".join(f"{name} = {value}\n" for name, value in options_of(account).items()).replace("$", "$$")
     config = tmp_path / "imgstore.conf"
     config.write_text(f"[imgstore]\nenabled_stores = main:swift\ndefault_store = main\n[main]\n{options}")
+    config.chmod(0o600)  # it has a password
     arguments = ["--config-file", str(config), "check", "--create", "--facts", "-f", "json"]
     done = run_here(tmp_path, {}, arguments)
     assert {"store": "main", "fact": "manifests are shown", "found": "no"} in done.json()
+
+
+def test_s3_hidden_versions_are_found_and_removed_and_no_object(place: RgwPlace) -> None:
+    client, driver = place.client(), place.driver()
+    client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in (KEY, OTHER):
+        put(driver, body(100), key)
+    client.put_object(Bucket=place.bucket, Key=KEY, Body=b"replaced")
+    client.put_object(Bucket=place.bucket, Key="a stranger's", Body=b"1")
+    client.put_object(Bucket=place.bucket, Key="a stranger's", Body=b"2")
+    driver.delete(OTHER)
+    found = list(driver.hidden_versions())
+    assert [(each.key, each.size) for each in found] == [(OTHER, 100), (KEY, 100), (OTHER, None)]
+    assert list(driver.hidden_versions(older_than=3600)) == []
+    driver.remove_leftover(found[-1])
+    assert list(driver.hidden_versions()) == found, "the mark still hides something"
+    current = client.head_object(Bucket=place.bucket, Key=KEY)["VersionId"]
+    driver.remove_leftover(Leftover(f"{KEY}?versionId={current}", "made up"))
+    for leftover in found:
+        driver.remove_leftover(leftover)
+    assert list(driver.hidden_versions()) == []
+    assert get(driver) == b"replaced"
+    kept = client.list_object_versions(Bucket=place.bucket, Prefix="a stranger's")
+    assert len(kept["Versions"]) == 2
 
 
 @pytest.mark.long

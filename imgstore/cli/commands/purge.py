@@ -17,7 +17,7 @@ from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.store import Store
-from imgstore.transfers.leftovers import RemovableLeftover, leftovers
+from imgstore.transfers.leftovers import RemovableLeftover, hidden_versions, leftovers
 
 if TYPE_CHECKING:
     from imgstore.sql import SqlCatalog
@@ -36,6 +36,9 @@ class Purge(ListCommand):
     Objects stay. An upload under way keeps its data if the storage can tell that it is under way; if not, its age must
     protect it (--older-than). What may be another store's is listed and stays. A store whose driver cannot find
     leftovers is skipped; if you named the store, the exit status is 1.
+
+    --versions removes, too, what a bucket that keeps versions hides: versions of objects that were deleted or replaced.
+    Nothing brings them back then.
 
     With the service's database ([service] database, or --data-dir) purge does more. It ends uploads whose process died,
     so that their images can be uploaded again. It removes data of deleted images that a store failed to remove, and
@@ -56,6 +59,7 @@ class Purge(ListCommand):
             help="spare what is younger: 90s, 15m, 1h, 2d (default: 1h), unless the service's database knows its end",
         )  # fmt: skip
         parser.add_argument("--dry-run", action="store_true", help="remove nothing; list what would go, and why")
+        parser.add_argument("--versions", action="store_true", help="remove hidden versions, too, which a bucket keeps")
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -71,6 +75,10 @@ class Purge(ListCommand):
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
             else:
                 sources = self._known(catalog, found, stores, parsed_args.older_than)
+            if parsed_args.versions:
+                sources = [
+                    *sources, *(partial(hidden_versions, store, older_than=parsed_args.older_than) for store in stores)
+                ]  # fmt: skip
             self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 

@@ -20,6 +20,7 @@ from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.store import Store
+from imgstore.transfers.leftovers import hidden_versions
 
 if TYPE_CHECKING:
     from imgstore.service.cleanup.verify import Difference
@@ -116,7 +117,22 @@ class Verify(ShowCommand):
                 sources += [verification.of_catalog, verification.of_usage]
             sources += [partial(verification.of_store, store) for store in _chosen(found, parsed_args.object)]
             rows = [row for source in sources for row in self._rows(source)]
+            for store in _chosen(found, parsed_args.object):
+                self._tell_of_versions(store)
         return COLUMNS, rows
+
+    def _tell_of_versions(self, store: Store) -> None:
+        """They cost room, and are no difference."""
+        try:
+            sizes = [each.size or 0 for each in hidden_versions(store, older_than=0)]
+        except errors.StoreError as error:
+            LOG.warning("%s", line_of(error))
+            return
+        if sizes:
+            LOG.warning(
+                "Store '%s' hides %s versions of %s bytes in all: 'imgstore purge --versions' removes them",
+                store.identifier, len(sizes), sum(sizes),
+            )  # fmt: skip
 
     def _rows(self, source: Callable[[], Iterable[Difference]]) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []

@@ -23,7 +23,7 @@ from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.keyed import KeyedLocks
 from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.s3 import leftovers as s3_leftovers
-from imgstore.drivers.s3 import place
+from imgstore.drivers.s3 import place, versions
 from imgstore.drivers.s3.check import Check
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.copy import Copy
@@ -155,10 +155,20 @@ class S3Driver(StoreDriver):
         with storage_failures("listing leftovers"):
             yield from s3_leftovers.find(self._requests, older_than=older_than)
 
-    def remove_leftover(self, leftover: Leftover) -> None:
-        """Removes one. Raises InvalidKey for a name that is not a leftover's."""
+    def hidden_versions(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        """Of a bucket that keeps versions."""
         self.expect_place()
+        with storage_failures("listing versions"):
+            yield from versions.hidden(self._requests, older_than=older_than)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        """Removes one, or a hidden version. Raises InvalidKey for a name that is not a leftover's."""
+        self.expect_place()
+        name, separator, version = leftover.name.partition(versions.SEPARATOR)
         with storage_failures("removing a leftover"):
+            if separator:
+                versions.remove(self._requests, name, version)
+                return
             s3_leftovers.remove(self._requests, leftover)
 
     def remove_traces(self, key: str) -> None:

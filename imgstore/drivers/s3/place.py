@@ -17,6 +17,7 @@ from imgstore import errors
 from imgstore.driver.options import bad
 from imgstore.driver.place import EPOCH_NAME, LONGEST, MARK_NAME, epoch_in, mark_in, text_of, text_of_epoch
 from imgstore.drivers.s3 import errors as s3_errors
+from imgstore.drivers.s3 import versions
 from imgstore.drivers.s3.integrity import Sum, md5
 from imgstore.drivers.s3.options import S3Options
 from imgstore.drivers.s3.refusals import Refusals
@@ -58,9 +59,11 @@ def read_epoch(requests: Requests) -> int:
 
 
 def write_epoch(requests: Requests, epoch: int) -> None:
-    """Notes it in place of another. Raises StoreError."""
+    """Notes it in place of another, of which a bucket that keeps versions keeps none. Raises StoreError."""
     text = memoryview(text_of_epoch(epoch))
-    requests.put_object(EPOCH_NAME, KIND, text, [Sum("md5", md5(text)).extra])
+    answer = requests.put_object(EPOCH_NAME, KIND, text, [Sum("md5", md5(text)).extra])
+    if answer.get("VersionId") is not None:
+        versions.remove_older(requests, EPOCH_NAME)
 
 
 def _note(requests: Requests, name: str) -> bytes:

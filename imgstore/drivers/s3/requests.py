@@ -52,6 +52,7 @@ _ACTIONS = {
     "abort_multipart_upload": "aborting an upload",
     "list_multipart_uploads": "listing uploads",
     "list_parts": "listing parts",
+    "list_object_versions": "listing versions",
 }
 """What each of boto3's methods does, as errors say it."""
 
@@ -227,6 +228,16 @@ class Requests:
             if not page.get("IsTruncated"):
                 return
             wanted["KeyMarker"], wanted["UploadIdMarker"] = page["NextKeyMarker"], page["NextUploadIdMarker"]
+
+    def list_versions(self, beginning: str = "") -> Iterator[Answer]:
+        """Pages of the versions in the folder itself whose names begin so."""
+        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
+        while True:
+            page: Answer = self._send("list_object_versions", wanted)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            wanted |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def _send(self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = ()) -> Any:
         """The answer to a request, with those of the `extras` that the server takes."""
