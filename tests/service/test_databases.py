@@ -93,7 +93,7 @@ def test_two_services_share_one_catalog_and_start_beside_each_other(tmp_path: Pa
 def test_database_that_cannot_be_reached_stops_the_start_without_the_password(tmp_path: Path, address: str) -> None:
     wrong = [address.replace("test_", "none_"), address.replace("hunter2", "hunter3")]
     for each in wrong[:1] if address.startswith("postgresql") else wrong:  # the tests' PostgreSQL trusts everybody
-        line = service(tmp_path / "a", each).refusal()
+        line = service(tmp_path / "a", each).refusal(status=5)
         assert "[service] database" in line
         assert "hunter" not in line
 

@@ -58,7 +58,8 @@ def test_defect_is_500_with_the_request_id_and_nothing_of_its_text(
 ) -> None:
     monkeypatch.setattr(local.service.catalog, "get", broken(RuntimeError("hunter2")))
     monkeypatch.setattr("imgstore.http.data.requests.read_prefer", broken(RuntimeError("hunter2")))
-    for path in ("/v2/images/x", f"/v2/images/{'0' * 8}-0000-0000-0000-{'0' * 12}/file"):
+    image = f"/v2/images/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    for path in (image, f"{image}/file"):
         answer = local.client.get(path)
         assert (answer.status, b"hunter2" in answer.body) == (500, False)
         assert answer.headers["x-openstack-request-id"].startswith("req-")

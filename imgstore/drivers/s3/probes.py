@@ -5,6 +5,7 @@ A bucket that keeps versions would keep every probe for ever. So each is removed
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,6 +75,7 @@ class Probe:
         ]
 
     def remove(self) -> None:
-        """Removes what was made."""
-        for version in self._versions:
-            self._requests.delete_object(self.name, version)
+        """Removes what was made; each version, also if another one fails."""
+        with contextlib.ExitStack() as steps:
+            for version in self._versions:
+                steps.callback(self._requests.delete_object, self.name, version)

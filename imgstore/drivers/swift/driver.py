@@ -8,10 +8,8 @@ and sent in parallel from memory. What is where:
     account, cluster_limits               what is asked of an account, and what the cluster allows
     answers, errors                       what the answers mean
     containers, urls                      where objects are
-    writer, manifest                      writing
-    reader, dynamic_objects               reading
-    deletion, copy                        what else is done with an object
-    place, quotas, leftovers, check       the account as a whole
+    writer, manifest; reader, dynamic_objects; deletion, copy       what is done with an object
+    place, quotas, leftovers, check, large_probe                    the account as a whole
     multi_tenant                          a caller's account instead of the store's own
 
 Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the

@@ -53,7 +53,6 @@ class Facts:
             "manifests are shown": _WORDS[self.shows],
             "listings have a large object's size": _WORDS[self.lists_sizes],
             "bulk deletion": _WORDS[limits.max_deletes > 0],
-            "temporary URLs": ", ".join(limits.digests) or "no",
         }
 
 
