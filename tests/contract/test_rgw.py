@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from imgstore.testing import DriverContract, Subject
+from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing.failures import FailureLaws
+from imgstore.testing.reading import ReadingLaws
+from imgstore.testing.writing import WritingLaws
 from tests.s3.places import RgwPlace
 from tests.s3.test_contract import S3Subject
 from tests.support.rgw import RgwServer, needs_rgw
@@ -51,7 +56,10 @@ class TestS3OnRgw(DriverContract):
         return S3Subject(RgwPlace(rgw))
 
 
-class TestS3OnRgwByTls(DriverContract):
+class TestS3OnRgwByTls(WritingLaws, ReadingLaws, FailureLaws):
+    """The laws that rest on how bytes travel."""
+
     @pytest.fixture
-    def subject(self, rgw: RgwServer) -> Subject:
-        return S3Subject(RgwPlace(rgw, tls=True))
+    def bench(self, rgw: RgwServer) -> Iterator[Bench]:
+        with working_bench(S3Subject(RgwPlace(rgw, tls=True))) as bench:
+            yield bench
