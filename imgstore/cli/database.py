@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from imgstore import distribution, errors
 from imgstore.cli.config_files import configuration_files
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from imgstore.transfers.upload import UploadSettings
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 DATA_DIR = Path("var")
 SERVICE_SECTIONS = ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit")
 """Sections that the reference service may have in the same file."""
@@ -78,6 +80,13 @@ def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
 
     with database_failures(address), contextlib.closing(opened(address, PARTS)) as database:
         yield database
+
+
+def needed(found: T | None, purpose: str) -> T:
+    """The database or catalog `found`. `purpose` completes "there is no catalog". Raises BadUsage for None."""
+    if found is None:
+        raise BadUsage(f"there is no catalog {purpose}: name its directory with --data-dir.")
+    return found
 
 
 @contextlib.contextmanager

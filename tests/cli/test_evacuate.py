@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
 from imgstore.model import Attempt
 from imgstore.service.cleanup import evacuation
@@ -69,19 +71,18 @@ def test_deactivated_image_stays_and_is_told(shop: Shop, catalog: SqlCatalog) ->
     assert results(shop, "--dry-run", status=1) == results(shop, status=1) == {attempt.image_id: evacuation.STAYS}
 
 
-def test_what_is_interrupted_is_undone_and_the_next_run_goes_on(shop: Shop, catalog: SqlCatalog) -> None:
+def test_what_is_interrupted_is_undone_and_the_next_run_goes_on(
+    shop: Shop, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     attempt = stored(shop, catalog)
-    real = INTERRUPTS.check
 
     def at_first_chunk() -> None:
         if catalog.get(attempt.image_id, EVERYTHING).copying_to:
             raise Interrupted(15)
 
-    INTERRUPTS.check = at_first_chunk  # type: ignore[method-assign]  # the signal
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(INTERRUPTS, "check", at_first_chunk)
         assert shop.run(*EVACUATE).status == 143
-    finally:
-        INTERRUPTS.check = real  # type: ignore[method-assign]  # put back
     assert (where(catalog, attempt), shop.names("slow")) == (["fast"], [])
     assert catalog.get(attempt.image_id, EVERYTHING).copying_to == ()
     assert results(shop) == {attempt.image_id: evacuation.MOVED}

@@ -18,8 +18,11 @@ from tests.support.race import together
 MEMBER = Caller("member")
 
 
-def listed(catalog: SqlCatalog, caller: Caller, **query: str) -> set[str]:
-    return {image.id for image in catalog.list(caller, ImageQuery(limit=10, **query))}  # type: ignore[arg-type]  # texts only
+def listed(
+    catalog: SqlCatalog, caller: Caller, *, visibility: str | None = None, member_status: str = "accepted"
+) -> set[str]:
+    query = ImageQuery(limit=10, visibility=visibility, member_status=member_status)
+    return {image.id for image in catalog.list(caller, query)}
 
 
 def test_members_on_every_database(catalog: SqlCatalog) -> None:

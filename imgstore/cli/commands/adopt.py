@@ -6,8 +6,7 @@ import argparse
 
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Configured, ObjectName, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
-from imgstore.cli.failures import BadUsage
+from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_catalog
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.model import UploadResult
 
@@ -38,8 +37,7 @@ class Adopt(ListCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
-            if catalog is None:
-                raise BadUsage("there is no catalog to adopt objects: name its directory with --data-dir.")
+            catalog = needed(catalog, "to adopt objects")
             expect_places(catalog, found.stores)
             from imgstore.sql import NewImage, attempt_of
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, copying_catalog, refuse_if_restored, service_database
+from imgstore.cli.database import add_optional_data_dir, copying_catalog, needed, refuse_if_restored, service_database
 from imgstore.cli.failures import FAILED, BadUsage
 from imgstore.cli.formatting import AlignedSizeCell
 from imgstore.cli.interrupts import INTERRUPTS
@@ -48,8 +48,7 @@ class Evacuate(ListCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
-            if database is None:
-                raise BadUsage("there is no catalog that knows the images: name its directory with --data-dir.")
+            database = needed(database, "that knows the images")
             with _evacuation(found, database, parsed_args) as evacuation:
                 moves = evacuation.planned() if parsed_args.dry_run else self._moved(evacuation, parsed_args)
                 return COLUMNS, [self._row(move) for move in moves]

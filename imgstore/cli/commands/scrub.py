@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import configured
-from imgstore.cli.database import add_optional_data_dir, copying_catalog, refuse_if_restored, service_database
-from imgstore.cli.failures import FAILED, BadUsage
+from imgstore.cli.database import add_optional_data_dir, copying_catalog, needed, refuse_if_restored, service_database
+from imgstore.cli.failures import FAILED
 from imgstore.cli.formatting import duration
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.parser import size, typed
@@ -77,8 +77,7 @@ class Scrub(ListCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
-            if database is None:
-                raise BadUsage("there is no catalog that knows the images: name its directory with --data-dir.")
+            database = needed(database, "that knows the images")
             with copying_catalog(database, found.stores, found.settings) as (catalog, copying), INTERRUPTS.deferred():
                 refuse_if_restored(catalog)
                 from imgstore.service.cleanup.scrub import Scrub as Scrubbing

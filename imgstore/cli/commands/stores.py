@@ -8,7 +8,7 @@ import contextlib
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
-from imgstore.cli.database import add_optional_data_dir, service_catalog
+from imgstore.cli.database import add_optional_data_dir, needed, service_catalog
 from imgstore.cli.failures import BadUsage, line_of
 from imgstore.cli.formatting import AlignedSizeCell, YesNo
 from imgstore.driver.capabilities import MeasuresSpace
@@ -70,8 +70,7 @@ class Stores(ListCommand):
         if not parsed_args.stores:
             raise BadUsage("name the stores whose places are the right ones: imgstore stores adopt STORE.")
         with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
-            if catalog is None:
-                raise BadUsage("there is no catalog to remember a place: name its directory with --data-dir.")
+            catalog = needed(catalog, "to remember a place")
             found.stores.refuse_shared_places()
             return ADOPTED, [
                 (store.identifier, adopt(store, catalog.places, beside=found.stores))

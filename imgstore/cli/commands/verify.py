@@ -15,7 +15,7 @@ from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, service_database
+from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database
 from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.transfer import algorithms, digest_object
@@ -104,8 +104,7 @@ class Verify(ShowCommand):
     def _compared(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
-            if database is None:
-                raise BadUsage("there is no catalog to compare with: name its directory with --data-dir.")
+            database = needed(database, "to compare with")
             from imgstore.sql import SqlCatalog
 
             expect_places(SqlCatalog(database), found.stores)
