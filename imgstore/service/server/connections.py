@@ -78,7 +78,7 @@ class Connection(HTTPConnection):
         timeout = self.server.timeout
         self._reading = Pace(timeout, whole=timeout if self.short_bodies else None)
         self._writing = Pace(timeout)
-        return bool(super().communicate())  # type: ignore[no-untyped-call]
+        return bool(super().communicate())  # type: ignore[no-untyped-call]  # of the stub
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
         """Reads what is there, or waits for it. Raises TimeoutError for a client that is too slow."""
