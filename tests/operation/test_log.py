@@ -32,7 +32,7 @@ def err() -> Iterator[io.StringIO]:
 
 def emitted(err: io.StringIO, settings: LogSettings) -> list[str]:
     configure(settings, request_id=lambda: "req-1", stream=err)
-    ours, theirs = logging.getLogger("imgstore.part"), logging.getLogger("botocore.part")
+    ours, theirs = logging.getLogger("imgstore.part"), logging.getLogger("elsewhere.part")
     for logger in (ours, theirs):
         logger.debug("debug")
         logger.info("info")
@@ -54,7 +54,7 @@ def levels(lines: list[str], logger: str) -> list[str]:
 def test_each_event_is_one_line_with_time_and_zone(err: io.StringIO) -> None:
     for line in emitted(err, LogSettings()):
         assert line.isprintable()
-        assert re.match(rf"{TIME} [A-Z]+ (imgstore|botocore)\.part req-1 ", line)
+        assert re.match(rf"{TIME} [A-Z]+ (imgstore|elsewhere)\.part req-1 ", line)
     assert "defect | Traceback" in err.getvalue()
     assert r"first\nsecond\r\x1b[31m\u2028third\u202e" in err.getvalue()
 
@@ -72,7 +72,7 @@ def test_level_is_ours_and_other_packages_tell_what_is_wrong(err: io.StringIO) -
     def told(settings: LogSettings) -> tuple[list[str], list[str]]:
         err.truncate(err.seek(0))
         lines = emitted(err, settings)
-        return levels(lines, "imgstore"), levels(lines, "botocore")
+        return levels(lines, "imgstore"), levels(lines, "elsewhere")
 
     usual, errors = ["INFO", "WARNING", "ERROR", "ERROR"], ["WARNING", "ERROR"]
     assert told(LogSettings()) == (usual, errors)
