@@ -1,8 +1,8 @@
 """What doc/operations tells an operator to do works as it stands there.
 
-A page's blocks are followed in their order, in a directory (`/srv`) with the stores `fast` and `slow`, an image in `slow`
-and the service's catalog. An `ini` block changes the configuration, a line `$ imgstore ...` runs the command, and
-`$ curl ...` asks the service, assembled anew of what the configuration says then. `sh` blocks are run where their
+A page's blocks are followed in their order, in a directory (`/srv`) with the stores `fast` and `slow`, an image in
+`slow` and the service's catalog. An `ini` block changes the configuration, a line `$ imgstore ...` runs the command,
+and `$ curl ...` asks the service, assembled anew of what the configuration says then. `sh` blocks are run where their
 servers are: tests/service/test_restore.py, tests/operation/test_tls.py.
 """
 
