@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore.driver import ranged
-from imgstore.drivers.swift import SwiftDriver, requests
+from imgstore.drivers.swift import SwiftDriver, requests, shared
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer
@@ -19,6 +19,7 @@ from tests.swift.world import World, Worlds, world_on
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again at once."""
     monkeypatch.setattr(requests, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(shared, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.01)
 
 

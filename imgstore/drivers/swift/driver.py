@@ -208,7 +208,7 @@ class SwiftDriver(AccountDriver):
         values = SwiftOptions(**options)
         self._pool = Pool(values, keep=IDLE_FOR_EACH_SEGMENT * values.concurrency)
         self._own_token = StoreToken(values, self._credentials)
-        self._cluster = Cluster()
+        self._cluster = Cluster(patience=values.read_timeout)
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
         account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
         self._notes = Notes(account, values.container)
@@ -269,7 +269,6 @@ class SwiftDriver(AccountDriver):
 
     def close(self) -> None:
         self._pool.close()
-        self._own_token.close()
 
     def _owner(self) -> str | None:
         if self._options.multi_tenant:
