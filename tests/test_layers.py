@@ -56,7 +56,7 @@ HOMES = {
     "jsonpointer": {"service.api"},
     "boto3": {"drivers.s3"},
     "botocore": {"drivers.s3"},
-    "urllib3": {"drivers.s3", "drivers.swift"},
+    "urllib3": {"driver", "drivers.s3", "drivers.swift"},
     "awscrt": {"drivers.s3"},
     "cliff": {"cli"},
     "rich": {"cli"},
