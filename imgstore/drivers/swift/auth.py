@@ -16,14 +16,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import requests
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from swiftclient import authv1  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
+from imgstore.driver.deadline import Deadline
 from imgstore.drivers.swift import errors as swift_errors
-from imgstore.drivers.swift.connections import close_sockets
+from imgstore.drivers.swift.connections import bound, close_sockets, timeouts_of
 from imgstore.drivers.swift.credentials import V1, Credentials
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.drivers.swift.shared import Clock, Kept, Shared
@@ -85,15 +87,17 @@ class StoreToken:
         """A token, over a connection of its own: the next one is wanted in hours."""
         plugin = _plugin(self._credentials())
         # No secrets: a redirect would take the password along to any host.
-        session = Session(verify=self._options.verify, timeout=self._options.read_timeout, redirect=False)
+        http = bound(requests.Session(), timeouts_of(self._options))
+        session = Session(session=http, verify=self._options.verify, redirect=False)
         try:
-            found = plugin.get_access(session)
+            with Deadline(self._options.read_timeout):
+                found = plugin.get_access(session)
             url = self._options.account_url or found.service_catalog.url_for(**self._options.endpoint_wanted)
         except keystone.ClientException as error:
             raise swift_errors.from_keystone(error) from None
         finally:
-            close_sockets(session.session)
-            session.session.close()
+            close_sockets(http)
+            http.close()
         life = _life(found.issued, found.expires)
         return Kept(Access(found.auth_token, url.rstrip("/")), fresh=life - min(MARGIN, life / SHARE), good=life)
 

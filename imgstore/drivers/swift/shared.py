@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from imgstore.driver import deadline
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.errors import Passing
 from imgstore.undo import describe
@@ -29,6 +30,7 @@ FOR_EVER = float("inf")
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
+GLANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,11 @@ class Shared(OfOneProcess, Generic[T]):
         return pause
 
     def _awaited(self, asked: Future[T]) -> T:
-        try:
-            return asked.result(self._patience)
-        except futures.TimeoutError:
-            raise Passing(f"Image storage is not available (no {self._what} in time).", detail="waiting") from None
+        until = time.monotonic() + min(self._patience, deadline.left())
+        while deadline.wanted() and (left := until - time.monotonic()) > 0:
+            if futures.wait([asked], min(left, GLANCE)).done:
+                return asked.result()
+        raise Passing(f"Image storage is not available (no {self._what} in time).", detail="waiting")
 
     def _told(self) -> T:
         """Raises the last failure again, as it is now."""
