@@ -20,10 +20,12 @@ of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.background import undo_soon
 from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
@@ -138,7 +140,7 @@ class AccountDriver(StoreDriver):
             info = described(self._account, path, headers)
             hold = self._reserve(target, info.size)
             try:
-                with undone_copy(target, new.discard):
+                with undone_copy(target, partial(undo_soon, "a copy", new.discard)):
                     copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
             except BaseException:
                 if hold is not None:
@@ -208,9 +210,9 @@ class SwiftDriver(AccountDriver):
         values = SwiftOptions(**options)
         self._pool = Pool(values, keep=IDLE_FOR_EACH_SEGMENT * values.concurrency)
         self._own_token = StoreToken(values, self._credentials)
-        self._cluster = Cluster()
+        self._cluster = Cluster(patience=values.read_timeout)
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
-        account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
+        account = AccountClient(self._own_token, self._pool, self._cluster, values)
         self._notes = Notes(account, values.container)
         self._meters = Meters(age=values.quota_age)
         urls = StoreUrls(values, naming, self._credentials)
@@ -264,12 +266,11 @@ class SwiftDriver(AccountDriver):
             return self
         token: Auth = self._own_token if context is None else multi_tenant.caller_token(context, self._options)
         auth = token if url is None else multi_tenant.Redirected(token, url)
-        account = AccountClient(auth, self._pool, self._cluster, max_attempts=self._options.max_attempts)
+        account = AccountClient(auth, self._pool, self._cluster, self._options)
         return CallersDriver(self._options, account, self._meters)
 
     def close(self) -> None:
         self._pool.close()
-        self._own_token.close()
 
     def _owner(self) -> str | None:
         if self._options.multi_tenant:
