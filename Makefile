@@ -36,8 +36,8 @@ run-check:
 run-test:
 	$(PYTEST) $(ARGS)
 
-# Crash loops, load, gibibytes, OpenStack's own clients, a real Keystone.
-test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+# Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
+test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(PYTEST) -m long $(ARGS)
 
 # Of the tests that `make check` runs; CONTRIBUTING.md has the figure.
@@ -109,8 +109,9 @@ $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
 	@touch $@
 
-# Servers that the tests use, each apart from what is tested, since they want libraries and versions of their own.
-$(VENV)/swift.stamp $(VENV)/moto.stamp: $(VENV)/%.stamp: $(VENV)/run.stamp tests/support/%/requirements.txt
+# Servers that the tests use, and OpenStack's own tests, each apart from what is tested, since they want libraries and
+# versions of their own.
+$(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/tempest.stamp: $(VENV)/%.stamp: $(VENV)/run.stamp tests/support/%/requirements.txt
 	@echo "Building $(VENV)/$*, which takes a minute ..."
 	@rm -rf $(VENV)/$*
 	@$(PYTHON) -m venv $(VENV)/$*
