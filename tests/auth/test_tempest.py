@@ -18,7 +18,7 @@ MODULES = (
     "test_images", "test_images_member", "test_images_member_negative", "test_images_negative", "test_images_tags",
     "test_images_tags_negative", "test_versions", "admin.test_images",
 )  # fmt: skip
-"""Of tempest.api.image.v2. The others are for what is Glance's (metadata definitions, tasks, the cache), or need Nova."""
+"""Of tempest.api.image.v2. The others ask for metadata definitions, tasks and the cache, or need Nova."""
 PASSING = 48
 ABSENT = (
     "glance-direct import method", "glance-download import method", "web-download import method",
