@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger sample clean
+.PHONY: run check test test-long test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -69,6 +69,10 @@ bench-swift: $(VENV)/bench.stamp $(VENV)/swift.stamp
 bench-ledger: $(VENV)/test.stamp
 	$(BIN)/python -m bench.ledger $(ARGS)
 
+# A store that hangs, on moto and on a mounted directory; the latter needs root.
+bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
+	$(BIN)/python -m bench.isolation $(ARGS)
+
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator-service.conf
@@ -99,6 +103,13 @@ $(VENV)/aws.stamp: $(VENV)/run.stamp bench/s3/requirements.txt
 	@rm -rf $(VENV)/aws
 	@$(PYTHON) -m venv $(VENV)/aws
 	@$(subst $(BIN),$(VENV)/aws/bin,$(PIP)) --requirement bench/s3/requirements.txt
+	@touch $@
+
+# What mounts a directory that hangs at will.
+$(VENV)/fuse.stamp: $(VENV)/run.stamp bench/isolation/mount/requirements.txt
+	@rm -rf $(VENV)/fuse
+	@$(PYTHON) -m venv $(VENV)/fuse
+	@$(subst $(BIN),$(VENV)/fuse/bin,$(PIP)) --requirement bench/isolation/mount/requirements.txt
 	@touch $@
 
 # A real Keystone, and the clients of OpenStack, apart from what is tested.
