@@ -1,8 +1,8 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-        until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
-        while self._next_slot(until):
-            self._tries = 0
+until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
+while self._next_slot(until):
+    self._tries = 0
 """
 
 from __future__ import annotations
@@ -216,15 +216,9 @@ class Download:
         return min(self._service.resumes, HASTY_TRIES - 1) if self._locations else self._service.resumes
 
     def _open_next(self) -> ObjectReader:
-<<<<<<< HEAD
-        while self._locations:
-            self._location = self._locations.pop(0)
-            self._tries = 0
-=======
         until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
         while self._next_slot(until):
-            self._tries_left = self._service.resumes
->>>>>>> bulkhead
+            self._tries = 0
             try:
                 with in_haste(bool(self._locations)):
                     return self._open_at(self._location, None)
