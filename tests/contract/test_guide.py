@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from imgstore.driver import base, capabilities
 from tests.contract.runner import cases, contract_tests
 
@@ -21,6 +23,7 @@ def examples() -> dict[str, str]:
     return dict(blocks)
 
 
+@pytest.mark.long
 def test_example_driver_keeps_the_contract(tmp_path: Path) -> None:
     for name, text in examples().items():
         (tmp_path / name).write_text(text)

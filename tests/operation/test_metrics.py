@@ -215,11 +215,8 @@ def test_good_upload_and_copy_are_one_line_each_in_the_log(
     client.post(f"/v2/images/{image_id}/import", COPY)
     assert local.service.copies.wait_until_idle(60)
     client.download(image_id)
-    lines = [
-        record.getMessage()
-        for record in caplog.records
-        if record.levelname == "INFO" and image_id in record.getMessage()
-    ]
+    told = [record for record in caplog.records if record.name == "imgstore.transfers.observer"]
+    lines = [line for record in told if image_id in (line := record.getMessage()) and record.levelname == "INFO"]
     assert len(lines) == 2
     assert re.fullmatch(rf"Image {image_id}: upload to main, 1000 bytes in \d+\.\d s \(md5, sha512\)", lines[0])
     assert re.fullmatch(rf"Image {image_id}: copy to other, 1000 bytes in \d+\.\d s \(sha512\)", lines[1])

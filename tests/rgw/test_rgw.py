@@ -32,7 +32,7 @@ from tests.support.swift import SwiftSettings
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS, options_of
 
-pytestmark = [needs_rgw]
+pytestmark = [needs_rgw, pytest.mark.long]
 DOC = Path(__file__).parents[2] / "doc"
 SEGMENT = 64 * 1024
 SIZE = 3 * SEGMENT + 7

@@ -42,9 +42,10 @@ def place(request: pytest.FixtureRequest, swift_with: SwiftFactory) -> Iterator[
 
 
 @pytest.fixture
-def first_place(swift_with: SwiftFactory) -> Iterator[Place]:
-    """An empty bucket on one server: the one that was named, or else Swift."""
-    yield from used(NamedPlace() if SERVERS == ["endpoint"] else SwiftPlace(swift_with(SWIFT)))
+def first_place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """An empty bucket on one server: the one that was named, or else moto."""
+    named = SERVERS == ["endpoint"]
+    yield from used(NamedPlace() if named else MotoPlace(request.getfixturevalue("small_moto")))
 
 
 @pytest.fixture

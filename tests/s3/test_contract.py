@@ -15,7 +15,7 @@ from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.traces import TraceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
-from tests.s3.places import MotoPlace, Place
+from tests.s3.places import Place, SwiftPlace
 
 
 class S3Subject(Subject):
@@ -46,10 +46,11 @@ class TestS3(DriverContract):
         return S3Subject(first_place)
 
 
-class TestS3OnMoto(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, TraceLaws, FailureLaws):
+@pytest.mark.long
+class TestS3OnSwift(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, TraceLaws, FailureLaws):
     """The laws that rest on what a server answers; the others are the driver's own."""
 
     @pytest.fixture
-    def bench(self, moto_place: MotoPlace) -> Iterator[Bench]:
-        with working_bench(S3Subject(moto_place)) as bench:
+    def bench(self, swift_place: SwiftPlace) -> Iterator[Bench]:
+        with working_bench(S3Subject(swift_place)) as bench:
             yield bench

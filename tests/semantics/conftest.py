@@ -26,11 +26,11 @@ SMALL_QUOTA = 500
 SEVERAL_QUOTA = 2 * LIMIT
 
 
-KINDS = ("filesystem", "s3")
+KINDS = (pytest.param("filesystem"), pytest.param("s3", marks=pytest.mark.long))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test runs on the filesystem; with `each_storage` on each kind of storage."""
+    """A test runs on the filesystem; with `each_storage` in the long form on S3, too."""
     if "new_storage" in metafunc.fixturenames:
         kinds = KINDS if "each_storage" in metafunc.fixturenames else KINDS[:1]
         metafunc.parametrize("new_storage", kinds, indirect=True, scope="session")

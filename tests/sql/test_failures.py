@@ -94,6 +94,7 @@ def test_server_that_is_gone_is_catalog_unavailable_until_it_is_back(servers: Se
     gc.collect()  # what PyMySQL forgot, while it is this test's
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server_kind", SERVER_KINDS)
 def test_server_that_hangs_is_catalog_unavailable_until_it_goes_on(servers: Servers, server_kind: str) -> None:
     """A frozen machine keeps no timeout of its own; it is this side that gives it up."""

@@ -23,8 +23,9 @@ WHY = "the tests run on a real server"
 KINDS = (
     pytest.param("sqlite"),
     pytest.param("postgresql", marks=needs_server("postgres", why=WHY)),
-    pytest.param("mariadb", marks=needs_server("mariadbd", why=WHY)),
+    pytest.param("mariadb", marks=[needs_server("mariadbd", why=WHY), pytest.mark.long]),
 )
+"""Two of them in every run, all three in the long form."""
 SERVER_KINDS = KINDS[1:]
 EACH_DATABASE = [
     KINDS[0], *(pytest.param(*kind.values, marks=[*kind.marks, pytest.mark.long]) for kind in KINDS[1:])

@@ -254,6 +254,7 @@ class LocalService:
             lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
+        self.server.expiration_interval = 0.02  # between two looks at whether it is to stop
         self.server.prepare()
         self.client = Client(self.server.url)
 

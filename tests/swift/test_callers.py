@@ -163,6 +163,16 @@ def test_a_token_that_ends_in_mid_upload_is_the_callers_matter_and_leaves_nothin
         house.owner.delete(container)
 
 
+def test_containers_go_although_swift_counts_for_a_moment_what_is_gone(house: House) -> None:
+    proxy = house.stack.enter_context(FaultProxy(house.server.url))
+    house.store = house.driver(url=proxy.url)
+    mine = house.of(house.owner)
+    put(mine, body(3 * SEGMENT))
+    for container in (IMAGE, f"{IMAGE}_segments"):
+        proxy.on(Respond(409), method="DELETE", path=f"{container}$", times=2)
+    mine.delete(KEY)
+
+
 def test_what_swift_does_not_let_the_caller_do_is_the_callers_matter(house: House) -> None:
     proxy = house.stack.enter_context(FaultProxy(house.server.url))
     proxy.on(Respond(403), method="PUT", times=None)

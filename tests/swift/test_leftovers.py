@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from imgstore.drivers.swift.answers import ListedObject
 from imgstore.drivers.swift.leftovers import FoundSegments
 from imgstore.drivers.swift.manifest import Attempt
 from imgstore.model import Leftover
+from tests.support.faults import ChangeHeaders, FaultProxy
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, die, put, read
@@ -56,6 +58,16 @@ def test_an_upload_under_way_is_no_leftover_of_any_sane_age(driver: SwiftDriver)
     assert list(driver.leftovers()) == []
     assert read(driver) == body(3 * SEGMENT) + body(3 * SEGMENT, 1)
     driver.delete(KEY)
+
+
+def test_age_is_told_by_the_servers_clock(world: World, proxy: FaultProxy) -> None:
+    """The machine that purges may have a clock that is hours wrong."""
+    die(world.driver(), 2 * SEGMENT)
+    ahead = {"date": email.utils.formatdate(time.time() + 7200, usegmt=True)}
+    proxy.on(ChangeHeaders(ahead), path=SEGMENTS, times=None)
+    assert list(world.driver().leftovers(older_than=3600)) == []
+    (left,) = world.through(proxy).leftovers(older_than=3600)
+    world.driver().remove_leftover(left)
 
 
 def test_what_an_objects_manifest_names_is_no_leftover_whatever_died_beside_it(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,3 +132,11 @@ def modified(headers: Headers) -> float | None:
         return email.utils.parsedate_to_datetime(headers["last-modified"]).timestamp()
     except (KeyError, ValueError):
         return None
+
+
+def server_time(headers: Headers) -> float:
+    """The server's clock when it answered, in seconds since the epoch; this machine's if it does not tell."""
+    try:
+        return email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return time.time()

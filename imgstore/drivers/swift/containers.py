@@ -12,6 +12,7 @@ the right one, creates what is missing in it, and sends the request again.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -26,6 +27,8 @@ from imgstore.drivers.swift.options import SEGMENTS, SwiftOptions
 from imgstore.model import ObjectInfo
 
 T = TypeVar("T")
+PAUSES = (0.0, 0.1, 0.4)
+"""Seconds before each try to remove a container."""
 
 
 class Naming(Protocol):
@@ -197,10 +200,18 @@ class Containers:
         """Removes the containers of an object that is gone, where they were its own and are empty."""
         if not self._naming.own:
             return
-        in_use = errors.ObjectExists("The container is not empty.")
         for container in self.pair(key):
-            with contextlib.suppress(errors.ObjectNotFound, errors.ObjectExists):
-                self._account.delete_container(container, refusals={409: in_use})
+            self._remove_empty(container)
+
+    def _remove_empty(self, container: str) -> None:
+        """Removes a container, unless it has objects. Swift counts for a moment what is gone."""
+        in_use = errors.ObjectExists("The container is not empty.")
+        for pause in PAUSES:
+            time.sleep(pause)
+            with contextlib.suppress(errors.ObjectExists):
+                with contextlib.suppress(errors.ObjectNotFound):
+                    self._account.delete_container(container, refusals={409: in_use})
+                return
 
     def _create(self, key: str) -> None:
         """Creates the containers of `key`, in a place that is there. Raises WrongPlace, NotAsConfigured."""

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.drivers.swift.account import AccountClient, Path
-from imgstore.drivers.swift.answers import ListedObject
+from imgstore.drivers.swift.answers import ListedObject, server_time
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion, segments_of
 from imgstore.drivers.swift.manifest import Attempt, attempt_of
@@ -55,7 +54,8 @@ class FoundSegments:
         self.largest = max(self.largest, segment.size)
 
     def silent(self, older_than: float, now: float) -> bool:
-        """Whether nothing came for so long that none will. Age 0 is for whoever knows that nobody uploads."""
+        """Whether nothing came for so long that none will; `now` by the server's clock. Age 0 is for whoever knows that
+        nobody uploads."""
         silence = now - self.newest
         return older_than <= 0 or silence >= max(older_than, self._longest_pause())
 
@@ -83,11 +83,15 @@ class Leftovers:
 
     def older_than(self, age: float) -> Iterator[Leftover]:
         """What no manifest names and nobody touched for `age` seconds."""
-        now = time.time()
         for container in list(self._containers.all_of_segments()):
-            for found in self._attempts(container):
-                if found.silent(age, now) and not self._in_use(found):
-                    yield found.leftover()
+            with contextlib.suppress(errors.ObjectNotFound):
+                now = server_time(self._account.head_container(container))
+                yield from self._ended(container, age, now)
+
+    def _ended(self, container: str, age: float, now: float) -> Iterator[Leftover]:
+        for found in self._attempts(container):
+            if found.silent(age, now) and not self._in_use(found):
+                yield found.leftover()
 
     def remove(self, leftover: Leftover) -> None:
         """Removes one that is certain, unless its upload lived on meanwhile. Raises InvalidKey."""
