@@ -10,7 +10,7 @@ import pytest
 
 from imgstore.driver import ranged
 from imgstore.driver.place import NOTES
-from imgstore.drivers.s3 import objects, tries
+from imgstore.drivers.s3 import objects, tries, uploads
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
@@ -77,6 +77,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tries, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(objects, "LATE", 0.0)
+    monkeypatch.setattr(uploads, "PAUSES", (0.0,) * len(uploads.PAUSES))
 
 
 def used(place: AnyPlace) -> Iterator[AnyPlace]:

@@ -52,6 +52,10 @@ class SharedClient(OfOneProcess):
         self._client: S3Client | None = None
         self._lock = ProcessLock()
 
+    def open(self) -> None:
+        """Makes the client if there is none: that takes time, but not the server's. Raises ConfigurationError."""
+        self._opened()
+
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
         for a profile that does not exist."""

@@ -248,6 +248,7 @@ class Requests:
         """The answer to a request, with those of the `extras` that the server takes. All its forms and tries have one
         deadline."""
         kept, refused, retries = self.traits.taken(extras), list[Extra](), 0
+        self._client.open()
         with translated(_ACTIONS[operation]), self._tries.deadline(operation, len(parameters.get("Body", ""))):
             while True:
                 optional = {name: value for extra in kept for name, value in extra.parameters.items()}
