@@ -165,7 +165,10 @@ def test_an_abort_waits_for_no_server_and_its_undo_is_not_lost() -> None:
         assert [each for each in server.requests if each.startswith("DELETE")] == ["DELETE uploadId=u"]
 
 
-def test_no_part_is_tried_again_after_another_has_failed() -> None:
+def test_after_one_part_has_failed_others_are_answered_but_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is aborted while a part is in flight."""
+    monkeypatch.setattr(multipart, "GRACE", 60.0)
+    monkeypatch.setattr(background, "MOMENT", 60.0)
     failed = threading.Event()
 
     def answer(request: Request) -> None:
@@ -175,6 +178,8 @@ def test_no_part_is_tried_again_after_another_has_failed() -> None:
             request.answer(status="403 Forbidden")
         elif request.method == "PUT":
             failed.wait(60)
+            time.sleep(0.2)
+            server.requests.append("answered")
             request.answer(status="503 Slow Down")
         else:
             request.answer(status="404 Not Found")
@@ -191,6 +196,7 @@ def test_no_part_is_tried_again_after_another_has_failed() -> None:
 
         assert isinstance(ends(put), errors.StoreUnavailable)
         assert server.count("PUT") == 2
+        assert [each.split()[0] for each in server.requests if "PUT" not in each][:3] == ["POST", "answered", "DELETE"]
 
 
 def test_a_server_that_is_slow_to_take_a_body_has_the_time_for_an_answer() -> None:
