@@ -109,3 +109,11 @@ def test_a_close_waits_for_no_answer_that_does_not_come(world: World, proxy: Fau
         proxy.wait_until(3, method="GET", path=OBJECT)
     assert len(proxy.in_flight) == 2
     assert proxy.count(method="GET", path=OBJECT) == 3
+
+
+def test_a_body_that_stalls_is_read_on_over_another_connection(world: World, proxy: FaultProxy) -> None:
+    put(world.driver(), body(SEGMENT))
+    driver = world.through(proxy, read_timeout=1.0)
+    proxy.on(StallAnswer(10, 2 * PATIENCE), method="GET", path=OBJECT)
+    assert read(driver) == body(SEGMENT)
+    assert proxy.count(method="GET", path=OBJECT) == 2
