@@ -60,7 +60,7 @@ class Slot:
 
 class Bulkhead:
     """The slots of one store, used by all threads. `max_transfers`: how many; `max_wait`: seconds that one may wait for
-    a slot, 0 for not at all. A quarter as many as there are slots may wait. A child that is forked has slots of its
+    a slot, 0 for not at all. Half as many as there are slots may wait. A child that is forked has slots of its
     own, all of them free."""
 
     def __init__(self, *, max_transfers: int = HOST_THREADS // 2, max_wait: float = MAX_WAIT) -> None:
@@ -101,7 +101,7 @@ class Bulkhead:
 
     def _begin(self) -> None:
         self._slots = _tokens(self.max_transfers)
-        self._waiting = _tokens(max(1, self.max_transfers // 4))
+        self._waiting = _tokens(max(1, self.max_transfers // 2))
         self._process = os.getpid()
 
 

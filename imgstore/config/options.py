@@ -138,8 +138,7 @@ STORE_OPTIONS: tuple[cfg.Opt, ...] = (
         "max_wait",
         default=MAX_WAIT,
         min=0,
-        help="Seconds that a transfer waits while max_transfers are under way; 0: not at all. A quarter as many may "
-        "wait.",
+        help="Seconds that a transfer waits while max_transfers are under way; 0: not at all. Half as many may wait.",
     ),
     size_opt(
         "project_quota",
