@@ -26,13 +26,13 @@ from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
 from imgstore.service.watch import HealthSettings
-from imgstore.side_by_side import StoreThreads
+from imgstore.side_by_side import Begun, StoreThreads
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
-from imgstore.transfers.places import settle
+from imgstore.transfers.places import expect, settle
 from imgstore.transfers.taps import TapFactory, verify_signatures
 from imgstore.transfers.upload import UploadService, UploadSettings
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from imgstore.service.auth.noauth import Authenticate
 
 LOG = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 2.0
+"""For the drivers to close what is idle."""
 
 
 class Service:
@@ -132,11 +135,13 @@ class Service:
     def check_stores(self) -> None:
         """Checks the stores side by side, each for as long as a check may take. One that is down is told in log and
         health, and is checked again and again: the configuration is strict, availability is not. Raises
-        ConfigurationError; StoreUnavailable if every store is required."""
+        ConfigurationError, CatalogUnavailable; StoreUnavailable if every store is required."""
         if self._watches:
             return
         self.stores.refuse_shared_places()
-        self.health.start()
+        for store in self.stores:
+            expect(store, self.catalog.places)
+        self.health.start(refuses=errors.ImgstoreError if self._requires_stores else errors.ConfigurationError)
         self._watches = self.health.first_answers()
         for watch in self._watches:
             if isinstance(watch.error, errors.ConfigurationError):
@@ -174,13 +179,23 @@ class Service:
             self._settled.add(store.identifier)
 
     def close(self) -> None:
-        """Ends the copies under way and closes catalog and stores; waits for both."""
+        """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
         self.health.stop()
         self.copies.stop()
         self.recovery.stop()
         self.quota.close()
         self.catalog.close()
-        self.stores.close()
+        close_drivers(self.stores)
+
+
+def close_drivers(stores: StoreSet) -> None:
+    """Closes them side by side: a check that hangs may hold what the driver would close."""
+    closing = Begun({store.identifier: store.driver.close for store in stores}, seconds=CLOSE_SECONDS)
+    for store in stores:
+        try:
+            closing.result(store.identifier)
+        except TimeoutError:
+            LOG.warning("Store %s hangs: it is closed by the end of the process", store.identifier)
 
 
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:

@@ -42,10 +42,12 @@ class StoreHealth:
         """The threads' work."""
         return [watch.supervised for watch in (*self._watches, *self._parts)]
 
-    def start(self) -> None:
-        """Starts the threads. Each checks at once. Next ask for the `first_answers`."""
+    def start(self, *, refuses: type[errors.ImgstoreError] | None = None) -> None:
+        """Starts the threads. Each checks at once. `refuses`: what ends the start, and is told there instead of here;
+        until the `first_answers`."""
+        for store in self._watches:
+            store.refuses = refuses
         for watch in (*self._watches, *self._parts):
-            watch.refuses = True
             watch.thread.start()
 
     def stop(self) -> None:
@@ -63,7 +65,7 @@ class StoreHealth:
         until = time.monotonic() + self._settings.timeout
         for watch in self._watches:
             watch.answered.wait(max(0.0, until - time.monotonic()))
-            watch.refuses = False
+            watch.refuses = None
         return self._watches
 
     def check(self, identifier: str) -> None:

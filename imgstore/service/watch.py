@@ -50,7 +50,7 @@ class Watch(abc.ABC):
     def __init__(self, name: str, settings: HealthSettings, *, title: str, clock: Clock = time.monotonic) -> None:
         self.error: errors.ImgstoreError | None = None  # of the last check, if it failed
         self.answered = threading.Event()
-        self.refuses = False  # whether somebody else tells of a mistake in the configuration, and ends
+        self.refuses: type[errors.ImgstoreError] | None = None  # what somebody else tells, and then ends
         self.stopped = threading.Event()
         self.supervised = Supervised(f"health of {title.removeprefix('Store ').lower()}", pause=settings.interval)
         self.thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
@@ -101,7 +101,7 @@ class Watch(abc.ABC):
             self._checked, self.error = now, error
             self._last = Status(self.name, up=error is None, reason=reason, took=now - began, free=free)
             self._checking_since = None
-            if not (self.refuses and isinstance(error, errors.ConfigurationError)):
+            if self.refuses is None or not isinstance(error, self.refuses):
                 self._tell(reason, "" if error is None else describe(error))
         self.answered.set()
         if error is None:

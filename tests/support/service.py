@@ -62,8 +62,8 @@ def _ignored(number: signal.Signals) -> bool:
 
 
 def refusal(*arguments: str, status: int = 2) -> str:
-    """The one line with which the service refuses to start, asked in this process; it warns of nothing besides. Its exit
-    status is 2, or 5 where it may start later."""
+    """The one line with which the service refuses to start, asked in this process; it warns of nothing besides. Its
+    exit status is 2, or 5 where it may start later."""
     told, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(told), root.level
     handler.addFilter(logging.Filter("imgstore"))
@@ -255,6 +255,7 @@ class LocalService:
             lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
+        self.service.probes.threads = self.server.threads
         self.server.expiration_interval = 0.02  # between two looks at whether it is to stop
         self.server.prepare()
         self.client = Client(self.server.url)
