@@ -26,7 +26,7 @@ from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
 from imgstore.service.watch import HealthSettings
-from imgstore.side_by_side import Begun, StoreThreads
+from imgstore.side_by_side import StoreThreads
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
@@ -185,17 +185,7 @@ class Service:
         self.recovery.stop()
         self.quota.close()
         self.catalog.close()
-        close_drivers(self.stores)
-
-
-def close_drivers(stores: StoreSet) -> None:
-    """Closes them side by side: a check that hangs may hold what the driver would close."""
-    closing = Begun({store.identifier: store.driver.close for store in stores}, seconds=CLOSE_SECONDS)
-    for store in stores:
-        try:
-            closing.result(store.identifier)
-        except TimeoutError:
-            LOG.warning("Store %s hangs: it is closed by the end of the process", store.identifier)
+        self.stores.close_within(CLOSE_SECONDS)
 
 
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
