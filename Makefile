@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
+.PHONY: run check test test-long soak test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -39,6 +39,10 @@ run-test:
 # Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
 test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(PYTEST) -m long $(ARGS)
+
+# Everything that hangs and dies, for ten minutes; test-long has a short form. make soak SECONDS=3600
+soak: $(VENV)/test.stamp $(VENV)/moto.stamp
+	IMGSTORE_SOAK_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest -s -m long tests/soak $(ARGS)
 
 # Of the tests that `make check` runs; CONTRIBUTING.md has the figure.
 coverage: $(VENV)/test.stamp
