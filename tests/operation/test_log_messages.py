@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "doc" / "operations" / "log-messages.md").read_text()
 TELLING = {"warning": 0, "error": 0, "exception": 0, "critical": 0, "warn_once": 1}
 """Which argument of a call is the message."""
-WORDLESS = {"server_traits.py": "what warn_once is called with", "assembly.py": "an error, as in an answer"}
+WORDLESS = {"server_traits.py": "what warn_once is called with"}
 END = re.compile(r"(?:(?<!\.)\.|[:;]) ")
 
 
