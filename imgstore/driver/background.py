@@ -10,9 +10,10 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import Final
+from typing import Final, TypeVar
 
 from imgstore import errors
+from imgstore.driver import deadline
 from imgstore.driver.deadline import Deadline
 from imgstore.undo import describe
 
@@ -22,6 +23,10 @@ MOMENT: Final = 0.9
 """Seconds that a caller waits."""
 WHOLE: Final = 120.0
 """Seconds that an undo may take."""
+LOOKS = (0.0, 1.0, 4.0)
+"""Seconds before each look for what may appear late."""
+
+T = TypeVar("T")
 
 
 def undo_soon(what: str, work: Callable[[], object]) -> None:
@@ -36,6 +41,16 @@ def undo_soon(what: str, work: Callable[[], object]) -> None:
         raise errors.StoreUnavailable(f"Image storage takes long to undo {what}: this goes on.")
     thread.join()
     done.result()
+
+
+def look_late(look: Callable[[], T | None]) -> T | None:
+    """What `look` finds, now or later: a request without an answer may still be carried out. What appears later yet is
+    removed by whoever has a catalog, since the undo takes longer than a MOMENT."""
+    for pause in LOOKS:
+        deadline.pause(pause)
+        if (found := look()) is not None:
+            return found
+    return None
 
 
 def _run(what: str, work: Callable[[], object], done: Future[None], given_up: threading.Event) -> None:

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import pytest
 
-from imgstore.driver import ranged
+from imgstore.driver import background, ranged
 from imgstore.driver.place import NOTES
-from imgstore.drivers.s3 import objects, tries, uploads
+from imgstore.drivers.s3 import tries, uploads
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
@@ -76,7 +76,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are repeated at once, reads resumed at once, and a second look is taken at once."""
     monkeypatch.setattr(tries, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(objects, "LATE", 0.0)
+    monkeypatch.setattr(background, "LOOKS", (0.0,) * len(background.LOOKS))
     monkeypatch.setattr(uploads, "PAUSES", (0.0,) * len(uploads.PAUSES))
 
 

@@ -21,6 +21,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again at once, and what is undone is done when it is looked at."""
     monkeypatch.setattr(requests, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(background, "MOMENT", PATIENCE)
+    monkeypatch.setattr(background, "LOOKS", (0.0,) * len(background.LOOKS))
     monkeypatch.setattr(shared, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.01)
 

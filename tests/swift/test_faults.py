@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.driver import ObjectWriter, deadline, multipart
+from imgstore.driver import ObjectWriter, background, deadline, multipart
 from imgstore.driver.place import MARK_NAME
 from imgstore.drivers.swift import SwiftDriver, requests
 from imgstore.model import ObjectInfo
@@ -61,6 +61,18 @@ def write_and_commit(writer: ObjectWriter, data: bytes) -> None:
     """Either may be where the failure is noticed."""
     writer.write(data)
     writer.commit()
+
+
+@pytest.mark.parametrize("where", ["small", "manifest"])
+def test_an_object_that_appears_at_the_last_look_is_removed(world: World, proxy: FaultProxy, where: str) -> None:
+    size, request = WHERE[where]
+    driver = world.through(proxy)
+    driver.check()
+    proxy.on(DropAnswer(), method="PUT", **request, times=3)
+    looks = proxy.on(Respond(404), method="HEAD", path=SMALL, times=len(background.LOOKS))
+    with pytest.raises(errors.StoreUnavailable):
+        put(driver, body(size))
+    assert looks.hits == len(background.LOOKS), "one more before it is undone"
 
 
 def unanswered(proxy: FaultProxy) -> list[Seen]:

@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.driver import deadline, is_key
+from imgstore.driver import is_key
+from imgstore.driver.background import look_late
 from imgstore.drivers.s3.requests import MARKER, Requests, etag_of
 from imgstore.model import ObjectInfo
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 PROBE = ".imgstore-probe-"
 """How the name of a check's object begins, which no image can have."""
-LATE = 1.0
-"""Seconds until the second look for an object whose request got no answer."""
 _PROBE = re.compile(re.escape(PROBE) + r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -53,9 +52,6 @@ def marked(requests: Requests, key: str, marker: str) -> HeadObjectOutputTypeDef
 def remove_marked(requests: Requests, key: str, marker: str) -> None:
     """Removes the object under `key` if a writer with this `marker` wrote it, also if it appears late. Raises
     StoreUnavailable, WrongPlace. A bucket that keeps versions keeps none of it."""
-    found = marked(requests, key, marker)
-    if found is None:
-        deadline.pause(LATE)
-        found = marked(requests, key, marker)
+    found = look_late(lambda: marked(requests, key, marker))
     if found is not None:
         requests.delete_object(key, found.get("VersionId"))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from imgstore import errors
+from imgstore.driver.background import look_late
 from imgstore.driver.multipart import MultipartWriter, Part
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers, expect_etag, modified
@@ -55,6 +56,7 @@ class NewObject:
         self._deletion = deletion
         self._begun: set[int] = set()
         self._object_begun = False
+        self._may_be_late = False
 
     def segment(self, number: int, put: Callable[[Path], str], *, size: int) -> Segment:
         """Stores a segment by `put`, which gets its path and returns its verified ETag. Called on several threads."""
@@ -105,7 +107,7 @@ class NewObject:
         """Removes every trace, when nothing is being stored any more: the object, if it is this attempt's, and every
         segment that was begun, answered or not. What was sent before its deletion and arrives after it, Swift refuses.
         """
-        if self._object_begun and self._own() is not None:
+        if self._object_begun and (look_late(self._own) if self._may_be_late else self._own()) is not None:
             self._deletion.single(self.path)
         container = self._containers.segments_of(self.key)
         self._deletion.many([(container, segment_name(self.key, self.attempt, each)) for each in sorted(self._begun)])
@@ -113,12 +115,14 @@ class NewObject:
 
     def _found_after(self, error: errors.StoreError) -> Headers:
         """The object's headers, if in spite of `error` this attempt's object is there; else raises it."""
+        self._may_be_late = isinstance(error, errors.StoreUnavailable) and not isinstance(error, errors.IntegrityError)
         try:
             found = self._own()
         except errors.StoreError:
             raise error from None
         if found is None:
             raise error
+        self._may_be_late = False
         return found
 
     def _own(self) -> Headers | None:
