@@ -23,7 +23,7 @@ MOMENT: Final = 0.9
 """Seconds that a caller waits."""
 WHOLE: Final = 120.0
 """Seconds that an undo may take."""
-LOOKS = (0.0, 1.0, 4.0)
+LOOKS = (0.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Seconds before each look for what may appear late."""
 
 T = TypeVar("T")
@@ -51,6 +51,20 @@ def look_late(look: Callable[[], T | None]) -> T | None:
         if (found := look()) is not None:
             return found
     return None
+
+
+def look_again(what: str, look: Callable[[], object]) -> None:
+    """Looks for `what` again and again, on a thread that nobody waits for: the object is there, and what else its
+    requests may have made is a leftover at worst."""
+
+    def work() -> None:
+        for pause in LOOKS[1:]:
+            deadline.pause(pause)
+            look()
+
+    done, given_up = Future[None](), threading.Event()
+    given_up.set()
+    threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-look", daemon=True).start()
 
 
 def _run(what: str, work: Callable[[], object], done: Future[None], given_up: threading.Event) -> None:

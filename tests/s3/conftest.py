@@ -77,6 +77,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tries, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(background, "LOOKS", (0.0,) * len(background.LOOKS))
+    monkeypatch.setattr(background, "look_again", lambda what, look: None)
     monkeypatch.setattr(uploads, "PAUSES", (0.0,) * len(uploads.PAUSES))
 
 

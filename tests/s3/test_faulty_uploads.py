@@ -41,6 +41,7 @@ from tests.support.faults import (
     s3_error,
 )
 from tests.support.faults.faults import Fault
+from tests.support.waiting import until
 
 PASSING = {
     "500": s3_error(500, "InternalError"),
@@ -53,6 +54,7 @@ PASSING = {
     # More than the timeout, and the second for which botocore waits for 100 Continue, together.
     "no answer in time": DelayAnswer(2.0),
 }
+LOOK_AGAIN = background.look_again
 each_passing = pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 Step = tuple[bytes, Like]
 """An image, and the request of its upload that fails."""
@@ -144,6 +146,17 @@ def test_an_upload_that_was_begun_late_is_aborted_after_success(swift_place: Swi
         writer.write(LARGE)
         proxy.wait_until_idle()
         swift_place.kept.add(writer.commit().key)
+
+
+def test_an_upload_that_was_begun_after_the_success_is_aborted(
+    swift_place: SwiftPlace, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "LOOKS", (0.0, *(0.2,) * 20))
+    monkeypatch.setattr(background, "look_again", LOOK_AGAIN)
+    proxy.on(Delay(1.5), **BEGIN, times=1)
+    swift_place.put(swift_place.driver(read_timeout=0.7), LARGE)
+    proxy.wait_until_idle()
+    until(lambda: swift_place.names() == {KEY})
 
 
 @pytest.mark.parametrize("renewed", [False, True])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.driver import deadline
+from imgstore.driver import background, deadline
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.objects import is_own
 from imgstore.drivers.s3.requests import Answer, Requests, retried
@@ -78,10 +78,14 @@ class NewUpload:
     def completed(self) -> None:
         """It is an object now. What else was begun is aborted; if that fails, it is a leftover and no failure."""
         self.identifier = ""
+        if self._begun_unnoticed is None:
+            return
         try:
             self._sweep()
         except errors.StoreError as error:
             LOG.warning("Could not look for a second upload of %s: %s", self._key, describe(error))
+        else:
+            background.look_again(f"a second upload of {self._key}", self._sweep)
 
     def discard(self) -> None:
         """Takes each step, also if another one fails."""
