@@ -139,7 +139,7 @@ class Shop:
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Begins a command in pipes. The test ends it, or `close` does."""
         process = subprocess.Popen(
             [PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

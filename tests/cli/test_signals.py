@@ -30,7 +30,7 @@ def shop(shop: Shop) -> Shop:
 
 def begin_put(shop: Shop, place: str) -> subprocess.Popen[bytes]:
     """A put that has taken most of 4 MiB from its standard input, and waits for more."""
-    process = shop.start("put", "-", place)
+    process = shop.spawn("put", "-", place)
     assert process.stdin is not None
     process.stdin.write(bytes(4 * MIB))
     process.stdin.flush()
@@ -96,7 +96,7 @@ def test_purge_leaves_an_upload_under_way_alone(shop: Shop) -> None:
 def test_undone_a_get_that_is_ended_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
     (shop.datadir("gated") / "key").write_bytes(bytes(4 * MIB))
     gate = shop.gate("read")
-    process = shop.start("get", "gated:key", "file")
+    process = shop.spawn("get", "gated:key", "file")
     with _reached(gate, process):
         process.send_signal(number)
         if number is signal.SIGKILL:
@@ -107,7 +107,7 @@ def test_undone_a_get_that_is_ended_leaves_nothing(shop: Shop, number: signal.Si
 
 def test_a_get_that_nobody_reads_can_be_interrupted(shop: Shop) -> None:
     (shop.datadir("fast") / "key").write_bytes(bytes(4 * MIB))
-    process = shop.start("get", "key", "-")
+    process = shop.spawn("get", "key", "-")
     assert process.stdout is not None
     os.read(process.stdout.fileno(), 1)
     process.send_signal(signal.SIGINT)
@@ -118,7 +118,7 @@ def test_a_get_that_nobody_reads_can_be_interrupted(shop: Shop) -> None:
 def test_undone_a_copy_that_is_interrupted_while_it_compares_is_removed(shop: Shop) -> None:
     shop.run("put", "-", "key", stdin=bytes(4 * MIB))
     commit, read = shop.gate("commit"), shop.gate("read")
-    process = shop.start("copy", "key", "gated:")
+    process = shop.spawn("copy", "key", "gated:")
     with _reached(commit, process):
         assert shop.names("gated") == []
     with _reached(read, process):

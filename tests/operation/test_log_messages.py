@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from imgstore import errors
+from imgstore.service.watch import STALLED
+
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "doc" / "operations" / "log-messages.md").read_text()
 TELLING = {"warning": 0, "error": 0, "exception": 0, "critical": 0, "warn_once": 1}
@@ -62,7 +65,16 @@ def test_page_has_each_warning_and_error_and_no_other() -> None:
     texts = {(module.name, text) for module in modules() for text in told(module)}
     rows = re.findall(r"(?m)^\| `([^`]+)` \|", PAGE)
     assert sorted(rows) == sorted({head(text) for _, text in texts if text})
-    assert {module for module, text in texts if not text} <= set(WORDLESS)
+    assert {module for module, text in texts if not text} == set(WORDLESS)
+
+
+def test_reasons_of_stores_that_are_down_are_codes_of_errors() -> None:
+    every = [
+        each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.ImgstoreError)
+    ]
+    reasons = re.findall(r"(?m)^- `([\w-]+)`: ", PAGE)
+    assert STALLED in reasons
+    assert set(reasons) - {STALLED} <= {each.code for each in every}
 
 
 def test_message_is_known_by_its_words() -> None:

@@ -84,6 +84,10 @@ def test_the_place_of_another_service_is_left_alone_until_it_is_adopted(tmp_path
     with service(first, datadir=datadir).running() as one, service(second, datadir=datadir).running() as two:
         image = uploaded(one.client)
         assert put(two.client, two.client.create()) == 503
+        datadir.rename(tmp_path / "disk")
+        assert not up(two)
+        assert not datadir.exists(), "only the first answer since the start may make a place"
+        (tmp_path / "disk").rename(datadir)
         (store,) = two.service.stores
         adopt(store, two.service.catalog.places)
         uploaded(two.client)

@@ -34,6 +34,7 @@ class Remote(FilesystemDriver):
 
     answers: threading.Event
     failure: Exception | None = None
+    reached = 0
 
     def read_mark(self) -> str | None:
         self._reach()
@@ -44,6 +45,7 @@ class Remote(FilesystemDriver):
         return super().write_mark(mark, replace=replace)
 
     def _reach(self) -> None:
+        self.reached += 1
         assert self.answers.wait(PATIENCE)
         if self.failure is not None:
             raise self.failure
@@ -85,6 +87,11 @@ class World:
         """Of the stores, as the service tells them, and of all together."""
         told = self.client.get("/healthcheck/ready").json()
         return {"all": told["status"], **{store["id"]: store["status"] for store in told["stores"]}}
+
+    def wait_for_checks(self) -> None:
+        """Returns when another check of each store has begun and ended."""
+        before = {name: driver.reached for name, driver in self.drivers.items()}
+        until(lambda: all(driver.reached > before[name] + 2 for name, driver in self.drivers.items()))
 
     def put(self, store: str) -> int:
         """Uploads an image there."""
@@ -170,6 +177,28 @@ def test_a_part_of_the_database_that_hangs_is_not_ready_and_alive(
         assert [world.client.get(path).status for path in ("/healthcheck", "/healthcheck/stores")] == [200, 200]
         answers.set()
         until(lambda: world.client.get("/healthcheck/ready").status == 200)
+
+
+def test_a_catalog_that_is_away_is_no_fault_of_the_stores_and_is_not_asked_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, asked = threading.Event(), list[str]()
+
+    def probe(self: SqlCatalog) -> None:
+        if away.is_set():
+            raise errors.CatalogUnavailable("away")
+
+    monkeypatch.setattr(SqlCatalog, "probe", probe)
+    with World(tmp_path).running() as world:
+        away.set()
+        until(lambda: world.client.get("/healthcheck/ready").status == 503)
+        world.wait_for_checks()
+        monkeypatch.setattr(world.local.service.catalog.places, "known_place", asked.append)
+        world.wait_for_checks()
+        assert asked == []
+        assert world.statuses() == {"all": "down", **dict.fromkeys(NAMES, "up")}
+        away.clear()
+        until(lambda: bool(asked))
 
 
 def test_contained_a_server_that_never_answers_costs_a_start_and_an_end_no_more_than_their_bounds(
