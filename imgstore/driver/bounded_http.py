@@ -11,7 +11,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from imgstore.driver import deadline
 from imgstore.driver.sockets import BoundedSocket, BoundedTlsSocket
@@ -21,6 +21,7 @@ class _BoundedConnection(HTTPConnection):
     """Mixed into a class of connections, before it."""
 
     ssl_context: Any
+    cert_reqs: Any
 
     def _new_conn(self) -> socket.socket:
         left = deadline.left()
@@ -35,7 +36,7 @@ class _BoundedTlsConnection(_BoundedConnection):
     def connect(self) -> None:
         """Connects by sockets of ours."""
         if self.ssl_context is None:
-            self.ssl_context = create_urllib3_context()
+            self.ssl_context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
         self.ssl_context.sslsocket_class = BoundedTlsSocket
         super().connect()
 

@@ -18,12 +18,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from imgstore import errors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+T = TypeVar("T")
 
 LEAST: Final = 64 * 1024
 """Bytes that must move in the time of a pace, or the rest if that is less."""
@@ -193,6 +195,19 @@ def pause(seconds: float) -> None:
             stops[0].wait(min(rest, _GLANCE) if len(stops) > 1 else rest)
         else:
             time.sleep(rest)
+
+
+def handed_down(work: Callable[..., T]) -> Callable[..., T]:
+    """`work` for other threads, inside the deadlines and stops of this one."""
+    here = list(_HERE.bounds)
+
+    def inside(*arguments: Any) -> T:
+        with contextlib.ExitStack() as stack:
+            for bound in here:
+                stack.enter_context(bound)
+            return work(*arguments)
+
+    return inside
 
 
 @contextlib.contextmanager
