@@ -81,8 +81,19 @@ def refuses(request: Request) -> None:
     request.answer(status="503 Slow Down")
 
 
+def breaks_and_refuses(request: Request) -> None:
+    if not request.headers["range"].startswith("bytes=0-"):
+        refuses(request)
+        return
+    request.range_of(DATA, sent=1000)
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
 # Two ranges are asked for at a time where the first one came whole.
-LEFT = [(stalls_at_once, 1), (stalls_in_the_body, 1), (drips, 1), (drips_its_head, 1), (refuses, 2)]
+LEFT = [
+    (stalls_at_once, 1), (stalls_in_the_body, 1), (drips, 1), (drips_its_head, 1), (refuses, 2),
+    (breaks_and_refuses, 2),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("ahead", [1, 2])
