@@ -109,7 +109,7 @@ class Shared(OfOneProcess, Generic[T]):
     def _failed(self, error: BaseException) -> None:
         with self._lock:
             self._asked = None
-            self._failures += 1
+            self._failures += isinstance(error, errors.StoreError)  # else nobody was asked, and nobody is spared
             pause = self._wait(error, self._failures)
             if self._kept is not None:  # else somebody is told
                 LOG.warning("The %s could not be renewed yet: %s", self._what, describe(error))

@@ -20,7 +20,7 @@ from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers, expect_etag, modified
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion
-from imgstore.drivers.swift.errors import Refusals
+from imgstore.drivers.swift.errors import Refusals, Unanswered
 from imgstore.drivers.swift.manifest import (
     ATTEMPT,
     CONTAINER,
@@ -55,6 +55,7 @@ class NewObject:
         self._deletion = deletion
         self._begun: set[int] = set()
         self._object_begun = False
+        self._unanswered = False
 
     def segment(self, number: int, put: Callable[[Path], str], *, size: int) -> Segment:
         """Stores a segment by `put`, which gets its path and returns its verified ETag. Called on several threads."""
@@ -69,6 +70,7 @@ class NewObject:
         try:
             answer = self._containers.in_place(self.key, lambda: put({412: taken()}))
         except (errors.ObjectExists, errors.StoreUnavailable) as error:
+            self._unanswered = isinstance(error, Unanswered)
             answer = self._found_after(error)
         expect_etag(etag, answer)
         return ObjectInfo(self.key, size, etag, modified(answer))
@@ -103,13 +105,17 @@ class NewObject:
 
     def discard(self) -> None:
         """Removes every trace, when nothing is being stored any more: the object, if it is this attempt's, and every
-        segment that was begun, answered or not. What was sent before its deletion and arrives after it, Swift refuses.
+        segment that was begun, answered or not. What Swift took in before its deletion, it refuses after it. An object
+        that is still on its way there, nobody can remove yet: raises StoreUnavailable, so that it is looked for again.
+        A segment that comes so late is a leftover.
         """
         if self._object_begun and self._own() is not None:
             self._deletion.single(self.path)
         container = self._containers.segments_of(self.key)
         self._deletion.many([(container, segment_name(self.key, self.attempt, each)) for each in sorted(self._begun)])
         self._containers.tidy(self.key)
+        if self._unanswered:
+            raise errors.StoreUnavailable("Image storage gave no answer: the object may still arrive there.")
 
     def _found_after(self, error: errors.StoreError) -> Headers:
         """The object's headers, if in spite of `error` this attempt's object is there; else raises it."""
