@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from imgstore import errors
 from imgstore.driver import deadline
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.errors import Passing
