@@ -116,6 +116,14 @@ class Pace(Bound):
         self._moved = 0
 
 
+class Progress(Pace):
+    """The same over all tries at one thing: another request, or a turn from sending to receiving, renews nothing. It is
+    a deadline that bytes put off."""
+
+    def begin(self, waiting: socket.socket, *, sending: bool) -> None:
+        """Changes nothing."""
+
+
 class Stop(Bound):
     """Says that what goes on is wanted no more: an abort, a close. `set`: nothing more is sent and nothing is tried
     again, but an answer may still come. `cut`: whoever waits on a socket wakes up, and the connection is lost."""

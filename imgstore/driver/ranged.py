@@ -4,8 +4,9 @@ same object, and large reads are fetched ahead in parallel.
 The driver opens the first body, which is how it learns what the object is, and hands over `fetch` for later ranges,
 which tries once. A body that ends early or fails with StoreUnavailable is fetched again from where it broke, up to
 TRIES times without a byte in between and after a jittered pause; an object that changed or went away is not. This is
-the one floor on which a read is tried again. All tries at a piece have one deadline: STALLS times the `patience` (the
-seconds for an answer). A caller who has the object elsewhere too is in haste: two tries within one `patience`.
+the one floor on which a read is tried again. All tries at a piece have one deadline, which bytes put off: STALLS times
+the `patience` (the seconds for an answer). A caller who has the object elsewhere too is in haste: two tries within one
+`patience`.
 
 `close` returns at once, whatever the server does: threads that wait for it are woken. Memory: what one body buffers;
 with `concurrency` above 1, `(concurrency + 1) * block_size` bytes besides.
@@ -14,6 +15,7 @@ with `concurrency` above 1, `(concurrency + 1) * block_size` bytes besides.
 from __future__ import annotations
 
 import collections
+import math
 import random
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -23,7 +25,7 @@ from typing import Protocol
 from imgstore import errors
 from imgstore.driver import deadline
 from imgstore.driver.background import MOMENT
-from imgstore.driver.deadline import HASTY_TRIES, Deadline, Stop
+from imgstore.driver.deadline import HASTY_TRIES, Progress, Stop
 from imgstore.driver.reader import ObjectReader
 from imgstore.driver.translate import storage_failures
 from imgstore.model import MIB, ObjectInfo
@@ -66,7 +68,7 @@ class _Source:
     """How ranges are fetched, how often and how long that is tried, and whether they are wanted."""
 
     fetch: Fetch
-    patience: float | None
+    patience: float
     tries: int
     stop: Stop
 
@@ -83,7 +85,7 @@ class RangedReader(ObjectReader):
     ) -> None:  # fmt: skip
         self.info = opened.info
         tries = HASTY_TRIES if deadline.is_in_haste() else TRIES
-        self._source = _Source(fetch, deadline.reading_time(patience), tries, Stop())
+        self._source = _Source(fetch, deadline.reading_time(patience) or math.inf, tries, Stop())
         self._current = _Resumed(self._source, opened.start, opened.stop, opened.body)
         self._next = opened.stop
         self._end = stop
@@ -127,7 +129,7 @@ class _Resumed:
     def read(self, size: int) -> bytes:
         """The next 1 to `size` bytes; b"" only at the end of the range."""
         if self._position < self._stop:
-            with self._source.stop, Deadline(self._source.patience):
+            with self._source.stop, Progress(self._source.patience):
                 return self._piece(min(size, self._stop - self._position))
         self.close()
         return b""

@@ -1,20 +1,19 @@
 """The Swift driver: images in OpenStack Swift, or in another server with its API, through python-swiftclient.
 
 Small images are one object, large ones static large objects. Their segments are named by the attempt that writes them,
-and sent in parallel from memory. What is where:
+and sent in parallel from memory:
 
     options, credentials                  what an operator sets
     auth, connections, requests           tokens, connections, one request and its further tries
-    account, cluster_limits               what is asked of an account, and what the cluster allows
-    answers, errors                       what the answers mean
+    account, answers, errors              what is asked of an account, and what the answers mean
+    cluster_limits                        what the cluster allows
     containers, urls                      where objects are
     writer, manifest; reader, dynamic_objects; deletion, copy       what is done with an object
-    place, quotas, leftovers, check, large_probe                    the account as a whole
-    multi_tenant                          a caller's account instead of the store's own
+    multi_tenant, place, quotas, leftovers, check, large_probe      the account as a whole, or a caller's own
 
 Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
 server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`). A download holds one piece
-of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
+of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size`.
 """
 
 from __future__ import annotations
