@@ -12,15 +12,13 @@ from imgstore.drivers.swift import SwiftDriver, requests, shared
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer
-from tests.support.waiting import PATIENCE
 from tests.swift.world import World, Worlds, world_on
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is tried again at once, and what is undone is done when it is looked at."""
+    """What is tried again is tried again at once."""
     monkeypatch.setattr(requests, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(background, "MOMENT", PATIENCE)
     monkeypatch.setattr(background, "LOOKS", (0.0,) * len(background.LOOKS))
     monkeypatch.setattr(shared, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.01)

@@ -13,8 +13,10 @@ import pytest
 from imgstore import errors
 from imgstore.driver import background
 from imgstore.driver.deadline import in_haste
+from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import MIB
-from tests.support.faults import Delay, FaultProxy, Respond, StallAnswer
+from tests.support.faults import Delay, FaultProxy, Reset, Respond, StallAnswer
+from tests.support.faults.faults import Fault
 from tests.support.waiting import PATIENCE
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
@@ -58,11 +60,11 @@ def test_an_info_that_stalls_queues_nobody(world: World, proxy: FaultProxy) -> N
     assert proxy.count(path="^/info$") < 8
 
 
-@pytest.mark.parametrize(("fault", "tries"), [(STALL, 1), (Respond(503), 2)])
+@pytest.mark.parametrize(("fault", "patience", "tries"), [(STALL, BRIEF, 1), (Respond(503), PATIENCE, 2)])
 def test_a_stall_is_left_early_where_the_object_is_elsewhere_too(
-    world: World, proxy: FaultProxy, fault: Delay | Respond, tries: int
+    world: World, proxy: FaultProxy, fault: Fault, patience: float, tries: int
 ) -> None:
-    driver = world.through(proxy, read_timeout=BRIEF, max_attempts=9)
+    driver = world.through(proxy, read_timeout=patience, max_attempts=9)
     proxy.on(fault, method="GET", path=OBJECT, times=None)
     with in_haste(), pytest.raises(errors.StoreUnavailable):
         driver.open_reader(KEY)
@@ -98,6 +100,18 @@ def test_what_an_abort_cannot_remove_in_a_moment_is_told_and_found(
     for left in list(direct.leftovers()):
         direct.remove_leftover(left)
     assert world.segments() == set()
+
+
+@pytest.mark.parametrize(("fault", "told"), [(Reset(), True), (Respond(503), False)])
+def test_an_object_that_may_arrive_late_is_told(
+    proxy: FaultProxy, proxied: SwiftDriver, fault: Fault, told: bool
+) -> None:
+    proxy.on(fault, method="PUT", path=OBJECT, times=None)
+    writer = proxied.open_writer(KEY)
+    writer.write(b"x")
+    with pytest.raises(errors.StoreUnavailable):
+        writer.commit()
+    assert writer.left_behind is told
 
 
 def test_a_close_waits_for_no_answer_that_does_not_come(world: World, proxy: FaultProxy) -> None:

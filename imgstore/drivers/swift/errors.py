@@ -37,6 +37,10 @@ class Passing(errors.StoreUnavailable):
         self.pause = pause
 
 
+class Unanswered(Passing):
+    """No answer came: nobody knows what the request did, or will do once it arrives."""
+
+
 class TokenRefused(Passing):
     """The token is not good any more, or never was."""
 
@@ -104,7 +108,7 @@ def from_transport(error: Exception, action: str) -> errors.StoreError:
             "cacert", "the server's certificate is not trusted.", "Name the file of the authority that signed it."
         )
     kind = "no answer in time" if isinstance(error, requests.exceptions.Timeout) else "connection failed"
-    return Passing(f"Image storage is not available ({kind}) while {action}.", detail=errors.kind_and_place(error))
+    return Unanswered(f"Image storage is not available ({kind}) while {action}.", detail=errors.kind_and_place(error))
 
 
 def from_keystone(error: keystone.ClientException) -> errors.StoreError:

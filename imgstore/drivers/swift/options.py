@@ -63,10 +63,18 @@ class SwiftOptions(Credentials):
         cfg.StrOpt, help="File with the certificates of the authorities to trust instead of the usual ones."
     )
     connect_timeout: float = option(
-        cfg.FloatOpt, default=10.0, min=0.1, help="Seconds to wait for a connection to be accepted."
+        cfg.FloatOpt,
+        default=10.0,
+        min=0.1,
+        help="Seconds to wait for a connection to be accepted, and for its TLS handshake; what is sent is bounded by "
+        "read_timeout.",
     )
     read_timeout: float = option(
-        cfg.FloatOpt, default=60.0, min=0.1, help="Seconds to wait for the server's next bytes."
+        cfg.FloatOpt,
+        default=60.0,
+        min=0.1,
+        help="Seconds to wait for an answer, and for each 64KiB of a body, or its rest, to move. After them a download "
+        "goes on at another location of the image.",
     )
     max_attempts: int = option(
         cfg.IntOpt,
@@ -74,7 +82,8 @@ class SwiftOptions(Credentials):
         min=1,
         max=20,
         help="How often a request is sent at most where the server answers 408, 409, 429, 498 or 5xx, or the "
-        "connection breaks. The pauses in between grow to 10 seconds, or follow Retry-After, up to 60.",
+        "connection breaks. The pauses in between grow to 10 seconds, or follow Retry-After, up to 60. All attempts "
+        "together take at most three times read_timeout, and the time that the bytes take.",
     )
     container: str = option(
         cfg.StrOpt,

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from imgstore import errors
 from imgstore.driver import deadline
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.errors import Passing
@@ -109,7 +110,7 @@ class Shared(OfOneProcess, Generic[T]):
     def _failed(self, error: BaseException) -> None:
         with self._lock:
             self._asked = None
-            self._failures += 1
+            self._failures += isinstance(error, errors.StoreError)  # else nobody was asked, and nobody is spared
             pause = self._wait(error, self._failures)
             if self._kept is not None:  # else somebody is told
                 LOG.warning("The %s could not be renewed yet: %s", self._what, describe(error))

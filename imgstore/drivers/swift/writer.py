@@ -21,7 +21,7 @@ from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers, expect_etag, modified
 from imgstore.drivers.swift.containers import Containers
 from imgstore.drivers.swift.deletion import Deletion
-from imgstore.drivers.swift.errors import Refusals
+from imgstore.drivers.swift.errors import Refusals, Unanswered
 from imgstore.drivers.swift.manifest import (
     ATTEMPT,
     CONTAINER,
@@ -56,7 +56,7 @@ class NewObject:
         self._deletion = deletion
         self._begun: set[int] = set()
         self._object_begun = False
-        self._may_be_late = False
+        self._unanswered = False
 
     def segment(self, number: int, put: Callable[[Path], str], *, size: int) -> Segment:
         """Stores a segment by `put`, which gets its path and returns its verified ETag. Called on several threads."""
@@ -71,6 +71,7 @@ class NewObject:
         try:
             answer = self._containers.in_place(self.key, lambda: put({412: taken()}))
         except (errors.ObjectExists, errors.StoreUnavailable) as error:
+            self._unanswered = isinstance(error, Unanswered)
             answer = self._found_after(error)
         expect_etag(etag, answer)
         return ObjectInfo(self.key, size, etag, modified(answer))
@@ -105,24 +106,27 @@ class NewObject:
 
     def discard(self) -> None:
         """Removes every trace, when nothing is being stored any more: the object, if it is this attempt's, and every
-        segment that was begun, answered or not. What was sent before its deletion and arrives after it, Swift refuses.
+        segment that was begun, answered or not. What Swift took in before its deletion, it refuses after it. An object
+        that is still on its way there, nobody can remove yet: raises StoreUnavailable, so that it is looked for again.
+        A segment that comes so late is a leftover.
         """
-        if self._object_begun and (look_late(self._own) if self._may_be_late else self._own()) is not None:
+        here = self._object_begun and (look_late(self._own) if self._unanswered else self._own()) is not None
+        if here:
             self._deletion.single(self.path)
         container = self._containers.segments_of(self.key)
         self._deletion.many([(container, segment_name(self.key, self.attempt, each)) for each in sorted(self._begun)])
         self._containers.tidy(self.key)
+        if self._unanswered and not here:
+            raise errors.StoreUnavailable("Image storage gave no answer: the object may still arrive there.")
 
     def _found_after(self, error: errors.StoreError) -> Headers:
         """The object's headers, if in spite of `error` this attempt's object is there; else raises it."""
-        self._may_be_late = isinstance(error, errors.StoreUnavailable) and not isinstance(error, errors.IntegrityError)
         try:
             found = self._own()
         except errors.StoreError:
             raise error from None
         if found is None:
             raise error
-        self._may_be_late = False
         return found
 
     def _own(self) -> Headers | None:
