@@ -1,6 +1,7 @@
-"""Configuration: from ini files, or a host's own ConfigOpts, to the library's objects."""
+"""Configuration: from ini files, a mapping, or a host's own ConfigOpts, to the library's objects."""
 
 from imgstore.config.load import load
+from imgstore.config.mapping import from_mapping
 from imgstore.config.sample import list_opts
 from imgstore.config.settings import build_taps, capacities, project_quota, quota_limits, upload_settings
 from imgstore.config.stores import build_stores, driver_names
@@ -10,6 +11,7 @@ __all__ = [
     "build_taps",
     "capacities",
     "driver_names",
+    "from_mapping",
     "list_opts",
     "load",
     "project_quota",

@@ -12,8 +12,11 @@ oslo.config ignores a misspelt section or option, and takes the last of two valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from oslo_config import cfg, iniparser
@@ -28,42 +31,57 @@ from imgstore.errors import ConfigurationError
 
 Known = Mapping[str, Sequence[cfg.Opt]]
 
-_NOTHING: Known = MappingProxyType({})
+NOTHING: Known = MappingProxyType({})
+_VARIABLE = re.compile(r"OS_(.+?)__(.+)")
 
 
-def load(files: Sequence[str], *, extra: Known = _NOTHING) -> cfg.ConfigOpts:
+def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
     """The configuration in `files`, later ones over earlier ones, and the environment (`OS_FAST__DATADIR`) over all.
 
     `extra`: the host's own sections with their options; a section without options is not looked into. Everything is
     checked except what only a running driver can find out. Raises ConfigurationError.
     """
     parsed = [_parse(path) for path in files]
-    conf = cfg.ConfigOpts()
-    with any_byte_order_mark():
-        conf(args=[], project="imgstore", default_config_files=list(files), default_config_dirs=[])
-    known = {**extra, SECTION: (*OPTIONS, *extra.get(SECTION, ()))}
-    register(conf, known)
-    _refuse_swallowed(parsed, known)
-    for plan in store_plans(conf, taken=extra):
-        known[plan.identifier] = plan.options
-    for file in parsed:
-        _refuse_unknown(file, known)
-    _refuse_swallowed(parsed, known)
-    for section, options in known.items():
-        values(conf, section, options)
+    conf = empty(files)
+    known = check(conf, parsed, extra, read=partial(_refuse_swallowed, parsed))
     for file in parsed:
         warn_of_readers(file.path, _secrets(file, known))
     return conf
 
 
-def _secrets(file: _IniFile, known: Known) -> Iterator[str]:
+def empty(files: Sequence[str]) -> cfg.ConfigOpts:
+    """A configuration without options, which reads these files and the environment."""
+    conf = cfg.ConfigOpts()
+    with any_byte_order_mark():
+        conf(args=[], project="imgstore", default_config_files=list(files), default_config_dirs=[])
+    return conf
+
+
+def check(conf: cfg.ConfigOpts, sources: Sequence[Source], extra: Known, *, read: Callable[[Known], object]) -> Known:
+    """Makes the options of the library, the host and the stores known, and checks their values. `read` is called with
+    the library's and the host's options, and again with those of the stores. Returns all. Raises ConfigurationError."""
+    known = {**extra, SECTION: (*OPTIONS, *extra.get(SECTION, ()))}
+    register(conf, known)
+    read(known)
+    for plan in store_plans(conf, taken=extra):
+        known[plan.identifier] = plan.options
+    for source in sources:
+        _refuse_unknown(source, known)
+    _refuse_unknown_variables(known)
+    read(known)
+    for section, options in known.items():
+        values(conf, section, options)
+    return known
+
+
+def _secrets(file: Source, known: Known) -> Iterator[str]:
     """The secret options that are set in `file`."""
     secret = {(_lower(name), option.dest) for name, options in known.items() for option in options if option.secret}
     for section, found in file.sections.items():
         yield from (f"[{section}] {name}" for name in found if (_lower(section), name) in secret)
 
 
-def _refuse_swallowed(files: Sequence[_IniFile], known: Known) -> None:
+def _refuse_swallowed(files: Sequence[Source], known: Known) -> None:
     options = {
         name.lower(): {spelling: option for option in options for spelling in spellings(name, option)}
         for name, options in known.items()
@@ -73,14 +91,14 @@ def _refuse_swallowed(files: Sequence[_IniFile], known: Known) -> None:
 
 
 @dataclass(frozen=True)
-class _IniFile:
-    """One file: how often each option is set, by section as it is written."""
+class Source:
+    """One file, or what stands for one: how often each option is set, by section as it is written."""
 
     path: str
     sections: Mapping[str, Mapping[str, int]]
 
 
-def _parse(path: str) -> _IniFile:
+def _parse(path: str) -> Source:
     """The file at `path`. Raises ConfigurationError if it cannot be read or is not an ini file."""
     sections: dict[str, dict[str, list[str]]] = {}
     parser = IniParser(path, sections)
@@ -96,10 +114,10 @@ def _parse(path: str) -> _IniFile:
             section=parser.section or SECTION,
             cure="Write 'option = value' lines under a '[section]' line, and remarks on lines of their own.",
         ) from None
-    return _IniFile(path, {name: {key: len(lines) for key, lines in found.items()} for name, found in sections.items()})
+    return Source(path, {name: {key: len(lines) for key, lines in found.items()} for name, found in sections.items()})
 
 
-def _refuse_unknown(file: _IniFile, known: Known) -> None:
+def _refuse_unknown(file: Source, known: Known) -> None:
     """Raises ConfigurationError for a section or option of `file` that is not in `known`, or is set twice.
 
     A known section without options is somebody else's, and an unknown one in which nothing is set does no harm: neither
@@ -115,8 +133,26 @@ def _refuse_unknown(file: _IniFile, known: Known) -> None:
             _refuse_unknown_options(file, section, found, options)
 
 
+def _refuse_unknown_variables(known: Known) -> None:
+    """Raises ConfigurationError for a variable like `OS_FAST__DATADRI`, whose section is known and whose option not."""
+    by_upper = {name.upper(): name for name, options in known.items() if options}
+    for variable in os.environ:
+        match = _VARIABLE.fullmatch(variable)
+        if match is None or match[1] not in by_upper:
+            continue
+        section, key = by_upper[match[1]], match[2].lower()
+        names = [spelling for option in known[section] for spelling in spellings(section, option)]
+        if key not in {name.lower() for name in names}:
+            raise ConfigurationError(
+                f"no such option (the variable {variable}). {suggestion(key, names)}",
+                section=section,
+                option=key,
+                cure=f"Correct or unset it; there are: {', '.join(sorted(names))}.",
+            )
+
+
 def _refuse_unknown_options(
-    file: _IniFile, section: str, found: Mapping[str, int], options: Mapping[str, cfg.Opt]
+    file: Source, section: str, found: Mapping[str, int], options: Mapping[str, cfg.Opt]
 ) -> None:
     for key, times in found.items():
         if key not in options:
@@ -132,7 +168,7 @@ def _refuse_unknown_options(
             )
 
 
-def _unknown_section(file: _IniFile, section: str, known: list[str]) -> ConfigurationError:
+def _unknown_section(file: Source, section: str, known: list[str]) -> ConfigurationError:
     return ConfigurationError(
         f"no such section (in {file.path}). {suggestion(section, known)}",
         section=section,

@@ -44,7 +44,7 @@ def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
         value = (conf if section == "DEFAULT" else conf[section])[option.dest]
     except (cfg.Error, ValueError) as error:
         # Without its cause: oslo.config's text holds the value, which may be a secret.
-        raise _not_valid(conf, section, option, error) from None
+        raise not_valid(section, option, error, written=_written(conf, section, option)) from None
     if value is None and (option.required or option.default is not None):
         raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
     if (found := value_blemish(option, value)) is not None:
@@ -58,7 +58,9 @@ def _refuse_blemish(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, found: 
     """Raises ConfigurationError, unless a file has the remark in quotes or the value is the default."""
     location = conf.get_location(option.dest, None if section == "DEFAULT" else section)
     where = "the value"
-    if location is None or location.location in (cfg.Locations.opt_default, cfg.Locations.set_default):
+    if location is None or location.location is cfg.Locations.opt_default:
+        return
+    if location.location is cfg.Locations.set_default and found.remark:  # as in a mapping, where nothing is a remark
         return
     if location.location is cfg.Locations.environment:
         where = f"the variable {location.detail}"
@@ -84,15 +86,16 @@ def _credential(section: str, option: cfg.Opt) -> ConfigurationError:
     return ConfigurationError("a user or a password is in the URL.", section=section, option=option.name, cure=cure)
 
 
-def _not_valid(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, error: Exception) -> ConfigurationError:
+def not_valid(section: str, option: cfg.Opt, error: Exception, *, written: str) -> ConfigurationError:
+    """The refusal of a value, `written` so."""
     if isinstance(error, (cfg.TemplateSubstitutionError, cfg.NoSuchOptError)):
         problem, cure = "a '$' in the value names no option.", "Write '$$' for a dollar sign."
-    elif option.secret or _holds_credential(_written(conf, section, option)):
+    elif option.secret or _holds_credential(written):
         problem, cure = "the value is not valid.", f"Set {_expected(option)}."
     else:
         # oslo.config has the better words for its own types only where they have no bounds.
         reason = "" if isinstance(option.type, types.Integer) else f" ({error.__context__ or error})"
-        problem = f"{_written(conf, section, option)} is not valid{reason}."
+        problem = f"{written} is not valid{reason}."
         cure = f"Set {_expected(option)}."
     return ConfigurationError(problem, section=section, option=option.name, cure=cure)
 

@@ -1,9 +1,8 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, a few times with a
-jittered pause, then from the image's next location. A location whose store has no free slot is passed over for one that
-has; where all are busy, one is waited for. What cannot be resumed raises, so that whoever owns the socket ends the
-connection noticeably. Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
+until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
+while self._next_slot(until):
+    self._tries = 0
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from imgstore import errors
 from imgstore.bulkhead import Slot
 from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
+from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
@@ -36,7 +36,8 @@ FIRST_PAUSE = 0.1
 
 
 class DownloadService:
-    """Opens downloads. One for the whole host, used by all its threads. `resumes`: tries at an object after a break."""
+    """Opens downloads. One for the whole host, used by all its threads. `resumes`: tries at an object after a break, at
+    the last location of an image and for readers that do not try by themselves."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class Download:
         self._position = start
         self._reader: ObjectReader | None = None
         self._location = locations[0]
-        self._tries_left = 0
+        self._tries = 0
         self._last_failure: errors.StoreError | None = None
         self._observation: Observation | None = None
 
@@ -156,7 +157,7 @@ class Download:
             while self._position < self.stop:
                 chunk = self._next_chunk()
                 self._position += len(chunk)
-                self._tries_left = self._service.resumes
+                self._tries = 0
                 yield chunk
                 if self._observation is not None:
                     self._observation.moved(len(chunk))
@@ -195,25 +196,32 @@ class Download:
         return self._next_chunk()
 
     def _resume(self, broken: ObjectReader) -> ObjectReader:
-        """The same object from where it broke, else the next location. Every resume uses up one try of the location."""
+        """The same object from where it broke, else the next location."""
         etag = broken.info.etag
         self._close_quietly(broken)
-        while etag is not None and self._tries_left > 0:
-            self._tries_left -= 1
+        while etag is not None and self._tries < self._most_tries(broken):
+            self._tries += 1
             jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-            self._service.sleep(FIRST_PAUSE * 2 ** (self._service.resumes - self._tries_left) * jitter)
+            self._service.sleep(FIRST_PAUSE * 2**self._tries * jitter)
             try:
                 return self._open_at(self._location, etag)
             except errors.StoreError as error:
                 self._note(error)
         return self._open_next()
 
+    def _most_tries(self, broken: ObjectReader) -> int:
+        """How often the location is opened again where it broke."""
+        if broken.RESUMES:
+            return 0
+        return min(self._service.resumes, HASTY_TRIES - 1) if self._locations else self._service.resumes
+
     def _open_next(self) -> ObjectReader:
         until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
         while self._next_slot(until):
-            self._tries_left = self._service.resumes
+            self._tries = 0
             try:
-                return self._open_at(self._location, None)
+                with in_haste(bool(self._locations)):
+                    return self._open_at(self._location, None)
             except (errors.StoreError, errors.UnknownStore) as error:
                 self._note(error)
         raise self._refusal()

@@ -15,7 +15,7 @@ import pytest
 from imgstore.sql import PARTS
 from tests.support.client import OpenUpload
 from tests.support.database_fixtures import Servers
-from tests.support.service import Options, ServiceProcess
+from tests.support.service import ServiceProcess
 
 HALF = b"x" * 100_000
 FOR_EVER = 3600.0
@@ -36,8 +36,7 @@ def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
     tmp_path: Path, moving: int, end: Callable[[ServiceProcess], None], grace: float
 ) -> None:
     """The first `moving` ones go on, the others are stuck."""
-    options: Options = {"service": {"grace_period": grace}, "fast": {"max_transfers": 10}}
-    with ServiceProcess(tmp_path, options=options) as service:
+    with ServiceProcess(tmp_path, options={"service": {"grace_period": grace, "threads": 32}}) as service:
         images = [service.client.create() for _ in range(10)]
         whole, nothing = images[:moving], images[moving:]
         with contextlib.ExitStack() as stack:
