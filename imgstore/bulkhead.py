@@ -68,12 +68,18 @@ class Bulkhead:
             raise errors.UsageError("max_transfers is 1 or more, max_wait 0 or more.")
         self.max_transfers = max_transfers
         self.max_wait = max_wait
+        self._most_waiting = max(1, max_transfers // 2)
         self._begin()
 
     @property
     def under_way(self) -> int:
         """Slots that are taken now."""
         return self.max_transfers - self._slots.qsize()
+
+    @property
+    def waiting(self) -> int:
+        """Transfers that wait for a slot now."""
+        return self._most_waiting - self._waiting.qsize()
 
     def take(self, *, wait: float | None = None) -> Slot:
         """A slot. `wait`: seconds, if they are to be fewer than `max_wait`. Raises StoreBusy."""
@@ -101,7 +107,7 @@ class Bulkhead:
 
     def _begin(self) -> None:
         self._slots = _tokens(self.max_transfers)
-        self._waiting = _tokens(max(1, self.max_transfers // 2))
+        self._waiting = _tokens(self._most_waiting)
         self._process = os.getpid()
 
 

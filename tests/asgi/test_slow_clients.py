@@ -60,7 +60,7 @@ def test_a_download_below_the_least_rate_is_cut(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pace, "WINDOW", BRIEF)
     peer = Slow()
     with pytest.raises(errors.BodyStalled):
-        asyncio.run(app(house, body_timeout=BRIEF)(scope("GET", path(image_id)), peer.receive, peer.send))
+        asyncio.run(app(house, body_timeout=BRIEF * 4)(scope("GET", path(image_id)), peer.receive, peer.send))
     assert 1 <= sum(len(message.get("body", b"")) for message in peer.sent) < MIB
 
 

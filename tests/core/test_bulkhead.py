@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from imgstore import errors
-from imgstore.bulkhead import HOST_THREADS, Bulkhead, share
+from imgstore.bulkhead import HOST_THREADS, Bulkhead, Slot, share
 from imgstore.model import UploadRequest, UploadResult
 from imgstore.transfers.begin import ANY
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.leftovers import remove_data
-from imgstore.transfers.slots import patience, take_all
 from tests.core.copying_world import BODY, Copying, break_reads
 from tests.core.world import OWNER, PATIENCE, World
 from tests.support.waiting import until
@@ -123,7 +122,7 @@ def test_who_waits_gets_the_slot_that_is_given_back(pool: ThreadPoolExecutor) ->
     bulkhead = Bulkhead(max_transfers=1, max_wait=PATIENCE)
     slot = bulkhead.take()
     waiting = pool.submit(bulkhead.take)
-    assert not waiting.done()
+    until(lambda: bulkhead.waiting == 1)
     slot.free()
     waiting.result(PATIENCE).free()
     assert bulkhead.under_way == 0
@@ -132,12 +131,14 @@ def test_who_waits_gets_the_slot_that_is_given_back(pool: ThreadPoolExecutor) ->
 def test_only_few_may_wait(pool: ThreadPoolExecutor) -> None:
     bulkhead = Bulkhead(max_transfers=8, max_wait=PATIENCE)
     slots = [bulkhead.take() for _ in range(8)]
-    asked: list[Future[object]] = [pool.submit(bulkhead.take) for _ in range(6)]
+    asked: list[Future[Slot]] = [pool.submit(bulkhead.take) for _ in range(6)]
     until(lambda: sum(each.done() for each in asked) == 2)
     assert all(isinstance(each.exception(0), errors.StoreBusy) for each in asked if each.done())
     for slot in slots:
         slot.free()
-    assert sum(each.exception(PATIENCE) is None for each in asked) == 4
+    served = [each.result() for each in asked if each.exception(PATIENCE) is None]
+    assert len(served) == bulkhead.under_way == 4
+    assert bulkhead.waiting == 0, "those who waited made room for others"
 
 
 def test_a_slot_comes_back_once_however_it_is_lost() -> None:
@@ -212,16 +213,47 @@ def test_a_download_gives_its_slot_back_however_it_ends() -> None:
     assert world.under_way == 0
 
 
-def test_nobody_waits_for_a_slot_while_holding_another(pool: ThreadPoolExecutor) -> None:
-    world = World("fast", "cold", transfers=1, wait=PATIENCE)
-    fast, cold = world.stores
-    slot = cold.slot()
-    both = pool.submit(take_all, [[fast], [cold]], until=patience(world.stores))
-    for _ in range(3):
-        with fast.slot():
-            assert not both.done()
-    slot.free()
-    assert [each.store for each in both.result(PATIENCE)] == [fast, cold]
+class Watched(Bulkhead):
+    """One slot, which is taken. Calls `waited` when it is waited for."""
+
+    def __init__(self, waited: Callable[[], object]) -> None:
+        super().__init__(max_transfers=1)
+        self.slot = self.take(wait=0)
+        self._waited = waited
+
+    def take(self, *, wait: float | None = None) -> Slot:
+        if wait is None or wait > 0:
+            self._waited()
+        return super().take(wait=0)
+
+
+def watch(world: World, name: str, waited: Callable[[], object]) -> Watched:
+    """The store's bulkhead is one that is watched from now on."""
+    watched = Watched(waited)
+    object.__setattr__(world.stores.resolve(name), "bulkhead", watched)
+    return watched
+
+
+@pytest.mark.parametrize("busy", ["fast", "cold"])
+def test_a_copy_holds_no_slot_while_it_waits_for_another(busy: str) -> None:
+    world, seen = Copying("fast"), list[int]()
+
+    def waited() -> None:
+        watched.slot.free()
+        seen.append(world.under_way)
+
+    watched = watch(world, busy, waited)
+    world.copy("cold")
+    assert seen == [0]
+    world.assert_in("fast", "cold")
+
+
+def test_a_store_that_became_free_while_another_was_waited_for_is_taken() -> None:
+    world = Copying("fast", "cold", transfers=1)
+    cold = world.stores.resolve("cold").slot()
+    watch(world, "fast", cold.free)
+    with DownloadService(world.stores, source=world.rows).open(world.image) as download:
+        assert download.location.store == "cold"
 
 
 def test_copies_in_opposite_directions_both_end(pool: ThreadPoolExecutor) -> None:
