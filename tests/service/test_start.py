@@ -131,12 +131,14 @@ def test_a_store_that_hangs_and_one_that_is_down_are_settled_and_cleaned_when_th
 def test_known_by_its_place_a_store_that_is_away_at_its_first_start_is_used_when_its_place_is_made(
     tmp_path: Path,
 ) -> None:
+    for name in ("hung", "down"):
+        (tmp_path / name).mkdir()
     world = World(tmp_path)
     world.leave()
     with world.running():
         assert world.put("hung") == world.put("down") == 503, "refused at once: nobody knows its place"
         world.drivers["down"].failure = None
-        assert not (tmp_path / "hung").exists()
+        assert list((tmp_path / "hung").iterdir()) == []
         until(lambda: world.statuses()["down"] == "up")
         assert (tmp_path / "down" / MARK_NAME).exists()
         assert world.put("down") == 204
