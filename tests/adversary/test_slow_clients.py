@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 from cheroot.makefile import MakeFile
 
-from imgstore.service.server import connections, heads, lingering, pace
+from imgstore.http import pace
+from imgstore.http.pace import LEAST_RATE, Pace
+from imgstore.service.server import connections, heads, lingering
 from imgstore.service.server.heads import Head, Progress
 from imgstore.service.server.lanes import Lane, request_of
 from imgstore.service.server.lingering import Lingering
-from imgstore.service.server.pace import LEAST_RATE, Pace
 from imgstore.service.server.server import Server
 from imgstore.service.server.tls import tls_context
 from tests.support.certificates import write_certificate
 from tests.support.client import Client, read_answer
-from tests.support.service import ServiceProcess
+from tests.support.service import STORES, ServiceProcess
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,8 +45,8 @@ class Time:
 def test_who_asks_for_health_or_an_image_waits_for_no_transfer(tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, options={"service": {"threads": 2}}) as service, contextlib.ExitStack() as held:
         client = service.client
-        for _ in range(2):
-            held.enter_context(client.begin_upload(client.create(), length=10))
+        for store in STORES:
+            held.enter_context(client.begin_upload(client.create(), length=10, store=store))
         for _ in range(40):
             slow = held.enter_context(socket.create_connection(client.address, PATIENCE))
             slow.sendall(b"GET /v2/images HTTP/1.1\r\nHo")

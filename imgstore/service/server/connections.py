@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
+from imgstore.http.pace import Pace
 from imgstore.service.server.heads import Head, Progress
 from imgstore.service.server.lingering import Lingering
-from imgstore.service.server.pace import Pace
 from imgstore.service.server.request import Request
 
 if TYPE_CHECKING:
