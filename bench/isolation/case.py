@@ -31,7 +31,7 @@ LARGE = 32 * MIB
 
 @dataclass
 class Found:
-    """What was measured. Rates in MiB/s by round, times in seconds."""
+    """What was measured. Rates in MiB/s, those of `well` before each round and after the last; times in seconds."""
 
     well: list[float] = field(default_factory=list)
     hung: list[float] = field(default_factory=list)
@@ -42,8 +42,9 @@ class Found:
 
     @property
     def ratio(self) -> float:
-        """Of the rates, in the middle of the rounds."""
-        return statistics.median(hung / well for well, hung in zip(self.well, self.hung, strict=True))
+        """Of each rate to those before and after it, in the middle of the rounds: the machine is shared, and drifts."""
+        around = zip(self.well, self.well[1:], strict=False)
+        return statistics.median(2 * hung / sum(well) for well, hung in zip(around, self.hung, strict=True))
 
 
 def measure(kind: str, *, clients: int, rounds: int, seconds: float) -> Found:
@@ -54,10 +55,11 @@ def measure(kind: str, *, clients: int, rounds: int, seconds: float) -> Found:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imgstore-bench-")))
         service = stack.enter_context(ServiceProcess(root, options=_options(hanging, root)))
         trouble = partial(_trouble, service.client, hanging, clients, _large(service.client))
+        found.well.append(_rates(service.client, seconds)[0])
         for _ in range(rounds):
-            found.well.append(_rates(service.client, seconds)[0])
             with trouble():
                 _measure_hung(service.client, found, seconds)
+            found.well.append(_rates(service.client, seconds)[0])
         with trouble():
             began = time.monotonic()
             service.terminate()

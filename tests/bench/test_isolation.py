@@ -13,7 +13,7 @@ from bench.machine import load_found
 
 
 def test_line_has_the_ratio_of_the_same_run_and_the_slowest_refusal() -> None:
-    found = Found(well=[100, 50, 90], hung=[90, 49, 81], health=[0.001] * 99 + [0.2], metrics=[0.05] * 2, ended=6.0)
+    found = Found(well=[110, 90, 50, 90], hung=[90, 49, 81], health=[0.001] * 99 + [0.2], metrics=[0.05] * 2, ended=6.0)
     found.refused = [2.0, 0.1]
     assert program.line("s3", 200, found).split() == [
         "s3", "200", "3", "ms", "50", "ms", "90", "81", "0.90", "2.0", "s", "6.0", "s",
