@@ -27,6 +27,7 @@ from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
+from imgstore.service.status import Progress, StatusPage
 from imgstore.service.watch import HealthSettings
 from imgstore.side_by_side import StoreThreads
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger, take_census
@@ -109,7 +110,8 @@ class Service:
                 collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
             )
         )  # fmt: skip
-        observers = (LogObserver(), metrics.observer, *observers)
+        progress = Progress()
+        observers = (LogObserver(), metrics.observer, progress, *observers)
         uploads = UploadService(
             stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers
         )
@@ -128,6 +130,7 @@ class Service:
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
+            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
