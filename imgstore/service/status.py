@@ -78,11 +78,11 @@ class StatusPage:
         except errors.ImgstoreError as error:
             response = error_response(error, request_headers(environ))
             start_response(f"{response.status} {response.reason}", list(response.headers))
-            return response.body
+            return () if environ["REQUEST_METHOD"] == "HEAD" else response.body
         body = json.dumps({"version": distribution.version(), "entries": list(self.entries())}).encode()
         length = ("Content-Length", str(len(body)))
         start_response("200 OK", [("Content-Type", "application/json"), length, ("Cache-Control", "no-store")])
-        return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
+        return (body,)
 
     def entries(self) -> Iterator[Entry]:
         """All that is known now. Never waits."""
@@ -151,8 +151,8 @@ def _attempt(found: OpenAttempt, seconds: float) -> Entry:
 
 
 def _refuse(environ: WSGIEnvironment) -> None:
-    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        raise MethodNotAllowed("This path takes GET and HEAD only.", allowed=("GET", "HEAD"))
+    if environ["REQUEST_METHOD"] != "GET":
+        raise MethodNotAllowed("This path takes GET only.", allowed=("GET",))
     caller = caller_of(environ)
     if not (caller.is_admin or caller.permits is None):  # without Keystone a caller is whoever they say
         raise errors.Forbidden("Only an admin may see the status.")

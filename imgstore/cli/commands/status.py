@@ -27,9 +27,9 @@ SIZES = ("bytes", "size", "rate")
 
 
 class Status(ListCommand):
-    """Show what the service does: stores, database, uploads and copies under way, removals that wait.
+    """Show what the service does: stores, uploads and copies under way.
 
-    The service is asked where the configuration says that it listens, or at --url. It answers from what it remembers,
+    Also its database and threads, removals that wait, and leases that ran out. The service is asked where the configuration says that it listens, or at --url. It answers from what it remembers,
     so at once, whatever is busy. Where auth is keystone, OS_TOKEN has the token of an admin.
 
     If no service answers, the database is asked for what it knows: attempts of all processes, removals, the bytes of
