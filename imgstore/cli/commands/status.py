@@ -29,8 +29,9 @@ SIZES = ("bytes", "size", "rate")
 class Status(ListCommand):
     """Show what the service does: stores, uploads and copies under way.
 
-    Also its database and threads, removals that wait, and leases that ran out. The service is asked where the configuration says that it listens, or at --url. It answers from what it remembers,
-    so at once, whatever is busy. Where auth is keystone, OS_TOKEN has the token of an admin.
+    Also its database and threads, removals that wait, and leases that ran out. The service is asked where the
+    configuration says that it listens, or at --url. It answers from what it remembers, so at once, whatever is busy.
+    Where auth is keystone, OS_TOKEN has the token of an admin.
 
     If no service answers, the database is asked for what it knows: attempts of all processes, removals, the bytes of
     stores. Then the exit status is 5.
