@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import ssl
 import urllib.parse
@@ -52,10 +51,8 @@ def ask(
 def url_of(conf: cfg.ConfigOpts) -> str:
     """Where a program on this machine finds the service."""
     section = conf[SECTION]
-    address = ipaddress.ip_address(section.listen)
-    if address.is_unspecified:
-        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
-    host = f"[{address}]" if address.version == 6 else str(address)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(section.listen, section.listen)  # noqa: S104 - compared only
+    host = f"[{host}]" if ":" in host else host
     return f"{'https' if section.tls_certificate else 'http'}://{host}:{section.port}"
 
 
