@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
         service.start()
         warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
-        service.probes.threads = server.threads
+        service.probes.threads, service.process.lanes = server.threads, server.lanes
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         _announce(server, settings.database, files, names=driver_names(conf))
         serve(server, announce=lambda: _print_banner(server, service.stores))

@@ -10,6 +10,7 @@ from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
+from imgstore.service import collectors
 from imgstore.service.api.app import json_api
 from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
@@ -20,14 +21,16 @@ from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.service.cleanup.restored import look, removes_nothing
+from imgstore.service.counting import Counting
 from imgstore.service.health import StoreHealth, StoreWatch, refuse_down
 from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
+from imgstore.service.status import Progress, StatusPage
 from imgstore.service.watch import HealthSettings
 from imgstore.side_by_side import StoreThreads
-from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
+from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger, take_census
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
@@ -92,12 +95,23 @@ class Service:
             stores, health, observers=(removals, *observers), settle=self._settle, up=self.cleaning.found_up,
             parts={"catalog": self.catalog.probe, "ledger": self.quota.probe},
         )  # fmt: skip
+        names = [store.identifier for store in stores]
+        self.counting = Counting(lambda: take_census(database), stores=names)
         loops = (
             self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised,
             *self.cleaning.supervised,
         )  # fmt: skip
-        metrics = Metrics(self.health, loops, scrubbed=lambda: self.recovery.scrubbed)
-        observers = (LogObserver(), metrics.observer, *observers)
+        self.process = collectors.Process(
+            lease_failures=lambda: self.catalog.lease_failures, recoveries=lambda: self.recovery.ended
+        )
+        self.metrics = metrics = Metrics(
+            (
+                collectors.Health(self.health), collectors.Loops((*loops, self.counting.supervised)), self.process,
+                collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
+            )
+        )  # fmt: skip
+        progress = Progress()
+        observers = (LogObserver(), metrics.observer, progress, *observers)
         uploads = UploadService(
             stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers
         )
@@ -116,6 +130,7 @@ class Service:
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
+            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
@@ -159,6 +174,7 @@ class Service:
         up = [watch.store for watch in self._watches if watch.answered.is_set() and watch.status().up]
         self.cleaning.begin(up, seconds=self.health.timeout)
         self.recovery.start()
+        self.counting.start()
 
     def _settle(self, store: Store) -> None:
         """Looks for the place of a store. The first answer of a store since the start may make it. Later the driver
@@ -181,6 +197,7 @@ class Service:
     def close(self) -> None:
         """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
         self.health.stop()
+        self.counting.stop()
         self.copies.stop()
         self.recovery.stop()
         self.quota.close()

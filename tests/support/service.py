@@ -255,7 +255,7 @@ class LocalService:
             lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
-        self.service.probes.threads = self.server.threads
+        self.service.probes.threads, self.service.process.lanes = self.server.threads, self.server.lanes
         self.server.expiration_interval = 0.02  # between two looks at whether it is to stop
         self.server.prepare()
         self.client = Client(self.server.url)

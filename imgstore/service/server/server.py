@@ -10,7 +10,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cheroot.wsgi import Gateway_10
@@ -63,7 +63,7 @@ class Server(WSGIServer):
         self.open_connections = OpenConnections()
         self.ceiling = ceiling(threads + sum(lane.threads for lane in lanes))
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
-        self.requests = Pool(self, min=threads, max=threads)
+        self.requests: Pool = Pool(self, min=threads, max=threads)
         self._lanes = [LanePool(self, lane) for lane in lanes]
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
@@ -104,8 +104,11 @@ class Server(WSGIServer):
 
     def threads(self) -> tuple[int, int]:
         """How many threads for uploads and downloads are busy, and how many there are."""
-        size = self.requests.max
-        return size - min(size, self.requests.idle), size
+        return self.requests.load()
+
+    def lanes(self) -> Mapping[str, tuple[int, int]]:
+        """The same by lane; the server's own threads are `transfers`."""
+        return {"transfers": self.threads(), **{pool.lane.name: pool.requests.load() for pool in self._lanes}}
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "%s", msg, exc_info=traceback)
