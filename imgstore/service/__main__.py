@@ -29,7 +29,7 @@ from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
 from imgstore.service.standalone import FileLock, file_lock, standalone_configuration
 from imgstore.service.warnings import warn
-from imgstore.sql import PARTS, Address, Database, opened
+from imgstore.sql import PARTS, Address, Database, WrongDatabase, opened
 from imgstore.store import StoreSet
 from imgstore.undo import describe
 
@@ -114,16 +114,20 @@ def _database(address: Address) -> Database:
     try:
         return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
-        if address.file is None and error.retry_after is not None:
+        if address.file is None and error.retry_after is not None and not isinstance(error, WrongDatabase):
             raise errors.CatalogUnavailable(f"[{SECTION}] database: {address}: {describe(error)}") from error
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",
             section=SECTION,
             option="database",
-            cure=""
-            if address.file is None
-            else "Name an SQLite file that this release of the service made, or one that does not exist yet.",
+            cure=_cure(address, error),
         ) from error
+
+
+def _cure(address: Address, error: errors.CatalogUnavailable) -> str:
+    if address.file is not None:
+        return "Name an SQLite file that this release of the service made, or one that does not exist yet."
+    return "Correct user, password or name in it, or create them." if isinstance(error, WrongDatabase) else ""
 
 
 def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:

@@ -10,7 +10,7 @@ from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
-from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
@@ -31,6 +31,6 @@ __all__ = [
     "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge",
     "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
     "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OutcomeUnknown", "QuotaHooks",
-    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "address_of_file", "attempt_of",
+    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase", "address_of_file", "attempt_of",
     "compare", "current", "is_file_path", "opened", "parse", "put_right", "upgrade",
 ]  # fmt: skip
