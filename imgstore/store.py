@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from imgstore.driver.place import new_mark
 from imgstore.driver.translate import OnFailure, blamed_on
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import Location
+from imgstore.side_by_side import Begun
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -144,3 +148,17 @@ class StoreSet:
         with ExitStack() as closing:
             for store in self:
                 closing.callback(store.driver.close)
+
+    def close_within(self, seconds: float) -> None:
+        """The same side by side, for a process that ends: a driver that hangs is left to the end of the process."""
+        closing = Begun({store.identifier: store.driver.close for store in self}, seconds=seconds)
+        with ExitStack() as results:
+            for store in self:
+                results.callback(_result_of_closing, closing, store.identifier)
+
+
+def _result_of_closing(closing: Begun[None], identifier: str) -> None:
+    try:
+        closing.result(identifier)
+    except TimeoutError:
+        LOG.warning("Store %s hangs: it is closed by the end of the process", identifier)

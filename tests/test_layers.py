@@ -28,7 +28,18 @@ FLOORS = (
     {"service"},
     {"cli"},
 )
-WORDS = {"errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised"}
+WORDS = {
+    "errors",
+    "connections",
+    "model",
+    "limits",
+    "quota",
+    "catalog",
+    "undo",
+    "distribution",
+    "supervised",
+    "side_by_side",
+}
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}

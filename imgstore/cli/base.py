@@ -19,7 +19,8 @@ from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from imgstore.cli.failures import GOOD, BadUsage
-from imgstore.cli.parser import Parser
+from imgstore.cli.formatting import duration
+from imgstore.cli.parser import Parser, typed
 from imgstore.cli.tables import FoldingTable
 
 TABLE = "table"
@@ -127,6 +128,19 @@ class ShowCommand(_Tables, ShowOne, Command):
         row = list(data if selector is None else self._compress_iterable(data, selector))
         formatter.emit_list(names, [row], self.app.stdout, parsed_args)
         return GOOD
+
+
+def add_timeout(parser: argparse.ArgumentParser, default: float) -> None:
+    """The option that says how long stores may take that are asked side by side."""
+    parser.add_argument(
+        "--timeout", metavar="TIME", type=typed(duration), default=default,
+        help=f"how long each store may take: 30s, 5m; default: {default:g} s",
+    )  # fmt: skip
+
+
+def silence(seconds: float) -> str:
+    """What is told of a store that has not answered."""
+    return f"no answer in {seconds:g} s"
 
 
 def add_stores(parser: argparse.ArgumentParser) -> None:

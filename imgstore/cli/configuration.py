@@ -21,6 +21,9 @@ from imgstore.driver.base import check_key
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadSettings
 
+CLOSE_SECONDS = 10.0
+"""For the drivers to close; one that hangs keeps no command from ending."""
+
 
 @dataclass(frozen=True)
 class ObjectName:
@@ -81,7 +84,8 @@ def configured(options: Namespace, *, places: bool = True) -> Iterator[Configure
         )
     conf = config.load(files, extra=dict.fromkeys(SERVICE_SECTIONS, ()))
     stores = config.build_stores(conf)
-    with contextlib.closing(stores):
+    with contextlib.ExitStack() as ending:
+        ending.callback(stores.close_within, CLOSE_SECONDS)
         if places:
             look_up_places(conf, options, stores)
         yield Configured(stores, config.driver_names(conf), config.upload_settings(conf))

@@ -9,12 +9,14 @@ import argparse
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from imgstore import distribution, errors
 from imgstore.cli.config_files import configuration_files
 from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure
+from imgstore.side_by_side import Begun
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+PLACE_SECONDS = 10.0
+"""For stores whose places are told by what is in them."""
 DATA_DIR = Path("var")
 SERVICE_SECTIONS = ("DEFAULT", "service", "keystone_authtoken", "oslo_policy", "oslo_limit")
 """Sections that the reference service may have in the same file."""
@@ -125,13 +129,19 @@ def copying_catalog(
 
 
 def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
-    """Tells each store's driver its place. What is not there, the driver refuses when it is used. Raises
-    CatalogUnavailable, ConfigurationError."""
-    from imgstore.transfers.places import settle
+    """Tells each store's driver its place. What is not there, the driver refuses when it is used. Asks only stores that
+    are read-only and have no mark, and waits for none that hangs. Raises CatalogUnavailable, ConfigurationError."""
+    from imgstore.transfers.places import expect, settle
 
+    unknown = {}
     for store in stores:
-        with contextlib.suppress(errors.StoreError):
-            settle(store, catalog.places)
+        expect(store, catalog.places)
+        if (store.read_only or store.driver.READ_ONLY) and store.driver.mark is None:
+            unknown[store.identifier] = partial(settle, store, catalog.places)
+    asked = Begun(unknown, seconds=PLACE_SECONDS)
+    for identifier in unknown:
+        with contextlib.suppress(errors.StoreError, TimeoutError):
+            asked.result(identifier)
 
 
 def refuse_if_restored(catalog: SqlCatalog) -> None:

@@ -44,6 +44,7 @@ _DRIVER_FINAL = frozenset(
         "expect_mark",
         "expect_objects",
         "expect_adoption",
+        "expect_any_place",
         "expect_place",
         "prove_place",
     }
@@ -208,6 +209,11 @@ class StoreDriver(ABC):
         """From now on everything is WrongPlace, until another expectation: nobody knows whether the place is right."""
         self.mark = None
         self._proof = place.PlaceProof(_prove_nothing)
+
+    @final
+    def expect_any_place(self) -> None:
+        """From now on every place is right: there is nothing by which it could be told."""
+        self.mark = self._proof = None
 
     @final
     def expect_place(self) -> None:

@@ -27,7 +27,7 @@ from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, log_settings, service_settings
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
-from imgstore.service.standalone import FileLock, file_lock, standalone_configuration
+from imgstore.service.standalone import PATIENCE, FileLock, file_lock, standalone_configuration
 from imgstore.service.warnings import warn
 from imgstore.sql import PARTS, Address, Database, WrongDatabase, opened
 from imgstore.store import StoreSet
@@ -83,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
         service.start()
         warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
+        service.probes.threads = server.threads
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         _announce(server, settings.database, files, names=driver_names(conf))
         serve(server, announce=lambda: _print_banner(server, service.stores))
@@ -107,7 +108,7 @@ def _end_dead_uploads(service: Service, lock: FileLock) -> None:
     """Ends them at once, without waiting for their leases, where no other process uses the database."""
     if lock.alone:
         service.end_dead_uploads()
-    lock.share()
+    lock.share(PATIENCE + service.health.timeout)  # for which another process that starts waits for its stores
 
 
 def _database(address: Address) -> Database:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
-from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service.api.app import json_api
@@ -16,25 +15,26 @@ from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
 from imgstore.service.api.paths import image_id_of
 from imgstore.service.auth.noauth import caller_of, claimed
-from imgstore.service.cleanup.leftovers import leftovers
+from imgstore.service.cleanup.first_cleaning import FirstCleaning
 from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.service.cleanup.restored import look, removes_nothing
-from imgstore.service.health import HealthSettings, StoreHealth
+from imgstore.service.health import StoreHealth, StoreWatch, refuse_down
 from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
-from imgstore.service.options import COPY_THREADS, INI_FILE, NOAUTH, SECTION
+from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
+from imgstore.service.watch import HealthSettings
+from imgstore.side_by_side import StoreThreads
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
-from imgstore.transfers.places import settle
+from imgstore.transfers.places import expect, settle
 from imgstore.transfers.taps import TapFactory, verify_signatures
 from imgstore.transfers.upload import UploadService, UploadSettings
-from imgstore.undo import describe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 2.0
+"""For the drivers to close what is idle."""
+
 
 class Service:
     """The service without a server. It owns `stores` and `database` and closes them. `limits`: what projects and stores
@@ -51,7 +54,8 @@ class Service:
     `authenticate` finds a request's caller; `observers` are told of transfers and stores, besides the log and the
     metrics; `endpoint`: the URL at which clients find it, if not the server's own; `copy_threads`: copies between
     stores at a time; `lease`: seconds after which an upload counts as dead whose process gives no sign of life;
-    `recovery_interval`: seconds between two searches for such uploads, on average."""
+    `recovery_interval`: seconds between two searches for such uploads, on average; `requires_stores`: one that is down
+    stops the start."""
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Service:
         copy_threads: int = COPY_THREADS,
         lease: float = LEASE,
         recovery_interval: float = INTERVAL,
+        requires_stores: bool = False,
     ) -> None:
         self.stores = stores
         limits = limits or FixedLimits(Allowance(size=project_quota), stores=config.capacities(stores))
@@ -77,10 +82,20 @@ class Service:
         self.catalog = SqlCatalog(database, quota_hooks=hooks, lease=lease, verifies_signatures=verifies)
         removals = RemovalQueue(stores, self.catalog)
         self.images = Images(stores, self.catalog, self.quota, removals)
-        self.holds = OrphanedHolds(stores, self.catalog, self.quota)
-        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval)
-        self.health = StoreHealth(stores, health, observers=(removals, *observers), settle=self._settle)
-        loops = (self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised)
+        self.holds, threads = OrphanedHolds(stores, self.catalog, self.quota), StoreThreads()
+        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, threads=threads)
+        self.cleaning = FirstCleaning(stores, self.catalog, removals, self.holds, threads=threads)
+        self._settled: set[str] = set()
+        self._watches: Sequence[StoreWatch] = ()
+        self._requires_stores = requires_stores
+        self.health = StoreHealth(
+            stores, health, observers=(removals, *observers), settle=self._settle, up=self.cleaning.found_up,
+            parts={"catalog": self.catalog.probe, "ledger": self.quota.probe},
+        )  # fmt: skip
+        loops = (
+            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised,
+            *self.cleaning.supervised,
+        )  # fmt: skip
         metrics = Metrics(self.health, loops, scrubbed=lambda: self.recovery.scrubbed)
         observers = (LogObserver(), metrics.observer, *observers)
         uploads = UploadService(
@@ -96,91 +111,81 @@ class Service:
         )
         self.copies = Copies(copying, threads=copy_threads)
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
+        self.probes = Probes(self.health, metrics)
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
-            probes=Probes(self.health, metrics),
+            probes=self.probes,
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
         )
 
     def end_dead_uploads(self) -> None:
-        """For a host that knows, before the start, that no upload is under way. Raises CatalogUnavailable."""
-        if self._looked():
+        """For a host that knows, before the start, that no upload is under way. Raises ConfigurationError,
+        CatalogUnavailable."""
+        self.check_stores()
+        if removes_nothing(self.catalog):
             return
         dead = self.catalog.abandon_uploads()
         if dead:
             LOG.warning("%s uploads ended with their process: their images are queued again", dead)
-        self.holds.end_all()
+        self.cleaning.orphaned(self.holds.all())
 
-    def start(self) -> None:
-        """Checks the stores and removes what dead processes left behind. A store whose place is not there, or is
-        another one, is unavailable until it is back. Raises ConfigurationError, CatalogUnavailable."""
+    def check_stores(self) -> None:
+        """Checks the stores side by side, each for as long as a check may take. One that is down is told in log and
+        health, and is checked again and again: the configuration is strict, availability is not. Raises
+        ConfigurationError, CatalogUnavailable; StoreUnavailable if every store is required."""
+        if self._watches:
+            return
         self.stores.refuse_shared_places()
         for store in self.stores:
-            self._prove(store)
-        self.recovery.recover(at_once=True)
-        for store in self.stores:
-            if not removes_nothing(self.catalog):
-                _purge(store, self.catalog)
-        self.health.start()
+            expect(store, self.catalog.places)
+        self.health.start(refuses=errors.ImgstoreError if self._requires_stores else errors.ConfigurationError)
+        self._watches = self.health.first_answers()
+        for watch in self._watches:
+            if isinstance(watch.error, errors.ConfigurationError):
+                raise watch.error
+        if self._requires_stores:
+            refuse_down(self._watches)
+
+    def start(self) -> None:
+        """Checks the stores, and removes what dead processes left behind in those that are up. The others are cleaned
+        when they come up. Waits for no store longer than two checks may take. Raises as `check_stores`, and
+        CatalogUnavailable."""
+        self.check_stores()
+        if not removes_nothing(self.catalog):
+            self.recovery.end_dead()
+        up = [watch.store for watch in self._watches if watch.answered.is_set() and watch.status().up]
+        self.cleaning.begin(up, seconds=self.health.timeout)
         self.recovery.start()
 
-    def _settle(self, store: Store, *, create: bool = False) -> None:
-        settle(store, self.catalog.places, create=create)
-        look(store, self.catalog)
-
-    def _looked(self) -> bool:
-        """Whether the database was restored, as far as the stores that answer can tell."""
-        for store in self.stores:
-            known = self.catalog.places.known_place(store.identifier)
-            if known is None or not known.written:
-                continue
-            try:
-                self._settle(store)
-            except errors.ImgstoreError as error:
-                LOG.info("%s", describe(error))
-        return removes_nothing(self.catalog)
-
-    def _prove(self, store: Store) -> None:
+    def _settle(self, store: Store) -> None:
+        """Looks for the place of a store. The first answer of a store since the start may make it. Later the driver
+        knows its place, and a catalog that is away is no fault of the store."""
+        settled = store.identifier in self._settled
+        if settled and not all(part.up for part in self.health.parts()):
+            return
         try:
-            self._settle(store, create=True)
-            store.check()
-        except errors.WrongPlace as error:
-            LOG.error("%s", describe(error))
-            self.health.check(store.identifier)  # down from the first request on
-        except errors.StoreError as error:
-            raise errors.ConfigurationError(
-                f"the store does not work: {describe(error)}.",
-                section=store.identifier,
-                cure="Correct its options or its storage, or take it out of enabled_stores.",
-            ) from error
+            settle(store, self.catalog.places, create=not settled)
+            look(store, self.catalog)
+        except errors.CatalogUnavailable:
+            if not settled:
+                raise
+        except errors.WrongPlace:
+            self._settled.add(store.identifier)
+            raise
+        else:
+            self._settled.add(store.identifier)
 
     def close(self) -> None:
-        """Ends the copies under way and closes catalog and stores; waits for both."""
+        """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
         self.health.stop()
         self.copies.stop()
         self.recovery.stop()
         self.quota.close()
         self.catalog.close()
-        self.stores.close()
-
-
-def _purge(store: Store, catalog: SqlCatalog) -> None:
-    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead."""
-    if store.read_only or not isinstance(store.driver, FindsLeftovers):
-        return
-    try:
-        for leftover in leftovers(catalog, store):
-            if not leftover.certain:
-                LOG.warning("Store %s: left alone: %s", store.identifier, leftover.reason)
-                continue
-            LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
-            with store.blamed():
-                store.driver.remove_leftover(leftover)
-    except errors.StoreError as error:
-        LOG.warning("Leftovers stay until the next start: %s", describe(error))
+        self.stores.close_within(CLOSE_SECONDS)
 
 
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
@@ -199,6 +204,7 @@ def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
         copy_threads=section.copy_threads,
         lease=section.upload_lease,
         recovery_interval=section.recovery_interval,
+        requires_stores=section.require_stores == ALL,
     )
 
 

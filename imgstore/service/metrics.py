@@ -204,10 +204,10 @@ class _Health(Collector):
         free = GaugeMetricFamily("imgstore_store_free_bytes", "Free space of the store.", labels=["store"])
         took = GaugeMetricFamily("imgstore_store_check_seconds", "How long the last check took.", labels=["store"])
         for found in self._health.statuses():
-            up.add_metric([found.store], float(found.up))
-            took.add_metric([found.store], found.took)
+            up.add_metric([found.name], float(found.up))
+            took.add_metric([found.name], found.took)
             if found.free is not None:
-                free.add_metric([found.store], found.free)
+                free.add_metric([found.name], found.free)
         return [up, free, took]
 
 

@@ -25,6 +25,7 @@ SECTION = "service"
 KEYSTONE, NOAUTH = "keystone", "noauth"
 COPY_THREADS = 2
 INI_FILE = "configuration"
+NONE, ALL = "none", "all"
 FOREIGN = ("keystone_authtoken", "oslo_policy", "oslo_limit")
 
 OPTIONS: Sequence[cfg.Opt] = (
@@ -155,13 +156,23 @@ OPTIONS: Sequence[cfg.Opt] = (
         "health_interval",
         default=30,
         min=0.1,
-        help="Seconds between two checks of a store. /healthcheck/stores tells what the last check found.",
+        help="Seconds between two checks of a store, and of the database. /healthcheck/ready and /healthcheck/stores "
+        "tell what the last check found.",
     ),
     cfg.FloatOpt(
         "health_timeout",
         default=10,
         min=0.1,
-        help="Seconds after which a store counts as down if its check has not ended.",
+        help="Seconds after which a store, or the database, counts as down if its check has not ended. The start waits "
+        "so long for all stores together.",
+    ),
+    cfg.StrOpt(
+        "require_stores",
+        default=NONE,
+        choices=(NONE, ALL),
+        help="Stores that must be up at the start. none: the service starts without those that are down, and takes "
+        "them in when they come up. all: one that is down stops the start, with exit status 5. A mistake in the "
+        "configuration of a store that answers stops it in either case.",
     ),
 )
 

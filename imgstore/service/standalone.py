@@ -87,11 +87,11 @@ class FileLock:
         self._descriptor = descriptor
         self.alone = descriptor is not None and _lock(descriptor, fcntl.LOCK_EX)
 
-    def share(self) -> None:
-        """Shares it with other processes. Raises ConfigurationError after PATIENCE seconds if one does not share it."""
+    def share(self, patience: float = PATIENCE) -> None:
+        """Shares it with other processes. Raises ConfigurationError if one does not after `patience` seconds."""
         if self._descriptor is None:
             return
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while not _lock(self._descriptor, fcntl.LOCK_SH):
             if time.monotonic() > end:
                 raise _unusable(

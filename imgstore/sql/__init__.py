@@ -31,6 +31,6 @@ __all__ = [
     "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge",
     "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
     "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OutcomeUnknown", "QuotaHooks",
-    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase", "address_of_file", "attempt_of",
-    "compare", "current", "is_file_path", "opened", "parse", "put_right", "upgrade",
+    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase", "address_of_file",
+    "attempt_of", "compare", "current", "is_file_path", "opened", "parse", "put_right", "upgrade",
 ]  # fmt: skip

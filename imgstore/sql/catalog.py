@@ -71,6 +71,10 @@ class SqlCatalog(SqlAttemptCatalog):
         """The renewal of the leases."""
         return self._keeper.supervised
 
+    def probe(self) -> None:
+        """Reads from the catalog. Raises CatalogUnavailable."""
+        self._database.read(lambda connection: connection.execute(sa.select(IMAGES.c.id).limit(1)).first())
+
     def create(self, image: NewImage) -> ImageRecord:
         """Adds a queued image. Raises ImageConflict if the identifier is, or ever was, in use, QuotaExceeded;
         InvalidRequest for a signature that nobody verifies; UsageError for an identifier or an owner that cannot be

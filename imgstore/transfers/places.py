@@ -56,6 +56,18 @@ def settle(store: Store, memory: PlaceMemory, *, create: bool = False) -> None:
         store.driver.prove_place()
 
 
+def expect(store: Store, memory: PlaceMemory) -> None:
+    """Before the store is asked: the driver works only at the place that the host remembers, and nowhere until `settle`
+    where it remembers none. Raises CatalogUnavailable."""
+    if isinstance(store.driver, HasPlace) and store.driver.place.markable:
+        with host_failures("looking up the place of a store"):
+            known = memory.known_place(store.identifier)
+        if known is not None and known.written:
+            store.driver.expect_mark(known.mark)
+        else:
+            store.driver.expect_adoption()
+
+
 def adopt(store: Store, memory: PlaceMemory, *, beside: Iterable[Store] = ()) -> str:
     """The operator's word that what is at the place is the store: it gets the mark that is remembered, or a new one
     where it has another's. Returns what was done, for people. Raises ConfigurationError, StoreError (WrongPlace if it
@@ -120,4 +132,6 @@ def _read_only(store: Store, driver: HasPlace, memory: PlaceMemory, keys: Sequen
         return memory.remember_place(store.identifier, KnownPlace(found, written=True), instead_of=None)
     if keys:
         store.driver.expect_objects(keys)
+    else:
+        store.driver.expect_any_place()
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -49,6 +50,19 @@ class UnsureDriver(MemoryDriver):
 
     def remove_leftover(self, leftover: Leftover) -> None:
         raise AssertionError(leftover)
+
+
+class HungDriver(MemoryDriver):
+    """Does not answer before a test lets it."""
+
+    goes_on = threading.Event()
+
+    def check(self) -> None:
+        self.goes_on.wait()
+
+    def _stat(self, key: str) -> ObjectInfo:
+        self.goes_on.wait()
+        return super()._stat(key)
 
 
 class _OtherReaderDriver(FilesystemDriver):

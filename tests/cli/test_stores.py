@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
+import pytest
+
+from tests.cli.drivers import HungDriver
 from tests.cli.support import ROOT, Shop
 
 
@@ -34,6 +38,22 @@ def test_stores_tells_which_store_is_ill_and_changes_nothing(shop: Shop) -> None
     assert rows[0]["health"] == "ok"
     assert "ENOENT" in rows[1]["health"]
     assert not shop.datadir("slow").exists()
+
+
+@pytest.mark.parametrize(("command", "column", "status"), [("stores", "health", 0), ("check", "result", 1)])
+def test_contained_a_store_that_hangs_hides_no_other(shop: Shop, command: str, column: str, status: int) -> None:
+    HungDriver.goes_on.clear()
+    shop.add("far", "hung")
+    shop.add("near", "silent")
+    try:
+        done = shop.run(command, "--timeout", "2s", "-f", "json")
+    finally:
+        HungDriver.goes_on.set()
+    found = {row["store"]: row[column] for row in json.loads(done.out)}
+    assert done.status == status
+    assert found.pop("far") in {"no answer in 2 s", "failed"}
+    assert found == dict.fromkeys(("fast", "slow", "near"), "ok")
+    assert b"no answer in 2 s" in done.out
 
 
 def test_check_writes_reads_back_and_removes(shop: Shop) -> None:

@@ -11,7 +11,8 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
-from imgstore.service.health import HealthSettings, StoreHealth, StoreStatus, StoreWatch
+from imgstore.service.health import StoreHealth, StoreWatch
+from imgstore.service.watch import HealthSettings, Status
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.observer import Observer
 from tests.support.service import LocalService
@@ -60,7 +61,7 @@ class World:
         store = Store("main", self.driver)
         self.watch = StoreWatch(store, settings, observers=[self.witness], clock=lambda: self.now)
 
-    def found(self, failure: Exception | None) -> StoreStatus:
+    def found(self, failure: Exception | None) -> Status:
         """What a check finds."""
         self.driver.failure = failure
         self.watch.check()
@@ -69,11 +70,11 @@ class World:
 
 def test_store_is_up_until_a_check_says_otherwise() -> None:
     world = World()
-    assert world.watch.status() == StoreStatus("main", up=True)
+    assert world.watch.status() == Status("main", up=True)
     world.found(errors.StoreUnavailable("The disk is gone.", detail="/secret/path"))
     world.now += 7
-    assert world.watch.status() == StoreStatus("main", up=False, reason="store-unavailable", age=7)
-    assert world.found(None) == StoreStatus("main", up=True)
+    assert world.watch.status() == Status("main", up=False, reason="store-unavailable", age=7)
+    assert world.found(None) == Status("main", up=True)
     assert world.witness.told == [("main", False, "store-unavailable"), ("main", True, "")]
 
 
@@ -84,7 +85,7 @@ def test_whatever_a_driver_raises_means_down() -> None:
         (errors.ConfigurationError("gone.", section="", option="datadir"), "configuration-error"),
         (RuntimeError("a defect"), "internal-error"),
     ):
-        assert world.found(failure) == StoreStatus("main", up=False, reason=reason)
+        assert world.found(failure) == Status("main", up=False, reason=reason)
     assert len(world.witness.told) == 1, "it was down before"
 
 
@@ -96,11 +97,11 @@ def test_check_that_hangs_means_down_after_the_timeout() -> None:
     world.driver.wait_for_checks(1)
     assert world.watch.status().up, "by its clock it may still end in time"
     world.now += 11
-    assert world.watch.status() == StoreStatus("main", up=False, reason="check-stalled", age=11, took=11)
+    assert world.watch.status() == Status("main", up=False, reason="check-stalled", age=11, took=11)
     until(lambda: world.witness.told == [("main", False, "check-stalled")])
     world.driver.free.set()
     checking.join(PATIENCE)
-    assert world.watch.status() == StoreStatus("main", up=True, took=11)
+    assert world.watch.status() == Status("main", up=True, took=11)
     assert world.witness.told[1:] == [("main", True, "")]
 
 

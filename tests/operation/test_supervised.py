@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service.health import HealthSettings
+from imgstore.service.watch import HealthSettings
 from imgstore.store import Store, StoreSet
 from imgstore.supervised import Supervised
 from tests.support.service import LocalService
@@ -55,12 +55,14 @@ def test_every_thread_goes_on_and_its_failure_is_a_metric(tmp_path: Path, monkey
         monkeypatch.setattr(service.catalog._keeper, "_renew", once(service.catalog._keeper._renew))
         monkeypatch.setattr(service.quota, "asked_for", once(service.quota.asked_for))
         (watch,) = service.health._watches
-        monkeypatch.setattr(watch, "_ask", once(watch._ask))
+        monkeypatch.setattr(watch, "check", once(watch.check))
         with local.client.begin_upload(local.client.create(), length=None) as upload:
             upload.send(b"data")
             threads = {"recovery", "leases", "holds", "health of main"}
-            until(lambda: found(local, "imgstore_thread_failures_total") == dict.fromkeys(threads, "1.0"))
-            until(lambda: found(local, "imgstore_thread_failing") == dict.fromkeys(threads, "0.0"))
+            others = {"health of the catalog", "health of the ledger", "first cleaning of main"}
+            failed = dict.fromkeys(threads, "1.0") | dict.fromkeys(others, "0.0")
+            until(lambda: found(local, "imgstore_thread_failures_total") == failed)
+            until(lambda: found(local, "imgstore_thread_failing") == dict.fromkeys(failed, "0.0"))
             upload.send(b"more")
             assert upload.finish().status == 204
 

@@ -85,7 +85,7 @@ class House:
     def start(self) -> None:
         """What a service does at its start, alone with its database, and then a purge of everything."""
         self.catalog.abandon_uploads()
-        self.holds.end_all()
+        self.holds.end(self.holds.all())
         self.recovery.recover(at_once=True)
         for found in (
             self.purge.removals(),

@@ -15,7 +15,7 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import Leftover, UploadRequest
-from imgstore.service.assembly import _purge
+from imgstore.service.cleanup.first_cleaning import purge
 from imgstore.service.cleanup.leftovers import dead_objects, leftovers
 from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
 from imgstore.sql import SqlCatalog
@@ -269,7 +269,7 @@ def test_what_may_be_another_stores_goes_only_if_the_catalog_knows_its_end(catal
     store = Store("fast", driver)
     found = {each.key: each.certain for each in leftovers(catalog, store)}
     assert found == {dead.key: True, "stranger": False}
-    _purge(store, catalog)
+    purge(store, catalog)
     assert driver.calls == [f"removed {dead.key}"]
     for each in list(transfers_leftovers(store, older_than=0)):
         each.remove()

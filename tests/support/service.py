@@ -25,8 +25,8 @@ from imgstore.driver.place import NOTES
 from imgstore.service import __main__ as program
 from imgstore.service.assembly import Service
 from imgstore.service.auth.noauth import claimed
-from imgstore.service.health import HealthSettings
 from imgstore.service.server.server import Server
+from imgstore.service.watch import HealthSettings
 from imgstore.sql import LEASE, PARTS, Caller, opened
 from imgstore.store import StoreSet
 from imgstore.transfers.observer import Observer
@@ -62,11 +62,12 @@ def _ignored(number: signal.Signals) -> bool:
 
 
 def refusal(*arguments: str, status: int = 2) -> str:
-    """The one line with which the service refuses to start, asked in this process; it logs nothing besides. Its exit
-    status is 2, or 5 where it may start later."""
+    """The one line with which the service refuses to start, asked in this process; it warns of nothing besides. Its
+    exit status is 2, or 5 where it may start later."""
     told, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(told), root.level
     handler.addFilter(logging.Filter("imgstore"))
+    handler.setLevel(logging.WARNING)  # that another store made its place is no warning
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
@@ -254,6 +255,7 @@ class LocalService:
             lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
+        self.service.probes.threads = self.server.threads
         self.server.expiration_interval = 0.02  # between two looks at whether it is to stop
         self.server.prepare()
         self.client = Client(self.server.url)

@@ -6,17 +6,18 @@ import argparse
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table, add_stores
+from imgstore.cli.base import ListCommand, Table, add_stores, add_timeout, silence
 from imgstore.cli.configuration import ObjectName, configured
 from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
 from imgstore.driver.capabilities import TellsFacts
+from imgstore.side_by_side import Begun
 from imgstore.store import Store
 from imgstore.transfers.places import settle
 from imgstore.undo import describe
@@ -24,7 +25,11 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "result", "detail")
 FACTS = ("store", "fact", "found")
+Facts = list[tuple[str, str]]
+Tested = tuple[str, str, Facts]
+"""Result and detail for people, and what is true of the server."""
 Create = Callable[[Store], object]
+TEST_SECONDS = 60.0
 PROBE_SIZE = READ_SIZE + 1
 """More than one read brings, and no round number."""
 
@@ -33,7 +38,8 @@ class Check(ListCommand):
     """Test stores: write an object, read it back, remove it.
 
     Each store is first checked as at the start of the service. Then an object of 1 MiB is written, read back, compared
-    and removed, unless the store is read-only. If a store fails, the exit status is 1.
+    and removed, unless the store is read-only. All stores are tested at the same time, and one that has not ended after
+    --timeout has failed. If a store fails, the exit status is 1.
 
     --create makes the place of a new store: the directory, the bucket, the container. It leaves a mark there, by which
     the service knows the place again. Nothing else ever creates a place, since a missing one may be a disk that is not
@@ -51,6 +57,7 @@ class Check(ListCommand):
         add_stores(parser)
         parser.add_argument("--create", action="store_true", help="make the place of a store that has none yet")
         parser.add_argument("--facts", action="store_true", help="print what is true of each store's server")
+        add_timeout(parser, TEST_SECONDS)
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -59,21 +66,36 @@ class Check(ListCommand):
         rows = []
         with configured(parsed_args) as found, _creating(parsed_args) as create:
             found.stores.refuse_shared_places()
-            for store in found.chosen(parsed_args.stores):
-                with INTERRUPTS.deferred():
-                    result, detail = _tested(store, create)
-                INTERRUPTS.check()
+            for store, result, detail, facts in _all_tested(
+                found.chosen(parsed_args.stores), create, parsed_args.timeout
+            ):
                 self.status = self.status if result == "ok" else FAILED
                 if not parsed_args.facts:
                     rows.append((store.identifier, result, detail))
                 elif result == "ok":
-                    rows += [(store.identifier, *each) for each in _facts(store)]
+                    rows += [(store.identifier, *each) for each in facts]
                 else:
                     LOG.error("%s: %s", store.identifier, detail)
         return columns, rows
 
 
-def _facts(store: Store) -> list[tuple[str, str]]:
+def _all_tested(stores: Sequence[Store], create: Create, seconds: float) -> list[tuple[Store, str, str, Facts]]:
+    """What was found out of each. A signal ends the command when all have ended, so that nothing is left."""
+    with INTERRUPTS.deferred():
+        begun = Begun({store.identifier: partial(_tested, store, create) for store in stores}, seconds=seconds)
+        found = [(store, *_result(begun, store, seconds)) for store in stores]
+    INTERRUPTS.check()
+    return found
+
+
+def _result(begun: Begun[Tested], store: Store, seconds: float) -> Tested:
+    try:
+        return begun.result(store.identifier)
+    except TimeoutError:
+        return "failed", silence(seconds), []
+
+
+def _facts(store: Store) -> Facts:
     """What its check found out; nothing of a store whose server is known."""
     return list(store.driver.facts().items()) if isinstance(store.driver, TellsFacts) else []
 
@@ -92,17 +114,17 @@ def _creating(options: argparse.Namespace) -> Iterator[Create]:
         )
 
 
-def _tested(store: Store, create: Create) -> tuple[str, str]:
+def _tested(store: Store, create: Create) -> Tested:
     try:
         create(store)
         store.check()
         with store.blamed():
             if store.read_only or store.driver.READ_ONLY:
-                return "ok", "read-only: no object was written"
+                return "ok", "read-only: no object was written", _facts(store)
             _write_and_read(ObjectName(store, f"imgstore-check-{secrets.token_hex(8)}"))
     except errors.ImgstoreError as error:
-        return "failed", line_of(error)
-    return "ok", f"{PROBE_SIZE} bytes written, read back and removed"
+        return "failed", line_of(error), []
+    return "ok", f"{PROBE_SIZE} bytes written, read back and removed", _facts(store)
 
 
 def _write_and_read(target: ObjectName) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from functools import partial
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table
+from imgstore.cli.base import ListCommand, Table, add_timeout, silence
 from imgstore.cli.configuration import configured
 from imgstore.cli.database import add_optional_data_dir, needed, service_catalog
 from imgstore.cli.failures import BadUsage, line_of
 from imgstore.cli.formatting import AlignedSizeCell, YesNo
 from imgstore.driver.capabilities import MeasuresSpace
 from imgstore.model import Space
+from imgstore.side_by_side import Begun
 from imgstore.store import Store
 from imgstore.transfers.places import adopt
 
 COLUMNS = ("store", "driver", "default", "read_only", "health", "free", "total", "description")
 ADOPT = "adopt"
 ADOPTED = ("store", "place")
+ANSWER_SECONDS = 10.0
 ABSENT_KEY = "imgstore-health"
 """A key to look up: a storage that works answers that there is no such object."""
 
@@ -26,7 +29,8 @@ ABSENT_KEY = "imgstore-health"
 class Stores(ListCommand):
     """List the stores with health and free space, or adopt a place.
 
-    A store is healthy if it answers. Nothing is written; 'imgstore check' tests more.
+    A store is healthy if it answers. Nothing is written; 'imgstore check' tests more. All stores are asked at the same
+    time: one that hangs, or is down, does not hide the others.
 
     'imgstore stores adopt STORE' is your word that what is at the store's place now is the store, after a move or a
     restore: it is marked, and the catalog remembers the mark. First look at it: 'imgstore verify STORE:'.
@@ -41,6 +45,7 @@ class Stores(ListCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("action", metavar="adopt", nargs="?", choices=[ADOPT], help="mark the places of STORE ...")
         parser.add_argument("stores", metavar="STORE", nargs="*", help="the stores whose places are adopted")
+        add_timeout(parser, ANSWER_SECONDS)
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -49,8 +54,11 @@ class Stores(ListCommand):
         self._refuse_unknown_columns(parsed_args, COLUMNS)
         with configured(parsed_args) as found:
             rows = []
+            asked = Begun(
+                {store.identifier: partial(_health, store) for store in found.stores}, seconds=parsed_args.timeout
+            )
             for store in found.stores:
-                health, space = _health(store)
+                health, space = _answer(asked, store, parsed_args.timeout)
                 rows.append(
                     (
                         store.identifier,
@@ -76,6 +84,13 @@ class Stores(ListCommand):
                 (store.identifier, adopt(store, catalog.places, beside=found.stores))
                 for store in found.chosen(parsed_args.stores)
             ]
+
+
+def _answer(asked: Begun[tuple[str, Space]], store: Store, seconds: float) -> tuple[str, Space]:
+    try:
+        return asked.result(store.identifier)
+    except TimeoutError:
+        return silence(seconds), Space(total=None, free=None)
 
 
 def _health(store: Store) -> tuple[str, Space]:

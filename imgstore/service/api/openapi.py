@@ -165,6 +165,10 @@ def _about_operation() -> dict[str, Any]:
     plain = {200: {"type": "string"}}
     told = {
         "/healthcheck": ("showHealth", "Whether the process answers", plain, "text/plain"),
+        "/healthcheck/ready": (
+            "showReadiness", "Whether it can take an upload; 503: catalog, ledger or the default store are down",
+            {200: ref("Readiness"), 503: ref("Readiness")}, JSON,
+        ),
         "/healthcheck/stores": (
             "showStoresHealth", "Whether the stores work; 503: the default one does not",
             {200: ref("Health"), 503: ref("Health")}, JSON,

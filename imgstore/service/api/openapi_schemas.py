@@ -19,6 +19,7 @@ ALWAYS = (
 )  # fmt: skip
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+YES: Schema = {"const": "true"}
 
 
 def schemas() -> dict[str, Schema]:
@@ -42,7 +43,8 @@ def schemas() -> dict[str, Schema]:
         "StoresDetail": _whole({"stores": _list(_store(detail=True))}),
         "ImportInfo": _whole({"import-methods": _whole({"description": TEXT, "type": TEXT, "value": _list(TEXT)})}),
         "Usage": _whole({"usage": {"type": "object", "additionalProperties": _usage()}}),
-        "Health": _whole({"status": {"enum": ["up", "degraded", "down"]}, "stores": _list(_store_health())}),
+        "Health": _whole(_health()),
+        "Readiness": _object({**_health(), **_needed()}, (*_health(), "catalog", "ledger")),
         "JsonSchema": _object({"name": TEXT, "properties": {"type": "object"}}, ("name", "properties")),
     }
 
@@ -106,12 +108,21 @@ def _store(*, detail: bool = False) -> Schema:
     return _object({**told, "type": TEXT, "weight": {"type": "integer"}, "properties": space}, ("id", "type", "weight"))
 
 
-def _store_health() -> Schema:
+def _health() -> dict[str, Schema]:
+    return {"status": {"enum": ["up", "degraded", "down"]}, "stores": _list(_found({"id": TEXT}, {"default": YES}))}
+
+
+def _needed() -> dict[str, Schema]:
+    threads = _whole({"busy": COUNT, "size": COUNT})
+    return {"catalog": _found({}, {}), "ledger": _found({}, {}), "threads": threads}
+
+
+def _found(name: dict[str, Schema], marks: dict[str, Schema]) -> Schema:
     seconds = {"type": "number", "minimum": 0}
     told: dict[str, Schema] = {
-        "id": TEXT, "status": {"enum": ["up", "down"]}, "checked_seconds_ago": seconds, "check_seconds": seconds,
+        **name, "status": {"enum": ["up", "down"]}, "checked_seconds_ago": seconds, "check_seconds": seconds,
     }  # fmt: skip
-    return _object({**told, "default": {"const": "true"}, "reason": TEXT}, tuple(told))
+    return _object({**told, **marks, "reason": TEXT}, tuple(told))
 
 
 def _usage() -> Schema:

@@ -36,13 +36,13 @@ class OrphanedHolds:
             if standing in (Standing.DEAD, Standing.UNKNOWN):
                 self._end(entry, ours=standing is Standing.DEAD)
 
-    def end_expired(self) -> None:
-        """Ends those whose processes give no sign of life. Raises CatalogUnavailable."""
-        self.end(self._ledger.expired())
+    def expired(self) -> Sequence[LedgerEntry]:
+        """Those whose processes give no sign of life, for `end`. Raises CatalogUnavailable."""
+        return self._ledger.expired()
 
-    def end_all(self) -> None:
-        """Ends all, for a host that knows that no upload is under way. Raises CatalogUnavailable."""
-        self.end(self._ledger.held())
+    def all(self) -> Sequence[LedgerEntry]:
+        """All, for a host that knows that no upload is under way. Raises CatalogUnavailable."""
+        return self._ledger.held()
 
     def _end(self, entry: LedgerEntry, *, ours: bool) -> None:
         try:

@@ -102,6 +102,11 @@ class Server(WSGIServer):
         scheme = "http" if self.ssl_adapter is None else "https"
         return f"{scheme}://[{host}]:{port}" if ":" in str(host) else f"{scheme}://{host}:{port}"
 
+    def threads(self) -> tuple[int, int]:
+        """How many threads for uploads and downloads are busy, and how many there are."""
+        size = self.requests.max
+        return size - min(size, self.requests.idle), size
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "%s", msg, exc_info=traceback)
 

@@ -63,6 +63,10 @@ class SqlLedger:
         """The upkeep of the holds."""
         return self._keeper.supervised
 
+    def probe(self) -> None:
+        """Reads from the ledger. Raises CatalogUnavailable."""
+        self._database.read(lambda connection: connection.execute(sa.select(ACCOUNTS.c.owner).limit(1)).first())
+
     def close(self) -> None:
         """Ends the thread that looks after the holds, and closes the connections."""
         self._keeper.close()
