@@ -54,7 +54,7 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         registry.register(_Health(health))
-        registry.register(_Loops(loops))
+        registry.register(_Loops(health, loops))
         registry.register(_Scrubs(scrubbed))
         self._requests = Counter(
             "imgstore_http_requests", "Requests answered.", ["method", "resource", "status"], registry=registry
@@ -214,13 +214,14 @@ class _Health(Collector):
 class _Loops(Collector):
     """The service's own threads, read when Prometheus asks."""
 
-    def __init__(self, loops: Sequence[Supervised]) -> None:
+    def __init__(self, health: StoreHealth, loops: Sequence[Supervised]) -> None:
+        self._health = health
         self._loops = loops
 
     def collect(self) -> Iterable[Metric]:
         failing = GaugeMetricFamily("imgstore_thread_failing", "Whether its last round failed.", labels=["thread"])
         failures = CounterMetricFamily("imgstore_thread_failures", "Rounds that failed.", labels=["thread"])
-        for loop in self._loops:
+        for loop in (*self._loops, *self._health.supervised):
             failing.add_metric([loop.name], float(bool(loop.failing)))
             failures.add_metric([loop.name], loop.failures)
         return [failing, failures]
