@@ -96,7 +96,8 @@ class Reloader:
             unless_taken.callback(built.close)
             stores = compared(list(self._service.stores), list(built), changed=changed)
             enabled = StoreSet(stores.stores, default=self._service.stores.default)
-            enabled.refuse_shared_places()
+            for each in (built, enabled):  # what the next start would have, and what there is until then
+                each.refuse_shared_places()
             limits = limits_beside(self._service.quota.limits, config.quota_limits(conf, enabled))
             self._service.expect_places(stores.added)
             unless_taken.pop_all()

@@ -77,7 +77,7 @@ def test_hangup_changes_what_can_change_and_disturbs_nothing_under_way(tmp_path:
 def test_hangup_takes_renewed_certificates_for_connections_that_come(tmp_path: Path) -> None:
     certificate, key = write_certificate(tmp_path)
     options: Options = {"service": {"tls_certificate": certificate, "tls_key": key}}
-    with ServiceProcess(tmp_path / "a", options=options) as service:
+    with ServiceProcess(tmp_path, options=options) as service:
 
         def shown() -> str:
             return ssl.get_server_certificate(service.client.address)
