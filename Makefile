@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger sample clean
+.PHONY: run check test test-long soak test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -36,9 +36,13 @@ run-check:
 run-test:
 	$(PYTEST) $(ARGS)
 
-# Crash loops, load, gibibytes, OpenStack's own clients, a real Keystone.
-test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+# Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
+test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
 	$(PYTEST) -m long $(ARGS)
+
+# Everything that hangs and dies, for ten minutes; test-long has a short form. make soak SECONDS=3600
+soak: $(VENV)/test.stamp $(VENV)/moto.stamp
+	IMGSTORE_SOAK_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest -s -m long tests/soak $(ARGS)
 
 # Of the tests that `make check` runs; CONTRIBUTING.md has the figure.
 coverage: $(VENV)/test.stamp
@@ -68,6 +72,10 @@ bench-swift: $(VENV)/bench.stamp $(VENV)/swift.stamp
 # With the databases' clients, which the tests have.
 bench-ledger: $(VENV)/test.stamp
 	$(BIN)/python -m bench.ledger $(ARGS)
+
+# A store that hangs, on moto and on a mounted directory; the latter needs root.
+bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
+	$(BIN)/python -m bench.isolation $(ARGS)
 
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
@@ -101,6 +109,13 @@ $(VENV)/aws.stamp: $(VENV)/run.stamp bench/s3/requirements.txt
 	@$(subst $(BIN),$(VENV)/aws/bin,$(PIP)) --requirement bench/s3/requirements.txt
 	@touch $@
 
+# What mounts a directory that hangs at will.
+$(VENV)/fuse.stamp: $(VENV)/run.stamp bench/isolation/mount/requirements.txt
+	@rm -rf $(VENV)/fuse
+	@$(PYTHON) -m venv $(VENV)/fuse
+	@$(subst $(BIN),$(VENV)/fuse/bin,$(PIP)) --requirement bench/isolation/mount/requirements.txt
+	@touch $@
+
 # A real Keystone, and the clients of OpenStack, apart from what is tested.
 $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@echo "Building $(VENV)/keystone, which takes a minute ..."
@@ -109,8 +124,9 @@ $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
 	@touch $@
 
-# Servers that the tests use, each apart from what is tested, since they want libraries and versions of their own.
-$(VENV)/swift.stamp $(VENV)/moto.stamp: $(VENV)/%.stamp: $(VENV)/run.stamp tests/support/%/requirements.txt
+# Servers that the tests use, and OpenStack's own tests, each apart from what is tested, since they want libraries and
+# versions of their own.
+$(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/tempest.stamp: $(VENV)/%.stamp: $(VENV)/run.stamp tests/support/%/requirements.txt
 	@echo "Building $(VENV)/$*, which takes a minute ..."
 	@rm -rf $(VENV)/$*
 	@$(PYTHON) -m venv $(VENV)/$*

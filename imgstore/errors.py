@@ -34,6 +34,7 @@ names the limit and the cure, and holds no path and no credential. A path or an 
     │   └── StoreUnavailable        503
     │       ├── ObjectChanged       503  the read was pinned to another object
     │       ├── ObjectTruncated     503  fewer bytes than promised
+    │       ├── StoreBusy           503  as many transfers of the store are under way as it may have
     │       ├── WrongPlace          503  the store's place is not the one that was marked: not mounted, say
     │       └── IntegrityError      503  the store holds other bytes than those sent
     ├── CatalogUnavailable          503  the host's table of images cannot be reached
@@ -183,8 +184,7 @@ class RangeNotSatisfiable(RequestError, status=416, code="range-not-satisfiable"
 
 class StoreError(ImgstoreError, status=503, code="store-error"):
     """The storage failed. Drivers raise it without knowing their identifier; the core fills in `store`. `left_behind`:
-    a copy inside the storage failed, and what it made could not be removed, so that something under its key may still
-    be there and nobody else's."""
+    a copy inside the storage failed, and what it made under its key could not be removed."""
 
     blame = Blame.STORE
     store: str | None = None
@@ -235,6 +235,10 @@ class ObjectTruncated(StoreUnavailable, code="object-truncated"):
     """The store delivered fewer bytes than it promised."""
 
 
+class StoreBusy(StoreUnavailable, code="store-busy"):
+    """As many transfers of the store are under way as `max_transfers` allows, and none ended within `max_wait`."""
+
+
 class WrongPlace(StoreUnavailable, code="wrong-place"):
     """What is at the store's place is not the store: a disk is not mounted, or another bucket has the name."""
 
@@ -276,11 +280,8 @@ class UsageError(ImgstoreError, code="usage-error"):
 
 
 def from_os_error(error: OSError, action: str) -> StoreError:
-    """The library's error for a failed system call during `action`, which names no path.
-
-    ENOSPC, EDQUOT and EFBIG become StoreFull (413). Everything else becomes StoreUnavailable (503): EACCES, EROFS, EIO,
-    a directory that vanished, a refused connection. An error without an errno comes from a client library; its text is
-    not quoted.
+    """The library's error for a failed system call during `action`, which names no path: StoreFull (413) for ENOSPC,
+    EDQUOT and EFBIG, else StoreUnavailable (503). One without an errno is a client library's; its text is not quoted.
     """
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     detail = kind_and_place(error) if error.errno is None else str(error)

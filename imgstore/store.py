@@ -6,10 +6,11 @@ import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from imgstore import errors
+from imgstore.bulkhead import Bulkhead, Slot
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.place import new_mark
@@ -24,7 +25,8 @@ LOG = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Store:
     """One store. Downloads prefer the higher `weight`. `read_only` forbids adding, but not reading and deleting.
-    `project_quota`: bytes that each project may take in it, None for no limit; the quota of the host enforces it."""
+    `project_quota`: bytes that each project may take in it, None for no limit; the quota of the host enforces it.
+    `bulkhead` bounds the transfers at one time."""
 
     identifier: str
     driver: StoreDriver
@@ -32,6 +34,7 @@ class Store:
     weight: int = 0
     read_only: bool = False
     project_quota: int | None = None
+    bulkhead: Bulkhead = field(default_factory=Bulkhead, repr=False, compare=False)
 
     def location(self, key: str) -> Location:
         """The location of the object `key` in this store."""
@@ -71,6 +74,12 @@ class Store:
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
         return OnFailure(partial(blamed_on, self.identifier))
+
+    def slot(self, *, wait: float | None = None) -> Slot:
+        """A slot for one transfer, to be held while a thread may wait for the store (`Bulkhead.take`). Raises
+        StoreBusy."""
+        with self.blamed():
+            return self.bulkhead.take(wait=wait)
 
     def open_writer(self, key: str, *, size: int | None, limit: int | None) -> ObjectWriter:
         """A writer of the driver; its errors name this store."""

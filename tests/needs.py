@@ -21,6 +21,8 @@ CURES = {
     "grub-rescue-pc": "apt-get install grub-rescue-pc",
     "curl": "apt-get install curl",
     "postgres": "apt-get install postgresql",
+    "nginx": "apt-get install nginx-light",
+    "haproxy": "apt-get install haproxy",
     "promtool": "apt-get install prometheus",
     "systemd-analyze": "apt-get install systemd",
     "mariadbd": "apt-get install mariadb-server",

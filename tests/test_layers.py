@@ -29,17 +29,9 @@ FLOORS = (
     {"cli"},
 )
 WORDS = {
-    "errors",
-    "connections",
-    "model",
-    "limits",
-    "quota",
-    "catalog",
-    "undo",
-    "distribution",
-    "supervised",
+    "errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised", "bulkhead",
     "side_by_side",
-}
+}  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}
@@ -67,7 +59,7 @@ HOMES = {
     "jsonpointer": {"service.api"},
     "boto3": {"drivers.s3"},
     "botocore": {"drivers.s3"},
-    "urllib3": {"drivers.s3", "drivers.swift"},
+    "urllib3": {"driver", "drivers.s3", "drivers.swift"},
     "awscrt": {"drivers.s3"},
     "cliff": {"cli"},
     "rich": {"cli"},

@@ -6,6 +6,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from imgstore.bulkhead import MAX_WAIT
 from imgstore.driver.options import Size, size_opt
 from imgstore.transfers import begin, digests
 
@@ -126,6 +127,18 @@ STORE_OPTIONS: tuple[cfg.Opt, ...] = (
         "read_only",
         default=False,
         help="Whether adding images to this store is disabled. Reading and deleting still work.",
+    ),
+    cfg.IntOpt(
+        "max_transfers",
+        min=1,
+        help="Uploads, downloads, copies and deletions of this store that may be under way at a time, in each process; "
+        "more wait, and then get 503. Unset: half of the host's threads where there are other stores, else all.",
+    ),
+    cfg.FloatOpt(
+        "max_wait",
+        default=MAX_WAIT,
+        min=0,
+        help="Seconds that a transfer waits while max_transfers are under way; 0: not at all. Half as many may wait.",
     ),
     size_opt(
         "project_quota",

@@ -11,6 +11,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from imgstore.bulkhead import Bulkhead, share
 from imgstore.config import registry
 from imgstore.config.options import SECTION, STORE_OPTIONS
 from imgstore.config.values import own_values, register, values
@@ -39,14 +40,16 @@ class StorePlan:
         return (*STORE_OPTIONS, *self.driver.OPTIONS)
 
 
-def build_stores(conf: cfg.ConfigOpts) -> StoreSet:
-    """The enabled stores, each driver made from its section. Raises ConfigurationError; then none is left open."""
+def build_stores(conf: cfg.ConfigOpts, *, threads: int | None = None) -> StoreSet:
+    """The enabled stores, each driver made from its section. `threads`: how many of the host's move images; without
+    `max_transfers` a store may take a part of them (`imgstore.bulkhead.share`). Raises ConfigurationError; then none is
+    left open."""
     plans = store_plans(conf)
     default = _default(conf, [plan.identifier for plan in plans])
     with contextlib.ExitStack() as undo:
         stores = []
         for plan in plans:
-            store = _store(conf, plan)
+            store = _store(conf, plan, share(threads, stores=len(plans)))
             undo.callback(store.driver.close)
             stores.append(store)
         built = StoreSet(stores, default=default)
@@ -135,9 +138,11 @@ def _refuse_common_options(plan: StorePlan) -> None:
         raise registry.author_error(plan.driver_name, f"has options that every store has: {', '.join(sorted(common))}.")
 
 
-def _store(conf: cfg.ConfigOpts, plan: StorePlan) -> Store:
+def _store(conf: cfg.ConfigOpts, plan: StorePlan, share: int) -> Store:
     common = values(conf, plan.identifier, STORE_OPTIONS)
-    return Store(plan.identifier, _driver(plan, values(conf, plan.identifier, plan.driver.OPTIONS)), **common)
+    bulkhead = Bulkhead(max_transfers=common.pop("max_transfers") or share, max_wait=common.pop("max_wait"))
+    driver = _driver(plan, values(conf, plan.identifier, plan.driver.OPTIONS))
+    return Store(plan.identifier, driver, bulkhead=bulkhead, **common)
 
 
 def _driver(plan: StorePlan, options: dict[str, Any]) -> StoreDriver:

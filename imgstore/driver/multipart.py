@@ -3,11 +3,13 @@
 Up to `threshold` bytes everything stays in memory and one `_put` on the caller's thread stores it; no thread is
 started. The byte that exceeds begins the parts. The driver's hooks name what differs: `_put`, `_begin`, `_send`,
 `_complete` and `_discard`; retries are theirs. Whatever may have been begun is discarded, after the last part in
-flight has ended.
+flight has ended. An abort returns within a second, whatever the server does: parts in flight have GRACE seconds to end,
+then their sockets are woken, and what takes longer goes on by itself (`imgstore.driver.background`).
 
 The owner's thread fills one part while up to `concurrency` others are being sent, each by one call of `_send` on a
 thread of the sender. A slow storage slows the owner down: `write` blocks while the memory is full. The first failure
-of any `_send`, of whatever class, stops the others from starting and is raised on the owner's thread.
+of any `_send`, of whatever class, stops the others from starting and is raised on the owner's thread: no part is tried
+again, and none sends another piece.
 
 Memory: at most `threshold + (concurrency + 1) * sizes.unit` bytes, or one part where a single one is larger. As parts
 grow, fewer are in memory at a time.
@@ -22,11 +24,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from imgstore.driver.background import undo_soon
+from imgstore.driver.deadline import Stop
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.writer import ObjectWriter
 from imgstore.model import ObjectInfo
 
 T = TypeVar("T")
+
+GRACE = 0.4
+"""Seconds in which a part that was sent may still be answered when nobody wants it any more. What is cut off may be
+stored all the same, and later than it is discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +98,14 @@ class MultipartWriter(ObjectWriter, Generic[T]):
         return self._put(self.__kept())
 
     def _abort(self) -> None:
-        if self.__sender is not None:
-            self.__sender.cancel()
         self.__small = None
         if self.__begun:
-            self._discard()
+            undo_soon("what was sent of an object", self.__undo)
+
+    def __undo(self) -> None:
+        if self.__sender is not None:
+            self.__sender.cancel()
+        self._discard()
 
     def __keep(self, chunk: bytes | memoryview) -> None:
         if self.__small is None:
@@ -125,7 +136,8 @@ class PartSender(Generic[T]):
         self._sent: dict[int, T] = {}
         self._spare: list[bytearray] = []
         self._failure: BaseException | None = None
-        self._stopping = False
+        self._stop = Stop()
+        self._running = 0
         self._taken = 0
         self._number = 0
         self._offset = 0
@@ -135,7 +147,7 @@ class PartSender(Generic[T]):
     @property
     def stopping(self) -> bool:
         """Whether what is being sent is wanted no more: `send` need not try again."""
-        return self._stopping
+        return not self._stop.wanted()
 
     def write(self, data: bytes | memoryview) -> None:
         """Copies the next bytes of the object. Blocks while the memory is full. Raises what a `send` raised."""
@@ -163,15 +175,21 @@ class PartSender(Generic[T]):
         """What `send` returned for each part, in order, when all of them are sent. Raises what a `send` raised."""
         if self._buffer is not None:
             self._send_buffer()
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None or not self._taken)
+            self._raise_failure()
         self._pool.shutdown(wait=True)
-        self._raise_failure()
         self._spare.clear()
         return [self._sent[number] for number in sorted(self._sent)]
 
     def cancel(self) -> None:
-        """Starts no further part and returns when none is being sent any more."""
-        self._stopping = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Starts no further part and returns when none is being sent any more: soon, if `send` keeps its bounds."""
+        self._stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, GRACE)
+        self._stop.cut()
+        self._pool.shutdown(wait=True)
         self._buffer = None
         self._spare.clear()
 
@@ -204,14 +222,18 @@ class PartSender(Generic[T]):
 
     def _run(self, part: Part, buffer: bytearray | None) -> None:
         size = len(part.data) if buffer is None else len(buffer)
+        with self._changed:
+            self._running += 1
         try:
-            if not self._stopping:
-                self._sent[part.number] = self._send(part)
+            if not self.stopping:
+                with self._stop:
+                    self._sent[part.number] = self._send(part)
         except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the owner's thread
             with self._changed:
                 self._failure = self._failure or error
-                self._stopping = True
+                self._stop.set()
         with self._changed:
+            self._running -= 1
             self._taken -= size
             if buffer is not None:
                 self._spare.append(buffer)

@@ -1,29 +1,36 @@
 """A reader for storages that are asked for ranges over a network: broken bodies are resumed where they broke, at the
 same object, and large reads are fetched ahead in parallel.
 
-The driver opens the first body, which is how it learns what the object is, and hands over `fetch` for later ranges. A
-body that ends early or fails with StoreUnavailable is fetched again from where it broke, up to RESUMES times without a
-byte in between and after a jittered pause; an object that changed or went away is not. Memory: what one body
-buffers; with `concurrency` above 1, `(concurrency + 1) * block_size` bytes besides.
+The driver opens the first body, which is how it learns what the object is, and hands over `fetch` for later ranges,
+which tries once. A body that ends early or fails with StoreUnavailable is fetched again from where it broke, up to
+TRIES times without a byte in between and after a jittered pause; an object that changed or went away is not. This is
+the one floor on which a read is tried again. All tries at a piece have one deadline, which bytes put off: STALLS times
+the `patience` (the seconds for an answer). A caller who has the object elsewhere too is in haste: two tries within one
+`patience`.
+
+`close` returns at once, whatever the server does: threads that wait for it are woken. Memory: what one body buffers;
+with `concurrency` above 1, `(concurrency + 1) * block_size` bytes besides.
 """
 
 from __future__ import annotations
 
 import collections
+import math
 import random
-import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.driver import deadline
+from imgstore.driver.background import MOMENT
+from imgstore.driver.deadline import HASTY_TRIES, Progress, Stop
 from imgstore.driver.reader import ObjectReader
 from imgstore.driver.translate import storage_failures
 from imgstore.model import MIB, ObjectInfo
 
-RESUMES = 4
+TRIES = 5
 PIECE = 256 * 1024
 FIRST_PAUSE = 0.1
 _FINAL = (errors.ObjectChanged, errors.IntegrityError)
@@ -56,16 +63,34 @@ class Opened:
     stop: int
 
 
-class RangedReader(ObjectReader):
-    """Bytes of one object up to `stop`. The first range has been requested already."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """How ranges are fetched, how often and how long that is tried, and whether they are wanted."""
 
-    def __init__(self, opened: Opened, *, stop: int, fetch: Fetch, block_size: int = MIB, concurrency: int = 1) -> None:
+    fetch: Fetch
+    patience: float
+    tries: int
+    stop: Stop
+
+
+class RangedReader(ObjectReader):
+    """Bytes of one object up to `stop`. The first range has been requested already. `patience`: seconds for an answer;
+    None: the driver's own bounds are enough."""
+
+    RESUMES = True
+
+    def __init__(
+        self, opened: Opened, *, stop: int, fetch: Fetch, block_size: int = MIB, concurrency: int = 1,
+        patience: float | None = None,
+    ) -> None:  # fmt: skip
         self.info = opened.info
-        self._current = _Resumed(fetch, opened.start, opened.stop, opened.body)
+        tries = HASTY_TRIES if deadline.is_in_haste() else TRIES
+        self._source = _Source(fetch, deadline.reading_time(patience) or math.inf, tries, Stop())
+        self._current = _Resumed(self._source, opened.start, opened.stop, opened.body)
         self._next = opened.stop
         self._end = stop
-        self._fetch = fetch
-        self._ahead = _Ahead(fetch, block_size, concurrency) if concurrency > 1 and opened.stop < stop else None
+        ahead = concurrency > 1 and opened.stop < stop
+        self._ahead = _Ahead(self._source, block_size, concurrency) if ahead else None
 
     def _read(self, size: int) -> bytes:
         if self._ahead is not None:
@@ -74,15 +99,16 @@ class RangedReader(ObjectReader):
             return data
         block = self._ahead.take() if self._ahead is not None else None
         if block is not None:
-            self._current = _Resumed(self._fetch, 0, sum(map(len, block)), _Memory(block))
+            self._current = _Resumed(self._source, 0, sum(map(len, block)), _Memory(block))
         elif self._next < self._end:
-            self._current = _Resumed(self._fetch, self._next, self._end)
+            self._current = _Resumed(self._source, self._next, self._end)
             self._next = self._end
         else:
             return b""
         return self._current.read(size)
 
     def _close(self) -> None:
+        self._source.stop.cut()
         try:
             self._current.close()
         finally:
@@ -93,8 +119,8 @@ class RangedReader(ObjectReader):
 class _Resumed:
     """One range, read to its end over as many bodies as it takes."""
 
-    def __init__(self, fetch: Fetch, start: int, stop: int, body: Body | None = None) -> None:
-        self._fetch = fetch
+    def __init__(self, source: _Source, start: int, stop: int, body: Body | None = None) -> None:
+        self._source = source
         self._position = start
         self._stop = stop
         self._body = body
@@ -102,13 +128,18 @@ class _Resumed:
 
     def read(self, size: int) -> bytes:
         """The next 1 to `size` bytes; b"" only at the end of the range."""
-        while self._position < self._stop:
-            if data := self._try(min(size, self._stop - self._position)):
-                self._position += len(data)
-                self._tries = 0
-                return data
+        if self._position < self._stop:
+            with self._source.stop, Progress(self._source.patience):
+                return self._piece(min(size, self._stop - self._position))
         self.close()
         return b""
+
+    def _piece(self, size: int) -> bytes:
+        while not (data := self._try(size)):
+            deadline.expect_wanted()
+        self._position += len(data)
+        self._tries = 0
+        return data
 
     def close(self) -> None:
         body, self._body = self._body, None
@@ -120,7 +151,7 @@ class _Resumed:
         try:
             with storage_failures("reading"):
                 if self._body is None:
-                    self._body = self._fetch(self._position, self._stop)
+                    self._body = self._source.fetch(self._position, self._stop)
                 if data := self._body.read(size):
                     return data
             failure = errors.ObjectTruncated("The store ended the object early.")
@@ -134,9 +165,9 @@ class _Resumed:
     def _pause_after(self, failure: errors.StoreError) -> None:
         self._close_broken()
         self._tries += 1
-        if self._tries > RESUMES:
+        if self._tries >= self._source.tries or not deadline.wanted():
             raise failure
-        time.sleep(random.uniform(0, FIRST_PAUSE * 2**self._tries))  # noqa: S311 - jitter, not a secret
+        deadline.pause(random.uniform(0, FIRST_PAUSE * 2**self._tries))  # noqa: S311 - jitter, not a secret
 
     def _close_broken(self) -> None:
         try:
@@ -165,13 +196,12 @@ class _Memory:
 class _Ahead:
     """Blocks on their way, in order; at most `concurrency` of them are there or being fetched."""
 
-    def __init__(self, fetch: Fetch, block_size: int, concurrency: int) -> None:
-        self._fetch = fetch
+    def __init__(self, source: _Source, block_size: int, concurrency: int) -> None:
+        self._source = source
         self._block_size = block_size
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="imgstore-read")
         self._blocks: collections.deque[Future[Block]] = collections.deque()
-        self._closing = threading.Event()
 
     def fill(self, start: int, end: int) -> int:
         """Asks for as many blocks from `start` on as there is room for; returns where the next one will start."""
@@ -186,17 +216,19 @@ class _Ahead:
         return self._blocks.popleft().result() if self._blocks else None
 
     def close(self) -> None:
-        """Returns when no block is being fetched any more."""
-        self._closing.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Returns when no block is being fetched any more: at once, since the source has been stopped. What waits where
+        nobody can wake it, for a name or a connection, is not waited for: it ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if not wait([each for each in self._blocks if not each.cancelled()], MOMENT).not_done:
+            self._pool.shutdown(wait=True)
         self._blocks.clear()
 
     def _block(self, start: int, stop: int) -> Block:
         pieces: Block = collections.deque()
-        source = _Resumed(self._fetch, start, stop)
+        blocks = _Resumed(self._source, start, stop)
         try:
-            while not self._closing.is_set() and (piece := source.read(PIECE)):
+            while self._source.stop.wanted() and (piece := blocks.read(PIECE)):
                 pieces.append(piece)
         finally:
-            source.close()
+            blocks.close()
         return pieces

@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
 from imgstore.driver.translate import refuse_overrides, storage_failures
@@ -27,8 +27,11 @@ class ObjectReader(ABC):
 
     A driver's subclass sets `info` (the whole object) before it is handed out, and implements `_read` and `_close`.
     After an error no further byte comes: nobody knows where the storage would go on. Nor does one in a child that is
-    forked meanwhile: the connection is its parent's.
+    forked meanwhile: the connection is its parent's. `RESUMES`: the reader tries by itself to go on after a break, at
+    the same object, so nobody above it does.
     """
+
+    RESUMES: ClassVar[bool] = False
 
     info: ObjectInfo
     __start = 0

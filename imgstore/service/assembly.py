@@ -210,7 +210,7 @@ class Service:
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
     """The service that a configuration describes. Raises ConfigurationError."""
     section = conf[SECTION]
-    stores = config.build_stores(conf)
+    stores = config.build_stores(conf, threads=section.threads)
     return Service(
         stores,
         database,

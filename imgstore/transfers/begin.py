@@ -1,7 +1,8 @@
 """From an attempt that the catalog granted to a session that is ready for its first byte; for uploads and for copies.
 
-First what can be refused without touching a store (`reserve`), then what is opened there (`open_session`). Each step
-registers its undo where it acquires something; the callers run it. The quota holds room for each copy.
+First what can be refused without touching a store (`reserve`), then a slot in each (`admit`), then what is opened there
+(`open_session`). Each step registers its undo where it acquires something; the callers run it. The quota holds room for
+each copy.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from imgstore import errors
+from imgstore.bulkhead import Slot
 from imgstore.catalog import AttemptCatalog
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.driver.writer import refuse_too_large
 from imgstore.model import Attempt
 from imgstore.quota import Quota
@@ -23,6 +25,7 @@ from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
 from imgstore.transfers.observer import Observation
 from imgstore.transfers.session import SessionParts, UploadSession
+from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.transfers.taps import Tap, TapFactory
 from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out
 from imgstore.undo import Undo
@@ -88,6 +91,15 @@ class Reserved:
     quota: QuotaHold
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The same, with a slot for the upload among the store's transfers."""
+
+    store: Store
+    quota: QuotaHold
+    slot: Slot
+
+
 def reserve(plan: Plan, quota: Quota) -> list[Reserved]:
     """Holds quota for the copy in each store; without `need_all` in those that have room, and at least in one.
 
@@ -103,12 +115,41 @@ def reserve(plan: Plan, quota: Quota) -> list[Reserved]:
     return rooms
 
 
+def admit(
+    plan: Plan, reserved: Sequence[Reserved], *, sources: Sequence[Store] = ()
+) -> tuple[list[Admitted], Taken | None]:
+    """Takes a slot in each store; without `need_all` in those that have one, and at least in one. And one in any of the
+    `sources`, if there are any. Raises StoreBusy."""
+    wanted, spare = list(reserved), _Spare(plan, len(reserved))
+    until = patience([*(each.store for each in reserved), *sources])
+    taken: list[Taken] = []
+    while not taken:
+        try:
+            taken = take_all([*([each.store] for each in wanted), *([sources] if sources else [])], until=until)
+        except errors.StoreBusy as error:
+            wanted = _without_busy(wanted, spare, error)
+    for each in taken:
+        plan.undo.push(f"the slot in store {each.store.identifier}", each.slot.free)
+    admitted = [Admitted(each.store, each.quota, got.slot) for each, got in zip(wanted, taken, strict=False)]
+    return admitted, taken[len(wanted)] if sources else None
+
+
+def _without_busy(wanted: Sequence[Reserved], spare: _Spare, error: errors.StoreBusy) -> list[Reserved]:
+    busy = [each for each in wanted if each.store.identifier == error.store]
+    if not busy:
+        raise error
+    for each in busy:
+        with spare.may_be_left_out(each.store, each.quota):
+            raise error
+    return [each for each in wanted if each not in busy]
+
+
 def open_session(
-    plan: Plan, reserved: Sequence[Reserved], *, taps: Sequence[TapFactory] = (), observation: Observation | None = None
+    plan: Plan, admitted: Sequence[Admitted], *, taps: Sequence[TapFactory] = (), observation: Observation | None = None
 ) -> UploadSession:
-    """Opens everything; `reserved` is what `reserve` returned. Raises StoreFull, StoreUnavailable, ObjectExists, and
+    """Opens everything; `admitted` is what `admit` returned. Raises StoreFull, StoreUnavailable, ObjectExists, and
     what a tap's factory raises."""
-    targets = _targets(plan, _opened(plan, reserved))
+    targets = _targets(plan, _opened(plan, admitted))
     settings = plan.settings
     digests = _digests(plan)
     plan.undo.push("the digests' threads", digests.close)
@@ -154,21 +195,25 @@ class _Spare:
             leave_out(store, quota, error)
 
 
-def _opened(plan: Plan, reserved: Sequence[Reserved]) -> list[Target]:
+def _opened(plan: Plan, admitted: Sequence[Admitted]) -> list[Target]:
     """A target in each store; without `need_all` in those that open one, and at least in one."""
     opened: list[Target] = []
-    spare = _Spare(plan, len(reserved))
-    for each in reserved:
-        with spare.may_be_left_out(each.store, each.quota):
+    spare = _Spare(plan, len(admitted))
+    for each in admitted:
+        with spare.may_be_left_out(each.store, each.quota), _freed_on_failure(each.slot):
             opened.append(_target(plan, each))
     return opened
 
 
-def _target(plan: Plan, reserved: Reserved) -> Target:
-    store, key = reserved.store, plan.attempt.key
+def _freed_on_failure(slot: Slot) -> OnFailure:
+    return OnFailure(lambda error: slot.free())
+
+
+def _target(plan: Plan, admitted: Admitted) -> Target:
+    store, key = admitted.store, plan.attempt.key
     location = store.location(key)
     writer = store.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    target = Target(store, location, writer, reserved.quota)
+    target = Target(store, location, writer, admitted.quota, admitted.slot)
     plan.opened.append(target)
     plan.undo.push(f"object {key} being written to store {store.identifier}", target.abort)
     return target

@@ -20,7 +20,7 @@ from imgstore.driver.translate import host_failures
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import Plan, Reserved, UploadSettings, chosen, open_session, release, reserve
+from imgstore.transfers.begin import Plan, Reserved, UploadSettings, admit, chosen, open_session, release, reserve
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.expected import Expected
 from imgstore.transfers.observer import COPY, Observation, Observer, observed
@@ -136,8 +136,8 @@ class ImageCopy:
         """Copies. A store of the attempt that is not among the result's locations was left out. `advance` is told the
         bytes so far after each chunk; what it raises ends the copy, which is undone.
 
-        Raises StoreError (of the source or of a target), IntegrityError where the bytes are not the image's, ImageGone,
-        CatalogUnavailable, CopyStopped. Then everything was undone.
+        Raises StoreError (of the source or of a target; StoreBusy where one of them has no slot for it), IntegrityError
+        where the bytes are not the image's, ImageGone, CatalogUnavailable, CopyStopped. Then everything was undone.
         """
         observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
         try:
@@ -158,9 +158,11 @@ class ImageCopy:
         self._plan.undo.run()
 
     def _copied(self, observation: Observation | None, advance: Callable[[int], object] | None) -> UploadResult:
+        sources = self._downloads.sources(self.image)
+        admitted, source = admit(self._plan, self._reserved, sources=sources)
         with (
-            self._downloads.open(self.image) as download,
-            open_session(self._plan, self._reserved, observation=observation) as session,
+            self._downloads.open(self.image, taken=source) as download,
+            open_session(self._plan, admitted, observation=observation) as session,
         ):
             for chunk in download:
                 if self._stopped.is_set():

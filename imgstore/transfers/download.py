@@ -1,8 +1,8 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, a few times with a
-jittered pause, then from the image's next location. What cannot be resumed raises, so that whoever owns the socket ends
-the connection noticeably. Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
+until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
+while self._next_slot(until):
+    self._tries = 0
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from imgstore import errors
+from imgstore.bulkhead import Slot
 from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
+from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
+from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ FIRST_PAUSE = 0.1
 
 
 class DownloadService:
-    """Opens downloads. One for the whole host, used by all its threads. `resumes`: tries at an object after a break."""
+    """Opens downloads. One for the whole host, used by all its threads. `resumes`: tries at an object after a break, at
+    the last location of an image and for readers that do not try by themselves."""
 
     def __init__(
         self,
@@ -57,12 +61,14 @@ class DownloadService:
 
     def open(
         self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
-        context: object = None,
+        context: object = None, taken: Taken | None = None,
     ) -> Download:  # fmt: skip
         """Bytes `start` to `stop` (exclusive; None: the end) of an image with data, as `context` reaches the stores.
 
-        Tries the stores named in `prefer` first, then the others by weight. Raises UnknownStore for a name in `prefer`,
-        RangeNotSatisfiable, DataGone if no location has the object, StoreUnavailable if one may have it later.
+        Tries the stores named in `prefer` first, then the others by weight. `taken`: a slot in one of them, which the
+        caller took together with others; that store is read first, and no other slot is waited for. Raises UnknownStore
+        for a name in `prefer`, RangeNotSatisfiable, DataGone if no location has the object, StoreUnavailable if one may
+        have it later (StoreBusy where all that may have it are busy).
         """
         if image.size is None or not image.locations:
             raise errors.UsageError(f"Image {image.image_id} has no data.")
@@ -70,9 +76,18 @@ class DownloadService:
         if not 0 <= start <= end <= image.size:
             raise errors.RangeNotSatisfiable(f"The image has {image.size} bytes.", size=image.size)
         locations = self._ordered(image.locations, prefer)
-        download = Download(self, image, locations, start=start, stop=end, context=context)
+        download = Download(self, image, locations, start=start, stop=end, context=context, taken=taken)
         download.begin(self._observers if start < end else ())
         return download
+
+    def sources(self, image: StoredImage) -> list[Store]:
+        """The enabled stores that have the image, in the order in which they are tried."""
+        return self.enabled(self._ordered(image.locations, ()))
+
+    def enabled(self, locations: Sequence[Location]) -> list[Store]:
+        """The stores of these locations; those that are not enabled are left out."""
+        known = {store.identifier: store for store in self.stores}
+        return [known[location.store] for location in locations if location.store in known]
 
     def check_prefer(self, prefer: Sequence[str]) -> None:
         """Raises UnknownStore for a store that is not enabled."""
@@ -102,6 +117,7 @@ class Download:
         start: int,
         stop: int,
         context: object,
+        taken: Taken | None = None,
     ) -> None:
         self.image = image
         self.start = start
@@ -109,10 +125,13 @@ class Download:
         self._service = service
         self._context = context
         self._locations = locations
+        self._given = taken
+        self._waits = taken is None
+        self._slot: Slot | None = None if taken is None else taken.slot
         self._position = start
         self._reader: ObjectReader | None = None
         self._location = locations[0]
-        self._tries_left = 0
+        self._tries = 0
         self._last_failure: errors.StoreError | None = None
         self._observation: Observation | None = None
 
@@ -138,7 +157,7 @@ class Download:
             while self._position < self.stop:
                 chunk = self._next_chunk()
                 self._position += len(chunk)
-                self._tries_left = self._service.resumes
+                self._tries = 0
                 yield chunk
                 if self._observation is not None:
                     self._observation.moved(len(chunk))
@@ -150,6 +169,8 @@ class Download:
         if self._reader is not None:
             reader, self._reader = self._reader, None
             self._close_quietly(reader)
+        if self._slot is not None:
+            self._slot.free()
         self._failed(None)
 
     def __enter__(self) -> Self:
@@ -175,28 +196,58 @@ class Download:
         return self._next_chunk()
 
     def _resume(self, broken: ObjectReader) -> ObjectReader:
-        """The same object from where it broke, else the next location. Every resume uses up one try of the location."""
+        """The same object from where it broke, else the next location."""
         etag = broken.info.etag
         self._close_quietly(broken)
-        while etag is not None and self._tries_left > 0:
-            self._tries_left -= 1
+        while etag is not None and self._tries < self._most_tries(broken):
+            self._tries += 1
             jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-            self._service.sleep(FIRST_PAUSE * 2 ** (self._service.resumes - self._tries_left) * jitter)
+            self._service.sleep(FIRST_PAUSE * 2**self._tries * jitter)
             try:
                 return self._open_at(self._location, etag)
             except errors.StoreError as error:
                 self._note(error)
         return self._open_next()
 
+    def _most_tries(self, broken: ObjectReader) -> int:
+        """How often the location is opened again where it broke."""
+        if broken.RESUMES:
+            return 0
+        return min(self._service.resumes, HASTY_TRIES - 1) if self._locations else self._service.resumes
+
     def _open_next(self) -> ObjectReader:
-        while self._locations:
-            self._location = self._locations.pop(0)
-            self._tries_left = self._service.resumes
+        until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
+        while self._next_slot(until):
+            self._tries = 0
             try:
-                return self._open_at(self._location, None)
+                with in_haste(bool(self._locations)):
+                    return self._open_at(self._location, None)
             except (errors.StoreError, errors.UnknownStore) as error:
                 self._note(error)
         raise self._refusal()
+
+    def _next_slot(self, until: float) -> bool:
+        """Goes on to the next location, with a slot in its store, once that of the last one is given back. False where
+        no location is left, or all that are left are busy."""
+        taken, self._given = self._given or self._take(until), None
+        if taken is None:
+            return False
+        self._slot = taken.slot
+        self._location = next(each for each in self._locations if each.store == taken.store.identifier)
+        self._locations.remove(self._location)
+        return True
+
+    def _take(self, until: float) -> Taken | None:
+        if self._slot is not None:
+            self._slot.free()
+        stores = self._service.enabled(self._locations)
+        if self._locations and not stores:
+            self._note(errors.UnknownStore(f"Store for identifier '{self._locations[0].store[:64]}' not found."))
+        try:
+            return take_all([stores], until=until)[0] if stores else None
+        except errors.StoreBusy as error:
+            self._note(error)
+            return None
 
     def _open_at(self, location: Location, etag: str | None) -> ObjectReader:
         store = self._service.stores.resolve(location.store).for_context(self._context, url=location.url)

@@ -132,6 +132,7 @@ class Fanout:
             raise failure
         self._lanes = [other for other in self._lanes if other is not lane]
         lane.target.count_left_behind()
+        lane.target.slot.free()
         leave_out(lane.target.store, lane.target.quota, failure)
 
 

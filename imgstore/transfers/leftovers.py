@@ -56,8 +56,8 @@ def removable(store: Store, leftover: Leftover) -> RemovableLeftover:
 
 def remove_data(store: Store, key: str, *, traces: bool) -> None:
     """Removes an object, if it is there. `traces`: the leftovers under its key, too; they go first, so that none of
-    them can become the object afterwards. Raises StoreError."""
-    with store.blamed():
+    them can become the object afterwards. Raises StoreError (StoreBusy among them)."""
+    with store.slot(), store.blamed():
         if traces and isinstance(store.driver, RemovesTraces):
             store.driver.remove_traces(key)
         with contextlib.suppress(errors.ObjectNotFound):

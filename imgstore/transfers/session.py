@@ -168,6 +168,8 @@ class UploadSession:
         for target in self._targets.all:
             target.quota.hold.settle(self._total)
         self._parts.undo.forget()
+        for target in self._targets.all:
+            target.slot.free()
         self._open = False
         return result
 

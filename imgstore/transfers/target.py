@@ -14,6 +14,7 @@ from functools import partial
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.bulkhead import Slot
 from imgstore.driver.translate import host_failed
 from imgstore.driver.writer import ObjectWriter, WriterState
 from imgstore.model import Location, ObjectInfo
@@ -42,12 +43,14 @@ class QuotaHold:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A store that an upload writes to. `location` is where the object will be."""
+    """A store that an upload writes to. `location` is where the object will be; `slot`: it is one of the store's
+    transfers until the upload has ended there."""
 
     store: Store
     location: Location
     writer: ObjectWriter
     quota: QuotaHold
+    slot: Slot
 
     def __post_init__(self) -> None:
         if self.quota.hold is not NO_HOLD:

@@ -14,7 +14,7 @@ from imgstore.driver.translate import host_failures
 from imgstore.model import UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, chosen, open_session, release, reserve
+from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, admit, chosen, open_session, release, reserve
 from imgstore.transfers.expected import Expected
 from imgstore.transfers.observer import UPLOAD, Observer, observed
 from imgstore.transfers.session import UploadSession, library_errors
@@ -63,16 +63,16 @@ class UploadService:
 
         Raises, in this order: InvalidRequest for a size or a digest that cannot be; what `check_stores` says; what the
         catalog says (ImageNotFound, Forbidden, InvalidRequest, ImageConflict); StoreReadOnly; ImageTooLarge or
-        QuotaExceeded where the size is known; what the store says (StoreFull, StoreUnavailable). Then nothing has
-        changed.
+        QuotaExceeded where the size is known; StoreBusy after its wait; what the store says (StoreFull,
+        StoreUnavailable). Then nothing has changed.
         """
         observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
         undo = Undo()
         try:
             with library_errors():
                 plan = self._granted(request, undo)
-                reserved = reserve(plan, self._quota)
-                return open_session(plan, reserved, taps=self._taps, observation=observation)
+                admitted, _ = admit(plan, reserve(plan, self._quota))
+                return open_session(plan, admitted, taps=self._taps, observation=observation)
         except BaseException as error:
             undo.run()
             if observation is not None:

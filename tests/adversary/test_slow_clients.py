@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 from cheroot.makefile import MakeFile
 
-from imgstore.service.server import connections, heads, pace
+from imgstore.http import pace
+from imgstore.http.pace import LEAST_RATE, Pace
+from imgstore.service.server import connections, heads, lingering
 from imgstore.service.server.heads import Head, Progress
 from imgstore.service.server.lanes import Lane, request_of
-from imgstore.service.server.pace import LEAST_RATE, Pace
+from imgstore.service.server.lingering import Lingering
 from imgstore.service.server.server import Server
 from imgstore.service.server.tls import tls_context
 from tests.support.certificates import write_certificate
 from tests.support.client import Client, read_answer
-from tests.support.service import ServiceProcess
+from tests.support.service import STORES, ServiceProcess
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -43,8 +45,8 @@ class Time:
 def test_who_asks_for_health_or_an_image_waits_for_no_transfer(tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, options={"service": {"threads": 2}}) as service, contextlib.ExitStack() as held:
         client = service.client
-        for _ in range(2):
-            held.enter_context(client.begin_upload(client.create(), length=10))
+        for store in STORES:
+            held.enter_context(client.begin_upload(client.create(), length=10, store=store))
         for _ in range(40):
             slow = held.enter_context(socket.create_connection(client.address, PATIENCE))
             slow.sendall(b"GET /v2/images HTTP/1.1\r\nHo")
@@ -123,6 +125,11 @@ def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> 
     return []
 
 
+def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("403 Forbidden", [("Content-Length", "0")])
+    return []
+
+
 @contextlib.contextmanager
 def serving(server: Server) -> Iterator[Server]:
     server.prepare()
@@ -177,6 +184,32 @@ def dripped(slow: socket.socket) -> bytes:
         with contextlib.suppress(TimeoutError):
             return slow.recv(12)
     pytest.fail("there is no end")
+
+
+def test_who_was_refused_and_sends_on_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 10.0 * PATIENCE)
+    server = Server(("127.0.0.1", 0), refuse, threads=1, read_timeout=60, grace=0)
+    with serving(server), contextlib.ExitStack() as held:
+        for _ in range(3):
+            slow = held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE))
+            slow.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+            assert read_answer(slow).status == 403
+            slow.sendall(b"d")
+        assert len(server.open_connections) == 3
+
+
+def test_a_refused_client_is_read_on_within_bounds(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = pair
+    monkeypatch.setattr(lingering, "LINGER_BYTES", 6)
+    clock = Time()
+    end = Lingering(ours, clock=clock)
+    assert (end.advance(), end.deadline, theirs.recv(1)) == (Progress.WAITING, lingering.LINGER_SECONDS, b"")
+    theirs.send(b"12345")
+    assert end.advance() is Progress.WAITING
+    theirs.send(b"6")
+    assert end.advance() is Progress.BROKEN
 
 
 def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:

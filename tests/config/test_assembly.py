@@ -129,3 +129,15 @@ def test_a_host_hands_over_a_configuration_of_its_own(tmp_path: Path) -> None:
     for _ in range(2):
         assert [store.description for store in config.build_stores(conf)] == ["mine"]
     assert config.project_quota(conf) is None
+
+
+def test_a_bulkhead_is_what_the_options_say_or_a_share_of_the_threads(tmp_path: Path) -> None:
+    text = STORES.format(tmp_path)
+    section = text.rindex("[")
+    conf = load(tmp_path, f"{text}\nmax_transfers = 3\nmax_wait = 0.5\n")
+    name = text[section + 1 : text.index("]", section)]
+    with contextlib.closing(config.build_stores(conf, threads=16)) as stores:
+        found = {store.identifier: store.bulkhead for store in stores}
+        told, others = found.pop(name), [*found.values()]
+    assert (told.max_transfers, told.max_wait) == (3, 0.5)
+    assert {(other.max_transfers, other.max_wait) for other in others} == {(8, 10.0)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver
+from imgstore.driver.deadline import is_in_haste
 from imgstore.model import Location, ObjectInfo, StoredImage
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.download import DownloadService
@@ -30,13 +31,14 @@ class Opening:
 
 class ScriptedDriver(StoreDriver):
     """Follows its openings in turn; the last one is for all later ones. `first_opened` tells which driver came before
-    which."""
+    which, `haste` whether it was opened in haste then."""
 
     numbers = itertools.count(1)
 
     def __init__(self, *openings: Opening) -> None:
         self._openings = list(openings)
         self.first_opened = 0
+        self.haste = False
         self.opened: list[tuple[int, int | None, str | None]] = []
         self.readers: list[ScriptedReader] = []
 
@@ -55,6 +57,7 @@ class ScriptedDriver(StoreDriver):
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         self.opened.append((start, stop, etag))
         if not self.first_opened:
+            self.haste = is_in_haste()
             self.first_opened = next(self.numbers)
         opening = self._openings.pop(0) if len(self._openings) > 1 else self._openings[0]
         if opening.error is not None:

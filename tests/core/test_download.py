@@ -241,8 +241,20 @@ def test_object_that_changed_is_not_read_on_but_the_next_location_is(at: int) ->
     """Within one location the ETag pins the object."""
     reading, drivers = reading_of(a=[Opening(BODY, breaks_at=at), Opening(OTHER, etag="v2")], b=[Opening(BODY)])
     assert reading.read() == BODY
-    assert [etag for _, _, etag in drivers["a"].opened] == [None, *["v1"] * 3]
+    assert [etag for _, _, etag in drivers["a"].opened] == [None, "v1"]
     assert drivers["b"].opened == [(at, len(BODY), None)]
+
+
+def test_one_floor_tries_again_and_in_haste_where_another_location_has_the_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for resumes, tries in ((False, [2, 4]), (True, [1, 1])):
+        monkeypatch.setattr(ScriptedReader, "RESUMES", resumes)
+        reading, drivers = reading_of(a=[Opening(BODY, breaks_at=50)], b=[Opening(BODY, breaks_at=50)])
+        with pytest.raises(errors.StoreUnavailable):
+            reading.read()
+        assert [len(driver.opened) for driver in drivers.values()] == tries
+        assert [driver.haste for driver in drivers.values()] == [True, False]
 
 
 @pytest.mark.parametrize("other", [BODY[:99], BODY + b"x", b""])

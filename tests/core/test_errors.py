@@ -47,7 +47,7 @@ def test_class_has_the_parent_and_the_status_that_are_drawn() -> None:
 
 RETRYABLE = {
     "BodyBroken", "BodyStalled", "StoreUnavailable", "ObjectChanged", "ObjectTruncated", "IntegrityError",
-    "CatalogUnavailable", "WrongPlace",
+    "CatalogUnavailable", "WrongPlace", "StoreBusy",
 }  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from imgstore import errors
-from imgstore.driver import ranged
+from imgstore.driver import deadline, ranged
+from imgstore.driver.deadline import HASTY_TRIES, STALLS, in_haste
 from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.model import ObjectInfo
 from tests.core.parted_storage import RangeBody
 from tests.core.world import helpers
+from tests.support.waiting import until
 
 DATA = bytes(range(250)) * 4
 BLOCK = 100
@@ -56,10 +58,14 @@ class Store:
             self.bodies.append(body)
         return body
 
-    def reader(self, *, start: int = 0, stop: int = len(DATA), concurrency: int = 1) -> RangedReader:
+    def reader(
+        self, *, start: int = 0, stop: int = len(DATA), concurrency: int = 1, patience: float | None = None
+    ) -> RangedReader:
         first = stop if concurrency == 1 else min(start + BLOCK, stop)
         opened = Opened(ObjectInfo("key", len(DATA)), self.fetch(start, first), start, first)
-        reader = RangedReader(opened, stop=stop, fetch=self.fetch, block_size=BLOCK, concurrency=concurrency)
+        reader = RangedReader(
+            opened, stop=stop, fetch=self.fetch, block_size=BLOCK, concurrency=concurrency, patience=patience
+        )
         reader._arm(start, stop)
         return reader
 
@@ -91,7 +97,7 @@ def test_a_body_that_breaks_again_and_again_raises(concurrency: int) -> None:
     reader = store.reader(concurrency=concurrency)
     with pytest.raises(errors.ObjectTruncated):
         reader.read()
-    assert store.ranges.count((0, store.ranges[0][1])) == 1 + ranged.RESUMES
+    assert store.ranges.count((0, store.ranges[0][1])) == ranged.TRIES
     reader.close()
 
 
@@ -137,3 +143,43 @@ def test_a_small_read_asks_once_and_starts_no_thread() -> None:
         assert b"".join(reader) == DATA[:BLOCK]
         assert helpers("read") == []
     assert store.ranges == [(0, BLOCK)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_two_tries_are_enough_where_the_object_is_elsewhere_too(concurrency: int) -> None:
+    store = Store(lambda data: Breaking(data, 0, None), times=10**6)
+    with in_haste(), store.reader(concurrency=concurrency) as reader, pytest.raises(errors.ObjectTruncated):
+        reader.read()
+    assert store.ranges.count((0, store.ranges[0][1])) == HASTY_TRIES
+
+
+class Stalling(RangeBody):
+    """Takes as long as it may."""
+
+    def __init__(self, begun: threading.Event) -> None:
+        super().__init__(b"")
+        self._begun = begun
+
+    def read(self, size: int) -> bytes:
+        self._begun.set()
+        deadline.pause(60)
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(("haste", "patience"), [(True, 0.01), (False, 0.01 / STALLS)])
+def test_all_tries_at_a_piece_have_one_deadline(haste: bool, patience: float) -> None:
+    store = Store(lambda data: Stalling(threading.Event()), times=10**6)
+    with in_haste(haste), store.reader(patience=patience) as reader, pytest.raises(errors.StoreUnavailable):
+        reader.read()
+    assert store.ranges == [(0, len(DATA))]
+
+
+def test_a_close_stops_what_is_fetched_ahead_before_another_try() -> None:
+    begun = threading.Event()
+    store = Store(lambda data: Stalling(begun) if len(store.ranges) > 1 else RangeBody(data), times=10**6)
+    reader = store.reader(concurrency=3)
+    assert reader.read(10) == DATA[:10]
+    assert begun.wait(60)
+    reader.close()
+    until(lambda: helpers("read") == [])
+    assert len(set(store.ranges)) == len(store.ranges)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from imgstore import errors
+from imgstore.bulkhead import Bulkhead
 from imgstore.catalog import MemoryCatalog
 from imgstore.model import Chunk, UploadRequest, UploadResult
 from imgstore.quota import MemoryQuota, Quota
@@ -27,13 +28,14 @@ DOWN = errors.StoreUnavailable("down")
 
 
 class World:
-    """One host with the store `fast`, or with the stores `names`; `settings` are fields of UploadSettings."""
+    """One host with the store `fast`, or with the stores `names`; `transfers` and `wait`: of each store's
+    bulkhead; `settings` are fields of UploadSettings."""
 
     def __init__(
         self, *names: str, mode: str = ALL, limit: int | None = None, capacities: Mapping[str, int] | None = None,
         driver: type[HookedStore] = HookedStore, rows: MemoryCatalog | None = None, quota: Quota | None = None,
         taps: Sequence[TapFactory] = (), observers: Sequence[Observer] = (), read_only: Sequence[str] = (),
-        **settings: Any,
+        transfers: int = 32, wait: float = PATIENCE, **settings: Any,
     ) -> None:  # fmt: skip
         self.names = names or ("fast",)
         self.rows = rows or MemoryCatalog()
@@ -41,7 +43,15 @@ class World:
         self.ledger = MemoryQuota(lambda owner: limit)
         self.drivers = {name: driver(capacity=(capacities or {}).get(name)) for name in self.names}
         self.driver = self.drivers[self.names[0]]
-        stores = [Store(name, each, read_only=name in read_only) for name, each in self.drivers.items()]
+        stores = [
+            Store(
+                name,
+                each,
+                read_only=name in read_only,
+                bulkhead=Bulkhead(max_transfers=transfers, max_wait=wait),
+            )
+            for name, each in self.drivers.items()
+        ]
         self.stores = StoreSet(stores, default=self.names[0])
         self.service = UploadService(
             self.stores, catalog=self.rows, quota=quota or self.ledger, taps=taps, observers=observers,
@@ -81,17 +91,23 @@ class World:
         account = self.ledger.account(OWNER)
         return account.used, account.held
 
+    @property
+    def under_way(self) -> int:
+        """Transfers of all stores together."""
+        return sum(store.bulkhead.under_way for store in self.stores)
+
     def called(self, hook: str) -> list[str]:
         """The stores that came to this hook."""
         return [name for name, driver in self.drivers.items() if hook in driver.calls]
 
     def assert_nothing_left(self) -> None:
-        """Neither objects nor holds on quota and capacity nor threads."""
+        """Neither objects nor holds on quota and capacity nor threads nor slots."""
         assert self.objects == {}
         assert self.quota == (0, 0)
         for driver in self.drivers.values():
             assert (driver.storage.account.used, driver.storage.account.held) == (0, 0)
         assert helpers() == []
+        assert self.under_way == 0
 
     def assert_untouched(self) -> None:
         """The same, the image is queued, and a retry succeeds."""
@@ -113,6 +129,7 @@ class World:
         for name, driver in self.drivers.items():
             assert (driver.storage.account.used, driver.storage.account.held) == (len(data) * (name in names), 0)
         assert helpers() == []
+        assert self.under_way == 0
 
 
 def helpers(*kinds: str) -> list[str]:

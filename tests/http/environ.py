@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
-from imgstore.adapters.wsgi import ImageDataApp
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 class ScriptedInput(io.RawIOBase):
@@ -65,7 +66,7 @@ def environ(method: str, path: str, body: ScriptedInput, *, query: str = "", **h
     return made
 
 
-def start(app: ImageDataApp, request: Mapping[str, Any]) -> Started:
+def start(app: WSGIApplication, request: Mapping[str, Any]) -> Started:
     """Calls the application, with the validator of the standard library in between."""
     heads: list[tuple[int, dict[str, str]]] = []
 

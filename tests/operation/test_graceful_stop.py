@@ -36,7 +36,7 @@ def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
     tmp_path: Path, moving: int, end: Callable[[ServiceProcess], None], grace: float
 ) -> None:
     """The first `moving` ones go on, the others are stuck."""
-    with ServiceProcess(tmp_path, options={"service": {"grace_period": grace}}) as service:
+    with ServiceProcess(tmp_path, options={"service": {"grace_period": grace, "threads": 32}}) as service:
         images = [service.client.create() for _ in range(10)]
         whole, nothing = images[:moving], images[moving:]
         with contextlib.ExitStack() as stack:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from tests.support.client import Client
 from tests.support.service import ServiceProcess
 from tests.support.waiting import PATIENCE, until
 
+PAGE = Path(__file__).parent.parent.parent / "doc" / "operations" / "tls.md"
 CONTENT = bytes(range(256)) * 16384
 
 
@@ -103,3 +108,25 @@ def test_unusable_certificate_stops_the_start(tmp_path: Path, monkeypatch: pytes
     for certificate, key, ciphers, expected in UNUSABLE:
         options = {"tls_certificate": certificate, "tls_key": key, "tls_ciphers": ciphers}
         assert f"[service] {expected}" in ServiceProcess(tmp_path, options={"service": options}).refusal()
+
+
+def test_commands_of_the_page_find_a_bad_pair_and_install_a_good_one(
+    certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    look, install = re.findall(r"(?m)^```sh\n((?:.*\n)+?)```$", PAGE.read_text())
+    (tmp_path / "new").mkdir()
+    (tmp_path / "other").mkdir()
+    other = write_certificate(tmp_path / "other")[1]
+    soon = look.replace("2592000", "60")
+    for script, key, status in ((look, certificate[1], 1), (soon, other, 1), (soon, certificate[1], 0)):
+        shutil.copy(certificate[0], tmp_path / "tls.pem")
+        shutil.copy(key, tmp_path / "tls.key")
+        assert _run(script, tmp_path) == status
+    assert _run(install, tmp_path) == 0
+    assert tls_context(str(tmp_path / "new" / "tls.pem"), str(tmp_path / "new" / "tls.key"), None)
+
+
+def _run(script: str, directory: Path) -> int:
+    environ = {**os.environ, "DIRECTORY": str(directory / "new")}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=directory, env=environ, capture_output=True, check=False)
+    return done.returncode

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import pytest
-from botocore.retries.standard import ExponentialBackoff
 
 from imgstore.driver import ranged
 from imgstore.driver.place import NOTES
-from imgstore.drivers.s3 import objects
+from imgstore.drivers.s3 import objects, tries, uploads
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
@@ -75,9 +74,10 @@ def proxy(request: pytest.FixtureRequest) -> Iterator[FaultProxy]:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are repeated at once, reads resumed at once, and a second look is taken at once."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
+    monkeypatch.setattr(tries, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(objects, "LATE", 0.0)
+    monkeypatch.setattr(uploads, "PAUSES", (0.0,) * len(uploads.PAUSES))
 
 
 def used(place: AnyPlace) -> Iterator[AnyPlace]:

@@ -204,18 +204,6 @@ def test_an_abort_that_does_nothing_is_noticed(swift_place: SwiftPlace, proxy: F
     assert proxy.count(**ABORT) == 3
 
 
-def test_nothing_is_aborted_while_a_part_is_in_flight(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
-    proxy.on(DelayAnswer(0.5), method="PUT", query="partNumber=1")
-    proxy.on(s3_error(403, "AccessDenied"), **SECOND_PART)
-    with pytest.raises(errors.StoreUnavailable, match="AccessDenied"):
-        swift_place.put(swift_place.driver(concurrency=3), LARGE)
-    proxy.wait_until_idle()
-    methods = [seen.method for seen in proxy.requests]
-    assert "PUT" not in methods[methods.index("DELETE") :]
-    (first,) = proxy.seen(method="PUT", query="partNumber=1")
-    assert first.status == 200  # it ended, and not by being given up
-
-
 class Unforeseen(BaseException):
     """None that anybody expects."""
 

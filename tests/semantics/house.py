@@ -65,7 +65,7 @@ class House(LocalService):
         """Serves inside."""
         with self.running(), self._listening(), pytest.MonkeyPatch.context() as patch:
             # A client that is slow to look at a refusal, on a busy machine, must not find it reset.
-            patch.setattr("imgstore.service.server.connections.LINGER_SECONDS", PATIENCE)
+            patch.setattr("imgstore.service.server.lingering.LINGER_SECONDS", PATIENCE)
             yield self
 
     @contextlib.contextmanager

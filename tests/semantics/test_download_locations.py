@@ -13,7 +13,6 @@ import pytest
 
 from imgstore.driver import ObjectReader
 from imgstore.model import MIB
-from imgstore.transfers.download import RESUMES
 from tests.semantics.house import House, Tenant
 
 PIECE = 65536
@@ -93,7 +92,7 @@ def test_store_that_breaks_in_the_middle_is_followed_at_the_same_byte(
         with house.faulty.failing("read", ConnectionResetError(), after=at):
             answer = tenant.get(image_id, query=PREFER)
         assert (answer.status, answer.body) == (200, CONTENT)
-        assert house.faulty.opened == [(image_id, 0), *[(image_id, at)] * RESUMES], "the same object was tried first"
+        assert house.faulty.opened == [(image_id, 0), (image_id, at)], "the same object was tried first"
         assert slow == [at]
         assert answer.headers["etag"] == f'"{hashlib.sha512(answer.body).hexdigest()}"'
 

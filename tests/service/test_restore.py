@@ -1,4 +1,4 @@
-"""The chapter "Backup and restore" as it stands, with uploads under way at the backup and at the restore."""
+"""The pages of doc/operations about backup and restore, as they stand, with uploads under way at both."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.support.database_fixtures import SERVER_KINDS
 from tests.support.service import ServiceProcess
 from tests.support.waiting import until
 
-CHAPTER = Path(__file__).parent.parent.parent / "doc" / "operation.md"
+OPERATIONS = Path(__file__).parent.parent.parent / "doc" / "operations"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 
 
 class Operator:
-    """Runs the chapter's commands in the service's directory."""
+    """Runs the pages' commands in the service's directory."""
 
     def __init__(self, service: ServiceProcess, kind: str, url: sa.URL) -> None:
         self._root = service.root
@@ -49,7 +49,8 @@ class Operator:
 
 
 def _blocks() -> Mapping[str, str]:
-    return dict(re.findall(r"^```sh\n# (.+)\n((?:.*\n)+?)```$", CHAPTER.read_text(), re.MULTILINE))
+    text = "".join((OPERATIONS / page).read_text() for page in ("backup.md", "restore.md"))
+    return dict(re.findall(r"^```sh\n# (.+)\n((?:.*\n)+?)```$", text, re.MULTILINE))
 
 
 def _epoch(service: ServiceProcess) -> str:

@@ -211,7 +211,7 @@ def test_continue_is_sent_at_the_first_read_only(server: Server) -> None:
 def test_refusal_can_be_read_by_a_client_that_sends_on(
     server: Server, headers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgstore.service.server.connections.LINGER_SECONDS", READ_TIMEOUT)
+    monkeypatch.setattr("imgstore.service.server.lingering.LINGER_SECONDS", READ_TIMEOUT)
     with connect(server) as connection:
         connection.sendall(request(*headers, path="/refuse"))
         for _ in range(32):

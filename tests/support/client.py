@@ -130,6 +130,8 @@ class Client:
     def connect(self, method: str, path: str, headers: Mapping[str, str]) -> socket.socket:
         """A connection on which only the headers of a request were sent."""
         connection = socket.create_connection(self.address, timeout=TIMEOUT)
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(connection, server_hostname=self.address[0])
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address[0]}"]
         lines += [f"{name}: {value}" for name, value in self._headers(headers).items()]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())

@@ -24,20 +24,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.needs import find_server
+from tests.support.frozen import frozen
 from tests.support.waiting import until
 
 PATIENCE = 60.0
 CONNECTIONS = 400
-
-
-def _family(pid: int) -> list[int]:
-    """The process and its children."""
-    found = [pid]
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
 
 
 class DatabaseServer(ABC):
@@ -87,15 +78,8 @@ class DatabaseServer(ABC):
     def frozen(self) -> Iterator[None]:
         """Inside, it takes connections, as the kernel does for it, and says nothing."""
         assert self._process is not None
-        family = _family(self._process.pid)
-        try:
-            for pid in family:
-                os.kill(pid, signal.SIGSTOP)
+        with frozen(self._process.pid):
             yield
-        finally:
-            for pid in family:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:

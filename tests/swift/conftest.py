@@ -7,18 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.driver import ranged
-from imgstore.drivers.swift import SwiftDriver, requests
+from imgstore.driver import background, ranged
+from imgstore.drivers.swift import SwiftDriver, requests, shared
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer
+from tests.support.waiting import PATIENCE
 from tests.swift.world import World, Worlds, world_on
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is tried again at once."""
+    """What is tried again is tried again at once, and what is undone is done when it is looked at."""
     monkeypatch.setattr(requests, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(background, "MOMENT", PATIENCE)
+    monkeypatch.setattr(shared, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.01)
 
 

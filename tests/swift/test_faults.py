@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.driver import ObjectWriter
+from imgstore.driver import ObjectWriter, deadline, multipart
 from imgstore.driver.place import MARK_NAME
 from imgstore.drivers.swift import SwiftDriver, requests
 from imgstore.model import ObjectInfo
@@ -29,6 +29,7 @@ from tests.support.faults import (
     Seen,
 )
 from tests.support.faults.faults import Fault
+from tests.support.waiting import PATIENCE
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
 
@@ -179,7 +180,10 @@ def test_a_segment_that_vanishes_before_the_manifest_is_noticed(
             writer.commit()
 
 
-def test_a_failure_waits_for_what_is_in_flight_and_removes_that_too(proxy: FaultProxy, proxied: SwiftDriver) -> None:
+def test_a_failure_waits_for_what_is_in_flight_and_removes_that_too(
+    proxy: FaultProxy, proxied: SwiftDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "GRACE", PATIENCE)
     proxy.on(DelayAnswer(0.5), method="PUT", path=f"/{SEGMENTS}/{KEY}/.*/00000001$")
     proxy.on(Respond(413), method="PUT", path=ONE)
     with pytest.raises(errors.StoreFull):
@@ -187,7 +191,10 @@ def test_a_failure_waits_for_what_is_in_flight_and_removes_that_too(proxy: Fault
     assert unanswered(proxy) == []
 
 
-def test_an_abort_waits_for_what_is_in_flight_and_removes_that_too(proxy: FaultProxy, proxied: SwiftDriver) -> None:
+def test_an_abort_waits_for_what_is_in_flight_and_removes_that_too(
+    proxy: FaultProxy, proxied: SwiftDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "GRACE", PATIENCE)
     proxy.on(DelayAnswer(0.5), method="PUT", path=f"/{SEGMENTS}/{KEY}/", times=None)
     writer = proxied.open_writer(KEY)
     writer.write(body(3 * SEGMENT))
@@ -261,7 +268,7 @@ def test_a_pause_that_swift_wants_is_kept_within_reason(
     proxy: FaultProxy, proxied: SwiftDriver, monkeypatch: pytest.MonkeyPatch, wanted: str, pause: float
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(requests, "_sleep", lambda seconds, stopped: slept.append(seconds))
+    monkeypatch.setattr(deadline, "pause", slept.append)
     proxy.on(Respond(503, headers={"Retry-After": wanted}), method="HEAD", path=f"{KEY}$")
     with pytest.raises(errors.ObjectNotFound):
         proxied.stat(KEY)

@@ -20,9 +20,11 @@ def test_parent_and_child_of_a_fork_renew_tokens_of_their_own(world: World) -> N
     put(driver, b"x")
 
     def act(who: str) -> None:
-        driver._own_token._current = None
+        before = driver._own_token.access()
+        driver._own_token._shared._kept = None
         opened = new_sockets(lambda: driver.stat(KEY))
-        assert opened == 2 or who == "parent", "one for the token, one for the object"
+        assert driver._own_token.access() != before
+        assert opened == 1 or who == "parent", "that of the token is closed"
 
     in_parent_and_child(act)
 

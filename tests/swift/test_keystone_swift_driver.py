@@ -159,7 +159,7 @@ def test_a_token_of_seconds_ends_in_mid_upload_and_is_renewed(tmp_path: Path) ->
         account = short.account()
         driver = SwiftDriver(**options(account))
         driver.write_mark(new_mark())
-        driver._own_token._clock = lambda: 0.0
+        driver._own_token._shared.clock = lambda: 0.0
         first = driver._own_token.access()
         with driver.open_writer(KEY) as writer:
             writer.write(body(2 * SEGMENT))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import datetime
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from keystoneauth1 import exceptions as keystone
 
 from imgstore import errors
-from imgstore.drivers.swift import SwiftDriver
-from imgstore.drivers.swift import errors as swift_errors
-from imgstore.drivers.swift.auth import StoreToken
+from imgstore.drivers.swift import SwiftDriver, shared
+from imgstore.drivers.swift.auth import Access, StoreToken
 from imgstore.drivers.swift.options import SwiftOptions
-from tests.support.faults import FaultProxy, Respond
+from imgstore.drivers.swift.shared import LONGEST_PAUSE, Kept
+from tests.support.faults import Delay, FaultProxy, Respond
 from tests.support.swift import SwiftSettings
+from tests.support.waiting import PATIENCE, until
 from tests.swift.conftest import Clock
 from tests.swift.subject import SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, Worlds, body, put, read
@@ -33,9 +37,10 @@ def test_a_token_is_renewed_before_it_ends_in_a_long_upload(world_with: Worlds) 
     with driver.open_writer(KEY) as writer:
         writer.write(data[:SEGMENT])
         time.sleep(0.82 * LIFE)
-        writer.write(data[SEGMENT:])
+        writer.write(data[SEGMENT : 2 * SEGMENT])
+        proxy.wait_until(2, path="/auth/")
+        writer.write(data[2 * SEGMENT :])
         writer.commit()
-    assert proxy.count(path="/auth/") >= 2
     assert [seen for seen in proxy.requests if seen.status == 401] == []
     assert read(driver) == data
     driver.delete(KEY)
@@ -45,7 +50,7 @@ def test_a_token_is_renewed_before_it_ends_in_a_long_upload(world_with: Worlds) 
 def spoil(driver: SwiftDriver) -> None:
     """From now on Swift refuses the driver's token, as one that has ended; the driver does not know."""
     token = driver._own_token
-    token._current = replace(token.access(), token="gAAAA-no-token")
+    token._shared._kept = Kept(replace(token.access(), token="gAAAA-no-token"))
 
 
 def test_a_token_that_swift_refuses_in_mid_upload_is_renewed_and_the_part_sent_again(
@@ -104,22 +109,22 @@ class Plugin:
     """As keystoneauth's plugins are; what it gives, and when it fails, is up to the test."""
 
     def __init__(self) -> None:
-        self.given = 0
+        self.asked = 0
         self.life: float | None = 100.0
         self.failure: Exception | None = None
-
-    def invalidate(self) -> None:
-        """Nothing is kept."""
+        self.answers = threading.Event()
+        self.answers.set()
 
     def get_access(self, session: object) -> Any:
+        self.asked += 1
+        number = self.asked
+        assert self.answers.wait(PATIENCE)
         if self.failure is not None:
             raise self.failure
-        self.given += 1
         issued = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
         expires = None if self.life is None else issued + datetime.timedelta(seconds=self.life)
         catalog = SimpleNamespace(url_for=lambda **_: "http://swift.invalid/v1/AUTH_a/")
-        token = f"token-{self.given}"
-        return SimpleNamespace(auth_token=token, issued=issued, expires=expires, service_catalog=catalog)
+        return SimpleNamespace(auth_token=f"token-{number}", issued=issued, expires=expires, service_catalog=catalog)
 
 
 @pytest.fixture
@@ -140,12 +145,17 @@ def test_a_token_is_used_until_a_fifth_of_its_life_or_two_minutes_are_left(
     lives = ((100.0, 80.0), (10.0, 8.0), (600.0, 480.0), (3600.0, 3480.0), (86400.0, 86280.0))
     for life, good_until in lives:
         plugin.life = life
-        token.refused(token.access())
+        token._shared._kept = None
         first, begun = token.access(), clock.now
         clock.now = begun + good_until - 0.1
         assert token.access() is first
         clock.now = begun + good_until
-        assert token.access() is not first
+        assert _renewed(token, first)
+
+
+def _renewed(token: StoreToken, first: Access) -> bool:
+    """Whether there will be another in a moment; the renewal begins now."""
+    return until(lambda: token.access() is not first)
 
 
 def test_a_token_of_which_no_end_is_told_is_used_until_it_is_refused(
@@ -159,23 +169,95 @@ def test_a_token_of_which_no_end_is_told_is_used_until_it_is_refused(
     second = token.access()
     token.refused(first)
     assert token.access() is second
-    assert plugin.given == 2
+    assert plugin.asked == 2
     assert second.url == "http://swift.invalid/v1/AUTH_a"
     assert "token-2" not in repr(second)
+
+
+def test_while_one_token_is_renewed_all_go_on_with_the_old_one(token: StoreToken, plugin: Plugin, clock: Clock) -> None:
+    first = token.access()
+    plugin.answers.clear()
+    clock.now += 90
+    assert [token.access() for _ in range(5)] == [first] * 5
+    assert until(lambda: plugin.asked) == 2
+    plugin.answers.set()
+    assert _renewed(token, first)
+    assert plugin.asked == 2
+
+
+def test_who_has_no_token_waits_for_the_one_that_is_asked_for_and_not_for_ever(
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch, token: StoreToken
+) -> None:
+    plugin.answers.clear()
+    monkeypatch.setattr(token._shared, "_patience", 0.01)
+    for _ in range(3):
+        with pytest.raises(errors.StoreUnavailable, match="no token in time"):
+            token.access()
+    monkeypatch.setattr(token._shared, "_patience", PATIENCE)
+    with ThreadPoolExecutor(3) as threads:
+        waiting = [threads.submit(token.access) for _ in range(3)]
+        plugin.answers.set()
+        assert {each.result().token for each in waiting} == {"token-1"}
+    assert plugin.asked == 1
+
+
+@pytest.mark.parametrize("failure", [keystone.ConnectFailure("down"), keystone.Unauthorized("wrong")])
+def test_a_keystone_that_fails_is_asked_once_in_a_pause_that_grows(
+    token: StoreToken, plugin: Plugin, clock: Clock, failure: Exception
+) -> None:
+    plugin.failure = failure
+    for asked, pause in enumerate((shared.FIRST_PAUSE, 2 * shared.FIRST_PAUSE, 4 * shared.FIRST_PAUSE), start=1):
+        told = {_refusal(token) for _ in range(5)}
+        assert (plugin.asked, len(told)) == (asked, 1)
+        clock.now += pause
+    plugin.failure = None
+    assert token.access().token == "token-4"
+
+
+def _refusal(token: StoreToken) -> tuple[str, str | None]:
+    with pytest.raises(errors.StoreUnavailable) as caught:
+        token.access()
+    return str(caught.value), caught.value.detail
+
+
+def test_a_storage_that_refuses_each_new_token_costs_one_in_a_pause_too(
+    token: StoreToken, plugin: Plugin, clock: Clock
+) -> None:
+    for _ in range(2):  # the first is replaced at once
+        token.refused(token.access())
+    for _ in range(5):
+        with pytest.raises(errors.StoreUnavailable, match="401"):
+            token.access()
+    assert plugin.asked == 2
+    clock.now += LONGEST_PAUSE
+    assert token.access().token == "token-3"
 
 
 def test_a_renewal_that_fails_is_no_failure_while_the_token_is_good(
     token: StoreToken, plugin: Plugin, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = token.access()
-    plugin.failure = swift_errors.Passing("no", detail="down")
+    plugin.failure = keystone.ConnectFailure("down")
     clock.now += 90
     with caplog.at_level(logging.WARNING):
         assert token.access() is first
-    assert "could not be renewed yet" in caplog.text
+        until(lambda: "could not be renewed yet" in caplog.text)
     clock.now += 10
     with pytest.raises(errors.StoreUnavailable):
         token.access()
+
+
+def test_a_keystone_that_stalls_stops_nobody_who_has_a_good_token(
+    world: World, proxy: FaultProxy, proxied: SwiftDriver
+) -> None:
+    shared = proxied._own_token._shared
+    shared._kept = Kept(proxied._own_token.access(), fresh=0.0)
+    asked = proxy.count(path="/auth/v1.0")
+    proxy.on(Delay(PATIENCE), path="/auth/v1.0", times=None)
+    put(proxied, body(3 * SEGMENT))
+    proxied.delete(KEY)
+    assert [seen.path for seen in proxy.in_flight] == ["/auth/v1.0"]
+    assert proxy.count(path="/auth/v1.0") == asked + 1
 
 
 def test_a_keystone_or_tempauth_that_fails_for_a_moment_is_asked_again(world: World, proxy: FaultProxy) -> None:

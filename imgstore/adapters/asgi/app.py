@@ -3,7 +3,9 @@
 One thread owns a session from begin to end. The event loop passes bytes to it or from it, and never waits for a store.
 Refuse early: nothing is received before all checks passed, so a server that answers `Expect: 100-continue` at the first
 receive refuses a doomed request without its body. Right blame: a client that disconnects during its upload is
-BodyBroken; a client that sends nothing for `body_timeout` is BodyStalled.
+BodyBroken; a client that sends nothing for `body_timeout`, or hardly anything, is BodyStalled.
+
+Contained: so is a client that takes its download too slowly, which is then cut (`imgstore.http.pace`).
 
 Undone: a cancellation (of the task, or when the server stops) ends the session after the store's current call has
 returned, never before, and is raised when everything is undone and the thread has ended. Never short: a download that
@@ -46,7 +48,8 @@ class ImageDataApp:
     plain function is called on a thread, a coroutine function in the event loop. `image_id` returns the identifier of
     the image, or None for any other path; it must not block. `window` (bytes) and `read_ahead` (chunks) bound the
     memory, see above. `threads` requests are served at a time; more wait. `body_timeout`: seconds without a byte of the
-    body before the answer is 408; None: the server has a limit of its own.
+    body before the answer is 408, and it turns on the least rate in both directions; None: the server has limits of its
+    own.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class ImageDataApp:
             await self._live(receive, send)
         elif scope["type"] == "http":
             with self._noted():
-                await self._answer(Exchange(scope, receive, send))
+                await self._answer(Exchange(scope, receive, send, timeout=self._body_timeout))
         else:
             raise errors.UsageError(f"Image data is served over HTTP, not over {scope['type']}.")
 
@@ -138,23 +141,26 @@ class ImageDataApp:
                 return session.finish()
 
         worker = Worker(take, name=f"upload-{image_id}", stop=pipe.stop)
-        receiving = asyncio.ensure_future(exchange.receive_into(pipe, timeout=self._body_timeout))
+        receiving = asyncio.ensure_future(exchange.receive_into(pipe))
         try:
             return await worker.end()
         finally:
             await dismiss(receiving)
 
     async def _download(self, exchange: Exchange, image_id: str, context: object) -> None:
-        """Delivers until the client leaves, which is not a failure."""
+        """Delivers until the client leaves, which is not a failure, or takes too long."""
         delivery = asyncio.ensure_future(self._deliver(exchange, image_id, context))
         leaving = asyncio.ensure_future(exchange.client_left())
+        watching = asyncio.ensure_future(exchange.expect_progress())
         try:
-            await asyncio.wait([delivery, leaving], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([delivery, leaving, watching], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await dismiss(delivery, leaving)
+            await dismiss(delivery, leaving, watching)
         if not delivery.cancelled():
             with exchange.forgiven_if_left():
                 delivery.result()
+        elif not watching.cancelled():
+            watching.result()
 
     async def _deliver(self, exchange: Exchange, image_id: str, context: object) -> None:
         pipe: DownloadPipe[Response] = DownloadPipe(self._read_ahead)
@@ -175,7 +181,7 @@ class ImageDataApp:
         worker = Worker(read, name=f"download-{image_id}", stop=pipe.stop)
         try:
             await exchange.start(await pipe.begun())
-            await pipe.pour_into(lambda chunk: exchange.send(chunk, more=True))
+            await pipe.pour_into(exchange.deliver)
         finally:
             pipe.stop()
             await worker.end()

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
+from imgstore import errors
 from imgstore.adapters.asgi.pipes import UploadPipe
 from imgstore.adapters.asgi.thread import dismiss
 from imgstore.adapters.resource import announce_body
 from imgstore.http import Response, body_failure
+from imgstore.http.pace import Pace
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+PIECE = 64 * 1024
+"""Bytes of a download in one message: a server says nothing of how many of them the client has taken."""
+
+LONGEST_SLEEP = 3600.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 256 << 20
 """How long, and how much, is still read of a refused request's body: closing a connection with
@@ -27,9 +35,10 @@ unread bytes resets it, and the client may lose the answer. The reference servic
 
 
 class Exchange:
-    """`started`: the answer has begun, so another one cannot be sent."""
+    """`started`: the answer has begun, so another one cannot be sent. `timeout`: how long one wait for the client may
+    take, in seconds, and that it has a least rate (`imgstore.http.pace`); None: neither."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, timeout: float | None = None) -> None:
         self.scope = scope
         self.method: str = scope["method"]
         self.query: str = scope.get("query_string", b"").decode("latin-1")
@@ -40,15 +49,18 @@ class Exchange:
         self._asked = False
         self._body_ended = False
         self._left = False
+        self._timeout = timeout
+        self._receiving, self._sending = (None if timeout is None else Pace(timeout) for _ in range(2))
+        self._sends_since: float | None = None
 
-    async def receive_into(self, pipe: UploadPipe, *, timeout: float | None) -> None:
+    async def receive_into(self, pipe: UploadPipe) -> None:
         """Moves the body into `pipe`, as far as its session wants it. Any failure ends the session, which raises it:
-        BodyBroken if the client disconnects, BodyStalled if nothing comes for `timeout` seconds (None: no limit)."""
+        BodyBroken if the client disconnects, BodyStalled if it is too slow."""
         try:
             left = await pipe.begun()
             while left > 0 and not self._body_ended:
                 await pipe.room()
-                if chunk := self._taken(await self._next_message(timeout)):
+                if chunk := self._taken(await self._next_message()):
                     pipe.put(chunk[:left])
                     left -= len(chunk)
                 elif self._left:
@@ -88,6 +100,27 @@ class Exchange:
         body = b"" if self.method == "HEAD" else chunk
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
+    async def deliver(self, chunk: bytes) -> None:
+        """Sends the next bytes of a long body. Raises BodyStalled for a client that takes them too slowly."""
+        for start in range(0, len(chunk), PIECE):
+            piece = chunk[start : start + PIECE]
+            self._sends_since = since = time.monotonic()
+            await self.send(piece, more=True)
+            self._sends_since = None
+            if self._sending is not None:
+                with _timely(_taken_too_slowly):
+                    self._sending.moved(len(piece), since=since)
+
+    async def expect_progress(self) -> None:
+        """Never returns. Raises BodyStalled where one send takes too long."""
+        longest = math.inf if self._sending is None else self._sending.longest_for(PIECE)
+        left = longest
+        while left > 0:
+            await asyncio.sleep(min(left, LONGEST_SLEEP))
+            since = self._sends_since
+            left = longest if since is None else since + longest - time.monotonic()
+        raise _taken_too_slowly(TimeoutError())
+
     @contextlib.contextmanager
     def forgiven_if_left(self) -> Iterator[None]:
         """Around what sends: some servers raise OSError for a client that has left, which is not a failure."""
@@ -103,17 +136,22 @@ class Exchange:
         self._body_ended = not (self._left or message.get("more_body", False))
         return bytes(message.get("body", b""))
 
-    async def _next_message(self, timeout: float | None) -> Message:
+    async def _next_message(self) -> Message:
         self._asked = True
+        since = time.monotonic()
         message = asyncio.ensure_future(self._receive())
         try:
-            await asyncio.wait([message], timeout=timeout)
+            await asyncio.wait([message], timeout=self._timeout)
         finally:
             if not message.done():
                 await dismiss(message)
         if message.cancelled():
             raise body_failure(TimeoutError())
-        return message.result()
+        result = message.result()
+        if self._receiving is not None:
+            with _timely(body_failure):
+                self._receiving.moved(len(result.get("body", b"")), since=since)
+        return result
 
     @property
     def _is_http_1(self) -> bool:
@@ -134,6 +172,18 @@ class Exchange:
         left = LINGER_BYTES
         while left > 0 and not (self._body_ended or self._left):
             left -= len(self._taken(await self._receive()))
+
+
+@contextlib.contextmanager
+def _timely(failure: Callable[[BaseException], errors.RequestError]) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise failure(error) from error
+
+
+def _taken_too_slowly(error: BaseException) -> errors.RequestError:
+    return errors.BodyStalled("The client takes the image too slowly.", detail=type(error).__name__)
 
 
 def request_headers(scope: Scope) -> dict[str, str]:

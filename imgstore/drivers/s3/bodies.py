@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from imgstore.driver.deadline import Pace
 from imgstore.drivers.s3.errors import translated
 from imgstore.model import MIB
 
@@ -53,14 +54,15 @@ def sent(data: memoryview) -> Any:
 
 
 class ReceivedBody:
-    """The body of an answer; at its end the connection is free for the next request."""
+    """The body of an answer, at its pace; at its end the connection is free for the next request."""
 
-    def __init__(self, body: StreamingBody) -> None:
+    def __init__(self, body: StreamingBody, pace: Pace) -> None:
         self._body = body
+        self._pace = pace
 
     def read(self, size: int | None = None) -> bytes:
         """The next 1 to `size` bytes (None: all); b"" at the end, which may come too early. Raises StoreUnavailable."""
-        with translated("reading"):
+        with translated("reading"), self._pace:
             return self._body.read(size)
 
     def close(self) -> None:

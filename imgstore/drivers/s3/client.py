@@ -1,9 +1,10 @@
 """The connection to one S3 server: one boto3 client for the whole store, made at the first use, shared by all threads.
 
-boto3 repeats a request if the server answers 5xx or does not answer, as the options say. This module adds what boto3
-does not do: it looks for new keys, once, when the server says that the keys have expired. It looks in the places that
-boto3 knows (a file that somebody wrote, a role) and sends the request again, which is safe since the refused one had no
-effect. So an upload of hours outlives its keys.
+boto3 sends each request once: what tries again is `tries`, which alone knows deadlines. Its connections keep the bounds
+of the thread that uses them (`imgstore.driver.bounded_http`). This module adds what boto3 does not do: it looks for new
+keys, once, when the server says that the keys have expired. It looks in the places that boto3 knows (a file that
+somebody wrote, a role) and sends the request again, which is safe since the refused one had no effect. So an upload of
+hours outlives its keys.
 
 boto3 neither hashes payloads for the signature nor adds its own checksums: `integrity` compares what the server
 received. botocore's debug log shows signatures and session tokens, so it stays off unless somebody turned it on by name
@@ -21,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.loaders
 import botocore.session
+from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imgstore.driver.bounded_http import bounded_pools
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
@@ -48,6 +51,10 @@ class SharedClient(OfOneProcess):
         self._options = options
         self._client: S3Client | None = None
         self._lock = ProcessLock()
+
+    def open(self) -> None:
+        """Makes the client if there is none: that takes time, but not the server's. Raises ConfigurationError."""
+        self._opened()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
@@ -114,12 +121,21 @@ def _new_client(options: S3Options) -> S3Client:
         )
         # None: verified, with the authorities that AWS_CA_BUNDLE or the profile names, else with the usual ones.
         verify = options.ca_bundle or (None if options.verify else False)
-        return session.client("s3", endpoint_url=options.server_url, verify=verify, config=_config(options))
+        client = session.client("s3", endpoint_url=options.server_url, verify=verify, config=_config(options))
     except (BotoCoreError, ValueError) as error:
         # The class alone: the text may hold what a file of credentials has in it.
         cure = "Check this option, and boto3's own files and environment (~/.aws/config, AWS_PROFILE, AWS_REGION)."
         option = "profile" if options.profile is not None else "region"
         raise bad(option, f"boto3 cannot make a client ({type(error).__name__}).", cure) from None
+    _bound(client)
+    return client
+
+
+def _bound(client: Any) -> None:
+    """Has its connections keep our bounds. botocore has no public way; its managers of pools share this dictionary."""
+    client._endpoint.http_session._pool_classes_by_scheme.update(
+        bounded_pools(AWSHTTPConnectionPool, AWSHTTPSConnectionPool)
+    )
 
 
 def _config(options: S3Options) -> Config:
@@ -131,7 +147,7 @@ def _config(options: S3Options) -> Config:
         "s3": {"addressing_style": options.addressing_style, "payload_signing_enabled": False},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
-        "retries": {"mode": options.retry_mode, "total_max_attempts": options.max_attempts},
+        "retries": {"mode": options.retry_mode, "total_max_attempts": 1},
         "connect_timeout": options.connect_timeout,
         "read_timeout": options.read_timeout,
         "max_pool_connections": options.pool_size,

@@ -19,6 +19,7 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key, is_key
+from imgstore.driver.background import undo_soon
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.keyed import KeyedLocks
 from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
@@ -131,7 +132,11 @@ class S3Driver(StoreDriver):
         check_key(target)
         self.expect_place()
         new = self._new_copy(target)
-        with OnFailure(self._missing), undone_copy(target, new.discard), contextlib.ExitStack() as undo:
+        with (
+            OnFailure(self._missing),
+            undone_copy(target, partial(undo_soon, "a copy", new.discard)),
+            contextlib.ExitStack() as undo,
+        ):
             info = look_up(self._requests, source)
             room = self._reserve(target, info.size)
             if room is not None:

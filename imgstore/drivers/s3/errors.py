@@ -39,6 +39,15 @@ BUSY = frozenset(
     {"SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "ThrottledException",
      "RequestLimitExceeded", "TooManyRequests", "TooManyRequestsException", "BandwidthLimitExceeded", "503", "429"}
 )  # fmt: skip
+PASSING = BUSY | {
+    "InternalError",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "PriorRequestNotComplete",
+    "500",
+    "502",
+    "504",
+}
 BAD_DIGEST = frozenset(
     {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "ChecksumMismatch"}
 )
@@ -112,6 +121,18 @@ def expired(error: BaseException) -> bool:
     return code_of(error) in EXPIRED or (asked_by_head and status_of(error) == 400)
 
 
+def busy(error: BaseException) -> bool:
+    """Whether the server asks for a longer pause."""
+    return code_of(error) in BUSY or status_of(error) in {503, 429}
+
+
+def passing(error: BaseException) -> bool:
+    """Whether the same request may succeed in a moment: the server is busy or failed, or there was no answer."""
+    if isinstance(error, boto.ClientError):
+        return code_of(error) in PASSING or status_of(error) in {429, 500, 502, 503, 504}
+    return isinstance(error, (boto.ConnectionError, boto.HTTPClientError)) and not untrusted(error)
+
+
 def add_retries(answer: Any, more: int) -> int:
     """Counts `more` repetitions to those that an answer, or the response in an error, tells of its request; how many
     they are then. So a request that is sent again in another form is one that was repeated."""
@@ -162,7 +183,7 @@ def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
     if code in BAD_DIGEST:
         message = f"The storage received other bytes than were sent while {action}."
         raise errors.IntegrityError(message, detail=detail) from None
-    pause = _BUSY_PAUSE if code in BUSY or status in {503, 429} else _PAUSE
+    pause = _BUSY_PAUSE if busy(error) else _PAUSE
     message = f"Image storage is not available ({code or status}) while {action}."
     raise errors.StoreUnavailable(message, detail=detail, retry_after=pause) from None
 

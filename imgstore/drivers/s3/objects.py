@@ -6,11 +6,10 @@ A key `k` is the object `prefix + k`. Names with a leading dot are the driver's 
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.driver import is_key
+from imgstore.driver import deadline, is_key
 from imgstore.drivers.s3.requests import MARKER, Requests, etag_of
 from imgstore.model import ObjectInfo
 
@@ -56,7 +55,7 @@ def remove_marked(requests: Requests, key: str, marker: str) -> None:
     StoreUnavailable, WrongPlace. A bucket that keeps versions keeps none of it."""
     found = marked(requests, key, marker)
     if found is None:
-        time.sleep(LATE)
+        deadline.pause(LATE)
         found = marked(requests, key, marker)
     if found is not None:
         requests.delete_object(key, found.get("VersionId"))

@@ -121,22 +121,28 @@ class S3Options(Options):
     client_cert: str | None = option(cfg.StrOpt, help="File with the certificate to show to the server.")
     client_key: str | None = option(cfg.StrOpt, help="File with the key of client_cert, unless client_cert holds it.")
     connect_timeout: float = option(
-        cfg.FloatOpt, default=10.0, min=0.1, help="Seconds to wait for a connection to be accepted."
+        cfg.FloatOpt,
+        default=10.0,
+        min=0.1,
+        help="Seconds to wait for a connection to be accepted, and for its TLS handshake; what is sent is bounded by "
+        "read_timeout.",
     )
     read_timeout: float = option(
         cfg.FloatOpt,
         default=60.0,
         min=0.1,
-        help="Seconds to wait for the next byte of the server. Amazon may take minutes to put a large object together, "
-        "but it sends blanks meanwhile.",
+        help="Seconds to wait for an answer, and for each 64KiB of a body, or its rest, to move. After them a download "
+        "goes on at another location of the image. Amazon may take minutes to put a large object together, but it "
+        "sends blanks meanwhile.",
     )
     max_attempts: int = option(
         cfg.IntOpt,
         default=5,
         min=1,
         max=20,
-        help="How often a request is sent at most if the server answers 500, 502, 503, 504 or 'slow down', or if the "
-        "connection breaks. Pauses between the attempts grow, up to 20 seconds.",
+        help="How often a request is sent at most if the server answers 429, 500, 502, 503, 504 or 'slow down', or if "
+        "the connection breaks. Pauses between the attempts grow, up to 20 seconds. All attempts together take at most "
+        "three times connect_timeout + read_timeout, and the time that the bytes take.",
     )
     retry_mode: str = option(
         cfg.StrOpt, default="standard", choices=_RETRY_MODES, help="How requests are repeated, as in boto3."

@@ -47,8 +47,9 @@ def open_reader(
         return _same_object(requests, opened.info, start, stop)
 
     return RangedReader(
-        opened, stop=end, fetch=fetch, block_size=options.read_block_size, concurrency=options.read_concurrency
-    )
+        opened, stop=end, fetch=fetch, block_size=options.read_block_size, concurrency=options.read_concurrency,
+        patience=options.read_timeout,
+    )  # fmt: skip
 
 
 def _same_object(requests: Requests, info: ObjectInfo, start: int, stop: int) -> Body:
@@ -56,7 +57,7 @@ def _same_object(requests: Requests, info: ObjectInfo, start: int, stop: int) ->
     if info.etag is None:
         raise errors.ObjectChanged("The object has no ETag by which it could be known again.")
     try:
-        opened = _opened(requests, info.key, start, stop, info.etag)
+        opened = _opened(requests, info.key, start, stop, info.etag, once=True)
     except errors.RangeNotSatisfiable:
         raise errors.ObjectChanged("The object changed in the store: it has become shorter.") from None
     if (opened.info.etag, opened.info.size) != (info.etag, info.size):
@@ -65,8 +66,10 @@ def _same_object(requests: Requests, info: ObjectInfo, start: int, stop: int) ->
     return opened.body
 
 
-def _opened(requests: Requests, key: str, start: int, stop: int | None, etag: str | None) -> Opened:
-    answer, body = requests.get_object(key, start=start, stop=stop, etag=etag)
+def _opened(
+    requests: Requests, key: str, start: int, stop: int | None, etag: str | None, *, once: bool = False
+) -> Opened:
+    answer, body = requests.get_object(key, start=start, stop=stop, etag=etag, once=once)
     try:
         return _described(key, start, stop, answer, body)
     except errors.StoreError:

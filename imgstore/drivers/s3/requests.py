@@ -1,13 +1,14 @@
 """The requests of the S3 API, one method each, for the objects of one folder of one bucket.
 
 Each method raises the library's errors in place of botocore's (`errors`), and leaves out the headers that the server
-does not take (`server_traits`). Keys are names without the folder. Retries are boto3's, new keys `client`'s.
+does not take (`server_traits`). Keys are names without the folder. Retries are `tries`'s, new keys `client`'s.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.options import S3Options
 from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits
+from imgstore.drivers.s3.tries import Tries
 from imgstore.model import ObjectInfo
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Requests:
         self.prove_place = prove_place
         self._folder = options.folder
         self._client = client
+        self._tries = Tries(options)
         self._bucket = {"Bucket": options.bucket}
         self._attributes = _attributes(options)
         far = options.server_url is None and options.region not in {None, "us-east-1"}
@@ -136,16 +139,16 @@ class Requests:
         return answer
 
     def get_object(
-        self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None
+        self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None, once: bool = False
     ) -> tuple[GetObjectOutputTypeDef, ReceivedBody]:
-        """The answer and its body, of the object with that `etag` if one is given and the server can compare it. Raises
-        RangeNotSatisfiable, ObjectChanged."""
+        """The answer and its body, of the object with that `etag` if one is given and the server can compare it.
+        `once`: who asks tries again by itself. Raises RangeNotSatisfiable, ObjectChanged."""
         wanted = self._at(key)
         if start or stop is not None:
             wanted["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
         pin = [] if etag is None else [Extra("If-Match", {"IfMatch": f'"{etag}"'})]
-        answer: GetObjectOutputTypeDef = self._send("get_object", wanted, pin)
-        return answer, ReceivedBody(answer["Body"])
+        answer: GetObjectOutputTypeDef = self._send("get_object", wanted, pin, once=once)
+        return answer, ReceivedBody(answer["Body"], self._tries.pace())
 
     def put_object(
         self, key: str, marker: str, data: memoryview, extras: Sequence[Extra] = (), **required: str
@@ -239,14 +242,19 @@ class Requests:
                 return
             wanted |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
-    def _send(self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = ()) -> Any:
-        """The answer to a request, with those of the `extras` that the server takes."""
+    def _send(
+        self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = (), *, once: bool = False
+    ) -> Any:
+        """The answer to a request, with those of the `extras` that the server takes. All its forms and tries have one
+        deadline."""
         kept, refused, retries = self.traits.taken(extras), list[Extra](), 0
-        with translated(_ACTIONS[operation]):
+        self._client.open()
+        with translated(_ACTIONS[operation]), self._tries.deadline(operation, len(parameters.get("Body", ""))):
             while True:
                 optional = {name: value for extra in kept for name, value in extra.parameters.items()}
+                request = partial(self._client.call, operation, {**parameters, **optional})
                 try:
-                    answer = self._client.call(operation, {**parameters, **optional})
+                    answer = self._tries.send(operation, request, once=once)
                 except ClientError as error:
                     retries = s3_errors.add_retries(error.response, retries)
                     if not kept or not s3_errors.not_taken(error):

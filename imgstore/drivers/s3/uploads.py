@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.driver import deadline
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.objects import is_own
 from imgstore.drivers.s3.requests import Answer, Requests, retried
@@ -97,7 +98,7 @@ class NewUpload:
 def abort(requests: Requests, key: str, identifier: str) -> None:
     """Returns when nothing of the upload is left."""
     for pause in PAUSES:
-        time.sleep(pause)
+        deadline.pause(pause)
         if not requests.abort_upload(key, identifier) or not _survives(requests, key, identifier):
             return
     raise errors.StoreUnavailable("Parts of an upload that was aborted are still there.")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -15,21 +16,26 @@ from swiftclient import client  # type: ignore[import-untyped]  # it comes witho
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # the same
 
 from imgstore import errors
+from imgstore.driver.deadline import Pace
 from imgstore.drivers.swift.answers import BLOCK, NO_HEADERS, Headers, ListedObject, Stream, expect_etag, headers_in
 from imgstore.drivers.swift.auth import Access, Auth
 from imgstore.drivers.swift.cluster_limits import Cluster, Limits
 from imgstore.drivers.swift.connections import HashedSlices, HttpConnection, Pool, Slices
 from imgstore.drivers.swift.errors import Refusals
-from imgstore.drivers.swift.requests import NONE, Requests, never
+from imgstore.drivers.swift.options import SwiftOptions
+from imgstore.drivers.swift.requests import NONE, Requests
+from imgstore.model import MIB
 
 Path = tuple[str, str]
+LARGEST_FETCHED = 8 * MIB
+"""Of the objects that are read whole: as long as a manifest may be."""
 
 
 class AccountClient(Requests):
     """One account. `cluster`: what is known of the cluster, shared by all of its accounts."""
 
-    def __init__(self, auth: Auth, pool: Pool, cluster: Cluster, *, max_attempts: int) -> None:
-        super().__init__(auth, pool, max_attempts=max_attempts)
+    def __init__(self, auth: Auth, pool: Pool, cluster: Cluster, options: SwiftOptions) -> None:
+        super().__init__(auth, pool, max_attempts=options.max_attempts, patience=options.read_timeout)
         self._cluster = cluster
 
     def put(self, path: Path, data: memoryview, *, action: str, headers: Headers, refusals: Refusals = NONE) -> Headers:
@@ -38,11 +44,9 @@ class AccountClient(Requests):
         def send(access: Access, connection: HttpConnection) -> Headers:
             return _put(access, connection, path, Slices(data) if data else b"", headers)
 
-        return self._ask(action, send, refusals=refusals)
+        return self._ask(action, send, refusals=refusals, size=len(data))
 
-    def put_verified(
-        self, path: Path, data: memoryview, *, action: str, headers: Headers, stopped: Callable[[], bool] = never
-    ) -> str:
+    def put_verified(self, path: Path, data: memoryview, *, action: str, headers: Headers) -> str:
         """Stores bytes, whose md5 is computed while they are sent; returns that md5, which is the answer's ETag. Raises
         IntegrityError if they differ whenever it is tried."""
 
@@ -52,17 +56,17 @@ class AccountClient(Requests):
             expect_etag(etag := body.md5.hexdigest(), answer)
             return etag
 
-        return self._ask(action, send, stopped=stopped)
+        return self._ask(action, send, size=len(data))
 
     def put_manifest(
-        self, path: Path, manifest: bytes, *, heartbeat: bool, headers: Headers, refusals: Refusals
+        self, path: Path, manifest: bytes, *, heartbeats: int, headers: Headers, refusals: Refusals
     ) -> Headers:
-        """Makes one object of the segments in a manifest; what the answer says of it. `heartbeat`: Swift is to show
-        that it is still at work, since it looks at every segment.
+        """Makes one object of the segments in a manifest; what the answer says of it. `heartbeats`, if any: Swift is to
+        show that it is still at work, since it looks at every segment, and may take so many times longer.
 
         swiftclient's put_object would throw away the body of the answer. With a heartbeat the status is in there.
         """
-        query = "multipart-manifest=put" + ("&heartbeat=on" if heartbeat else "")
+        query = "multipart-manifest=put" + ("&heartbeat=on" if heartbeats else "")
 
         def send(access: Access, connection: HttpConnection) -> Headers:
             parsed, http = connection
@@ -76,12 +80,16 @@ class AccountClient(Requests):
                 raise ClientException("The manifest was refused", http_status=status, http_response_content=body)
             return {**client.resp_header_dict(answer), **({"etag": told["Etag"]} if "Etag" in told else {})}
 
-        return self._ask("putting the segments together", send, refusals=refusals)
+        return self._ask(
+            "putting the segments together", send, refusals=refusals, size=len(manifest), heartbeats=heartbeats
+        )
 
     def get(
-        self, path: Path, *, headers: Headers = NO_HEADERS, refusals: Refusals = NONE, query: str | None = None
-    ) -> Stream:
-        """Opens an object. 416 is an answer too, without a body: its headers tell what the object is."""
+        self, path: Path, *, headers: Headers = NO_HEADERS, refusals: Refusals = NONE, query: str | None = None,
+        tries: int | None = None,
+    ) -> Stream:  # fmt: skip
+        """Opens an object. 416 is an answer too, without a body: its headers tell what the object is. `tries`: 1 where
+        the caller tries again by itself."""
 
         def send(access: Access, connection: HttpConnection) -> Stream:
             answer: dict[str, Any] = {}
@@ -94,13 +102,14 @@ class AccountClient(Requests):
             except ClientException as error:
                 if error.http_status != 416:
                     raise
-            return Stream(answer["status"], headers_in(answer), body, lambda: self._pool.give_back(connection))
+            pace, returned = Pace(self.patience), partial(self._pool.give_back, connection)
+            return Stream(answer["status"], headers_in(answer), body, pace=pace, returned=returned)
 
-        return self._ask("reading", send, refusals=refusals)
+        return self._ask("reading", send, refusals=refusals, tries=tries)
 
     def fetch(self, path: Path, *, query: str | None = None) -> bytes:
         """The bytes of a small object."""
-        with contextlib.closing(self.get(path, query=query)) as stream:
+        with self._time(LARGEST_FETCHED), contextlib.closing(self.get(path, query=query)) as stream:
             return b"".join(iter(lambda: stream.read(BLOCK), b""))
 
     def fetch_manifest(self, path: Path) -> list[dict[str, Any]] | None:

@@ -17,6 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from imgstore import errors
+from imgstore.driver.deadline import Pace
 from imgstore.drivers.swift.errors import from_transport
 from imgstore.model import ObjectInfo
 
@@ -46,12 +47,14 @@ class ListedObject:
 
 
 class Stream:
-    """An answer whose body is still to be read; None for one without. `close` it, also in the middle."""
+    """An answer whose body is still to be read; None for one without. `close` it, also in the middle. `pace` bounds
+    the wait for a piece."""
 
-    def __init__(self, status: int, headers: Headers, body: Any, returned: Callable[[], None]) -> None:
+    def __init__(self, status: int, headers: Headers, body: Any, *, pace: Pace, returned: Callable[[], None]) -> None:
         self.status = status
         self.headers = headers
         self._body = body
+        self._pace = pace
         self._returned: Callable[[], None] | None = returned
         self._left = number(headers, "content-length")
 
@@ -60,7 +63,8 @@ class Stream:
         if self._body is None:
             return b""
         try:
-            data: bytes = self._body.read(min(size, BLOCK))
+            with self._pace:
+                data: bytes = self._body.read(min(size, BLOCK))
         except TRANSPORT_FAILURES as error:
             raise from_transport(error, "reading") from None
         if self._left is not None:

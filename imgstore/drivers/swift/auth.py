@@ -2,8 +2,8 @@
 
 keystoneauth's plugins ask for tokens: its own for Keystone, swiftclient's for auth version 1. This module decides when
 to renew one, by the share of its life that is left on this machine's own clock: the plugins would renew a token of less
-than two minutes at every request. While one thread renews, the others wait, so that many requests refused at once cost
-one token. A renewal that fails while the old token is still good is no failure.
+than two minutes at every request. While one is renewed, all go on with the old one as long as it is good (`shared`). So
+many requests refused at once cost one token, and a Keystone that stalls or fails stops nobody who has a good one.
 
 A caller's own token (`CallerToken`) cannot be renewed: when Swift refuses it, the caller is told.
 """
@@ -11,33 +11,28 @@ A caller's own token (`CallerToken`) cannot be renewed: when Swift refuses it, t
 from __future__ import annotations
 
 import datetime
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import requests
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from swiftclient import authv1  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
-from imgstore.driver.forks import OfOneProcess, ProcessLock
+from imgstore.driver.deadline import Deadline
 from imgstore.drivers.swift import errors as swift_errors
-from imgstore.drivers.swift.connections import close_sockets
+from imgstore.drivers.swift.connections import bound, close_sockets, timeouts_of
 from imgstore.drivers.swift.credentials import V1, Credentials
 from imgstore.drivers.swift.options import SwiftOptions
-from imgstore.undo import describe
-
-LOG = logging.getLogger(__name__)
+from imgstore.drivers.swift.shared import Clock, Kept, Shared
 
 MARGIN = 120.0
 SHARE = 5
 """A token is renewed MARGIN seconds before its end, or when a SHARE of its life is left, whichever is later."""
-
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,9 @@ class Auth(Protocol):
         """The error for what Swift does not let this user do."""
 
 
-class StoreToken(OfOneProcess):
+class StoreToken:
     """The store's own account. `credentials` gives who it is when the first token is needed. A child of a fork keeps
-    the token, and renews it over connections of its own."""
+    the token."""
 
     def __init__(
         self,
@@ -72,72 +67,39 @@ class StoreToken(OfOneProcess):
         *,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__()
         self._options = options
         self._credentials = credentials
-        self._clock = clock
-        self._lock = ProcessLock()
-        self._plugin: Any = None
-        self._session: Session | None = None
-        self._current: Access | None = None
-        self._renew_at = self._ends_at = 0.0
+        self._shared: Shared[Access] = Shared("token", patience=options.read_timeout, clock=clock)
 
     def access(self) -> Access:
-        with self._lock:
-            if self._current is None or self._clock() >= self._renew_at:
-                self._renew()
-            assert self._current is not None  # noqa: S101 - _renew raises or sets it
-            return self._current
+        return self._shared.get(self._ask)
 
     def refused(self, access: Access) -> None:
         """Only the first of many threads that were refused the same token makes it renewed."""
-        with self._lock:
-            if self._current is not None and access.token == self._current.token:
-                self._current = None
+        text = "Image storage is not available (HTTP 401: new tokens are refused)."
+        told = swift_errors.Passing(text, detail="the storage's own check of tokens")
+        self._shared.forget(lambda current: current.token == access.token, told)
 
     def forbidden(self, detail: str) -> errors.ImgstoreError:
         return swift_errors.forbidden(detail)
 
-    def close(self) -> None:
-        """Returns the connections."""
-        with self._lock:
-            session, self._session = self._session, None
-            self._plugin = None
-        if session is not None:
-            close_sockets(session.session)
-            session.session.close()
-
-    def _forked(self) -> None:
-        self._session = self._plugin = None
-
-    def _renew(self) -> None:
+    def _ask(self) -> Kept[Access]:
+        """A token, over a connection of its own: the next one is wanted in hours."""
+        plugin = _plugin(self._credentials())
+        # No secrets: a redirect would take the password along to any host.
+        http = bound(requests.Session(), timeouts_of(self._options))
+        session = Session(session=http, verify=self._options.verify, redirect=False)
         try:
-            self._ask()
-        except swift_errors.Passing as error:
-            if self._current is None or self._clock() >= self._ends_at:
-                raise
-            LOG.warning("The token could not be renewed yet: %s", describe(error))
-
-    def _ask(self) -> None:
-        session, plugin = self._opened()
-        asked_at = self._clock()
-        plugin.invalidate()
-        try:
-            found = plugin.get_access(session)
+            with Deadline(self._options.read_timeout):
+                found = plugin.get_access(session)
             url = self._options.account_url or found.service_catalog.url_for(**self._options.endpoint_wanted)
         except keystone.ClientException as error:
             raise swift_errors.from_keystone(error) from None
+        finally:
+            close_sockets(http)
+            http.close()
         life = _life(found.issued, found.expires)
-        self._ends_at = asked_at + life
-        self._renew_at = self._ends_at - min(MARGIN, life / SHARE)
-        self._current = Access(found.auth_token, url.rstrip("/"))
-
-    def _opened(self) -> tuple[Session, Any]:
-        if self._session is None:
-            self._plugin = _plugin(self._credentials())
-            # No secrets: a redirect would take the password along to any host.
-            self._session = Session(verify=self._options.verify, timeout=self._options.read_timeout, redirect=False)
-        return self._session, self._plugin
+        return Kept(Access(found.auth_token, url.rstrip("/")), fresh=life - min(MARGIN, life / SHARE), good=life)
 
 
 class CallerToken:

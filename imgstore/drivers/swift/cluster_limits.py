@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imgstore.driver.forks import ProcessLock
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.swift.options import LARGEST_SEGMENT, SwiftOptions
+from imgstore.drivers.swift.shared import Kept, Shared
 from imgstore.model import MIB
 
 MAX_SEGMENTS = 1000
@@ -73,11 +73,11 @@ class Limits:
 
 
 class Cluster:
-    """One cluster, whose limits are asked for once, by whichever thread and account needs them first."""
+    """One cluster, whose limits are asked for once, by whichever thread and account needs them first. Nobody waits for
+    them longer than `patience` seconds."""
 
-    def __init__(self) -> None:
-        self._lock = ProcessLock()
-        self._limits: Limits | None = None
+    def __init__(self, *, patience: float) -> None:
+        self._limits: Shared[Limits] = Shared("limits", patience=patience)
         self.keeps: bool | None = None
         """Whether `If-None-Match` is honoured, as a check found out."""
         self.pins_large_objects = True
@@ -85,10 +85,7 @@ class Cluster:
 
     def limits(self, info: Callable[[], Mapping[str, Any]]) -> Limits:
         """The limits; `info` asks for them. Raises StoreUnavailable."""
-        with self._lock:
-            if self._limits is None:
-                self._limits = Limits.of(info())
-            return self._limits
+        return self._limits.get(lambda: Kept(Limits.of(info())))
 
 
 def _names(policy: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,9 @@
 swiftclient's `Connection` is not made for threads, so this pool lends its lower half, `HTTPConnection`, to one request
 after the other: most recently used first, at most `keep` idle ones. A body that is being read keeps its connection
 until it is closed. A connection that failed is not used again. Memory: sockets only.
+
+Every wait on a socket keeps the bounds of the thread that waits (`imgstore.driver.deadline`). `connect_timeout` bounds
+the connecting alone.
 """
 
 from __future__ import annotations
@@ -15,15 +18,19 @@ import requests
 from requests.adapters import HTTPAdapter
 from swiftclient import client  # type: ignore[import-untyped]  # it comes without types
 from swiftclient.utils import LengthWrapper  # type: ignore[import-untyped]  # the same
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
+from imgstore.driver.bounded_http import bounded_pools
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.options import SwiftOptions
 
 PIECE = 1024 * 1024
+_POOLS = bounded_pools(HTTPConnectionPool, HTTPSConnectionPool)
 
 # No secrets: by default swiftclient logs up to half of a short one.
 client.logger_settings["reveal_sensitive_prefix"] = 0
 
+Timeouts = tuple[float, float]
 HttpConnection = tuple[Any, Any]
 """As swiftclient's functions take it: the URL, parsed, and the connection."""
 
@@ -33,8 +40,8 @@ class Pool(OfOneProcess):
 
     def __init__(self, options: SwiftOptions, *, keep: int) -> None:
         super().__init__()
-        timeouts = (options.connect_timeout, options.read_timeout)
-        self._options = {"insecure": options.insecure, "cacert": options.cacert, "timeout": timeouts}
+        self._options = {"insecure": options.insecure, "cacert": options.cacert}
+        self._timeouts = timeouts_of(options)
         self._keep = keep
         self._lock = ProcessLock()
         self._idle: list[HttpConnection] = []
@@ -51,6 +58,7 @@ class Pool(OfOneProcess):
                     return parts, connection
         opened: HttpConnection = client.http_connection(url, **self._options)
         opened[1].requests_args["allow_redirects"] = False  # no secrets: the token would follow to any host
+        bound(opened[1].request_session, self._timeouts)
         return opened
 
     def give_back(self, connection: HttpConnection) -> None:
@@ -86,6 +94,41 @@ class Pool(OfOneProcess):
 def _forget_answer(connection: HttpConnection) -> None:
     """swiftclient keeps the last answer, which keeps its request, which keeps the segment that was sent."""
     connection[1].resp = None
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """requests' way to a server, over connections that keep bounds. `timeouts`: of connecting, of an answer."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """As requests calls it."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        """The same where the environment names a proxy."""
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(self, *arguments: Any, **options: Any) -> requests.Response:
+        """Whatever timeout the caller thinks of."""
+        return super().send(*arguments, **{**options, "timeout": self._timeouts})
+
+
+def timeouts_of(options: SwiftOptions) -> Timeouts:
+    """Seconds for connecting, and for an answer."""
+    return options.connect_timeout, options.read_timeout
+
+
+def bound(session: requests.Session, timeouts: Timeouts) -> requests.Session:
+    """From now on the session keeps bounds."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _BoundedAdapter(timeouts))
+    return session
 
 
 def close_sockets(session: requests.Session) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imgstore import errors
+from imgstore.driver.deadline import Stop, handed_down
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers, expect_etag
 from imgstore.drivers.swift.dynamic_objects import is_dynamic, listed
@@ -53,9 +54,14 @@ class Copy:
         return self._new.make(put, size=info.size, etag=info.etag or "")
 
     def _copied(self, segments: Sequence[Segment]) -> list[Segment]:
-        with contextlib.ExitStack() as ended, ThreadPoolExecutor(self._concurrency, "imgstore-copy") as pool:
+        with (
+            Stop() as stop,
+            contextlib.ExitStack() as ended,
+            ThreadPoolExecutor(self._concurrency, "imgstore-copy") as pool,
+        ):
             ended.callback(pool.shutdown, cancel_futures=True)
-            return list(pool.map(self._copied_one, range(1, len(segments) + 1), segments))
+            ended.callback(stop.set)
+            return list(pool.map(handed_down(self._copied_one), range(1, len(segments) + 1), segments))
 
     def _copied_one(self, number: int, segment: Segment) -> Segment:
         headers = _pinned(PLAIN, segment.etag)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imgstore import errors
+from imgstore.driver.deadline import handed_down
 from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.answers import Headers
 from imgstore.drivers.swift.dynamic_objects import is_dynamic, listed, place_of_segments
@@ -70,7 +71,8 @@ class Deletion:
         if not remaining:
             return
         with ThreadPoolExecutor(min(self._concurrency, len(remaining)), thread_name_prefix="imgstore-delete") as pool:
-            failures = [failure for failure in pool.map(self._failure_of, remaining) if failure is not None]
+            ends = pool.map(handed_down(self._failure_of), remaining)
+            failures = [failure for failure in ends if failure is not None]
         if failures:
             LOG.warning("Could not remove %s of %s segments.", len(failures), len(remaining))
             raise failures[0]

@@ -1,29 +1,30 @@
 """The Swift driver: images in OpenStack Swift, or in another server with its API, through python-swiftclient.
 
 Small images are one object, large ones static large objects. Their segments are named by the attempt that writes them,
-and sent in parallel from memory. What is where:
+and sent in parallel from memory:
 
     options, credentials                  what an operator sets
     auth, connections, requests           tokens, connections, one request and its further tries
-    account, cluster_limits               what is asked of an account, and what the cluster allows
-    answers, errors                       what the answers mean
+    account, answers, errors              what is asked of an account, and what the answers mean
+    cluster_limits                        what the cluster allows
     containers, urls                      where objects are
     writer, manifest; reader, dynamic_objects; deletion, copy       what is done with an object
-    place, quotas, leftovers, check, large_probe                    the account as a whole
-    multi_tenant                          a caller's account instead of the store's own
+    multi_tenant, place, quotas, leftovers, check, large_probe      the account as a whole, or a caller's own
 
 Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
 server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`). A download holds one piece
-of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size` bytes.
+of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, StoreDriver, check_key
+from imgstore.driver.background import undo_soon
 from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
 from imgstore.drivers.swift import multi_tenant
 from imgstore.drivers.swift.account import AccountClient, Path
@@ -138,7 +139,7 @@ class AccountDriver(StoreDriver):
             info = described(self._account, path, headers)
             hold = self._reserve(target, info.size)
             try:
-                with undone_copy(target, new.discard):
+                with undone_copy(target, partial(undo_soon, "a copy", new.discard)):
                     copied = Copy(self._account, new, concurrency=self._options.concurrency).of(path, headers, info)
             except BaseException:
                 if hold is not None:
@@ -208,9 +209,9 @@ class SwiftDriver(AccountDriver):
         values = SwiftOptions(**options)
         self._pool = Pool(values, keep=IDLE_FOR_EACH_SEGMENT * values.concurrency)
         self._own_token = StoreToken(values, self._credentials)
-        self._cluster = Cluster()
+        self._cluster = Cluster(patience=values.read_timeout)
         naming: Naming = CallerNaming(values) if values.multi_tenant else StoreNaming(values)
-        account = AccountClient(self._own_token, self._pool, self._cluster, max_attempts=values.max_attempts)
+        account = AccountClient(self._own_token, self._pool, self._cluster, values)
         self._notes = Notes(account, values.container)
         self._meters = Meters(age=values.quota_age)
         urls = StoreUrls(values, naming, self._credentials)
@@ -264,12 +265,11 @@ class SwiftDriver(AccountDriver):
             return self
         token: Auth = self._own_token if context is None else multi_tenant.caller_token(context, self._options)
         auth = token if url is None else multi_tenant.Redirected(token, url)
-        account = AccountClient(auth, self._pool, self._cluster, max_attempts=self._options.max_attempts)
+        account = AccountClient(auth, self._pool, self._cluster, self._options)
         return CallersDriver(self._options, account, self._meters)
 
     def close(self) -> None:
         self._pool.close()
-        self._own_token.close()
 
     def _owner(self) -> str | None:
         if self._options.multi_tenant:

@@ -51,10 +51,11 @@ def listed(account: AccountClient, path: Path, headers: Headers) -> DynamicObjec
 
 
 class DynamicObject:
-    """A dynamic large object by its segments; called, it opens a range."""
+    """A dynamic large object by its segments; called, it opens a range, by one try."""
 
     def __init__(self, account: AccountClient, key: str, container: str, found: list[ListedObject]) -> None:
         self._account = account
+        self.patience = account.patience
         self.segments = [Segment(container, each.name, each.size, each.etag) for each in found]
         self._ends = list(itertools.accumulate(each.size for each in found))
         newest = max((each.modified for each in found), default=None)
@@ -63,9 +64,13 @@ class DynamicObject:
 
     def __call__(self, start: int, stop: int) -> Chain:
         """Bytes `start` to `stop`. Raises ObjectChanged, StoreUnavailable."""
-        return Chain(self, start, stop)
+        return Chain(self, start, stop, tries=1)
 
-    def open_segment(self, start: int, stop: int) -> tuple[Stream, int]:
+    def opened(self, start: int, stop: int) -> Chain:
+        """The same, by as many tries as any request has."""
+        return Chain(self, start, stop, tries=None)
+
+    def open_segment(self, start: int, stop: int, tries: int | None) -> tuple[Stream, int]:
         """An open body that begins at `start`, and where it ends."""
         number = bisect.bisect_right(self._ends, start)
         segment, end = self.segments[number], self._ends[number]
@@ -74,7 +79,9 @@ class DynamicObject:
         headers = {"Range": f"bytes={start - first}-{stop - first - 1}", "If-Match": f'"{segment.etag}"'}
         changed = errors.ObjectChanged("A segment of the object changed in the store.")
         try:
-            stream = self._account.get(segment.path, headers=headers, refusals={412: changed, 416: changed})
+            stream = self._account.get(
+                segment.path, headers=headers, refusals={412: changed, 416: changed}, tries=tries
+            )
         except errors.ObjectNotFound:
             raise errors.IntegrityError("A segment of the object is missing in the store.") from None
         if stream.status != 206:
@@ -86,11 +93,11 @@ class DynamicObject:
 class Chain:
     """The bodies of one range, one after the other."""
 
-    def __init__(self, source: DynamicObject, start: int, stop: int) -> None:
+    def __init__(self, source: DynamicObject, start: int, stop: int, *, tries: int | None) -> None:
         self._source = source
         self._position = start
         self._stop = stop
-        self._stream, self._until = source.open_segment(start, stop)
+        self._stream, self._until = source.open_segment(start, stop, tries)
 
     def read(self, size: int) -> bytes:
         """The next 1 to `size` bytes; b"" at the end. Raises StoreUnavailable."""
@@ -98,7 +105,7 @@ class Chain:
             if self._position == self._stop:
                 return b""
             self._stream.close()
-            self._stream, self._until = self._source.open_segment(self._position, self._stop)
+            self._stream, self._until = self._source.open_segment(self._position, self._stop, 1)
         data = self._stream.read(size)
         if not data:
             raise Passing("Image storage is not available (a segment ended early).", detail="reading")

@@ -74,7 +74,7 @@ def facts_of_large_object(account: AccountClient, home: str, segments: str, owne
                 return None
         undo.callback(_remove, account, path)
         headers = {**PLAIN, ATTEMPT: attempt, CONTAINER: quote(segments)}
-        account.put_manifest(path, manifest_of(parts), heartbeat=False, headers=headers, refusals={})
+        account.put_manifest(path, manifest_of(parts), heartbeats=0, headers=headers, refusals={})
         return _facts(account, path, parts, headers)
 
 
@@ -99,7 +99,7 @@ def _keeps(account: AccountClient, path: Path, parts: Sequence[Segment], headers
     """Whether the server refuses to replace it."""
     condition = {**headers, "If-None-Match": "*"}
     try:
-        account.put_manifest(path, manifest_of(parts), heartbeat=False, headers=condition, refusals={412: taken()})
+        account.put_manifest(path, manifest_of(parts), heartbeats=0, headers=condition, refusals={412: taken()})
     except errors.ObjectExists:
         return True
     return False

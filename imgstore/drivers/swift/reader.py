@@ -68,11 +68,14 @@ def open_reader(
         opened = _opened(info, stream, first)
         undo.pop_all()
     fetch = Fetch(account, path, info)
-    return RangedReader(opened, stop=wanted.end_in(info), fetch=fetch, block_size=block_size, concurrency=concurrency)
+    return RangedReader(
+        opened, stop=wanted.end_in(info), fetch=fetch, block_size=block_size, concurrency=concurrency,
+        patience=account.patience,
+    )  # fmt: skip
 
 
 class Fetch:
-    """Opens later ranges of the very object that was opened first."""
+    """Opens later ranges of the very object that was opened first, each by one try: the reader tries again."""
 
     def __init__(self, account: AccountClient, path: Path, info: ObjectInfo) -> None:
         self._account = account
@@ -82,7 +85,7 @@ class Fetch:
     def __call__(self, start: int, stop: int) -> Body:
         """The body of bytes `start` to `stop`. Raises ObjectChanged, ObjectNotFound, StoreUnavailable."""
         wanted = Range(start, stop, self._info.etag)
-        stream = _get_pinned(self._account, self._path, wanted)
+        stream = _get_pinned(self._account, self._path, wanted, tries=1)
         try:
             if stream.status == 416 or self._info.etag is None or etag_in(stream.headers) != self._info.etag:
                 raise _changed()
@@ -92,28 +95,28 @@ class Fetch:
             raise
 
 
-def _get_pinned(account: AccountClient, path: Path, wanted: Range) -> Stream:
+def _get_pinned(account: AccountClient, path: Path, wanted: Range, *, tries: int | None = None) -> Stream:
     """Opens the range, pinned as far as the server compares the ETag; the caller compares it in any case. Ceph's
     gateway compares that of a large object's manifest, and says that the right one is wrong."""
     if wanted.etag is None or not account.pins_large_objects:
-        return _get(account, path, replace(wanted, etag=None))
+        return _get(account, path, replace(wanted, etag=None), tries)
     try:
-        return _get(account, path, wanted)
+        return _get(account, path, wanted, tries)
     except errors.ObjectChanged:
         headers = account.head(path)
         if not is_static(headers) or etag_in(headers) != wanted.etag:
             raise
     account.pins_no_large_objects()
-    return _get(account, path, replace(wanted, etag=None))
+    return _get(account, path, replace(wanted, etag=None), tries)
 
 
-def _get(account: AccountClient, path: Path, wanted: Range) -> Stream:
+def _get(account: AccountClient, path: Path, wanted: Range, tries: int | None) -> Stream:
     headers: dict[str, str] = {}
     if wanted.start or wanted.stop is not None:
         headers["Range"] = f"bytes={wanted.start}-{'' if wanted.stop is None else wanted.stop - 1}"
     if wanted.etag is not None:
         headers["If-Match"] = f'"{wanted.etag}"'
-    return account.get(path, headers=headers, refusals=_refusals())
+    return account.get(path, headers=headers, refusals=_refusals(), tries=tries)
 
 
 def _refusals() -> Refusals:
@@ -172,7 +175,8 @@ def _listed_reader(found: DynamicObject, wanted: Range) -> ObjectReader:
         raise _changed()
     if start >= info.size:
         return _nothing(info, start)
-    return RangedReader(Opened(info, found(start, end), start, end), stop=end, fetch=found)
+    opened = Opened(info, found.opened(start, end), start, end)
+    return RangedReader(opened, stop=end, fetch=found, patience=found.patience)
 
 
 def _changed() -> errors.ObjectChanged:

@@ -4,18 +4,25 @@
 tried again by tenacity, after pauses that grow and are jittered, or that the server wants. swiftclient's own retries do
 not spread, wait up to a minute, and go on when an upload has failed elsewhere. Any request may be sent twice: whoever
 needs to know whether the first one counted asks the storage (`writer.NewObject`).
+
+Bounds (`imgstore.driver.deadline`): a request and all its tries have one deadline, STALLS times the patience, which is
+`read_timeout`, and a second for each LEAST bytes of its body. In one try, LEAST bytes must move in each patience. No
+try begins after the deadline, nor one that nobody wants, and no pause that would outlast it. Whoever can get the object
+elsewhere (`in_haste`) waits for one patience and two tries.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import tenacity
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
+from imgstore.driver import deadline
+from imgstore.driver.deadline import HASTY_TRIES, LEAST, Deadline, Pace
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.answers import TRANSPORT_FAILURES, Stream
 from imgstore.drivers.swift.auth import Access, Auth
@@ -27,46 +34,55 @@ T = TypeVar("T")
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 LONGEST_PAUSE_WANTED = 60.0
-GLANCE = 0.1
 
 Send = Callable[[Access, HttpConnection], T]
 NONE: Refusals = {}
 
 
-def never() -> bool:
-    """Nothing stops the tries before their time."""
-    return False
-
-
 class Requests:
-    """Sends requests to one account, for all threads of a store."""
+    """Sends requests to one account, for all threads of a store. `patience`: seconds for an answer."""
 
-    def __init__(self, auth: Auth, pool: Pool, *, max_attempts: int) -> None:
+    def __init__(self, auth: Auth, pool: Pool, *, max_attempts: int, patience: float) -> None:
         self._auth = auth
         self._pool = pool
         self._max_attempts = max_attempts
+        self.patience = patience
 
     @property
     def url(self) -> str:
         """The account's URL. Raises StoreUnavailable where no token can be had."""
-        access: Access = self._tries(never)(self._auth.access)
+        with self._time():
+            access: Access = self._tries()(self._auth.access)
         return access.url
 
-    def _ask(self, action: str, send: Send[T], *, refusals: Refusals = NONE, stopped: Callable[[], bool] = never) -> T:
+    def _ask(
+        self, action: str, send: Send[T], *, refusals: Refusals = NONE, tries: int | None = None, size: int = 0,
+        heartbeats: int = 0,
+    ) -> T:  # fmt: skip
         """What `send` returns; a Stream keeps its connection. `action` is for people, `refusals` are the errors for
-        statuses that mean something here, `stopped` says that no further try is wanted.
+        statuses that mean something here, `tries` is 1 where the caller tries again by itself, `size` is that of the
+        body. `heartbeats`: the server shows signs of life while it works, for so many times longer at most.
 
         Raises StoreFull, ObjectNotFound, IntegrityError, StoreUnavailable, or one of `refusals`.
         """
-        result: T = self._tries(stopped)(self._with_token, action, send, refusals)
+        pace = partial(Pace, self.patience, least=1 if heartbeats else LEAST)
+        with self._time(size, heartbeats):
+            result: T = self._tries(tries)(self._with_token, action, send, refusals, pace)
         return result
 
-    def _tries(self, stopped: Callable[[], bool]) -> tenacity.Retrying:
+    def _time(self, size: int = 0, heartbeats: int = 0) -> Deadline:
+        """The deadline of a request with a body of `size` bytes."""
+        waits = deadline.reading_time(self.patience) or 0.0
+        return Deadline(waits * (1 + heartbeats) + size / LEAST)
+
+    def _tries(self, tries: int | None = None) -> tenacity.Retrying:
+        most = HASTY_TRIES if deadline.is_in_haste() else self._max_attempts
+        most = most if tries is None else min(tries, most)
         return tenacity.Retrying(
-            stop=lambda state: stopped() or state.attempt_number >= self._max_attempts,
+            stop=lambda state: state.attempt_number >= most or not _may_wait(state.upcoming_sleep),
             wait=_pause_after,
             retry=tenacity.retry_if_exception(_may_help),
-            sleep=lambda seconds: _sleep(seconds, stopped),
+            sleep=lambda seconds: deadline.pause(seconds),
             reraise=True,
         )
 
@@ -80,18 +96,20 @@ class Requests:
 
         return self._ask(action, send, refusals=refusals)
 
-    def _with_token(self, action: str, send: Send[T], refusals: Refusals) -> T:
+    def _with_token(self, action: str, send: Send[T], refusals: Refusals, pace: Callable[[], Pace]) -> T:
+        deadline.expect_wanted()
         access = self._auth.access()
         try:
-            return self._once(access, action, send, refusals)
+            return self._once(access, action, send, refusals, pace())
         except TokenRefused:
             self._auth.refused(access)
-        return self._once(self._auth.access(), action, send, refusals)
+        return self._once(self._auth.access(), action, send, refusals, pace())
 
-    def _once(self, access: Access, action: str, send: Send[T], refusals: Refusals) -> T:
+    def _once(self, access: Access, action: str, send: Send[T], refusals: Refusals, pace: Pace) -> T:
         connection = self._pool.take(access.url)
         try:
-            result = send(access, connection)
+            with pace:
+                result = send(access, connection)
         except ClientException as error:
             self._pool.give_back(connection)
             if error.http_status == 403 and 403 not in refusals:
@@ -120,8 +138,6 @@ def _pause_after(state: tenacity.RetryCallState) -> float:
     return jittered if wanted is None else min(wanted, LONGEST_PAUSE_WANTED) + jittered
 
 
-def _sleep(seconds: float, stopped: Callable[[], bool]) -> None:
-    """Sleeps, and looks up now and then whether the request is still wanted."""
-    until = time.monotonic() + seconds
-    while not stopped() and (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, GLANCE))
+def _may_wait(seconds: float) -> bool:
+    """Whether another try after so many seconds is wanted by then."""
+    return deadline.wanted() and seconds < deadline.left()

@@ -36,7 +36,7 @@ from imgstore.model import ObjectInfo
 
 PLAIN = {"Content-Type": "application/octet-stream"}
 MANY = 64
-"""From so many segments on Swift is asked for a heartbeat while it looks at them."""
+"""From so many segments on Swift is asked for a heartbeat while it looks at them, and gets more time."""
 
 
 class NewObject:
@@ -77,12 +77,12 @@ class NewObject:
         """Makes one object of the segments."""
         container = quote(self._containers.segments_of(self.key))
         headers = {**self.headers, CONTAINER: container, "Accept": "application/json"}
-        manifest, heartbeat = manifest_of(segments), len(segments) >= MANY
+        manifest, heartbeats = manifest_of(segments), len(segments) // MANY
         wrong = errors.IntegrityError("The store does not have the segments that were sent to it.")
 
         def put(refusals: Refusals) -> Headers:
             return self._account.put_manifest(
-                self.path, manifest, heartbeat=heartbeat, headers=headers, refusals={**refusals, 400: wrong}
+                self.path, manifest, heartbeats=heartbeats, headers=headers, refusals={**refusals, 400: wrong}
             )
 
         size = sum(segment.size for segment in segments)
@@ -155,9 +155,7 @@ class SwiftWriter(MultipartWriter[Segment]):
 
     def _send(self, part: Part) -> Segment:
         def put(path: Path) -> str:
-            return self._account.put_verified(
-                path, part.data, action="storing a segment", headers=PLAIN, stopped=lambda: self.stopping
-            )
+            return self._account.put_verified(path, part.data, action="storing a segment", headers=PLAIN)
 
         return self._new.segment(part.number, put, size=len(part.data))
 

@@ -120,11 +120,11 @@ def _kind(store: Store) -> str:
 
 
 def _space(store: Store) -> dict[str, int]:
-    """Bytes, where the store tells them: a store that is down does not, and costs the others nothing."""
+    """Bytes, where the store tells them: a store that is down or busy does not, and costs the others nothing."""
     if not isinstance(store.driver, MeasuresSpace):
         return {}
     try:
-        with store.blamed():
+        with store.slot(wait=0), store.blamed():
             space = store.driver.space()
     except errors.StoreError as error:
         LOG.warning("The free space is not known: %s", describe(error))

@@ -21,21 +21,15 @@ from typing import TYPE_CHECKING, Any, Final
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
+from imgstore.http.pace import Pace
 from imgstore.service.server.heads import Head, Progress
-from imgstore.service.server.pace import Pace
+from imgstore.service.server.lingering import Lingering
 from imgstore.service.server.request import Request
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 LOG = logging.getLogger(__name__)
-
-LINGER_SECONDS: Final = 2.0
-LINGER_BYTES: Final = 256 << 20
-"""How long, and for how much, a closing connection goes on reading. A client that watches for the answer needs a round
-trip and the two socket buffers (a few MiB each): far less than either bound. A client that looks only after its last
-byte gets the answer, too, if it can send the rest within them. The time keeps a refused client from holding a thread;
-the size, about what 1 Gbit/s carries in that time, limits the work that a client on the same machine can cause."""
 
 DESCRIPTORS, DESCRIPTORS_PER_THREAD = 64, 4
 """What connections leave to the rest of the process, of the descriptors that it may have."""
@@ -68,7 +62,7 @@ class Connection(HTTPConnection):
     def __init__(self, server: Any, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(server, sock, *args, **kwargs)
         self.rfile._raw = _Paced(self)
-        self.head = Head(sock, self.rfile, idle=server.timeout)
+        self.head: Head | Lingering = Head(sock, self.rfile, idle=server.timeout)
         self.short_bodies = False
         self._reading = self._writing = Pace(server.timeout)
         server.open_connections.add(self)
@@ -101,24 +95,16 @@ class Connection(HTTPConnection):
             view = view[count:]
 
     def close(self) -> None:
+        """Closes it; first the client may read its answer, while the connection holds no thread."""
         if self.lingering:
-            self._linger()
+            self.lingering = False
+            self.head = Lingering(self.socket)
+            if self.server.ready:
+                self.server.put_conn(self)
+                return
+            self.head.wait()  # the server ends: nobody else watches
         self.server.open_connections.discard(self)
         super().close()
-
-    def _linger(self) -> None:
-        scratch = bytearray(1 << 18)
-        left, until = LINGER_BYTES, time.monotonic() + LINGER_SECONDS
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-            while left > 0 and (seconds := until - time.monotonic()) > 0:
-                self.socket.settimeout(seconds)
-                count = socket.socket.recv_into(self.socket, scratch)  # nobody looks at it: it is not decrypted
-                if not count:
-                    return
-                left -= count
-        except OSError:
-            return
 
 
 class Connections(ConnectionManager):

@@ -1,7 +1,7 @@
 """How slow a client may be: no single wait may be too long, nor may many short ones move almost nothing (contained).
 
 A client that sends or takes one byte now and then never meets a timeout of single waits. So the waits are added up, and
-whenever they reach a window the client must have moved LEAST_RATE in it. What the service itself takes (a slow store)
+whenever they reach a window the client must have moved LEAST_RATE in it. What the host itself takes (a slow store)
 is no wait. A virtual machine's image over 100 kB/s is a hundred times faster than the least rate.
 """
 
@@ -39,6 +39,10 @@ class Pace:
         if left <= 0:
             raise TimeoutError("the whole took too long")
         return min(self._timeout, left)
+
+    def longest_for(self, count: int) -> float:
+        """Seconds that one wait for `count` bytes may take, where nobody sees how many of them have moved."""
+        return max(self._timeout, count / LEAST_RATE)
 
     def moved(self, count: int, *, since: float) -> None:
         """Counts bytes and the wait for them, which began at `since` by the clock. Raises TimeoutError."""

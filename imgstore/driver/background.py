@@ -1,0 +1,50 @@
+"""An undo that its caller does not wait for any longer than a moment, whatever the server does.
+
+It is not lost: it goes on by itself, within a time of its own, and the end of the process waits for it. The caller
+learns that it is not done yet, so whoever has a catalog notes a leftover for removal, and `purge` finds the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Final
+
+from imgstore import errors
+from imgstore.driver.deadline import Deadline
+from imgstore.undo import describe
+
+LOG = logging.getLogger(__name__)
+
+MOMENT: Final = 0.9
+"""Seconds that a caller waits."""
+WHOLE: Final = 120.0
+"""Seconds that an undo may take."""
+
+
+def undo_soon(what: str, work: Callable[[], object]) -> None:
+    """Runs `work` on a thread of its own. Raises what it raises, or StoreUnavailable if it is not done in a MOMENT: it
+    goes on then, and a failure is logged as one to undo `what`."""
+    done: Future[None] = Future()
+    given_up = threading.Event()
+    thread = threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-undo")
+    thread.start()
+    if not wait([done], MOMENT).done:
+        given_up.set()
+        raise errors.StoreUnavailable(f"Image storage takes long to undo {what}: this goes on.")
+    thread.join()
+    done.result()
+
+
+def _run(what: str, work: Callable[[], object], done: Future[None], given_up: threading.Event) -> None:
+    try:
+        with Deadline(WHOLE):
+            work()
+    except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the caller's thread
+        if given_up.is_set():
+            LOG.warning("Could not undo %s: %s", what, describe(error))
+        done.set_exception(error)
+    else:
+        done.set_result(None)
