@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
+from imgstore.config.options import STORE_OPTIONS
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasPlace
 from imgstore.store import Store
@@ -18,6 +19,8 @@ Key = tuple[str, str]
 ENABLED = ("imgstore", "enabled_stores")
 LIVE = ("description", "weight", "read_only", "project_quota")
 """Options of every store that take effect at once."""
+COMMON = {option.dest for option in STORE_OPTIONS} - {*LIVE}
+"""Those that do not."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def _kept(store: Store, built: Store | None, changed: Set[Key]) -> Store:
 
 
 def _driver_options(store: Store, changed: Set[Key]) -> Set[Key]:
-    return {key for key in changed if key[0] == store.identifier and key[1] not in LIVE}
+    return {key for key in changed if key[0] == store.identifier and key[1] not in (*LIVE, *COMMON)}
 
 
 def _may_take_over(driver: StoreDriver, former: StoreDriver) -> bool:
@@ -80,4 +83,5 @@ def _waiting(old: Store, now: Store, new: dict[str, Store], changed: Set[Key]) -
     built = new.get(old.identifier)
     if built is None or type(built.driver) is not type(old.driver):
         return {ENABLED}
-    return _driver_options(old, changed) if now.driver is old.driver else set()
+    common = {(old.identifier, name) for name in COMMON} & changed
+    return common | (_driver_options(old, changed) if now.driver is old.driver else set())

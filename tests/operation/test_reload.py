@@ -101,14 +101,15 @@ def test_another_driver_takes_over_only_at_the_same_marked_place(tmp_path: Path)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     former, same, other = (FilesystemDriver(datadir=str(tmp_path / name)) for name in "aab")
-    changed = {("s", "weight"), ("s", "file_mode")}
+    changed = {("s", "weight"), ("s", "file_mode"), ("s", "max_transfers")}
     for marked, driver, taken in ((False, same, False), (True, other, False), (True, same, True)):
         if marked:
             former.expect_mark("m")
         found = compared([store("s", former)], [store("s", driver, weight=5)], changed=changed)
         assert found.stores[0].weight == 5
         assert (found.stores[0].driver is driver) is taken
-        assert found.waiting == (set() if taken else {("s", "file_mode")})
+        assert found.waiting - {("s", "file_mode")} == {("s", "max_transfers")}
+        assert (("s", "file_mode") in found.waiting) is not taken
         assert (list(found.replaced), list(found.unused)) == (([former], []) if taken else ([], [driver]))
     assert same.mark == "m"
 
