@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.driver.base import StoreDriver
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service import collectors
@@ -27,9 +28,10 @@ from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
+from imgstore.service.reloaded_stores import StoreChanges
 from imgstore.service.status import Progress, StatusPage
 from imgstore.service.watch import HealthSettings
-from imgstore.side_by_side import StoreThreads
+from imgstore.side_by_side import Begun, StoreThreads
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger, take_census
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
@@ -89,24 +91,24 @@ class Service:
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, threads=threads)
         self.cleaning = FirstCleaning(stores, self.catalog, removals, self.holds, threads=threads)
         self._settled: set[str] = set()
+        self._replaced: list[StoreDriver] = []  # of stores that got others; what began with them may go on
         self._watches: Sequence[StoreWatch] = ()
         self._requires_stores = requires_stores
         self.health = StoreHealth(
             stores, health, observers=(removals, *observers), settle=self._settle, up=self.cleaning.found_up,
             parts={"catalog": self.catalog.probe, "ledger": self.quota.probe},
         )  # fmt: skip
-        names = [store.identifier for store in stores]
-        self.counting = Counting(lambda: take_census(database), stores=names)
+        self.counting = Counting(lambda: take_census(database), stores=stores)
         loops = (
-            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised,
-            *self.cleaning.supervised,
+            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.cleaning.supervised,
         )  # fmt: skip
         self.process = collectors.Process(
             lease_failures=lambda: self.catalog.lease_failures, recoveries=lambda: self.recovery.ended
         )
         self.metrics = metrics = Metrics(
             (
-                collectors.Health(self.health), collectors.Loops((*loops, self.counting.supervised)), self.process,
+                collectors.Health(self.health), self.process,
+                collectors.Loops(self.health, (*loops, self.counting.supervised)),
                 collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
             )
         )  # fmt: skip
@@ -176,6 +178,22 @@ class Service:
         self.recovery.start()
         self.counting.start()
 
+    def expect_places(self, stores: Iterable[Store]) -> None:
+        """Before stores are enabled: each works only at its place, which is settled by its first check. Raises
+        CatalogUnavailable."""
+        for store in stores:
+            expect(store, self.catalog.places)
+
+    def take(self, changes: StoreChanges) -> None:
+        """Other stores, while transfers are under way. Each that was added is checked at once, on its own thread."""
+        for driver in changes.unused:
+            driver.close()
+        self._replaced.extend(changes.replaced)
+        self.stores.take(changes.stores)
+        for store in changes.added:
+            self.cleaning.add(store)
+        self.health.take(changes.stores)
+
     def _settle(self, store: Store) -> None:
         """Looks for the place of a store. The first answer of a store since the start may make it. Later the driver
         knows its place, and a catalog that is away is no fault of the store."""
@@ -203,6 +221,7 @@ class Service:
         self.quota.close()
         self.catalog.close()
         self.stores.close_within(CLOSE_SECONDS)
+        Begun({str(number): driver.close for number, driver in enumerate(self._replaced)}, seconds=CLOSE_SECONDS)
 
 
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
@@ -233,6 +252,17 @@ def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
     from imgstore.service.auth.unified_limits import UnifiedLimits  # as below
 
     return UnifiedLimits(conf, others=given, age=conf[SECTION].limits_age)
+
+
+def limits_beside(limits: Limits, given: FixedLimits) -> Limits:
+    """The same source of limits, with those that the configuration gives now."""
+    if isinstance(limits, FixedLimits):
+        return given
+    from imgstore.service.auth.unified_limits import UnifiedLimits  # as below
+
+    if isinstance(limits, UnifiedLimits):
+        limits.others = given
+    return limits
 
 
 def _authenticate(conf: cfg.ConfigOpts) -> Authenticate:

@@ -55,15 +55,16 @@ class Health(Collector):
 
 
 class Loops(Collector):
-    """The service's own threads, read when Prometheus asks."""
+    """The service's own threads, those of `health` too, read when Prometheus asks."""
 
-    def __init__(self, loops: Sequence[Supervised]) -> None:
+    def __init__(self, health: StoreHealth, loops: Sequence[Supervised]) -> None:
+        self._health = health
         self._loops = loops
 
     def collect(self) -> Iterable[Metric]:
         failing = GaugeMetricFamily("imgstore_thread_failing", "Whether its last round failed.", labels=["thread"])
         failures = CounterMetricFamily("imgstore_thread_failures", "Rounds that failed.", labels=["thread"])
-        for loop in self._loops:
+        for loop in (*self._loops, *self._health.supervised):
             failing.add_metric([loop.name], float(bool(loop.failing)))
             failures.add_metric([loop.name], loop.failures)
         return [failing, failures]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from imgstore import errors
 from imgstore.sql import Census
+from imgstore.store import StoreSet
 from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
@@ -36,16 +37,21 @@ class Counted:
 
 
 class Counting:
-    """The last count of the database; `last` is None before the first. `stores`: those of the service."""
+    """The last count of the database; `last` is None before the first."""
 
-    def __init__(self, count: Callable[[], Census], *, stores: Sequence[str], interval: float = INTERVAL) -> None:
+    def __init__(self, count: Callable[[], Census], *, stores: StoreSet, interval: float = INTERVAL) -> None:
         self.last: Counted | None = None
-        self.stores = stores
+        self._stores = stores
         self._count = count
         self._interval = interval
         self._stopped = threading.Event()
         self.supervised = Supervised("counting", pause=interval)
         self._thread = threading.Thread(target=self._run, name="imgstore-counting", daemon=True)
+
+    @property
+    def stores(self) -> Sequence[str]:
+        """Those of the service now."""
+        return [store.identifier for store in self._stores]
 
     def start(self) -> None:
         """Starts the thread. It counts at once."""

@@ -11,7 +11,7 @@ from imgstore.sql.catalog import SqlCatalog
 from imgstore.sql.census import Census, OpenAttempt, take_census
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
-from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
@@ -32,8 +32,7 @@ __all__ = [
     "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Census", "Charge",
     "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
     "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OpenAttempt", "OutcomeUnknown",
-    "QuotaHooks",
-    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "address_of_file", "attempt_of",
-    "compare", "current", "is_file_path", "opened", "parse", "put_right", "take_census",
-    "upgrade",
+    "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase",
+    "address_of_file", "attempt_of", "compare", "current", "is_file_path", "opened", "parse", "put_right",
+    "take_census", "upgrade",
 ]  # fmt: skip

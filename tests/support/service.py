@@ -169,6 +169,11 @@ class ServiceProcess(Running):
         module = [sys.executable, "-m", "imgstore.service", "--config-file", str(self.configuration)]
         return [*module, "--data-dir", str(self.root), "--port", "0"]
 
+    def hang_up(self, options: Options) -> None:
+        """SIGHUP, with other options in its file."""
+        self.configuration.write_text(_configuration(self.stores, options))
+        self.process.send_signal(signal.SIGHUP)
+
     def terminate(self) -> int:
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)

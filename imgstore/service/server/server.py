@@ -10,7 +10,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cheroot.wsgi import Gateway_10
@@ -94,6 +94,11 @@ class Server(WSGIServer):
                 return
         conn.short_bodies = False
         self.requests.put(conn)
+
+    @property
+    def renew_tls(self) -> Callable[[ssl.SSLContext], None] | None:
+        """Takes another context for the connections that come; None without TLS."""
+        return None if self.ssl_adapter is None else self.ssl_adapter.renew
 
     @property
     def url(self) -> str:
