@@ -25,6 +25,7 @@ from imgstore.service.server.tls import tls_context
 from tests.support.certificates import write_certificate
 from tests.support.client import Client, read_answer
 from tests.support.service import STORES, ServiceProcess
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
