@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 """For the drivers to close what is idle."""
 
 

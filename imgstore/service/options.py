@@ -137,7 +137,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         "grace_period",
         default=30,
         min=0,
-        help="Seconds that requests under way have to end after SIGTERM or SIGINT. Slower uploads are undone.",
+        help="Seconds from SIGTERM or SIGINT to the end of the process, 3 at least. In time for it the requests that "
+        "are still under way are cut, and their uploads undone.",
     ),
     cfg.StrOpt(
         "log_level",

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 UNDO_SECONDS = 5.0
-"""For what was cut after the grace period to undo itself."""
+"""For what was cut to undo itself, or half of the time if that is less."""
+CLOSE_SECONDS = 1.5
+"""For all that is closed after the last request."""
 
 
 class Gateway(Gateway_10):
@@ -68,8 +70,8 @@ class Server(WSGIServer):
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.shutdown_timeout = grace + UNDO_SECONDS
-        self._grace = grace
+        self.shutdown_timeout = max(grace - CLOSE_SECONDS, CLOSE_SECONDS)
+        self._grace = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
         self._is_stopping = False
 
     def prepare(self) -> None:
@@ -119,10 +121,11 @@ class Server(WSGIServer):
         LOG.log(level, "%s", msg, exc_info=traceback)
 
     def stop(self) -> None:
-        """Accepts no more, lets requests finish, and cuts them after the grace period. May be called on any thread."""
+        """Accepts no more, lets requests finish, and cuts them in time for the end of the grace period. May be called
+        on any thread."""
         if not self._is_stopping:
             LOG.info(
-                "Stopping: what is under way has %s s (%s connections)", self._grace, len(list(self.open_connections))
+                "Stopping: what is under way has %.1f s (%s connections)", self._grace, len(list(self.open_connections))
             )
         self._is_stopping = True
         timer = threading.Timer(self._grace, self.open_connections.cut)
