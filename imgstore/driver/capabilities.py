@@ -40,10 +40,10 @@ class HidesVersions(FindsLeftovers, Protocol):
 
 
 @runtime_checkable
-class RemovesTraces(Protocol):
+class ClearsLeftovers(Protocol):
     """The store can remove the leftovers under one key. The caller knows that no upload uses the key."""
 
-    def remove_traces(self, key: str) -> None:
+    def clear_leftovers(self, key: str) -> None:
         """Removes everything under `key` except the committed object with all that it is made of: temporary files,
         unfinished multipart uploads, segments that belong to no object. Ignores age and locks: the caller guarantees
         that no later upload uses the key. Does nothing where nothing is; it may be repeated.

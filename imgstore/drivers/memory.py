@@ -135,8 +135,8 @@ class MemoryDriver(StoreDriver):
     def remove_leftover(self, leftover: Leftover) -> None:
         """See FindsLeftovers."""
 
-    def remove_traces(self, key: str) -> None:
-        """See RemovesTraces: nothing is in the storage before commit."""
+    def clear_leftovers(self, key: str) -> None:
+        """See ClearsLeftovers: nothing is in the storage before commit."""
         check_key(key)
         self.check()
 

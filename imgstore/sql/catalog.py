@@ -196,7 +196,7 @@ class SqlCatalog(SqlAttemptCatalog):
         if image_id is not None:
             query = query.where(LOCATIONS.c.image_id == image_id)
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [Removal(row.id, row.image_id, row.store, row.key, traces=not row.url) for row in rows]
+        return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
 
     def removed(self, removal: Removal) -> None:
         """The object is gone from its store."""

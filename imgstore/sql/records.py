@@ -113,14 +113,14 @@ class ImageRecord(NewImage):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An object that is still to be removed from its store. `traces`: its attempt did not end well, so there may be an
-    object, leftovers of one, or nothing."""
+    """An object that is still to be removed from its store. `leftovers`: its attempt did not end well, so there may be
+    an object, leftovers of one, or nothing."""
 
     id: int
     image_id: str
     store: str
     key: str
-    traces: bool = False
+    leftovers: bool = False
 
 
 def caller_of(context: object) -> Caller:

@@ -20,7 +20,7 @@ _LAWS = (
     "reading",
     "resources",
     "sizes",
-    "traces",
+    "clearing",
     "visibility",
     "writing",
 )

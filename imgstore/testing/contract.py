@@ -8,6 +8,7 @@ import pytest
 
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.bench import Bench, working_bench
+from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.naming import NamingLaws
@@ -15,7 +16,6 @@ from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
 from imgstore.testing.subject import Subject
-from imgstore.testing.traces import TraceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 
@@ -29,7 +29,7 @@ class DriverContract(
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
-    TraceLaws,
+    ClearingLaws,
     FailureLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""

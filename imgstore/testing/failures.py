@@ -9,7 +9,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace, RemovesTraces
+from imgstore.driver.capabilities import ClearsLeftovers, FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body, texts
 
 
@@ -47,8 +47,8 @@ def optional_actions(driver: StoreDriver) -> list[Callable[[], object]]:
         actions.append(driver.space)
     if isinstance(driver, ListsObjects):
         actions.append(partial(_exhaust, driver.objects))
-    if isinstance(driver, RemovesTraces):
-        actions.append(partial(driver.remove_traces, KEY))
+    if isinstance(driver, ClearsLeftovers):
+        actions.append(partial(driver.clear_leftovers, KEY))
     if isinstance(driver, FindsLeftovers):
         actions.append(partial(_exhaust, driver.leftovers))
     return actions

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from imgstore import errors
-from imgstore.driver.capabilities import FindsLeftovers, HidesVersions, RemovesTraces
+from imgstore.driver.capabilities import ClearsLeftovers, FindsLeftovers, HidesVersions
 from imgstore.model import Leftover
 from imgstore.store import Store
 
@@ -54,12 +54,12 @@ def removable(store: Store, leftover: Leftover) -> RemovableLeftover:
     return RemovableLeftover(store.identifier, leftover.name, leftover.reason, remove, size, modified, certain)
 
 
-def remove_data(store: Store, key: str, *, traces: bool) -> None:
-    """Removes an object, if it is there. `traces`: the leftovers under its key, too; they go first, so that none of
+def remove_data(store: Store, key: str, *, leftovers: bool) -> None:
+    """Removes an object, if it is there. `leftovers`: the leftovers under its key, too; they go first, so that none of
     them can become the object afterwards. Raises StoreError (StoreBusy among them)."""
     with store.slot(), store.blamed():
-        if traces and isinstance(store.driver, RemovesTraces):
-            store.driver.remove_traces(key)
+        if leftovers and isinstance(store.driver, ClearsLeftovers):
+            store.driver.clear_leftovers(key)
         with contextlib.suppress(errors.ObjectNotFound):
             store.driver.delete(key)
 

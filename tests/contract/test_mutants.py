@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import traces
+from imgstore.testing import clearing
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.runner import contract_tests, verdict
 
@@ -15,7 +15,7 @@ PAIRS = [(test, mutant) for mutant in MUTANTS for test in mutant.CAUGHT_BY]
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory nothing happens later."""
-    monkeypatch.setattr(traces, "PAUSE", 0.0)
+    monkeypatch.setattr(clearing, "PAUSE", 0.0)
 
 
 def test_every_test_of_the_contract_has_a_mutant() -> None:

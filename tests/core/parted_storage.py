@@ -94,8 +94,8 @@ class PartDriver(MemoryDriver):
     storage: PartStorage
     concurrency = 3
 
-    def remove_traces(self, key: str) -> None:
-        super().remove_traces(key)
+    def clear_leftovers(self, key: str) -> None:
+        super().clear_leftovers(key)
         for upload in [upload for upload, begun_for in self.storage.begun.items() if begun_for == key]:
             self.storage.drop(upload)
 

@@ -279,8 +279,8 @@ def test_a_removal_counts_among_the_transfers() -> None:
     world = World(transfers=1, wait=0)
     store = world.stores.resolve(None)
     with store.slot(), pytest.raises(errors.StoreBusy):
-        remove_data(store, "key", traces=True)
-    remove_data(store, "key", traces=True)
+        remove_data(store, "key", leftovers=True)
+    remove_data(store, "key", leftovers=True)
     assert world.under_way == 0
 
 

@@ -111,5 +111,5 @@ def test_traces_are_removed_by_their_key_alone_whoever_holds_them(datadir: Path)
         (datadir / name).write_bytes(b"data")
     with (datadir / mine).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        driver.remove_traces("image")
+        driver.clear_leftovers("image")
     assert names(datadir) == sorted([*others, "image"])

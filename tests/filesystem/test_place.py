@@ -30,7 +30,7 @@ USES: dict[str, Callable[[FilesystemDriver], object]] = {
     "list": lambda driver: list(driver.objects()),
     "list leftovers": lambda driver: list(driver.leftovers()),
     "remove a leftover": lambda driver: driver.remove_leftover(Leftover(f".imgstore-image-{'0' * 16}", "")),
-    "remove leftovers of a key": lambda driver: driver.remove_traces("image"),
+    "remove leftovers of a key": lambda driver: driver.clear_leftovers("image"),
     "measure": lambda driver: driver.space(),
 }
 

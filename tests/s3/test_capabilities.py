@@ -23,7 +23,8 @@ from tests.support.race import together
 
 CAPABILITIES = (
     capabilities.CopiesObjects, capabilities.FindsLeftovers, capabilities.HasCapacity, capabilities.HasPlace,
-    capabilities.ListsObjects, capabilities.MakesTemporaryUrls, capabilities.MeasuresSpace, capabilities.RemovesTraces,
+    capabilities.ListsObjects, capabilities.MakesTemporaryUrls, capabilities.MeasuresSpace,
+    capabilities.ClearsLeftovers,
 )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def test_a_copy_that_cannot_be_removed_is_told(
     assert "InternalError" not in str(caught.value), "the cause is told"
     assert f"Could not remove what was copied to {OTHER}" in caplog.text
     proxy.heal()
-    driver.remove_traces(OTHER)
+    driver.clear_leftovers(OTHER)
     if size == PART:
         driver.delete(OTHER)
 

@@ -10,9 +10,9 @@ import pytest
 from imgstore.drivers.s3 import S3Driver
 from imgstore.testing import Bench, DriverContract, Subject, working_bench
 from imgstore.testing.aborting import AbortLaws
+from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.reading import ReadingLaws
-from imgstore.testing.traces import TraceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import Place, SwiftPlace
@@ -47,7 +47,7 @@ class TestS3(DriverContract):
 
 
 @pytest.mark.long
-class TestS3OnSwift(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, TraceLaws, FailureLaws):
+class TestS3OnSwift(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, ClearingLaws, FailureLaws):
     """The laws that rest on what a server answers; the others are the driver's own."""
 
     @pytest.fixture

@@ -138,7 +138,7 @@ def test_a_server_that_lists_no_parts_is_judged_by_the_uploads_age(
     driver.remove_leftover(leftover)
     assert list(driver.leftovers()) == []
     abandon(swift_place)
-    driver.remove_traces(KEY)
+    driver.clear_leftovers(KEY)
 
 
 def test_the_next_page_begins_behind_the_last_upload(swift_place: SwiftPlace, proxy: FaultProxy) -> None:

@@ -142,7 +142,7 @@ def uses(place: Place, driver: S3Driver) -> dict[str, Callable[[], object]]:
         "objects": lambda: list(driver.objects()),
         "leftovers": lambda: list(driver.leftovers()),
         "leftover": lambda: driver.remove_leftover(Leftover(f"{KEY}?uploadId=1", "made up")),
-        "traces": lambda: driver.remove_traces(KEY),
+        "clearing": lambda: driver.clear_leftovers(KEY),
         "space": driver.space,
         "check": driver.check,
         "temporary URL": lambda: driver.temporary_url(KEY, seconds=1),

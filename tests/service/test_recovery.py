@@ -213,16 +213,16 @@ def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
 class Tracing(HookedStore):
     """Notes when traces are removed, too."""
 
-    def remove_traces(self, key: str) -> None:
-        self.happens("traces")
+    def clear_leftovers(self, key: str) -> None:
+        self.happens("clearing")
 
 
 def test_traces_go_before_the_object_that_they_might_become() -> None:
     driver = Tracing()
-    remove_data(Store("fast", driver), "key", traces=True)
-    assert driver.calls == ["traces", "delete"]
-    remove_data(Store("fast", driver), "key", traces=False)
-    assert driver.calls == ["traces", "delete", "delete"]
+    remove_data(Store("fast", driver), "key", leftovers=True)
+    assert driver.calls == ["clearing", "delete"]
+    remove_data(Store("fast", driver), "key", leftovers=False)
+    assert driver.calls == ["clearing", "delete", "delete"]
 
 
 def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_however_young(

@@ -38,8 +38,8 @@ class Parted(HookedStore):
         if hook in ("abort", "committed"):
             self.parts.clear()
 
-    def remove_traces(self, key: str) -> None:
-        self.happens("traces")
+    def clear_leftovers(self, key: str) -> None:
+        self.happens("clearing")
         self.parts.discard(key)
 
     def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:

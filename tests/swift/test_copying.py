@@ -112,7 +112,7 @@ def test_a_copy_that_cannot_be_removed_is_told(
     assert caught.value.left_behind
     assert world.account.everything() > before
     proxy.heal()
-    proxied.remove_traces(COPY)
+    proxied.clear_leftovers(COPY)
     if size == SEGMENT:
         proxied.delete(COPY)
     proxied.delete(KEY)

@@ -68,7 +68,7 @@ def test_each_purges_its_own_while_the_others_upload(world: World, turn: int) ->
     for each in all_of_them:
         for other in all_of_them:
             if other is not each:
-                each.driver.remove_traces(other.upload)
+                each.driver.clear_leftovers(other.upload)
         assert each.purge() == [each.upload], "nobody took it before, and nobody else's is taken"
     for each in all_of_them:
         assert read(each.driver, each.image) == body(SIZE)
@@ -81,9 +81,9 @@ def test_one_key_in_one_container_of_segments_is_each_stores_own(world: World) -
         store.write_mark(new_mark())
     put(stores[0], body(SIZE))
     die(stores[1], SIZE)
-    stores[0].remove_traces(KEY)
+    stores[0].clear_leftovers(KEY)
     assert len(world.account.objects("pieces")) == 4
-    stores[1].remove_traces(KEY)
+    stores[1].clear_leftovers(KEY)
     assert read(stores[0]) == body(SIZE)
     stores[0].delete(KEY)
 
@@ -123,8 +123,8 @@ def test_what_was_written_without_a_mark_is_listed_and_stays_unless_its_end_is_k
         driver.remove_leftover(left)
     assert world.account.everything() == there
     driver.remove_leftover(replace(found["8f-dead"], certain=True))
-    driver.remove_traces("8f-traces")
-    driver.remove_traces("8f-image")
+    driver.clear_leftovers("8f-traces")
+    driver.clear_leftovers("8f-image")
     assert read(driver, "8f-image") == body(SIZE)
     driver.delete("8f-image")
 
@@ -138,6 +138,6 @@ def test_a_store_that_has_no_mark_yet_finds_it_when_it_is_checked(world: World) 
     die(driver, SIZE, "8f.2")
     assert {left.key: left.certain for left in driver.leftovers()} == {KEY: False, "8f.2": True}
     for key in (KEY, "8f.2"):
-        driver.remove_traces(key)
+        driver.clear_leftovers(key)
     with contextlib.closing(driver):
         assert world.account.objects(SEGMENTS) == {}

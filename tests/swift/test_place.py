@@ -115,7 +115,7 @@ USES: dict[str, Callable[[SwiftDriver], object]] = {
     "list": lambda driver: list(driver.objects()),
     "copy": lambda driver: driver.copy(KEY, "new"),
     "list leftovers": lambda driver: list(driver.leftovers()),
-    "remove leftovers of a key": lambda driver: driver.remove_traces("dead"),
+    "remove leftovers of a key": lambda driver: driver.clear_leftovers("dead"),
     "remove a leftover": lambda driver: driver.remove_leftover(Leftover(f"{SEGMENTS}/dead/1700000000-{'0' * 16}/", "")),
     "measure": lambda driver: driver.space(),
     "read the epoch": lambda driver: driver.read_epoch(),
@@ -168,7 +168,7 @@ def test_in_another_place_nothing_is_done_missing_or_made(world: World, gone: st
     world.mark()
     driver = drivers["delete"]
     driver.delete(KEY)
-    driver.remove_traces("dead")
+    driver.clear_leftovers("dead")
 
 
 @pytest.mark.parametrize("marked", [True, False], ids=["a mark is expected", "none is"])

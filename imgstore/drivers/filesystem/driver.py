@@ -119,11 +119,11 @@ class FilesystemDriver(StoreDriver):
         with storage_failures("removing a leftover"), self._open() as directory:
             leftovers.remove(directory, leftover)
 
-    def remove_traces(self, key: str) -> None:
-        """See RemovesTraces."""
+    def clear_leftovers(self, key: str) -> None:
+        """See ClearsLeftovers."""
         check_key(key)
-        with storage_failures("removing the traces of an upload"), self._open() as directory:
-            leftovers.remove_traces(directory, key)
+        with storage_failures("removing the leftovers of an upload"), self._open() as directory:
+            leftovers.clear_leftovers(directory, key)
 
     @property
     def capacity(self) -> int | None:

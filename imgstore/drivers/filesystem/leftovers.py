@@ -33,7 +33,7 @@ def remove(directory: Directory, leftover: Leftover) -> None:
             directory.discard(leftover.name)
 
 
-def remove_traces(directory: Directory, key: str) -> None:
+def clear_leftovers(directory: Directory, key: str) -> None:
     """Removes all hidden files of `key`, those of a process that is frozen and holds its lock, too."""
     for name in directory.names():
         if staging.key_of(name) == key:

@@ -176,12 +176,12 @@ class S3Driver(StoreDriver):
                 return
             s3_leftovers.remove(self._requests, leftover)
 
-    def remove_traces(self, key: str) -> None:
+    def clear_leftovers(self, key: str) -> None:
         """Aborts all multipart uploads of the key, if the server can list them."""
         check_key(key)
         self.expect_place()
-        with storage_failures("removing the traces of an upload"):
-            s3_leftovers.remove_traces(self._requests, key)
+        with storage_failures("removing the leftovers of an upload"):
+            s3_leftovers.clear_leftovers(self._requests, key)
 
     def space(self) -> Space:
         """What `capacity` leaves; S3 itself does not tell."""

@@ -55,7 +55,7 @@ def _has_grown(parts: uploads.Parts, leftover: Leftover) -> bool:
     return parts is not uploads.UNLISTED and leftover.modified is not None and parts.newest > (leftover.modified or 0)
 
 
-def remove_traces(requests: Requests, key: str) -> None:
+def clear_leftovers(requests: Requests, key: str) -> None:
     """Aborts every upload of `key`, of whatever age. Raises StoreUnavailable."""
     for upload in list(uploads.listing(requests, key)):
         if upload.key == key:

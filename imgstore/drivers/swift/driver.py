@@ -107,7 +107,7 @@ class AccountDriver(StoreDriver):
         with storage_failures("removing a leftover"):
             self._leftovers.remove(leftover)
 
-    def remove_traces(self, key: str) -> None:
+    def clear_leftovers(self, key: str) -> None:
         """In the wrong place nothing is missing, so it looks at the place first."""
         check_key(key)
         self.prove_place()

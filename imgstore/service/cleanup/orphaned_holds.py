@@ -47,7 +47,7 @@ class OrphanedHolds:
     def _end(self, entry: LedgerEntry, *, ours: bool) -> None:
         try:
             if ours:
-                remove_data(self._stores.resolve(entry.object_id.store), entry.object_id.key, traces=True)
+                remove_data(self._stores.resolve(entry.object_id.store), entry.object_id.key, leftovers=True)
             self._ledger.release(entry.object_id)
         except FAILURES as error:
             key = entry.object_id.key

@@ -36,7 +36,7 @@ class Purge:
         """Data that the catalog records as still to be removed."""
         for removal in self._catalog.removals():
             if removal.store in self._chosen:
-                reason = "of an interrupted upload" if removal.traces else f"of image {removal.image_id}, deleted"
+                reason = "of an interrupted upload" if removal.leftovers else f"of image {removal.image_id}, deleted"
                 yield RemovableLeftover(removal.store, removal.key, reason, partial(self._removals.remove, removal))
 
     def leftovers(self, store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
@@ -53,7 +53,7 @@ class Purge:
 
     def _remove_object(self, store: Store, key: str) -> None:
         """Removes it, and then what it counted for its owner."""
-        remove_data(store, key, traces=True)
+        remove_data(store, key, leftovers=True)
         self._catalog.gone(store.identifier, key)
 
     def elsewhere(self, stores: StoreSet) -> set[str]:

@@ -59,7 +59,7 @@ class RemovalQueue(Observer):
 
     def remove(self, removal: Removal) -> None:
         """Removes one object and the leftovers under its key, and forgets it. Raises one of FAILURES."""
-        remove_data(self._stores.resolve(removal.store), removal.key, traces=removal.traces)
+        remove_data(self._stores.resolve(removal.store), removal.key, leftovers=removal.leftovers)
         self._catalog.removed(removal)
 
     def store_changed(self, store: str, *, up: bool, reason: str) -> None:

@@ -4,10 +4,20 @@ A mutant is the memory driver with one law broken. The rules that the base keeps
 methods after the class is made, or the private ones beneath them.
 """
 
-from tests.contract.mutants import aborting, failing, naming, reading, resources, sizes, traces, visibility, writing
+from tests.contract.mutants import aborting, clearing, failing, naming, reading, resources, sizes, visibility, writing
 from tests.contract.mutants.base import MUTANTS, Mutant, MutantSubject
 
 __all__ = [
-    "MUTANTS", "Mutant", "MutantSubject",
-    "aborting", "failing", "naming", "reading", "resources", "sizes", "traces", "visibility", "writing",
+    "MUTANTS",
+    "Mutant",
+    "MutantSubject",
+    "aborting",
+    "clearing",
+    "failing",
+    "naming",
+    "reading",
+    "resources",
+    "sizes",
+    "visibility",
+    "writing",
 ]  # fmt: skip

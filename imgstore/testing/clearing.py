@@ -1,6 +1,6 @@
 """What uploads under one key left can be removed by the key alone, and nothing else is taken.
 
-For drivers that have `RemovesTraces`; a driver that leaves nothing behind has it easily.
+For drivers that have `ClearsLeftovers`; a driver that leaves nothing behind has it easily.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.driver.base import ObjectWriter, StoreDriver
-from imgstore.driver.capabilities import RemovesTraces
+from imgstore.driver.capabilities import ClearsLeftovers
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 
 TRIES, STEADY, PAUSE = 500, 10, 0.02
@@ -21,13 +21,13 @@ as it should so many times on end."""
 
 
 def remove(driver: StoreDriver, key: str = KEY) -> None:
-    """Removes the traces under `key`, if `driver` can."""
-    if isinstance(driver, RemovesTraces):
-        driver.remove_traces(key)
+    """Removes the leftovers under `key`, if `driver` can."""
+    if isinstance(driver, ClearsLeftovers):
+        driver.clear_leftovers(key)
 
 
 def remove_until(bench: Bench, done: Callable[[], bool]) -> None:
-    """Removes the traces under KEY again and again, until it stays `done`."""
+    """Removes the leftovers under KEY again and again, until it stays `done`."""
     steady = 0
     for _ in range(TRIES):
         remove(bench.other)
@@ -46,25 +46,25 @@ def unfinished(bench: Bench, key: str = KEY, seed: int = 0) -> ObjectWriter:
     return writer
 
 
-class TraceLaws:
-    """Removing the traces of a key."""
+class ClearingLaws:
+    """Removing the leftovers of a key."""
 
-    def test_traces_of_an_unfinished_upload_are_removed(self, bench: Bench) -> None:
+    def test_leftovers_of_an_unfinished_upload_are_removed(self, bench: Bench) -> None:
         bench.put(body(50), KEYS[0])
         with unfinished(bench):
-            if isinstance(bench.other, RemovesTraces):
+            if isinstance(bench.other, ClearsLeftovers):
                 remove_until(bench, lambda: bench.subject.inventory() == set(bench.committed))
                 bench.assert_clean()
         remove(bench.other)
 
-    def test_traces_of_several_uploads_of_a_key_are_removed(self, bench: Bench) -> None:
+    def test_leftovers_of_several_uploads_of_a_key_are_removed(self, bench: Bench) -> None:
         with unfinished(bench), unfinished(bench, seed=1):
-            if isinstance(bench.other, RemovesTraces):
+            if isinstance(bench.other, ClearsLeftovers):
                 remove_until(bench, lambda: not bench.subject.inventory())
                 bench.assert_clean()
         remove(bench.other)
 
-    def test_removing_traces_leaves_the_object(self, bench: Bench) -> None:
+    def test_clearing_leaves_the_object(self, bench: Bench) -> None:
         border = max(bench.subject.borders)
         for number, size in enumerate((0, 13, border * 2 + 7)):
             bench.put(body(size, number), KEYS[number])
@@ -72,7 +72,7 @@ class TraceLaws:
             remove(bench.other, KEYS[number])
             bench.assert_holds(body(size, number), KEYS[number])
 
-    def test_removing_traces_of_a_loser_leaves_the_winners_object(self, bench: Bench) -> None:
+    def test_clearing_of_a_loser_leaves_the_winners_object(self, bench: Bench) -> None:
         border = max(bench.subject.borders)
         with unfinished(bench):
             bench.put(body(border * 2 + 7, 3))
@@ -81,7 +81,7 @@ class TraceLaws:
         remove(bench.other)
         bench.assert_holds(body(border * 2 + 7, 3))
 
-    def test_removing_traces_harms_no_upload_beside_it(self, bench: Bench) -> None:
+    def test_clearing_harms_no_upload_beside_it(self, bench: Bench) -> None:
         neighbours = (KEY + ".2", KEY + "-2", KEY + "2", KEY[:-1], KEY + "-0123456789abcdef")
         writers = [unfinished(bench, key, number) for number, key in enumerate(neighbours)]
         remove(bench.other)
@@ -94,7 +94,7 @@ class TraceLaws:
         for key, data in bench.committed.items():
             bench.assert_holds(data, key)
 
-    def test_upload_whose_traces_were_removed_ends_whole_or_not_at_all(self, bench: Bench) -> None:
+    def test_upload_whose_leftovers_were_cleared_ends_whole_or_not_at_all(self, bench: Bench) -> None:
         border = max(bench.subject.borders)
         data = body(border * 2 + 7)
         zombie = unfinished(bench)
@@ -112,7 +112,7 @@ class TraceLaws:
         remove_until(bench, lambda: not bench.subject.inventory())
         bench.assert_absent()
 
-    def test_removing_traces_where_none_are_does_nothing(self, bench: Bench) -> None:
+    def test_clearing_where_none_are_does_nothing(self, bench: Bench) -> None:
         bench.put(body(13))
         for driver in (bench.driver, bench.other):
             for key in (KEY, KEYS[0], KEYS[0]):
@@ -120,7 +120,7 @@ class TraceLaws:
         bench.assert_holds(body(13))
 
     @pytest.mark.parametrize("key", ["", ".", "..", ".hidden", "a/b", "a" * 201, "a\n", "*"])
-    def test_traces_of_what_is_no_key_are_refused(self, bench: Bench, key: str) -> None:
-        if isinstance(bench.driver, RemovesTraces):
+    def test_leftovers_of_what_is_no_key_are_refused(self, bench: Bench, key: str) -> None:
+        if isinstance(bench.driver, ClearsLeftovers):
             with bench.refuses(errors.InvalidKey):
-                bench.driver.remove_traces(key)
+                bench.driver.clear_leftovers(key)

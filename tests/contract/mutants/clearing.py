@@ -1,4 +1,4 @@
-"""Drivers whose uploads leave traces, and whose `remove_traces` takes too little or too much."""
+"""Drivers whose uploads leave traces, and whose `clear_leftovers` takes too little or too much."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class _Leaving(Mutant):
 
     WRITER = StagingWriter
 
-    def remove_traces(self, key: str) -> None:
-        super().remove_traces(key)
+    def clear_leftovers(self, key: str) -> None:
+        super().clear_leftovers(key)
         for trace in self.traces(key):
             self.storage.traces.discard(trace)
 
@@ -24,27 +24,27 @@ class _Leaving(Mutant):
         return sorted(trace for trace in self.storage.traces if trace.startswith(f"{key}/"))
 
 
-@caught_by("test_traces_of_an_unfinished_upload_are_removed")
+@caught_by("test_leftovers_of_an_unfinished_upload_are_removed")
 class RemovesNoTrace(_Leaving):
     def traces(self, key: str) -> list[str]:
         return []
 
 
-@caught_by("test_traces_of_several_uploads_of_a_key_are_removed")
+@caught_by("test_leftovers_of_several_uploads_of_a_key_are_removed")
 class RemovesTheTracesOfTheLastUpload(_Leaving):
     def traces(self, key: str) -> list[str]:
         return [writer.staged for writer in self.storage.writers[-1:] if writer.key == key]
 
 
-@caught_by("test_removing_traces_leaves_the_object", "test_removing_traces_of_a_loser_leaves_the_winners_object")
+@caught_by("test_clearing_leaves_the_object", "test_clearing_of_a_loser_leaves_the_winners_object")
 class RemovesTheObjectToo(_Leaving):
-    def remove_traces(self, key: str) -> None:
-        super().remove_traces(key)
+    def clear_leftovers(self, key: str) -> None:
+        super().clear_leftovers(key)
         with contextlib.suppress(errors.ObjectNotFound):
             self.storage.remove(key)
 
 
-@caught_by("test_removing_traces_harms_no_upload_beside_it")
+@caught_by("test_clearing_harms_no_upload_beside_it")
 class RemovesTheTracesOfEveryKeyThatBeginsSo(_Leaving):
     class WRITER(StagingWriter):
         """Commits what its parts hold; they are gone if its traces are."""
@@ -58,7 +58,7 @@ class RemovesTheTracesOfEveryKeyThatBeginsSo(_Leaving):
         return sorted(trace for trace in self.storage.traces if trace.startswith(key))
 
 
-@caught_by("test_upload_whose_traces_were_removed_ends_whole_or_not_at_all")
+@caught_by("test_upload_whose_leftovers_were_cleared_ends_whole_or_not_at_all")
 class CommitsWhatIsLeftOfTheTraces(_Leaving):
     class WRITER(StagingWriter):
         def _commit(self) -> ObjectInfo:
@@ -67,25 +67,25 @@ class CommitsWhatIsLeftOfTheTraces(_Leaving):
             return super()._commit()
 
 
-@caught_by("test_removing_traces_where_none_are_does_nothing")
-class RemovesTracesOnce(Mutant):
+@caught_by("test_clearing_where_none_are_does_nothing")
+class ClearsLeftoversOnce(Mutant):
     removed = ""
 
-    def remove_traces(self, key: str) -> None:
+    def clear_leftovers(self, key: str) -> None:
         if self.removed == key:
             raise errors.ObjectNotFound("No upload is there under that key.")
         self.removed = key
 
 
-@caught_by("test_traces_of_what_is_no_key_are_refused")
-class RemovesTracesByPattern(_Leaving):
-    def remove_traces(self, key: str) -> None:
+@caught_by("test_leftovers_of_what_is_no_key_are_refused")
+class ClearsLeftoversByPattern(_Leaving):
+    def clear_leftovers(self, key: str) -> None:
         with contextlib.suppress(errors.InvalidKey):
             check_key(key)
 
 
 @caught_by("test_unreachable_storage_is_unavailable_to_what_is_optional")
 class RemovesNoTraceWhenItCannot(Mutant):
-    def remove_traces(self, key: str) -> None:
+    def clear_leftovers(self, key: str) -> None:
         with contextlib.suppress(errors.StoreUnavailable):
-            super().remove_traces(key)
+            super().clear_leftovers(key)
