@@ -117,6 +117,11 @@ class StoreSet:
             )
         self.default = default
 
+    def take(self, stores: Sequence[Store]) -> None:
+        """From now on these are the enabled stores, the default one among them. Who looks sees the former ones or
+        these, never a mixture. Raises ConfigurationError."""
+        self._stores = StoreSet(stores, default=self.default)._stores
+
     def __iter__(self) -> Iterator[Store]:
         return iter(self._stores.values())
 

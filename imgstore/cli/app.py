@@ -38,6 +38,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "service": {
         "serve": ("serve:Serve", "run the reference service"),
+        "status": ("status:Status", "show what the service does: stores, uploads and copies under way"),
         "evacuate": ("evacuate:Evacuate", "move all images of a store to another one"),
         "scrub": ("scrub:Scrub", "read the data of images, compare it, and heal what is wrong"),
         "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),

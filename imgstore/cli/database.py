@@ -225,5 +225,8 @@ def database_failures(address: Address) -> Iterator[None]:
     try:
         yield
     except errors.CatalogUnavailable as error:
-        passing = address.file is None and error.retry_after is not None
+        from imgstore.sql import WrongDatabase
+
+        wrong = error.retry_after is None or isinstance(error, WrongDatabase)
+        passing = address.file is None and not wrong
         raise Failure(f"{address}: {describe(error)}", status=STORE if passing else FAILED) from error

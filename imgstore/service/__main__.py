@@ -12,8 +12,10 @@ import logging
 import os
 import platform
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +27,12 @@ from imgstore.service.lanes import LANES
 from imgstore.service.log import LogSettings, configure, level_of
 from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, log_settings, service_settings
+from imgstore.service.reload import Reloader, hangups
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
 from imgstore.service.standalone import PATIENCE, FileLock, file_lock, standalone_configuration
 from imgstore.service.warnings import warn
-from imgstore.sql import PARTS, Address, Database, opened
+from imgstore.sql import PARTS, Address, Database, WrongDatabase, opened
 from imgstore.store import StoreSet
 from imgstore.undo import describe
 
@@ -69,12 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Serves until SIGTERM, SIGINT or SIGHUP. Raises ConfigurationError, CatalogUnavailable before the start."""
+    """Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. Raises ConfigurationError,
+    CatalogUnavailable before the start."""
     files = options.config_file or [str(standalone_configuration(options.data_dir))]
     conf = load(files)
     _log(options, log_settings(conf))
     settings = service_settings(conf, data_dir=options.data_dir, listen=options.listen, port=options.port)
-    with file_lock(settings.database) as lock, contextlib.ExitStack() as stack:
+    with file_lock(settings.database) as lock, hangups() as asked, contextlib.ExitStack() as stack:
         database = _database(settings.database)
         stack.callback(database.close)
         service = service_of(conf, database)
@@ -83,9 +87,13 @@ def run(options: argparse.Namespace) -> None:
         service.start()
         warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
-        service.probes.threads = server.threads
+        service.probes.threads, service.process.lanes = server.threads, server.lanes
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         _announce(server, settings.database, files, names=driver_names(conf))
+        reloader = Reloader(
+            service, conf, load=lambda: load(files), log=partial(_log, options), renew_tls=server.renew_tls
+        )
+        threading.Thread(target=reloader.run, args=(asked,), name="imgstore-reload", daemon=True).start()
         serve(server, announce=lambda: _print_banner(server, service.stores))
     LOG.info("The service has ended: process %s", os.getpid())
 
@@ -115,16 +123,20 @@ def _database(address: Address) -> Database:
     try:
         return opened(address, PARTS)
     except errors.CatalogUnavailable as error:
-        if address.file is None and error.retry_after is not None:
+        if address.file is None and error.retry_after is not None and not isinstance(error, WrongDatabase):
             raise errors.CatalogUnavailable(f"[{SECTION}] database: {address}: {describe(error)}") from error
         raise errors.ConfigurationError(
             f"{address.file or address} cannot be used: {describe(error)}".rstrip(".") + ".",
             section=SECTION,
             option="database",
-            cure=""
-            if address.file is None
-            else "Name an SQLite file that this release of the service made, or one that does not exist yet.",
+            cure=_cure(address, error),
         ) from error
+
+
+def _cure(address: Address, error: errors.CatalogUnavailable) -> str:
+    if address.file is not None:
+        return "Name an SQLite file that this release of the service made, or one that does not exist yet."
+    return "Correct user, password or name in it, or create them." if isinstance(error, WrongDatabase) else ""
 
 
 def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.driver.base import StoreDriver
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
+from imgstore.service import collectors
 from imgstore.service.api.app import json_api
 from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
@@ -20,14 +22,17 @@ from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
 from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.service.cleanup.restored import look, removes_nothing
+from imgstore.service.counting import Counting
 from imgstore.service.health import StoreHealth, StoreWatch, refuse_down
 from imgstore.service.metrics import Metrics
 from imgstore.service.middleware import Middleware
 from imgstore.service.options import ALL, COPY_THREADS, INI_FILE, NOAUTH, SECTION
 from imgstore.service.probes import Probes
+from imgstore.service.reloaded_stores import StoreChanges
+from imgstore.service.status import Progress, StatusPage
 from imgstore.service.watch import HealthSettings
-from imgstore.side_by_side import StoreThreads
-from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger
+from imgstore.side_by_side import Begun, StoreThreads
+from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger, take_census
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 """For the drivers to close what is idle."""
 
 
@@ -86,18 +91,29 @@ class Service:
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, threads=threads)
         self.cleaning = FirstCleaning(stores, self.catalog, removals, self.holds, threads=threads)
         self._settled: set[str] = set()
+        self._replaced: list[StoreDriver] = []  # of stores that got others; what began with them may go on
         self._watches: Sequence[StoreWatch] = ()
         self._requires_stores = requires_stores
         self.health = StoreHealth(
             stores, health, observers=(removals, *observers), settle=self._settle, up=self.cleaning.found_up,
             parts={"catalog": self.catalog.probe, "ledger": self.quota.probe},
         )  # fmt: skip
+        self.counting = Counting(lambda: take_census(database), stores=stores)
         loops = (
-            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.health.supervised,
-            *self.cleaning.supervised,
+            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.cleaning.supervised,
         )  # fmt: skip
-        metrics = Metrics(self.health, loops, scrubbed=lambda: self.recovery.scrubbed)
-        observers = (LogObserver(), metrics.observer, *observers)
+        self.process = collectors.Process(
+            lease_failures=lambda: self.catalog.lease_failures, recoveries=lambda: self.recovery.ended
+        )
+        self.metrics = metrics = Metrics(
+            (
+                collectors.Health(self.health), self.process,
+                collectors.Loops(self.health, (*loops, self.counting.supervised)),
+                collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
+            )
+        )  # fmt: skip
+        progress = Progress()
+        observers = (LogObserver(), metrics.observer, progress, *observers)
         uploads = UploadService(
             stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers
         )
@@ -116,6 +132,7 @@ class Service:
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
+            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
@@ -159,6 +176,23 @@ class Service:
         up = [watch.store for watch in self._watches if watch.answered.is_set() and watch.status().up]
         self.cleaning.begin(up, seconds=self.health.timeout)
         self.recovery.start()
+        self.counting.start()
+
+    def expect_places(self, stores: Iterable[Store]) -> None:
+        """Before stores are enabled: each works only at its place, which is settled by its first check. Raises
+        CatalogUnavailable."""
+        for store in stores:
+            expect(store, self.catalog.places)
+
+    def take(self, changes: StoreChanges) -> None:
+        """Other stores, while transfers are under way. Each that was added is checked at once, on its own thread."""
+        for driver in changes.unused:
+            driver.close()
+        self._replaced.extend(changes.replaced)
+        self.stores.take(changes.stores)
+        for store in changes.added:
+            self.cleaning.add(store)
+        self.health.take(changes.stores)
 
     def _settle(self, store: Store) -> None:
         """Looks for the place of a store. The first answer of a store since the start may make it. Later the driver
@@ -181,11 +215,13 @@ class Service:
     def close(self) -> None:
         """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
         self.health.stop()
+        self.counting.stop()
         self.copies.stop()
         self.recovery.stop()
         self.quota.close()
         self.catalog.close()
         self.stores.close_within(CLOSE_SECONDS)
+        Begun({str(number): driver.close for number, driver in enumerate(self._replaced)}, seconds=CLOSE_SECONDS)
 
 
 def service_of(conf: cfg.ConfigOpts, database: Database) -> Service:
@@ -216,6 +252,17 @@ def limits_of(conf: cfg.ConfigOpts, stores: StoreSet) -> Limits:
     from imgstore.service.auth.unified_limits import UnifiedLimits  # as below
 
     return UnifiedLimits(conf, others=given, age=conf[SECTION].limits_age)
+
+
+def limits_beside(limits: Limits, given: FixedLimits) -> Limits:
+    """The same source of limits, with those that the configuration gives now."""
+    if isinstance(limits, FixedLimits):
+        return given
+    from imgstore.service.auth.unified_limits import UnifiedLimits  # as below
+
+    if isinstance(limits, UnifiedLimits):
+        limits.others = given
+    return limits
 
 
 def _authenticate(conf: cfg.ConfigOpts) -> Authenticate:

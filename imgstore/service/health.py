@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from imgstore import errors
 from imgstore.driver.capabilities import MeasuresSpace
@@ -34,7 +35,8 @@ class StoreHealth:
     ) -> None:  # fmt: skip
         self.default = stores.default
         self._settings = settings = settings or HealthSettings()
-        self._watches = [StoreWatch(store, settings, observers=observers, settle=settle, up=up) for store in stores]
+        self._watch = partial(StoreWatch, settings=settings, observers=observers, settle=settle, up=up)
+        self._watches = [self._watch(store) for store in stores]
         self._parts = [PartWatch(name, probe, settings) for name, probe in (parts or {}).items()]
 
     @property
@@ -48,6 +50,17 @@ class StoreHealth:
         for store in self._watches:
             store.refuses = refuses
         for watch in (*self._watches, *self._parts):
+            watch.thread.start()
+
+    def take(self, stores: Sequence[Store]) -> None:
+        """Other stores, after the start. A new one is checked at once."""
+        known = {watch.name: watch for watch in self._watches}
+        added = [self._watch(store) for store in stores if store.identifier not in known]
+        for store in stores:
+            if store.identifier in known:
+                known[store.identifier].store = store
+        self._watches = [*self._watches, *added]
+        for watch in added:
             watch.thread.start()
 
     def stop(self) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from imgstore.service.probes import Probes
 from imgstore.service.server.lanes import Lane
+from imgstore.service.status import StatusPage
 
-PROBE_THREADS, DESCRIPTION_THREADS = 2, 8
+PROBE_THREADS, STATUS_THREADS, DESCRIPTION_THREADS = 2, 2, 8
 
 
 def _is_description(method: str, path: str) -> bool:
@@ -20,6 +21,8 @@ def _is_description(method: str, path: str) -> bool:
 
 LANES = (
     Lane("probes", PROBE_THREADS, lambda method, path: path in Probes.PATHS),
+    Lane("status", STATUS_THREADS, lambda method, path: path == StatusPage.PATH),
     Lane("descriptions", DESCRIPTION_THREADS, _is_description),
 )
-"""A hung database holds the descriptions, and never the probes."""
+"""A hung database holds the descriptions, and never the probes. A Keystone that hangs may hold the status, which asks
+it who the caller is, and never the probes either."""

@@ -6,8 +6,7 @@ additions for each store.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,12 +18,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from imgstore import errors
-from imgstore.service.health import StoreHealth
-from imgstore.supervised import Supervised
 from imgstore.transfers.observer import COPY, DOWNLOAD, UPLOAD, Observer, Outcome, Transfer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,21 +37,15 @@ _LONG = (0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200)
 
 
 class Metrics:
-    """The metrics of one service, for all its threads. Give `observer` to whatever moves images. `loops`: the work of
-    its own threads; `scrubbed`: when the last complete scrub of each store began."""
+    """The metrics of one service, for all its threads. Give `observer` to whatever moves images. `collectors` are read
+    when Prometheus asks (`imgstore.service.collectors`)."""
 
-    def __init__(
-        self,
-        health: StoreHealth,
-        loops: Sequence[Supervised] = (),
-        scrubbed: Callable[[], Mapping[str, int]] = dict,
-    ) -> None:
+    def __init__(self, collectors: Sequence[Collector] = ()) -> None:
         self._registry = registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
-        registry.register(_Health(health))
-        registry.register(_Loops(loops))
-        registry.register(_Scrubs(scrubbed))
+        for read in collectors:
+            registry.register(read)
         self._requests = Counter(
             "imgstore_http_requests", "Requests answered.", ["method", "resource", "status"], registry=registry
         )
@@ -85,6 +75,10 @@ class PrometheusObserver(Observer):
         }
         self._moving = {kind: _Moving(kind, registry) for kind in (UPLOAD, DOWNLOAD)}
         self._copies = Gauge("imgstore_copies_in_flight", "Copies that move bytes.", registry=registry)
+        self._refusals = Counter(
+            "imgstore_refusals", "Transfers refused or failed, by the code of the error.", ["kind", "reason"],
+            registry=registry,
+        )  # fmt: skip
         self._under_way: dict[Transfer, _UnderWay] = {}
 
     def began(self, transfer: Transfer) -> None:
@@ -106,6 +100,8 @@ class PrometheusObserver(Observer):
         under_way = self._under_way.pop(transfer)
         under_way.end(transfer.seconds)
         status = GIVEN_UP[transfer.kind]
+        if isinstance(error, errors.ImgstoreError):
+            self._refusals.labels(transfer.kind, error.code).inc()
         if isinstance(error, errors.ImgstoreError) and not (transfer.kind == DOWNLOAD and under_way.has_moved):
             status = str(error.status)
         for store in transfer.stores or (UNKNOWN,):
@@ -177,50 +173,3 @@ class _Copy(_UnderWay):
 
     def end(self, seconds: float) -> None:
         self._in_flight.dec()
-
-
-class _Scrubs(Collector):
-    """How long ago the oldest reading of a store's data may have been."""
-
-    def __init__(self, scrubbed: Callable[[], Mapping[str, int]]) -> None:
-        self._scrubbed = scrubbed
-
-    def collect(self) -> Iterable[Metric]:
-        text = "Seconds since the beginning of the last complete scrub: all data was read since."
-        age = GaugeMetricFamily("imgstore_oldest_verification_seconds", text, labels=["store"])
-        for store, began in self._scrubbed().items():
-            age.add_metric([store], max(0.0, time.time() - began))
-        yield age
-
-
-class _Health(Collector):
-    """The stores' health, read when Prometheus asks."""
-
-    def __init__(self, health: StoreHealth) -> None:
-        self._health = health
-
-    def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("imgstore_store_up", "Whether the store works.", labels=["store"])
-        free = GaugeMetricFamily("imgstore_store_free_bytes", "Free space of the store.", labels=["store"])
-        took = GaugeMetricFamily("imgstore_store_check_seconds", "How long the last check took.", labels=["store"])
-        for found in self._health.statuses():
-            up.add_metric([found.name], float(found.up))
-            took.add_metric([found.name], found.took)
-            if found.free is not None:
-                free.add_metric([found.name], found.free)
-        return [up, free, took]
-
-
-class _Loops(Collector):
-    """The service's own threads, read when Prometheus asks."""
-
-    def __init__(self, loops: Sequence[Supervised]) -> None:
-        self._loops = loops
-
-    def collect(self) -> Iterable[Metric]:
-        failing = GaugeMetricFamily("imgstore_thread_failing", "Whether its last round failed.", labels=["thread"])
-        failures = CounterMetricFamily("imgstore_thread_failures", "Rounds that failed.", labels=["thread"])
-        for loop in self._loops:
-            failing.add_metric([loop.name], float(bool(loop.failing)))
-            failures.add_metric([loop.name], loop.failures)
-        return [failing, failures]

@@ -28,6 +28,7 @@ from imgstore.service.auth.noauth import project_of, remember
 from imgstore.service.log import FIELDS, PROBE
 from imgstore.service.metrics import Metrics
 from imgstore.service.probes import Probes
+from imgstore.service.status import StatusPage
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("imgstore_request_id", default=NO_REQUE
 OPEN = frozenset({"", "/", "/versions", "/versions/", "/v2", "/v2/"})
 """Paths of the list of versions: clients ask for it before they have a token."""
 
-DATA, API, PROBES = "data", "api", "operation"
+DATA, API, PROBES, STATUS = "data", "api", "operation", "status"
 
 ACCESS_LINE = (
     '%(address)s %(clients_id)s %(project)s "%(method)s %(path)s" %(status)s %(outcome)s %(bytes)s %(seconds).3fs'
@@ -56,8 +57,8 @@ _CLIENTS_ID = re.compile(r"req-[0-9a-f-]{36}", re.ASCII)
 
 
 class Middleware:
-    """The WSGI application of the service. `data` answers `/v2/images/{image_id}/file`, `probes` its own PATHS, `api`
-    everything else. `endpoint`: the URL at which clients find the service, where a proxy stands before it."""
+    """The WSGI application of the service. `data` answers `/v2/images/{image_id}/file`, `probes` and `status` their own
+    paths, `api` everything else. `endpoint`: the URL at which clients find the service, if a proxy stands before it."""
 
     def __init__(
         self,
@@ -65,11 +66,12 @@ class Middleware:
         data: Application,
         api: Application,
         probes: Probes,
+        status: StatusPage,
         authenticate: Authenticate,
         metrics: Metrics,
         endpoint: str | None = None,
     ) -> None:
-        self._applications: dict[str, Application] = {DATA: data, API: api, PROBES: probes}
+        self._applications: dict[str, Application] = {DATA: data, API: api, PROBES: probes, STATUS: status}
         self._authenticate = authenticate
         self._metrics = metrics
         self._endpoint = urllib.parse.urlsplit(endpoint) if endpoint else None
@@ -106,6 +108,8 @@ class Middleware:
 def _resource(environ: WSGIEnvironment) -> str:
     if environ.get("PATH_INFO", "") in Probes.PATHS:
         return PROBES
+    if environ.get("PATH_INFO", "") == StatusPage.PATH:
+        return STATUS
     return API if image_id_of_path(environ) is None else DATA
 
 

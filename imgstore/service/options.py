@@ -46,7 +46,7 @@ OPTIONS: Sequence[cfg.Opt] = (
     cfg.StrOpt(
         "tls_certificate",
         help="File with the server's certificate and its chain (PEM). Set it together with tls_key to serve https and "
-        "nothing else. Unset: http. Read at the start only.",
+        "nothing else. Unset: http. Read at the start, and again at SIGHUP.",
     ),
     cfg.StrOpt("tls_key", help="File with the private key of tls_certificate (PEM), without a passphrase."),
     cfg.StrOpt(
@@ -138,7 +138,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         "grace_period",
         default=30,
         min=0,
-        help="Seconds that requests under way have to end after SIGTERM, SIGINT or SIGHUP. Slower uploads are undone.",
+        help="Seconds from SIGTERM or SIGINT to the end of the process, 3 at least. In time for it the requests that "
+        "are still under way are cut, and their uploads undone.",
     ),
     cfg.StrOpt(
         "log_level",
@@ -185,8 +186,14 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 def load(files: Sequence[str]) -> cfg.ConfigOpts:
     """The service's configuration. Raises ConfigurationError."""
+    conf = config.load(files, extra={SECTION: OPTIONS, **dict.fromkeys(FOREIGN, ())})
+    others = foreign_sections(conf)
+    return config.load(files, extra={SECTION: OPTIONS, **others}) if any(others.values()) else conf
+
+
+def foreign_sections(conf: cfg.ConfigOpts) -> dict[str, Sequence[cfg.Opt]]:
+    """The sections of Keystone, with options where they are used."""
     others: dict[str, Sequence[cfg.Opt]] = dict.fromkeys(FOREIGN, ())
-    conf = config.load(files, extra={SECTION: OPTIONS, **others})
     if conf[SECTION].auth == KEYSTONE:
         with _needing_keystone("auth"):
             from imgstore.service.auth.keystone import sections
@@ -195,7 +202,7 @@ def load(files: Sequence[str]) -> cfg.ConfigOpts:
         with _needing_keystone("limits"):
             from imgstore.service.auth.unified_limits import options
         others["oslo_limit"] = options(conf)
-    return config.load(files, extra={SECTION: OPTIONS, **others}) if any(others.values()) else conf
+    return others
 
 
 @contextlib.contextmanager
@@ -238,7 +245,7 @@ def service_settings(
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,
         backlog=section.backlog,
-        tls=_tls(section.tls_certificate, section.tls_key, section.tls_ciphers),
+        tls=tls(conf),
     )
 
 
@@ -248,7 +255,10 @@ def log_settings(conf: cfg.ConfigOpts) -> LogSettings:
     return LogSettings(section.log_level, section.log_format, section.log_probes)
 
 
-def _tls(certificate: str | None, key: str | None, ciphers: str | None) -> ssl.SSLContext | None:
+def tls(conf: cfg.ConfigOpts) -> ssl.SSLContext | None:
+    """From the files of certificate and key, as they are now; None for http. Raises ConfigurationError."""
+    section = conf[SECTION]
+    certificate, key, ciphers = section.tls_certificate, section.tls_key, section.tls_ciphers
     if not certificate and not key:
         return None
     if not certificate or not key:

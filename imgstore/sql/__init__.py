@@ -8,9 +8,10 @@ transaction. What `__all__` names is public; the rest may change.
 from imgstore.sql.address import Address, address_of_file, is_file_path, parse
 from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
+from imgstore.sql.census import Census, OpenAttempt, take_census
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
-from imgstore.sql.failures import OutcomeUnknown
+from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
@@ -28,9 +29,10 @@ from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrad
 
 __all__ = [
     "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "MEMBER_STATUSES", "ORDERS", "PARTS", "SORT_KEYS", "Address",
-    "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Charge",
+    "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Census", "Charge",
     "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
-    "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OutcomeUnknown", "QuotaHooks",
-    "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "address_of_file", "attempt_of",
-    "compare", "current", "is_file_path", "opened", "parse", "put_right", "upgrade",
+    "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OpenAttempt", "OutcomeUnknown",
+    "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase",
+    "address_of_file", "attempt_of", "compare", "current", "is_file_path", "opened", "parse", "put_right",
+    "take_census", "upgrade",
 ]  # fmt: skip

@@ -71,6 +71,11 @@ class SqlCatalog(SqlAttemptCatalog):
         """The renewal of the leases."""
         return self._keeper.supervised
 
+    @property
+    def lease_failures(self) -> int:
+        """Renewals of leases that failed, in this process."""
+        return self._keeper.failures
+
     def probe(self) -> None:
         """Reads from the catalog. Raises CatalogUnavailable."""
         self._database.read(lambda connection: connection.execute(sa.select(IMAGES.c.id).limit(1)).first())

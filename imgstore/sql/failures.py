@@ -6,12 +6,20 @@ COMMIT was sent. SQLite waits for its locks itself. The names below are those of
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from imgstore import errors
 
 POSTGRESQL = {"40001": "serialization failure", "40P01": "deadlock", "55P03": "lock timeout"}
 MYSQL = {1213: "deadlock", 1205: "lock timeout", 1020: "changed since it was read"}
+
+MYSQL_REFUSALS = {1044: "no access to the database", 1045: "no access for the user", 1049: "no such database"}
+POSTGRESQL_REFUSALS = re.compile(
+    r'FATAL: +(database|role) ".*" does not exist|FATAL: +password authentication failed|no password supplied'
+)
+"""libpq tells no SQLSTATE of a connection that failed. A server that speaks another language is not understood."""
 
 
 class OutcomeUnknown(Exception):
@@ -22,9 +30,16 @@ class Contention(errors.CatalogUnavailable):
     """Another change was in the way, or the connection broke. Nothing was changed; it may be tried again."""
 
 
+class WrongDatabase(errors.CatalogUnavailable):
+    """The server answers, and has no such database or user, or the password is another one: no retry mends that."""
+
+
 def not_made(error: SQLAlchemyError, action: str) -> errors.CatalogUnavailable:
     """The error for a failure before COMMIT: the change was certainly not made."""
-    kind = Contention if in_the_way(error) or is_lost(error) else errors.CatalogUnavailable
+    if is_refused(error):
+        kind: type[errors.CatalogUnavailable] = WrongDatabase
+    else:
+        kind = Contention if in_the_way(error) or is_lost(error) else errors.CatalogUnavailable
     return kind(f"The catalog failed while {action}.", detail=describe(error))
 
 
@@ -38,6 +53,13 @@ def in_the_way(error: SQLAlchemyError) -> bool:
     cause = _cause(error)
     number = cause.args[0] if cause is not None and cause.args else None
     return getattr(cause, "sqlstate", None) in POSTGRESQL or number in MYSQL
+
+
+def is_refused(error: SQLAlchemyError) -> bool:
+    """Whether the server knows no such database, user or password."""
+    cause = _cause(error)
+    number = cause.args[0] if cause is not None and cause.args else None
+    return number in MYSQL_REFUSALS or (isinstance(number, str) and POSTGRESQL_REFUSALS.search(number) is not None)
 
 
 def is_lost(error: SQLAlchemyError) -> bool:

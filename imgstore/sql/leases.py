@@ -94,6 +94,7 @@ class LeaseKeeper:
         self._pause = self._next = lease / 3
         self._open: set[Attempt] = set()
         self._lost: set[Attempt] = set()
+        self.failures = 0  # renewals that did not come about, whatever the reason
         self._stopped = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -150,6 +151,7 @@ class LeaseKeeper:
         try:
             lost = self._renew(attempts)
         except (errors.ImgstoreError, OutcomeUnknown) as error:
+            self.failures += 1
             LOG.error("The leases of %s uploads could not be renewed: %s", len(attempts), describe(error))
             return False
         with self._changed:

@@ -25,6 +25,7 @@ from imgstore.service.server.tls import tls_context
 from tests.support.certificates import write_certificate
 from tests.support.client import Client, read_answer
 from tests.support.service import STORES, ServiceProcess
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -219,10 +220,15 @@ def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:
         upload = held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE))
         upload.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert upload.recv(25).startswith(b"HTTP/1.1 100")
+        begun = held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE))
+        begun.sendall(b"GET / HTTP/1.1\r\n")
+        until(lambda: any(b"GET" in conn.head.seen for conn in server.open_connections))
         idle = [held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(12)]
         assert idle[0].recv(1) == b""
         upload.sendall(b"ab")
         assert read_answer(upload).status == 204
+        begun.sendall(b"Host: x\r\n\r\n")
+        assert read_answer(begun).status == 204
         assert Client(server.url).get("/").status == 204
 
 

@@ -17,7 +17,7 @@ BORDER = 4096
 """Larger than what the contract's racers write: what the loser of a race had in segments would stay, for `purge`."""
 
 LIMITS = [
-    pytest.param(SwiftSettings(remembers=True), id="usual"),
+    pytest.param(SwiftSettings(remembers=True), id="usual", marks=pytest.mark.long),
     pytest.param(FEW, id="small", marks=pytest.mark.long),
 ]
 

@@ -126,6 +126,7 @@ def usage(database: Database) -> Charge:
     return SqlLedger(database).account("default")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
 def test_zombie_in_its_commit_cannot_harm_the_winner(tmp_path: Path, database: Database, database_url: str) -> None:
     """It was told that it owns the image, and freezes then: it commits, and is refused."""
@@ -149,6 +150,7 @@ def test_zombie_in_its_commit_cannot_harm_the_winner(tmp_path: Path, database: D
         assert place.names() == {f"{image_id}.2"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
 @pytest.mark.usefixtures("database")
 def test_process_frozen_for_less_than_a_lease_goes_on(tmp_path: Path, database_url: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from imgstore.service.api import openapi
 from imgstore.service.api.app import resources
 from imgstore.service.probes import Probes
+from imgstore.service.status import StatusPage
 from tests.image_api.conftest import Local
 from tests.support.service import ServiceProcess
 
@@ -49,7 +50,7 @@ def test_every_resource_is_described(local: Local) -> None:
         methods = {name.removeprefix("on_") for name in dir(resource) if name.startswith("on_")}
         assert methods == described.pop(path), path
     assert described.pop("/v2/images/{image_id}/file") == {"get", "head", "put"}
-    assert described.keys() == Probes.PATHS
+    assert described.keys() == {*Probes.PATHS, StatusPage.PATH}
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def test_slab_leaves_three_times_as_much_for_others(ledgers: Ledgers) -> None:
 def with_a_slab(ledger: SqlLedger, owner: str = OWNER) -> Hold:
     """A hold of one byte, and a slab that was taken before the limit fell, say."""
     hold = ledger.reserve(new_attempt(owner), STORE, None)
-    limits, ledger._limits = ledger._limits, NO_LIMITS
+    limits, ledger.limits = ledger.limits, NO_LIMITS
     hold.extend_to(1)
-    ledger._limits = limits
+    ledger.limits = limits
     assert SMALLEST_SLAB + 1 in {entry.size for entry in ledger.held() if entry.owner == owner}
     return hold
 

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service.metrics import Metrics
 from imgstore.store import Store, StoreSet
 from tests.needs import needs
 from tests.support.service import LocalService
@@ -34,7 +33,8 @@ def asked_for() -> set[str]:
 def test_every_metric_that_alerts_and_dashboard_ask_for_is_there(tmp_path: Path) -> None:
     stores = StoreSet([Store("main", MemoryDriver())], default="main")
     service = LocalService(tmp_path, stores).service
-    text = Metrics(service.health, scrubbed=lambda: {"main": int(time.time()) - 100}).text().decode()
+    service.recovery.scrubbed = {"main": int(time.time()) - 100}
+    text = service.metrics.text().decode()
     service.close()
     there = {PARTS.sub("", name) for name in re.findall(r"(?m)^# TYPE (\S+)", text)}
     assert asked_for() - there == set()

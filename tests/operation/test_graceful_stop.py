@@ -62,12 +62,11 @@ def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
         assert {service.client.upload(image_id, b"retry").status for image_id in nothing} == {204}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_no_upload_begins_after_a_signal_and_the_one_under_way_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_upload_begins_after_a_signal_and_the_one_under_way_goes_on(tmp_path: Path) -> None:
     with ServiceProcess(tmp_path, options={"service": {"grace_period": FOR_EVER}}) as service:
         held, late = service.client.create(), service.client.create()
         with service.client.begin_upload(held, length=4) as upload:
-            service.process.send_signal(number)
+            service.process.send_signal(signal.SIGTERM)
             _wait_until_closed(service)
             with pytest.raises(ConnectionError):
                 service.client.upload(late, b"late")
@@ -106,20 +105,6 @@ def test_contained_a_database_that_hangs_holds_neither_health_nor_the_end(tmp_pa
             waiting.sendall(b"GET /v2/images HTTP/1.1\r\nHost: x\r\n\r\n")
             assert service.client.get("/healthcheck").status == 200
             service.terminate()
-
-
-class UnderNohup(ServiceProcess):
-    """One that its user wants to outlive the terminal."""
-
-    def command(self) -> list[str]:
-        """See ServiceProcess."""
-        return ["nohup", *super().command()]
-
-
-def test_hangup_that_is_ignored_at_the_start_stays_so(tmp_path: Path) -> None:
-    with UnderNohup(tmp_path) as service:
-        service.process.send_signal(signal.SIGHUP)
-        assert service.client.upload(service.client.create(), b"goes on").status == 204
 
 
 def _wait_until_closed(service: ServiceProcess) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB
 from imgstore.store import Store, StoreSet
@@ -73,7 +74,7 @@ def told(client: Client, name: str) -> dict[str, float]:
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = text_string_to_metric_families(answer.body.decode())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
-    names = ("method", "resource", "store", "status")
+    names = ("method", "resource", "store", "status", "lane", "kind", "reason")
     return {" ".join(filter(None, map(sample.labels.get, names))): sample.value for sample in samples}
 
 
@@ -187,6 +188,33 @@ def test_requests_by_method_resource_and_status_and_nothing_of_images(client: Cl
 def test_health_and_room_of_stores(client: Client) -> None:
     assert told(client, "imgstore_store_up") == {"main": 1, "other": 1, "tiny": 1}
     assert set(told(client, "imgstore_store_check_seconds")) == {"main", "other", "tiny"}
+
+
+def test_what_the_database_knows_is_told_as_it_was_counted(
+    local: LocalService, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.upload(client.create(), b"x" * 1000)
+    removed = client.create()
+    client.upload(removed, b"x", store="other")
+    monkeypatch.setattr(local.service.stores.resolve("other").driver, "delete", refuse)
+    assert client.delete(removed).status == 204
+    with client.begin_upload(client.create(), length=10):
+        local.service.counting.count()
+        assert told(client, "imgstore_store_bytes") == {"main": 1000, "other": 1, "tiny": 0}
+        assert told(client, "imgstore_removals_waiting") == {"main": 0, "other": 1, "tiny": 0}
+        assert told(client, "imgstore_leases_expired") == {"": 0}
+        assert told(client, "imgstore_threads_busy")["transfers"] >= 1
+    assert told(client, "imgstore_catalog_up") == told(client, "imgstore_ledger_up") == {"": 1}
+
+
+def refuse(key: str) -> None:
+    raise errors.StoreUnavailable("Image storage is not available.")
+
+
+def test_refusals_by_kind_and_reason(client: Client) -> None:
+    assert client.upload(new_id(), b"nowhere").status == 404
+    assert client.upload(client.create(), b"x" * 11, store="tiny").status == 413
+    assert told(client, "imgstore_refusals_total") == {"upload image-not-found": 1, "upload store-full": 1}
 
 
 def test_observer_that_raises_harms_nothing(

@@ -59,7 +59,7 @@ def test_every_thread_goes_on_and_its_failure_is_a_metric(tmp_path: Path, monkey
         with local.client.begin_upload(local.client.create(), length=None) as upload:
             upload.send(b"data")
             threads = {"recovery", "leases", "holds", "health of main"}
-            others = {"health of the catalog", "health of the ledger", "first cleaning of main"}
+            others = {"health of the catalog", "health of the ledger", "first cleaning of main", "counting"}
             failed = dict.fromkeys(threads, "1.0") | dict.fromkeys(others, "0.0")
             until(lambda: found(local, "imgstore_thread_failures_total") == failed)
             until(lambda: found(local, "imgstore_thread_failing") == dict.fromkeys(failed, "0.0"))

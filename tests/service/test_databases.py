@@ -90,12 +90,15 @@ def test_two_services_share_one_catalog_and_start_beside_each_other(tmp_path: Pa
         assert "hunter2" not in log.read_text()
 
 
-def test_database_that_cannot_be_reached_stops_the_start_without_the_password(tmp_path: Path, address: str) -> None:
-    wrong = [address.replace("test_", "none_"), address.replace("hunter2", "hunter3")]
-    for each in wrong[:1] if address.startswith("postgresql") else wrong:  # the tests' PostgreSQL trusts everybody
-        line = service(tmp_path / "a", each).refusal(status=5)
+def test_wrong_name_user_or_password_is_a_mistake_that_no_retry_mends(tmp_path: Path, address: str) -> None:
+    for right, wrong in (("test_", "none_"), ("hunter2", "hunter3"), ("imgstore:", "nobody:")):
+        stopped = service(tmp_path / "a", address.replace(right, wrong))
+        line = stopped.refusal(status=2)
         assert "[service] database" in line
-        assert "hunter" not in line
+        assert "Correct user, password or name" in line
+        asked = db(stopped, "current")
+        assert asked.status == 1
+        assert "hunter" not in line + asked.err
 
 
 def test_odd_requests_are_the_clients_fault_on_every_database(tmp_path: Path, address: str) -> None:

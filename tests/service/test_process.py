@@ -120,6 +120,7 @@ def test_first_configuration_is_whole_or_missing(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.long
 def test_process_that_does_not_share_its_database_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

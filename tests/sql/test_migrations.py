@@ -16,7 +16,8 @@ from alembic.script import ScriptDirectory
 
 from imgstore import errors
 from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
-from tests.sql.conftest import OWNER, active_image
+from imgstore.sql.schema import IMAGES
+from tests.sql.conftest import OWNER, active_image, queued_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 from tests.support.race import together
 
@@ -124,3 +125,18 @@ def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(tmp_pat
     for _ in range(2):
         with contextlib.closing(SqlCatalog(url)) as catalog:
             assert catalog.get(image_id, OWNER).status == "active"
+
+
+def test_upgrade_clears_what_earlier_deletions_left_and_nothing_else(tables: str) -> None:
+    told = {"name": "n", "tags": ["t"], "properties": {"a": "x" * 70000}}
+    with contextlib.closing(SqlCatalog(tables)) as catalog:
+        gone, kept = (queued_image(catalog, **told) for _ in range(2))
+        catalog.delete(gone, OWNER)
+    rows = sa.select(IMAGES.c.id, *(IMAGES.c[name] for name in told))
+    with contextlib.closing(Database(tables)) as database:
+        database.change(lambda connection: connection.execute(sa.update(IMAGES).values(**told)))
+        back = VERSION.format(PARTS[0].version_table, "c0005")
+        database.change(partial(sa.Connection.exec_driver_sql, statement=back))
+        upgrade(database)
+        found = database.read(lambda connection: {row.id: tuple(row[1:]) for row in connection.execute(rows)})
+    assert found == {gone: (None, [], {}), kept: tuple(told.values())}

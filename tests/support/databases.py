@@ -153,6 +153,8 @@ class PostgreSQL(DatabaseServer):
         self._run(
             "initdb", "--pgdata", data, "--username", "tester", "--auth", "trust", "--no-sync", "--encoding", "UTF8"
         )
+        rules = self.root / "data" / "pg_hba.conf"
+        rules.write_text(f"local all imgstore scram-sha-256\n{rules.read_text()}")  # one user needs its password
 
     def _command(self) -> list[str]:
         settings = {

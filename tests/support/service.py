@@ -169,6 +169,11 @@ class ServiceProcess(Running):
         module = [sys.executable, "-m", "imgstore.service", "--config-file", str(self.configuration)]
         return [*module, "--data-dir", str(self.root), "--port", "0"]
 
+    def hang_up(self, options: Options) -> None:
+        """SIGHUP, with other options in its file."""
+        self.configuration.write_text(_configuration(self.stores, options))
+        self.process.send_signal(signal.SIGHUP)
+
     def terminate(self) -> int:
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
@@ -255,7 +260,7 @@ class LocalService:
             lease=lease,
         )
         self.server = Server(("127.0.0.1", 0), self.service.app, threads=8, read_timeout=body_timeout, grace=5)
-        self.service.probes.threads = self.server.threads
+        self.service.probes.threads, self.service.process.lanes = self.server.threads, self.server.lanes
         self.server.expiration_interval = 0.02  # between two looks at whether it is to stop
         self.server.prepare()
         self.client = Client(self.server.url)

@@ -17,7 +17,7 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import MIB
 from tests.support.faults import Delay, FaultProxy, Reset, Respond, StallAnswer
 from tests.support.faults.faults import Fault
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
 
@@ -77,6 +77,7 @@ def test_an_abort_waits_for_no_answer_that_does_not_come(world: World, proxy: Fa
     writer = driver.open_writer(KEY)
     writer.write(body(3 * SEGMENT))
     proxy.wait_until(3, method="PUT", path=f"/{SEGMENTS}/{KEY}/")
+    until(lambda: [seen.path[-8:] for seen in proxy.in_flight] == ["00000001"])
     writer.abort()
     assert [seen.path[-8:] for seen in proxy.in_flight] == ["00000001"]
     assert proxy.count(method="PUT", path=FIRST) == 1

@@ -155,6 +155,7 @@ def _about_service() -> dict[str, Any]:
         "/v2/schemas/images": ("showImagesSchema", "JSON schema of a list", {200: ref("JsonSchema")}),
         "/v2/schemas/member": ("showMemberSchema", "JSON schema of a member", {200: ref("JsonSchema")}),
         "/v2/schemas/members": ("showMembersSchema", "JSON schema of a list of members", {200: ref("JsonSchema")}),
+        "/status": ("showStatus", "What is under way; for admins", {200: {"type": "object"}}),
         "/openapi.json": ("showDescription", "This document", {200: {"type": "object"}}),
     }
     return {path: {"get": _operation(*words)} for path, words in told.items()}

@@ -39,7 +39,7 @@ class UnifiedLimits:
     ConfigurationError where Keystone cannot be asked with these options."""
 
     def __init__(self, conf: cfg.ConfigOpts, *, others: Limits, age: float) -> None:
-        self._others = others
+        self.others = others
         self._age = age
         self._known: dict[str, tuple[float, Allowance]] = {}
         _publish(conf)
@@ -66,10 +66,10 @@ class UnifiedLimits:
         return allowance
 
     def project_in_store(self, owner: str, store: str) -> Allowance:
-        return self._others.project_in_store(owner, store)
+        return self.others.project_in_store(owner, store)
 
     def store(self, store: str) -> Allowance:
-        return self._others.store(store)
+        return self.others.store(store)
 
     def _ask(self, owner: str) -> Allowance:
         """All names at once: oslo.limit fails for a single one that is not registered."""

@@ -40,6 +40,10 @@ class FirstCleaning:
         self._waiting = {store.identifier: Supervised(f"first cleaning of {store.identifier}") for store in stores}
         self.supervised = tuple(self._waiting.values())
 
+    def add(self, store: Store) -> None:
+        """One more store, which is cleaned when it is up."""
+        self._waiting[store.identifier] = Supervised(f"first cleaning of {store.identifier}")
+
     def orphaned(self, holds: Sequence[LedgerEntry]) -> None:
         """Holds of processes that are known to be dead: they end with the cleaning of their store."""
         self._orphans = holds

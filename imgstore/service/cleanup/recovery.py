@@ -52,6 +52,7 @@ class RecoveryLoop:
         self._threads = threads or StoreThreads()
         self._interval = interval
         self.scrubbed: Mapping[str, int] = {}  # when the last complete scrub of each store began
+        self.ended = 0  # uploads of dead processes, since the start
         self._stopped = threading.Event()
         self.supervised = Supervised("recovery", pause=interval)
         self._pause = interval
@@ -80,7 +81,9 @@ class RecoveryLoop:
     def end_dead(self) -> int:
         """Ends uploads of dead processes in the catalog, and returns how many; asks no store. Raises
         CatalogUnavailable, OutcomeUnknown."""
-        return sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
+        taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
+        self.ended += taken
+        return taken
 
     def _work(self, at_once: bool) -> Mapping[str, Callable[[], object]]:
         """What is to be removed, by store."""

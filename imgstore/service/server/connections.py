@@ -141,12 +141,13 @@ class Connections(ConnectionManager):
             conn.close()
 
     def _make_room(self) -> None:
-        """Beyond the ceiling, who waits longest for a request goes; descriptors are left for stores and catalog."""
+        """Beyond the ceiling, who waits longest for a request goes, of those who have sent nothing of one if there are
+        any; descriptors are left for stores and catalog."""
         if len(self.server.open_connections) <= self.server.ceiling:
             return
         waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
         if waiting:
-            oldest = min(waiting, key=lambda conn: conn.head.since)
+            oldest = min(waiting, key=lambda conn: (bool(conn.head.seen), conn.head.since))
             oldest.head.since = math.inf
             with contextlib.suppress(OSError):
                 oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is read, and it is closed, like any other's

@@ -43,6 +43,10 @@ class Pool(ThreadPool):
         worker.start()
         return worker
 
+    def load(self) -> tuple[int, int]:
+        """How many threads are busy, and how many there are."""
+        return self.max - min(self.max, self.idle), self.max
+
     def stop(self, timeout: float = 5.0) -> None:
         """Ends the threads; one that has not ended after `timeout` seconds is told of and left."""
         until = time.monotonic() + timeout

@@ -10,7 +10,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cheroot.wsgi import Gateway_10
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 UNDO_SECONDS = 5.0
-"""For what was cut after the grace period to undo itself."""
+"""For what was cut to undo itself, or half of the time if that is less."""
+CLOSE_SECONDS = 1.5
+"""For all that is closed after the last request."""
 
 
 class Gateway(Gateway_10):
@@ -63,13 +65,13 @@ class Server(WSGIServer):
         self.open_connections = OpenConnections()
         self.ceiling = ceiling(threads + sum(lane.threads for lane in lanes))
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
-        self.requests = Pool(self, min=threads, max=threads)
+        self.requests: Pool = Pool(self, min=threads, max=threads)
         self._lanes = [LanePool(self, lane) for lane in lanes]
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.shutdown_timeout = grace + UNDO_SECONDS
-        self._grace = grace
+        self.shutdown_timeout = max(grace - CLOSE_SECONDS, CLOSE_SECONDS)
+        self._grace = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
         self._is_stopping = False
 
     def prepare(self) -> None:
@@ -96,6 +98,11 @@ class Server(WSGIServer):
         self.requests.put(conn)
 
     @property
+    def renew_tls(self) -> Callable[[ssl.SSLContext], None] | None:
+        """Takes another context for the connections that come; None without TLS."""
+        return None if self.ssl_adapter is None else self.ssl_adapter.renew
+
+    @property
     def url(self) -> str:
         """Where the server listens, after `prepare`."""
         host, port = self.bind_addr[:2]
@@ -104,17 +111,21 @@ class Server(WSGIServer):
 
     def threads(self) -> tuple[int, int]:
         """How many threads for uploads and downloads are busy, and how many there are."""
-        size = self.requests.max
-        return size - min(size, self.requests.idle), size
+        return self.requests.load()
+
+    def lanes(self) -> Mapping[str, tuple[int, int]]:
+        """The same by lane; the server's own threads are `transfers`."""
+        return {"transfers": self.threads(), **{pool.lane.name: pool.requests.load() for pool in self._lanes}}
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "%s", msg, exc_info=traceback)
 
     def stop(self) -> None:
-        """Accepts no more, lets requests finish, and cuts them after the grace period. May be called on any thread."""
+        """Accepts no more, lets requests finish, and cuts them in time for the end of the grace period. May be called
+        on any thread."""
         if not self._is_stopping:
             LOG.info(
-                "Stopping: what is under way has %s s (%s connections)", self._grace, len(list(self.open_connections))
+                "Stopping: what is under way has %.1f s (%s connections)", self._grace, len(list(self.open_connections))
             )
         self._is_stopping = True
         timer = threading.Timer(self._grace, self.open_connections.cut)

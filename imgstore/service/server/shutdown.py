@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 END_SECONDS = 10.0
 """For all that is closed after the last request."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class OpenConnections:
@@ -71,9 +71,8 @@ class Stoppable(Protocol):
 
 
 def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -> None:
-    """Serves with a prepared server until SIGTERM, SIGINT or SIGHUP (its terminal is closed); called from the main
-    thread. `announce` is called when a signal would end the server properly. SIGHUP stays ignored where it is ignored
-    at the start, as under nohup."""
+    """Serves with a prepared server until SIGTERM or SIGINT; called from the main thread. `announce` is called when a
+    signal would end the server properly."""
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
@@ -86,8 +85,7 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
             ends.pop(0).start()
 
     for number in SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, on_signal)
+        signal.signal(number, on_signal)
     announce()
     server.serve()
     for step in begun:

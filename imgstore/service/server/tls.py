@@ -47,6 +47,10 @@ class TLSAdapter(Adapter):
     """TLS as cheroot's server wants it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
+        self.renew(context)
+
+    def renew(self, context: ssl.SSLContext) -> None:
+        """Connections that come from now on get this context; the others keep theirs."""
         context.sslsocket_class = TLSSocket
         self.context = context
 

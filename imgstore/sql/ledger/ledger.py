@@ -51,7 +51,7 @@ class SqlLedger:
         patience: float = 5.0,
     ) -> None:  # fmt: skip
         self._database = database if isinstance(database, Database) else opened(database, [LEDGER])
-        self._limits = limits
+        self.limits = limits
         self._lease = lease
         self._tick = tick
         self._patience = patience
@@ -115,11 +115,11 @@ class SqlLedger:
 
     def allowance(self, owner: str) -> Allowance:
         """The limits of a project."""
-        return self._limits.project(owner)
+        return self.limits.project(owner)
 
     def bounds(self, owner: str) -> Bounds:
         """The limits for another image of a project. Asked for before a transaction."""
-        return bounds_of(self._limits, owner)
+        return bounds_of(self.limits, owner)
 
     def held(self) -> Sequence[LedgerEntry]:
         """All holds, of living and of dead processes."""
@@ -155,7 +155,7 @@ class SqlLedger:
     def extend(self, hold: SqlHold, total: int, spare: int) -> int:
         """See HoldTransactions."""
         while True:
-            bounds = bounds_of(self._limits, hold.owner, hold.object_id.store).with_headroom(3 * spare)
+            bounds = bounds_of(self.limits, hold.owner, hold.object_id.store).with_headroom(3 * spare)
             work = partial(
                 entries.extend, object_id=hold.object_id, total=total, spare=spare, bounds=bounds, owner=hold.owner
             )
@@ -200,7 +200,7 @@ class SqlLedger:
             self.settle(object_id, actual)
 
     def _reserve(self, entry: LedgerEntry) -> None:
-        bounds = bounds_of(self._limits, entry.owner, entry.object_id.store)
+        bounds = bounds_of(self.limits, entry.owner, entry.object_id.store)
         wait = self.reclaim(entry.object_id)
         while True:
             try:

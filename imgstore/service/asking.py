@@ -1,0 +1,73 @@
+"""Asks a running service for its status, within a bound, as a program on the same machine does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imgstore.service.options import SECTION
+from imgstore.service.status import StatusPage
+from imgstore.undo import describe
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+MOST = 1 << 24
+"""Bytes of an answer."""
+
+
+class NoAnswer(Exception):
+    """Why there is none; nothing secret is in it."""
+
+
+def ask(
+    conf: cfg.ConfigOpts, url: str | None = None, *, token: str | None = None, timeout: float = 5.0
+) -> Sequence[Mapping[str, Any]]:
+    """The entries of the service at `url`, or where the configuration says. Raises NoAnswer."""
+    parts = urllib.parse.urlsplit(url or url_of(conf))
+    try:
+        connection = _connection(parts, None if url else conf[SECTION].tls_certificate, timeout)
+        headers = {"X-Auth-Token": token} if token else {}
+        connection.request("GET", parts.path.rstrip("/") + StatusPage.PATH, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read(MOST)
+        connection.close()
+        if answer.status != 200:
+            raise NoAnswer(_refusal(answer.status))
+        entries: Sequence[Mapping[str, Any]] = json.loads(body)["entries"]
+    except OSError as error:
+        raise NoAnswer(
+            f"no service answers at {parts.hostname} port {parts.port} ({error.strerror or error})."
+        ) from error
+    except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        raise NoAnswer(f"what answers there is no service of this release ({describe(error)}).") from error
+    return entries
+
+
+def url_of(conf: cfg.ConfigOpts) -> str:
+    """Where a program on this machine finds the service."""
+    section = conf[SECTION]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(section.listen, section.listen)  # noqa: S104 - compared only
+    host = f"[{host}]" if ":" in host else host
+    return f"{'https' if section.tls_certificate else 'http'}://{host}:{section.port}"
+
+
+def _connection(parts: urllib.parse.SplitResult, own: str | None, timeout: float) -> http.client.HTTPConnection:
+    host = parts.hostname or "127.0.0.1"
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+    context = ssl.create_default_context(cafile=own)
+    if own:  # the certificate itself is the one that is trusted, under whatever name
+        context.check_hostname = False
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403):
+        return f"the service wants a token of an admin ({status}): set OS_TOKEN."
+    return f"the service answers {status}."
