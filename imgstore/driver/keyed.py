@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from imgstore.driver.forks import OfOneProcess, ProcessLock
+from imgstore.driver.turns import PATIENCE, Turn
 
 
 @dataclass(slots=True)
-class _Turn:
-    lock: threading.Lock = field(default_factory=threading.Lock)
+class _Used:
+    turn: Turn
     users: int = 0
 
 
 class KeyedLocks(OfOneProcess):
-    """Locks by key. Memory: one lock for each key that is in use now."""
+    """Locks by key. Memory: one lock for each key that is in use now. `what` is done under a key; `patience`: seconds
+    that it may take before nobody waits for its end any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "the deletion of the same object", *, patience: float = PATIENCE) -> None:
         super().__init__()
+        self._what = what
+        self._patience = patience
         self._guard = ProcessLock()
-        self._turns: dict[Hashable, _Turn] = {}
+        self._turns: dict[Hashable, _Used] = {}
 
     @contextlib.contextmanager
     def of(self, key: Hashable) -> Iterator[None]:
-        """Waits for whoever has the key."""
+        """Waits for whoever has the key, within a bound. Raises StoreUnavailable."""
         with self._guard:
-            turn = self._turns.setdefault(key, _Turn())
-            turn.users += 1
+            used = self._turns.setdefault(key, _Used(Turn(self._what, patience=self._patience)))
+            used.users += 1
         try:
-            with turn.lock:
+            with used.turn:
                 yield
         finally:
             with self._guard:
-                turn.users -= 1
-                if not turn.users:
+                used.users -= 1
+                if not used.users:
                     self._turns.pop(key, None)
 
     def _forked(self) -> None:

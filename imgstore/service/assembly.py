@@ -125,7 +125,7 @@ class Service:
             settings=settings,
             observers=observers,
         )
-        self.copies = Copies(copying, threads=copy_threads)
+        self.copies = Copies(copying, threads=copy_threads, stores=len(stores))
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
         self.app: WSGIApplication = Middleware(

@@ -124,7 +124,8 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=COPY_THREADS,
         min=1,
         max=1024,
-        help="Copies of images to other stores at a time, on threads of their own; more copies wait.",
+        help="Copies of images to other stores at a time, on threads of their own; more copies wait. "
+        "Copies into one store take half of the threads at most, if there are more than two stores.",
     ),
     cfg.FloatOpt(
         "body_timeout",

@@ -84,6 +84,18 @@ def test_copies_beyond_the_threads_wait_with_their_quota_held(world: World) -> N
     assert world.account() == (2 * len(images) * len(DATA), 0)
 
 
+def test_copies_into_a_store_that_hangs_hold_up_no_copy_into_another(world: World) -> None:
+    images = [world.image() for _ in range(COPY_THREADS + 1)]
+    other = world.image()
+    with world.gated.pausing("write") as pause:
+        world.copy_to_gated(images)
+        pause.wait_until_reached()
+        assert world.copy(other, "far").status == 202
+        until(lambda: world.client.show(other)["stores"] == "main,far")
+    world.wait()
+    assert {world.client.show(image_id)["stores"] for image_id in images} == {"main,gated"}
+
+
 def test_copy_that_waits_is_gone_with_its_image(world: World) -> None:
     images = [world.image() for _ in range(COPY_THREADS + 1)]
     with world.gated.pausing("write") as pause:

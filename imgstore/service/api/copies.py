@@ -3,6 +3,9 @@
 A copy that can be refused at once is refused to the request. How it ended is then in the image
 (`os_glance_failed_import`), in the metrics, and in the log under the identifier of the request. At most `threads`
 copies move bytes at a time; the others wait, with their quota held. No copy is tried again.
+
+Copies into one store take half of the threads at most, if there are more than two stores: copies into a store that
+hangs hold up no copy into another one (contained). With two stores, each copy needs both.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 from imgstore import errors
+from imgstore.bulkhead import share
 from imgstore.transfers.copy import CopyRequest, CopyService, ImageCopy
 from imgstore.undo import describe
 
@@ -20,10 +26,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Copies:
-    """The copies of one service, for all its threads."""
+    """The copies of one service with so many `stores`, for all its threads."""
 
-    def __init__(self, service: CopyService, *, threads: int) -> None:
+    def __init__(self, service: CopyService, *, threads: int, stores: int) -> None:
         self._service = service
+        self._most = share(threads, stores=stores - 1)
+        self._into: Counter[str] = Counter()
+        self._waiting: dict[ImageCopy, Context] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgstore-copy")
         self._under_way: set[ImageCopy] = set()
         self._stopping = False
@@ -50,14 +59,24 @@ class Copies:
             self._stopping = True
             for copy in self._under_way:
                 copy.stop()
+            self._start_waiting()
         self._pool.shutdown(wait=True)
 
     def _submit(self, copy: ImageCopy) -> None:
         with self._changed:
             if self._stopping:
                 raise errors.StoreUnavailable("The service is stopping and begins no copy.")
-            self._pool.submit(contextvars.copy_context().run, self._run, copy)
             self._under_way.add(copy)
+            self._waiting[copy] = contextvars.copy_context()
+            self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Hands what may begin to the threads, the oldest first; all, once the service is stopping."""
+        for copy in list(self._waiting):
+            stores = copy.attempt.stores
+            if self._stopping or all(self._into[store] < self._most for store in stores):
+                self._into.update(stores)
+                self._pool.submit(self._waiting.pop(copy).run, self._run, copy)
 
     def _run(self, copy: ImageCopy) -> None:
         attempt = copy.attempt
@@ -68,4 +87,6 @@ class Copies:
         finally:
             with self._changed:
                 self._under_way.discard(copy)
+                self._into.subtract(attempt.stores)
+                self._start_waiting()
                 self._changed.notify_all()
