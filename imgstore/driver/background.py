@@ -35,7 +35,12 @@ def undo_soon(what: str, work: Callable[[], object]) -> None:
     done: Future[None] = Future()
     given_up = threading.Event()
     thread = threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-undo")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the process has as many threads as it may, or it ends
+        with Deadline(MOMENT):
+            work()
+        return
     if not wait([done], MOMENT).done:
         given_up.set()
         raise errors.StoreUnavailable(f"Image storage takes long to undo {what}: this goes on.")
