@@ -69,7 +69,11 @@ def look_again(what: str, look: Callable[[], object]) -> None:
 
     done, given_up = Future[None](), threading.Event()
     given_up.set()
-    threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-look", daemon=True).start()
+    thread = threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-look", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # as above; the object is stored all the same
+        LOG.warning("Could not look for %s again: %s", what, describe(error))
 
 
 def _run(what: str, work: Callable[[], object], done: Future[None], given_up: threading.Event) -> None:

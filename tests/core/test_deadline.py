@@ -130,7 +130,9 @@ def test_a_socket_that_is_closed_while_it_waits_is_no_longer_known_to_a_stop(
     assert ended == [pair[0]]
 
 
-def test_an_undo_is_done_at_once_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_is_done_at_once_and_a_success_stands_where_no_thread_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -138,3 +140,5 @@ def test_an_undo_is_done_at_once_where_no_thread_can_be_started(monkeypatch: pyt
     left = list[float]()
     undo_soon("an object", lambda: left.append(deadline.left()))
     assert 0 < left[0] <= background.MOMENT
+    background.look_again("a second upload", left.clear)
+    assert left
