@@ -35,7 +35,12 @@ def undo_soon(what: str, work: Callable[[], object]) -> None:
     done: Future[None] = Future()
     given_up = threading.Event()
     thread = threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-undo")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the process has as many threads as it may, or it ends
+        with Deadline(MOMENT):
+            work()
+        return
     if not wait([done], MOMENT).done:
         given_up.set()
         raise errors.StoreUnavailable(f"Image storage takes long to undo {what}: this goes on.")
@@ -64,7 +69,11 @@ def look_again(what: str, look: Callable[[], object]) -> None:
 
     done, given_up = Future[None](), threading.Event()
     given_up.set()
-    threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-look", daemon=True).start()
+    thread = threading.Thread(target=_run, args=(what, work, done, given_up), name="imgstore-look", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # as above; the object is stored all the same
+        LOG.warning("Could not look for %s again: %s", what, describe(error))
 
 
 def _run(what: str, work: Callable[[], object], done: Future[None], given_up: threading.Event) -> None:

@@ -32,9 +32,9 @@ def _bounded(waiting: socket.socket, call: Callable[..., int], *arguments: Any, 
         _set_timeout(waiting)
         moved = call(*arguments)
     finally:
-        waiting.settimeout(timeout)
         for bound in bounds[:begun]:
             bound.end(waiting, moved)
+        waiting.settimeout(timeout)  # the last: it fails if another thread has closed the socket
     return moved
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore import errors
-from imgstore.driver import deadline
+from imgstore.driver import background, deadline
+from imgstore.driver.background import undo_soon
 from imgstore.driver.deadline import Deadline, Pace, Progress, Stop
 from imgstore.driver.sockets import BoundedSocket
 from tests.support.waiting import until
@@ -116,3 +117,28 @@ def test_after_a_stop_an_answer_is_taken_and_nothing_is_sent(pair: tuple[Bounded
         with pytest.raises(ConnectionAbortedError):
             receive(ours)
     deadline.expect_wanted()
+
+
+def test_a_socket_that_is_closed_while_it_waits_is_no_longer_known_to_a_stop(
+    pair: tuple[BoundedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, ended = Stop(), list[socket.socket]()
+    monkeypatch.setattr(stop, "end", lambda waiting, moved: ended.append(waiting))
+    monkeypatch.setattr(stop, "begin", lambda waiting, *, sending: waiting.close())
+    with stop, pytest.raises(OSError, match="file descriptor"):
+        receive(pair[0])
+    assert ended == [pair[0]]
+
+
+def test_an_undo_is_done_at_once_and_a_success_stands_where_no_thread_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    left = list[float]()
+    undo_soon("an object", lambda: left.append(deadline.left()))
+    assert 0 < left[0] <= background.MOMENT
+    background.look_again("a second upload", left.clear)
+    assert left

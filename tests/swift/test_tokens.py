@@ -265,3 +265,21 @@ def test_a_keystone_or_tempauth_that_fails_for_a_moment_is_asked_again(world: Wo
     driver = world.through(proxy)
     put(driver, body(10))
     assert rule.hits == 2
+
+
+def test_where_no_thread_can_be_started_a_good_value_serves_and_the_store_is_unavailable_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def ask() -> Kept[str]:
+        return Kept("never")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    token = shared.Shared[str]("token", patience=PATIENCE)
+    with pytest.raises(errors.StoreUnavailable):
+        token.get(ask)
+    kept = shared.Shared[str]("token", patience=PATIENCE)
+    kept._kept = Kept("good", fresh=float("-inf"))
+    assert kept.get(ask) == "good"

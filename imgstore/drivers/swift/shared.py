@@ -87,7 +87,12 @@ class Shared(OfOneProcess, Generic[T]):
         if self.clock() < self._again_at:
             return None
         asked: Future[T] = Future()
-        threading.Thread(target=self._run, args=(ask, asked), name=f"imgstore-{self._what}", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(ask, asked), name=f"imgstore-{self._what}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the process has as many threads as it may
+            self._wait(Passing(f"Image storage is not available (no {self._what}).", detail=str(error)), 1)
+            return None
         self._asked = asked
         return asked
 
