@@ -14,6 +14,8 @@ from imgstore.supervised import Supervised
 from imgstore.transfers.observer import Observer, tell
 from imgstore.undo import describe
 
+MOMENT = 0.5
+"""Seconds that `stop` waits for the checks under way."""
 ForStore = Callable[[Store], object]
 Probe = Callable[[], object]
 """Looks at a part of the database. Raises what is wrong with it."""
@@ -64,9 +66,13 @@ class StoreHealth:
             watch.thread.start()
 
     def stop(self) -> None:
-        """Ends the threads, each after its present check; waits for none."""
-        for watch in (*self._watches, *self._parts):
+        """Ends the threads, each after its present check, which leaves nothing behind then; waits a moment for all."""
+        watches = [watch for watch in (*self._watches, *self._parts) if watch.thread.is_alive()]
+        for watch in watches:
             watch.stopped.set()
+        until = time.monotonic() + MOMENT
+        for watch in watches:
+            watch.thread.join(max(0.0, until - time.monotonic()))
 
     @property
     def timeout(self) -> float:
