@@ -29,6 +29,7 @@ def found(side: Side, seconds: float, *, cpu: float = 1.0, size: int = 1024 * MI
     return Measurement(side.name, size, seconds, cpu, 0.1, 0, 0.0, {})
 
 
+@pytest.mark.server  # of bytes by the hundred MiB
 def test_a_source_is_the_same_bytes_however_it_is_read() -> None:
     for size, piece in ((0, 8 * MIB), (1, 5 * MIB), (BLOCK, 8 * MIB), (2 * BLOCK + 5, 5 * MIB)):
         first, second = Source(size), Source(size)

@@ -90,6 +90,7 @@ class Operator:
             yield service
 
 
+@pytest.mark.server  # it starts none, but takes ten seconds
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_who_follows_the_page_gets_there(shop: Shop, catalog: SqlCatalog, page: Path) -> None:
     kept = stored(shop, catalog, "slow")

@@ -40,6 +40,7 @@ def test_stores_tells_which_store_is_ill_and_changes_nothing(shop: Shop) -> None
     assert not shop.datadir("slow").exists()
 
 
+@pytest.mark.server  # which waits
 @pytest.mark.parametrize(("command", "column", "status"), [("stores", "health", 0), ("check", "result", 1)])
 def test_contained_a_store_that_hangs_hides_no_other(shop: Shop, command: str, column: str, status: int) -> None:
     HungDriver.goes_on.clear()
