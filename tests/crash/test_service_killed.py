@@ -107,6 +107,7 @@ def test_service_killed_at_random_moments_leaves_nothing(tmp_path: Path, place: 
                 raise AssertionError(f"kill {number}, {after} s after the begin of the uploads") from error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
 def test_other_process_recovers_what_the_killed_one_left(tmp_path: Path, tables: str) -> None:
     place = Named(tmp_path)

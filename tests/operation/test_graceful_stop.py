@@ -31,7 +31,9 @@ def hurry(service: ServiceProcess) -> None:
     service.process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("moving", "end", "grace"), [(6, hurry, FOR_EVER), (0, lapse, 0.5)])
+@pytest.mark.parametrize(
+    ("moving", "end", "grace"), [pytest.param(6, hurry, FOR_EVER, marks=pytest.mark.long), (0, lapse, 0.5)]
+)
 def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
     tmp_path: Path, moving: int, end: Callable[[ServiceProcess], None], grace: float
 ) -> None:

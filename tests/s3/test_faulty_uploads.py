@@ -55,7 +55,13 @@ PASSING = {
     "no answer in time": DelayAnswer(2.0),
 }
 LOOK_AGAIN = background.look_again
-each_passing = pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+each_passing = pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=name, marks=[pytest.mark.long] * isinstance(fault, DelayAnswer))
+        for name, fault in PASSING.items()
+    ],
+)
 Step = tuple[bytes, Like]
 """An image, and the request of its upload that fails."""
 STEPS = {"small": (SMALL, PUT), "begin": (LARGE, BEGIN), "part": (LARGE, SECOND_PART), "complete": (LARGE, COMPLETE)}

@@ -44,7 +44,7 @@ def test_an_upload_of_unknown_length_to_a_slow_server(sink: S3Sink, size: int) -
     assert sink.uploads == {}
 
 
-@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("declared", [pytest.param(True, marks=pytest.mark.long), False])
 def test_the_options_decide_how_much_an_upload_takes(sink: S3Sink, declared: bool) -> None:
     options = {"part_size": 4 * MIB, "concurrency": 2, "multipart_threshold": 8 * MIB}
     assert taken(sink, options, size=64 * MIB, declared=declared) < 8 * MIB + 3 * 4 * MIB + SLACK
@@ -53,7 +53,10 @@ def test_the_options_decide_how_much_an_upload_takes(sink: S3Sink, declared: boo
 
 
 @pytest.mark.parametrize("size", [96 * MIB, LONG])
-@pytest.mark.parametrize(("ahead", "block"), [(1, BLOCK), (2, BLOCK), (4, 4 * MIB)])
+@pytest.mark.parametrize(
+    ("ahead", "block"),
+    [pytest.param(1, BLOCK, marks=pytest.mark.long), pytest.param(2, BLOCK, marks=pytest.mark.long), (4, 4 * MIB)],
+)
 def test_a_download_that_is_taken_slowly(sink: S3Sink, ahead: int, block: int, size: int) -> None:
     sink.add(NAME, size)
     options = {"read_concurrency": ahead, "read_block_size": block}

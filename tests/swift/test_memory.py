@@ -55,7 +55,7 @@ def test_segments_that_grow_are_fewer_in_memory_as_they_do(size: int) -> None:
 
 
 @sizes
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.long), 4])
 def test_a_download_holds_the_ranges_that_it_asked_for(concurrency: int, size: int) -> None:
     block = 4 * MIB
     with SwiftSink() as sink:

@@ -48,7 +48,7 @@ def test_every_kind_of_object_is_read_by_any_range_and_pinned(world: World, driv
     driver.delete(KEY)
 
 
-@pytest.mark.parametrize("chunks", [3, 4, 7])
+@pytest.mark.parametrize("chunks", [*(pytest.param(each, marks=pytest.mark.long) for each in (3, 4)), 7])
 def test_a_dynamic_object_longer_than_a_page_of_the_listing_is_read_whole(world_with: Worlds, chunks: int) -> None:
     world = world_with(ODD)
     driver = world.driver()
