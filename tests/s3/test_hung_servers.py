@@ -180,14 +180,16 @@ def test_after_one_part_has_failed_others_are_answered_but_not_tried_again(monke
     """And nothing is aborted while a part is in flight."""
     monkeypatch.setattr(multipart, "GRACE", 60.0)
     monkeypatch.setattr(background, "MOMENT", 60.0)
-    failed = threading.Event()
+    failed, taken = threading.Event(), threading.Event()
 
     def answer(request: Request) -> None:
         if upload(request):
             return
         if "partNumber=2" in request.query:
+            taken.wait(60)
             request.answer(status="403 Forbidden")
         elif request.method == "PUT":
+            taken.set()
             failed.wait(60)
             time.sleep(0.2)
             server.requests.append("answered")
