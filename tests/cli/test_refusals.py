@@ -74,6 +74,7 @@ def test_a_bad_command_line_is_2_and_changes_nothing(shop: Shop) -> None:
     assert (shop.names("fast"), shop.names("slow")) == (["key"], [])
 
 
+@pytest.mark.server  # it starts none, but runs every command with every key
 def test_hostile_keys(shop: Shop) -> None:
     for key in HOSTILE:
         for command in (["put", "-", f"fast:{key}"], ["get", f"fast:{key}", "-"], ["rm", f"fast:{key}"]):

@@ -163,6 +163,7 @@ POINTS = st.tuples(st.sampled_from(["open", "write", "commit", "committed"]), st
     breaks=st.none() | st.integers(0, SIZE), damaged=st.booleans(), deleted=st.booleans(),
 )  # fmt: skip
 @settings(max_examples=100, deadline=None)
+@pytest.mark.server  # it starts none, but lets everything fail everywhere
 def test_whatever_happens_the_copy_is_the_image_or_is_not(
     need_all: bool, targets: dict[str, tuple[str, int]], breaks: int | None, damaged: bool, deleted: bool
 ) -> None:

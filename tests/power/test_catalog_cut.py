@@ -27,6 +27,7 @@ SHORT = content_of(1)
 LONG = content_of(3)
 
 
+@pytest.mark.server  # it starts none, but tries every power cut
 def test_catalog_and_store_agree_after_a_power_cut(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cases = itertools.product(KINDS, ["cached"], ACTIONS, [None])
     _expect_no_fault(memory, capsys, cases, SHORT, least=100)
