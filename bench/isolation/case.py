@@ -20,7 +20,7 @@ from tests.support.service import Options, ServiceProcess
 WELL, HUNG = "well", "hung"
 MAX_WAIT = 2
 GRACE = 5
-END = GRACE + 15
+END = GRACE
 """Seconds in which the process ends where a store hangs (doc/operation.md)."""
 SETTLE = 2.0
 """Seconds until all slots of the store that hangs are taken."""

@@ -40,7 +40,7 @@ def test_values_may_be_of_their_type_or_text_and_none_is_nothing(tmp_path: Path)
 
 def test_refusals_are_those_of_a_file(tmp_path: Path) -> None:
     good = sections(tmp_path)
-    for wanted, line in (
+    cases: list[tuple[Any, str]] = [
         ({}, "[imgstore] enabled_stores: no store is enabled."),
         (sections(tmp_path, datadri="x"), "[Fast] datadri: no such option (in the mapping). Did you mean 'datadir'?"),
         ({**good, "quick": {"datadir": "/x"}}, "[quick]: no such section (in the mapping)."),
@@ -48,8 +48,9 @@ def test_refusals_are_those_of_a_file(tmp_path: Path) -> None:
         (sections(tmp_path, weight="much"), "[fast] weight: 'much' is not valid."),
         (sections(tmp_path, description="a\nb"), "[fast] description: the value has a line break."),
         ({**good, "fast": "no"}, "[fast]: it is not a mapping of options."),
-    ):
-        assert str(refusal(wanted)).startswith(line), str(refusal(wanted))  # type: ignore[arg-type]  # as a user's
+    ]
+    for wanted, line in cases:
+        assert str(refusal(wanted)).startswith(line), str(refusal(wanted))
 
 
 def test_the_environment_wins_and_its_misspelt_variables_are_refused(
