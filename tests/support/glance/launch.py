@@ -71,7 +71,7 @@ def _answers(port: int) -> bool:
         probe.settimeout(PATIENCE)
         try:
             probe.connect(("127.0.0.1", port))
-            probe.sendall(b"GET /v2/info/import HTTP/1.0\r\nHost: x\r\n\r\n")
+            probe.sendall(b"GET /healthcheck HTTP/1.0\r\nHost: x\r\n\r\n")
             return probe.recv(12).endswith(b" 200")
         except ConnectionError:
             return False

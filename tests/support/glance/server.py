@@ -1,11 +1,13 @@
-"""Glance for tests: SQLite, no Keystone, everybody may do everything; in an environment of its own (`.venv/glance`).
+"""Glance for tests: SQLite, no Keystone, and everybody may do everything; in an environment of its own (`.venv/glance`).
 
 `prepared` makes a database and a policy once; each server has a copy of them.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,17 @@ LAUNCH = Path(__file__).with_name("launch.py")
 PATIENCE = 120.0
 RESERVED = ("os_glance_staging_store", "os_glance_tasks_store")
 
+SOMEBODY = {"X-Identity-Status": "Confirmed", "X-Project-Id": "project", "X-User-Id": "user", "X-Roles": "admin"}
+"""What Keystone's middleware would say of a client."""
+
 Options = Mapping[str, Mapping[str, object]]
+
+
+class GlanceClient(Client):
+    """Requests of somebody."""
+
+    def _headers(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        return {**SOMEBODY, **super()._headers(headers)}
 
 
 def prepared(root: Path) -> Path:
@@ -49,7 +61,7 @@ class GlanceServer(Running):
         for section, values in (options or {}).items():
             sections[section] = {**sections.get(section, {}), **values}
         (root / "glance-api.conf").write_text(_written(sections))
-        self.client = Client("http://127.0.0.1:1")
+        self.client: Client = GlanceClient("http://127.0.0.1:1")
         self._child: Child | None = None
 
     @property
@@ -65,7 +77,13 @@ class GlanceServer(Running):
     def start(self) -> None:
         """Starts it and waits until it answers."""
         self._child = Child(LAUNCH, str(self.root), self.server, name="glance", root=self.root)
-        self.client = Client(f"http://127.0.0.1:{self._child.port}")
+        self.client = GlanceClient(f"http://127.0.0.1:{self._child.port}")
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes, in the middle of whatever they do."""
+        assert self._child is not None
+        os.killpg(self._child.process.pid, signal.SIGKILL)
+        self.stop()
 
     def stop(self) -> None:
         """Ends it, if it runs."""
@@ -76,6 +94,7 @@ class GlanceServer(Running):
 
 def _sections(root: Path, backends: Options) -> dict[str, Mapping[str, object]]:
     paste = python_of("glance").parent.parent / "etc" / "glance" / "glance-api-paste.ini"
+    (root / "paste.ini").write_text(paste.read_text().replace(" unauthenticated-context rootapp", " context rootapp"))
     for name in RESERVED:
         (root / name).mkdir(exist_ok=True)
     return {
@@ -86,7 +105,7 @@ def _sections(root: Path, backends: Options) -> dict[str, Mapping[str, object]]:
         },
         "glance_store": {"default_backend": next(iter(backends)).partition(":")[0]},
         "database": {"connection": f"sqlite:///{root}/glance.sqlite"},
-        "paste_deploy": {"config_file": paste},
+        "paste_deploy": {"config_file": root / "paste.ini"},
         "oslo_policy": {"policy_file": root / "policy.yaml"},
         "import_filtering_opts": {"disallowed_hosts": "", "allowed_ports": ""},
         **{name: {"filesystem_store_datadir": root / name} for name in RESERVED},
