@@ -35,7 +35,7 @@ def objects(moto: MotoServer, swift_with: SwiftFactory) -> Iterator[Objects]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, database: Path, objects: Objects) -> Iterator[House]:
+def whole_house(tmp_path_factory: pytest.TempPathFactory, database: Path, objects: Objects) -> Iterator[House]:
     """Glance under uwsgi, with stores of every kind."""
     root = tmp_path_factory.mktemp("house")
     (root / "closed").mkdir()  # it is only read, so Glance does not make it
@@ -43,8 +43,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, database: Path, objects: Obj
         yield House(glance)
 
 
-@pytest.fixture(autouse=True)
-def _healed(objects: Objects) -> Iterator[None]:
-    """No test leaves a fault behind."""
-    yield
+@pytest.fixture
+def house(whole_house: House, objects: Objects) -> Iterator[House]:
+    """The same; no test leaves a fault behind."""
+    yield whole_house
     objects.heal()

@@ -1,4 +1,4 @@
-"""Glance for tests: SQLite, no Keystone, and everybody may do everything; in an environment of its own (`.venv/glance`).
+"""Glance for tests: SQLite, no Keystone, and everybody may do everything. It is in `.venv/glance`.
 
 `prepared` makes a database and a policy once; each server has a copy of them.
 """
@@ -107,7 +107,7 @@ def _sections(root: Path, backends: Options) -> dict[str, Mapping[str, object]]:
         "database": {"connection": f"sqlite:///{root}/glance.sqlite"},
         "paste_deploy": {"config_file": root / "paste.ini"},
         "oslo_policy": {"policy_file": root / "policy.yaml"},
-        "import_filtering_opts": {"disallowed_hosts": "", "allowed_ports": ""},
+        "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": ""},
         **{name: {"filesystem_store_datadir": root / name} for name in RESERVED},
     }
 
