@@ -107,7 +107,7 @@ def _sections(root: Path, backends: Options) -> dict[str, Mapping[str, object]]:
         "database": {"connection": f"sqlite:///{root}/glance.sqlite"},
         "paste_deploy": {"config_file": root / "paste.ini"},
         "oslo_policy": {"policy_file": root / "policy.yaml"},
-        "import_filtering_opts": {"allowed_hosts": "127.0.0.1", "allowed_ports": ""},
+        "import_filtering_opts": {"allowed_hosts": "[127.0.0.1]", "allowed_ports": "[]"},
         **{name: {"filesystem_store_datadir": root / name} for name in RESERVED},
     }
 
