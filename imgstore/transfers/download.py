@@ -1,8 +1,11 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
-while self._next_slot(until):
-    self._tries = 0
+A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, then from the next
+location. One floor tries again: the driver's reader if it can (`ObjectReader.RESUMES`), else this one, with jittered
+pauses. While there is another location, two tries at one are enough (`in_haste`). A location whose store has no free
+slot is passed over for one that has; where all are busy, one is waited for. What cannot be resumed raises, so that
+whoever owns the socket ends the connection noticeably. Memory: one chunk of READ_SIZE bytes and what the driver's
+reader says of itself.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
+from imgstore.bulkhead import asked_at
 from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
 from imgstore.model import UploadRequest
@@ -69,7 +70,7 @@ class UploadService:
         observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
         undo = Undo()
         try:
-            with library_errors():
+            with library_errors(), asked_at():
                 plan = self._granted(request, undo)
                 admitted, _ = admit(plan, reserve(plan, self._quota))
                 return open_session(plan, admitted, taps=self._taps, observation=observation)
