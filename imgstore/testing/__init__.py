@@ -32,6 +32,7 @@ from imgstore.testing.bench import Bench, working_bench  # noqa: E402 - the rewr
 from imgstore.testing.concurrency import AtomicCreation  # noqa: E402
 from imgstore.testing.contract import DriverContract  # noqa: E402
 from imgstore.testing.hosts.catalog import CatalogContract  # noqa: E402
+from imgstore.testing.hosts.copy_catalog import CopyCatalogContract  # noqa: E402
 from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
@@ -46,6 +47,7 @@ __all__ = [
     "CatalogContract",
     "CatalogSubject",
     "ConfirmsOwnership",
+    "CopyCatalogContract",
     "CopyCatalogSubject",
     "DriverContract",
     "HidesImages",

@@ -56,8 +56,8 @@ class CopyBench(CatalogBench):
 
 
 class CopyCatalogContract:
-    """Subclass it under a name that pytest collects and override the fixture `subject`. `CatalogContract` is for the same
-    subject: adopt it, too, in a class of its own."""
+    """Subclass it under a name that pytest collects and override the fixture `subject`. Adopt `CatalogContract`, too, in
+    a class of its own."""
 
     @pytest.fixture
     def subject(self) -> CopyCatalogSubject:
@@ -133,7 +133,7 @@ class CopyCatalogContract:
 
     def test_copy_ends_once(self, bench: CopyBench) -> None:
         before = bench.found(bench.active())
-        released, added = bench.begin_copy(before.image_id), None
+        released = bench.begin_copy(before.image_id)
         bench.catalog.returns(True, "release", released)
         added = bench.begin_copy(before.image_id)
         bench.catalog.refuses(errors.ImageGone, "add_locations", released, locations_of(released))

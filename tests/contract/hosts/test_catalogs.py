@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.testing import CatalogContract, CatalogSubject, ConfirmsOwnership, HidesImages, RefusesUnsetFormats
+from imgstore.testing import (
+    CatalogContract,
+    CatalogSubject,
+    ConfirmsOwnership,
+    CopyCatalogContract,
+    CopyCatalogSubject,
+    HidesImages,
+    RefusesUnsetFormats,
+)
 from tests.contract.hosts.subjects import MemorySubject, SqlSubject, ToySubject
 from tests.support.database_fixtures import EACH_DATABASE
 
@@ -28,5 +36,19 @@ class TestToyCatalog(HidesImages, CatalogContract):
 class TestSqlCatalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
     @pytest.fixture
     def subject(self, tables: str) -> Iterator[CatalogSubject]:
+        with contextlib.ExitStack() as stack:
+            yield SqlSubject(tables, stack)
+
+
+class TestMemoryCopies(CopyCatalogContract):
+    @pytest.fixture
+    def subject(self) -> CopyCatalogSubject:
+        return MemorySubject()
+
+
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+class TestSqlCopies(CopyCatalogContract):
+    @pytest.fixture
+    def subject(self, tables: str) -> Iterator[CopyCatalogSubject]:
         with contextlib.ExitStack() as stack:
             yield SqlSubject(tables, stack)
