@@ -33,6 +33,7 @@ from imgstore.testing.concurrency import AtomicCreation  # noqa: E402
 from imgstore.testing.contract import DriverContract  # noqa: E402
 from imgstore.testing.hosts.catalog import CatalogContract  # noqa: E402
 from imgstore.testing.hosts.copy_catalog import CopyCatalogContract  # noqa: E402
+from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
 from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
@@ -51,6 +52,7 @@ __all__ = [
     "CopyCatalogSubject",
     "DriverContract",
     "HidesImages",
+    "QuotaContract",
     "QuotaSubject",
     "RefusesUnsetFormats",
     "Subject",

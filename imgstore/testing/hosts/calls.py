@@ -47,12 +47,13 @@ class Calls:
     def __init__(self, thing: object, section: str) -> None:
         self.thing = thing
         self._section = section
+        self._name = type(thing).__qualname__.rpartition("<locals>.")[2]
 
     def value(self, method: str, *given: object, **named: object) -> Any:
         """What the call returns. It may raise nothing."""
         outcome = self.outcome(method, *given, **named)
         if isinstance(outcome, errors.ImgstoreError):
-            self._blame(self._call(method, given, named), f"raised {told(outcome)}", "an answer", outcome)
+            self._blame(self._call(method, given, named), f"raised {told(outcome)}", "returning", outcome)
         return outcome
 
     def outcome(self, method: str, *given: object, **named: object) -> Any:
@@ -85,7 +86,7 @@ class Calls:
 
     def fail(self, did: str, instead_of: str) -> NoReturn:
         """Fails the test for something that no single call did."""
-        self._blame(type(self.thing).__name__, did, instead_of)
+        self._blame(self._name, did, instead_of)
 
     def must(self, *, be: bool, did: str, instead_of: str) -> None:
         """Fails the test unless it is so."""
@@ -94,7 +95,7 @@ class Calls:
 
     def _call(self, method: str, given: tuple[object, ...], named: dict[str, object]) -> str:
         arguments = [shown(value) for value in given] + [f"{name}={shown(value)}" for name, value in named.items()]
-        return f"{type(self.thing).__name__}.{method}({', '.join(arguments)})"
+        return f"{self._name}.{method}({', '.join(arguments)})"
 
     @contextlib.contextmanager
     def _only_errors_of_the_library(self, call: str) -> Iterator[None]:
@@ -104,7 +105,7 @@ class Calls:
 
     def _foreign(self, call: str, error: BaseException | None) -> None:
         if isinstance(error, Exception):
-            self._blame(call, f"raised {told(error)}", "an answer, or an error of imgstore.errors", error)
+            self._blame(call, f"raised {told(error)}", "returning, or raising an error of imgstore.errors", error)
 
     def _blame(self, who: str, did: str, instead_of: str, cause: BaseException | None = None) -> NoReturn:
         message = f"{who} {did} instead of {instead_of}. Read {DOCUMENT}#{self._section}"

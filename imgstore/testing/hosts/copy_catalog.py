@@ -56,8 +56,7 @@ class CopyBench(CatalogBench):
 
 
 class CopyCatalogContract:
-    """Subclass it under a name that pytest collects and override the fixture `subject`. Adopt `CatalogContract`, too, in
-    a class of its own."""
+    """Subclass it under a name that pytest collects and override the fixture `subject`; run `CatalogContract`, too."""
 
     @pytest.fixture
     def subject(self) -> CopyCatalogSubject:

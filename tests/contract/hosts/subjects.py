@@ -8,9 +8,11 @@ from typing import ClassVar
 
 from examples.toy_catalog import Image, ToyCatalog
 from imgstore.catalog import MemoryCatalog
+from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import StoredImage
-from imgstore.sql import Caller, NewImage, SqlCatalog
-from imgstore.testing import CatalogSubject, CopyCatalogSubject
+from imgstore.quota import MemoryQuota
+from imgstore.sql import Caller, NewImage, SqlCatalog, SqlLedger
+from imgstore.testing import CatalogSubject, CopyCatalogSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -75,3 +77,24 @@ class SqlSubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self._catalog.delete(image_id, self.caller)
+
+
+class MemoryQuotaSubject(QuotaSubject):
+    """Accounts in memory."""
+
+    def __init__(self, quota: type[MemoryQuota] = MemoryQuota) -> None:
+        self.quota = quota(lambda owner: self.limit)
+
+    def open(self) -> MemoryQuota:
+        return self.quota
+
+
+class LedgerSubject(QuotaSubject):
+    """A ledger in a database; each has a process's own spare bytes, which it gives to the others at the next tick."""
+
+    def __init__(self, url: str, stack: contextlib.ExitStack) -> None:
+        self._url, self._stack = url, stack
+
+    def open(self) -> SqlLedger:
+        ledger = SqlLedger(self._url, FixedLimits(Allowance(size=self.limit)), tick=0.05)
+        return self._stack.enter_context(contextlib.closing(ledger))

@@ -5,12 +5,21 @@ from __future__ import annotations
 import pytest
 
 from imgstore.catalog import MemoryCatalog
-from imgstore.testing import CatalogContract, ConfirmsOwnership, CopyCatalogContract, HidesImages, RefusesUnsetFormats
+from imgstore.quota import MemoryQuota
+from imgstore.testing import (
+    CatalogContract,
+    ConfirmsOwnership,
+    CopyCatalogContract,
+    HidesImages,
+    QuotaContract,
+    RefusesUnsetFormats,
+)
 from imgstore.testing.hosts.catalog_bench import CatalogBench
 from imgstore.testing.hosts.copy_catalog import CopyBench
-from tests.contract.hosts import broken_catalogs, broken_copies
+from imgstore.testing.hosts.quota import QuotaBench
+from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
-from tests.contract.hosts.subjects import MemorySubject
+from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
 
 
 class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
@@ -19,7 +28,11 @@ class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContra
 
 @pytest.mark.parametrize(
     ("contract", "mutants"),
-    [(Catalog, broken_catalogs.MUTANTS), (CopyCatalogContract, broken_copies.MUTANTS)],
+    [
+        (Catalog, broken_catalogs.MUTANTS),
+        (CopyCatalogContract, broken_copies.MUTANTS),
+        (QuotaContract, broken_quotas.MUTANTS),
+    ],
     ids=name_of,
 )
 def test_every_test_of_a_contract_has_a_mutant(contract: type, mutants: Mutants[type]) -> None:
@@ -44,3 +57,9 @@ def test_broken_catalog_is_caught(test: str, mutant: type[MemoryCatalog]) -> Non
 def test_broken_copies_are_caught(test: str, mutant: type[MemoryCatalog]) -> None:
     said = verdict(CopyCatalogContract, test, CopyBench(MemorySubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog")
+
+
+@pytest.mark.parametrize(("test", "mutant"), broken_quotas.MUTANTS, ids=name_of)
+def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
+    said = verdict(QuotaContract, test, QuotaBench(MemoryQuotaSubject(mutant)))
+    assert_caught(said, mutant, "laws-of-a-quota")
