@@ -16,7 +16,7 @@ from functools import partial
 from types import TracebackType
 
 from imgstore import errors
-from imgstore.undo import describe
+from imgstore.undo import describe, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def _told_left_behind(error: BaseException) -> None:
 def host_failed(action: str, error: BaseException) -> None:
     """The same for what a host's code raised, as CatalogUnavailable."""
     if is_foreign(error):
+        log_stack(error)
         detail = errors.kind_and_place(error)
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
 

@@ -28,7 +28,8 @@ from imgstore import errors
 from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
-from imgstore.adapters.resource import image_id_below, require_resource
+from imgstore.adapters.resource import context_failures, image_id_below, require_resource
+from imgstore.host_answers import require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
@@ -65,6 +66,7 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        require_plain(image_id, name="image_id")
         self._data = data
         self._context = context
         self._image_id = image_id
@@ -119,7 +121,8 @@ class ImageDataApp:
 
     async def _serve(self, exchange: Exchange) -> None:
         image_id = require_resource(self._image_id(exchange.scope), exchange.method)
-        context = await self._context_of(exchange.scope)
+        with context_failures():
+            context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":
             await exchange.answer(await self._upload(exchange, image_id, context))
         else:
