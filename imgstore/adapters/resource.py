@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 from imgstore import errors
-from imgstore.driver.translate import OnFailure, is_foreign
 from imgstore.host_answers import kind_of
 from imgstore.http import MethodNotAllowed, NoSuchPath
-from imgstore.undo import log_stack
 
 METHODS = ("GET", "HEAD", "PUT")
 
@@ -31,19 +29,6 @@ def require_resource(image_id: str | None, method: str) -> str:
     if method not in METHODS:
         raise MethodNotAllowed(f"The allowed methods are {', '.join(METHODS)}.", allowed=METHODS)
     return image_id
-
-
-def context_failures() -> OnFailure:
-    """Around the host's `context`: what is not one of the library's errors is a mistake of the host's, and is undone by
-    nobody, since nothing has begun."""
-    return OnFailure(_context_failed)
-
-
-def _context_failed(error: BaseException) -> None:
-    if is_foreign(error):
-        log_stack(error)
-        detail = errors.kind_and_place(error)
-        raise errors.UsageError("The host's context raised what is no error of the library.", detail=detail) from error
 
 
 def announce_body(headers: dict[str, str], *, http_version: str) -> None:

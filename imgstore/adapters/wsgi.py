@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.adapters.resource import announce_body, context_failures, image_id_below, require_resource
+from imgstore.adapters.resource import announce_body, image_id_below, require_resource
+from imgstore.driver.translate import function_failures
 from imgstore.host_answers import answer_of, require_plain
 from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
 from imgstore.model import MIB
@@ -75,7 +76,7 @@ class ImageDataApp:
     def _answer(self, environ: WSGIEnvironment, headers: dict[str, str]) -> Response:
         method = environ["REQUEST_METHOD"]
         image_id = require_resource(self._image_id(environ), method)
-        with context_failures():
+        with function_failures("context"):
             context = answer_of(self._context, environ)
         if method == "PUT":
             return self._upload(environ, image_id, headers, context)

@@ -97,6 +97,19 @@ def host_failed(action: str, error: BaseException) -> None:
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
 
 
+def function_failures(name: str) -> OnFailure:
+    """Around a function of the host's that decides and changes nothing: what is not one of the library's errors is a
+    mistake (UsageError)."""
+    return OnFailure(partial(_function_failed, name))
+
+
+def _function_failed(name: str, error: BaseException) -> None:
+    if is_foreign(error):
+        log_stack(error)
+        detail = errors.kind_and_place(error)
+        raise errors.UsageError(f"The host's {name} raised what is no error of the library.", detail=detail) from error
+
+
 def nothing_is_missing(action: str, error: BaseException) -> None:
     """Raises StoreUnavailable for an ObjectNotFound in `action`, which is a part of writing: what is not found then is
     the store's own, never the image."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.catalog import CopyCatalog
+from imgstore.catalog import CopyCatalog, require_countable
 from imgstore.driver.translate import host_failures
 from imgstore.host_answers import answer_of, asked_for, nothing, require, require_granted, wrong_answer
 from imgstore.model import Attempt, StoredImage, UploadResult
@@ -103,6 +103,7 @@ class CopyService:
         mine = asked_for(attempt, request.image_id)
         undo.push(f"the copy of image {mine.image_id}", lambda: release(catalog, mine, opened))
         require_granted(attempt, request.image_id, identifiers, self._catalog.begin_copy)
+        require_countable(attempt.image_id, attempt.owner)
         if image.size is None or not image.locations:
             raise errors.DataGone("The image is active but the catalog knows no data of it.")
         settings, expected = _verifying(self._settings, image)

@@ -28,7 +28,8 @@ from imgstore import errors
 from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
-from imgstore.adapters.resource import context_failures, image_id_below, require_resource
+from imgstore.adapters.resource import image_id_below, require_resource
+from imgstore.driver.translate import function_failures
 from imgstore.host_answers import require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
@@ -121,7 +122,7 @@ class ImageDataApp:
 
     async def _serve(self, exchange: Exchange) -> None:
         image_id = require_resource(self._image_id(exchange.scope), exchange.method)
-        with context_failures():
+        with function_failures("context"):
             context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":
             await exchange.answer(await self._upload(exchange, image_id, context))
