@@ -23,9 +23,10 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.host_answers import instance, require
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
-from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
+from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
 from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.undo import describe
 
@@ -51,16 +52,17 @@ class DownloadService:
         sleep: Callable[[float], None] = time.sleep,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require(source, ImageSource)
         self.stores = stores
         self._source = source
-        self._observers = tuple(observers)
+        self._observers = checked_observers(observers)
         self.resumes = resumes
         self.sleep = sleep
 
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
         with host_failures("looking the image up"):
-            return self._source.find(image_id, context)
+            return instance(StoredImage, self._source.find, image_id, context)
 
     def open(
         self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),

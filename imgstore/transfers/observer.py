@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imgstore import errors
-from imgstore.undo import describe
+from imgstore.host_answers import kind_of, require
+from imgstore.undo import describe, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -106,6 +107,15 @@ def observed(
     return Observation(observers, Transfer(kind, image_id, stores, size)) if observers else None
 
 
+def checked_observers(observers: Sequence[Observer]) -> tuple[Observer, ...]:
+    """The observers that a host gives. Raises UsageError for what is not one."""
+    for observer in observers:
+        if not isinstance(observer, Observer):
+            raise errors.UsageError(f"{kind_of(observer)} is no Observer: subclass Observer, and give an instance.")
+        require(observer, Observer)
+    return tuple(observers)
+
+
 def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> None:
     """Tells each of them. Raises nothing."""
     for observer in observers:
@@ -117,6 +127,7 @@ def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> Non
 
 def _raised(error: Exception) -> None:
     LOG.error("An observer failed: %s", describe(error))
+    log_stack(error)
 
 
 class LogObserver(Observer):
