@@ -1,9 +1,4 @@
-"""A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
-
-until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
-while self._next_slot(until):
-    self._tries = 0
-"""
+"""A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short."""
 
 from __future__ import annotations
 
@@ -24,6 +19,7 @@ from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
 from imgstore.transfers.slots import Taken, patience, take_all
+from imgstore.transfers.temporary_urls import TemporaryUrl, temporary_url
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -79,6 +75,20 @@ class DownloadService:
         download = Download(self, image, locations, start=start, stop=end, context=context, taken=taken)
         download.begin(self._observers if start < end else ())
         return download
+
+    def temporary_url(
+        self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
+    ) -> TemporaryUrl:
+        """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential
+        (`imgstore.transfers.temporary_urls`).
+
+        Raises what `find` raises; UnknownStore for a name in `prefer`; UsageError for a time that no URL has;
+        ImageConflict unless the image is active; NoTemporaryUrl where no store with its data makes URLs; DataGone;
+        StoreUnavailable, ConfigurationError.
+        """
+        image = self.find(image_id, context=context)
+        stores = self.enabled(self._ordered(image.locations, prefer))
+        return temporary_url(image, stores, seconds=seconds, context=context)
 
     def sources(self, image: StoredImage) -> list[Store]:
         """The enabled stores that have the image, in the order in which they are tried."""
