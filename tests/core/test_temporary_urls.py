@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
 from imgstore import errors
+from imgstore.model import ObjectInfo
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.temporary_urls import LONGEST, NoTemporaryUrl, TemporaryUrl
 from tests.core.copying_world import Copying, damage
@@ -19,12 +21,16 @@ SIGNATURE = "sig-7f0f4b5e"
 class SigningStore(HookedStore):
     """Makes URLs."""
 
+    def _stat(self, key: str) -> ObjectInfo:
+        self.calls.append("stat")
+        return super()._stat(key)
+
     def temporary_url(self, key: str, *, seconds: int) -> str:
         return self.call("url", lambda: f"https://store/{key}?{SIGNATURE}&for={seconds}")
 
 
-def world_of(*where: str) -> tuple[Copying, DownloadService]:
-    world = Copying(*where, driver=SigningStore)
+def world_of(*where: str, **options: Any) -> tuple[Copying, DownloadService]:
+    world = Copying(*where, driver=SigningStore, **options)
     return world, DownloadService(world.stores, source=world.rows)
 
 
@@ -72,6 +78,13 @@ def test_the_next_store_makes_it_where_one_fails_or_has_another_object() -> None
     with pytest.raises(errors.DataGone):
         make(downloads)
     assert [store.bulkhead.under_way for store in world.stores] == [0, 0, 0]
+
+
+def test_contained_a_store_that_is_busy_costs_its_wait_only() -> None:
+    world, downloads = world_of(transfers=1, wait=0)
+    with world.stores.resolve("fast").slot(), pytest.raises(errors.StoreBusy):
+        make(downloads)
+    assert make(downloads).location.store == "fast"
 
 
 def test_a_store_that_makes_none_is_told_in_words() -> None:

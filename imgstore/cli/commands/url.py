@@ -40,7 +40,7 @@ class Url(Command):
             location = target.store.location(target.key)
             try:
                 made = signed_url(target.store, location, seconds=parsed_args.seconds)
-            except NoTemporaryUrl as none:
+            except NoTemporaryUrl as error:
                 driver = found.drivers[target.store.identifier]
                 raise BadUsage(
                     f"the driver '{driver}' makes no URLs: fetch it with 'imgstore get {target}'."
