@@ -55,6 +55,7 @@ HOMES = {
     "oslo_limit": {"service.auth"},
     "openstack": {"service.auth"},
     "prometheus_client": {"observers", "service"},
+    "opentelemetry": {"observers"},
     "jsonpatch": {"service.api"},
     "jsonpointer": {"service.api"},
     "boto3": {"drivers.s3"},
