@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
         "stat": ("stat:Stat", "show what is known of one object"),
+        "url": ("url:Url", "print a URL with which anybody may read one object for a while"),
         "copy": ("copy:Copy", "copy an object, and compare the copy"),
         "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),

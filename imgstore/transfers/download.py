@@ -28,6 +28,7 @@ from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
 from imgstore.transfers.slots import Taken, patience, take_all
+from imgstore.transfers.temporary_urls import TemporaryUrl, temporary_url
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -84,6 +85,17 @@ class DownloadService:
         download = Download(self, image, locations, start=start, stop=end, context=context, taken=taken)
         download.begin(self._observers if start < end else ())
         return download
+
+    def temporary_url(
+        self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
+    ) -> TemporaryUrl:
+        """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential.
+        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict
+        unless the image is active; NoTemporaryUrl where no store of it makes URLs; DataGone, StoreUnavailable,
+        ConfigurationError."""
+        image = self.find(image_id, context=context)
+        stores = self.enabled(self._ordered(image.locations, prefer))
+        return temporary_url(image, stores, seconds=seconds, context=context)
 
     def sources(self, image: StoredImage) -> list[Store]:
         """The enabled stores that have the image, in the order in which they are tried."""
@@ -153,7 +165,7 @@ class Download:
     def begin(self, observers: Sequence[Observer] = ()) -> None:
         """Opens the first location that answers, so that a refusal comes before the first byte."""
         stores = [self._location.store]
-        self._observation = observed(observers, DOWNLOAD, self.image.image_id, stores, self.length)
+        self._observation = observed(observers, DOWNLOAD, self.image.image_id, stores, self.length, self._context)
         with OnFailure(self._failed):
             self._reader = self._open_next()
 
@@ -224,6 +236,8 @@ class Download:
         until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
         while self._next_slot(until):
             self._tries = 0
+            if self._observation is not None:
+                self._observation.reads(self._location.store)
             try:
                 with in_haste(bool(self._locations)):
                     return self._open_at(self._location, None)
@@ -271,6 +285,8 @@ class Download:
 
     def _note(self, error: errors.ImgstoreError) -> None:
         LOG.warning("Image %s at byte %s: %s", self.image.image_id, self._position, describe(error))
+        if self._observation is not None:
+            self._observation.troubled(error)
         if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
             self._last_failure = error
         if isinstance(error, errors.UnknownStore):

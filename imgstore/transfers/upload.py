@@ -71,7 +71,8 @@ class UploadService:
         QuotaExceeded where the size is known; StoreBusy after its wait; what the store says (StoreFull,
         StoreUnavailable). Then nothing has changed.
         """
-        observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
+        names = self._names(request.stores)
+        observation = observed(self._observers, UPLOAD, request.image_id, names, request.size, request.context)
         undo = Undo()
         try:
             with library_errors(), asked_at():
