@@ -1,11 +1,8 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-A read that breaks in the middle is resumed where it broke: at the same object, pinned by its ETag, then from the next
-location. One floor tries again: the driver's reader if it can (`ObjectReader.RESUMES`), else this one, with jittered
-pauses. While there is another location, two tries at one are enough (`in_haste`). A location whose store has no free
-slot is passed over for one that has; where all are busy, one is waited for. What cannot be resumed raises, so that
-whoever owns the socket ends the connection noticeably. Memory: one chunk of READ_SIZE bytes and what the driver's
-reader says of itself.
+A read that breaks is resumed where it broke: at the same object, pinned by its ETag, then from the next location. One
+floor tries again: the driver's reader if it can (`ObjectReader.RESUMES`), else this one. What cannot be resumed raises.
+Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
 """
 
 from __future__ import annotations
@@ -114,12 +111,8 @@ class DownloadService:
     def _ordered(self, locations: Sequence[Location], prefer: Sequence[str]) -> list[Location]:
         self.check_prefer(prefer)
         weights = {store.identifier: store.weight for store in self.stores}
-
-        def rank(location: Location) -> tuple[int, int]:
-            place = prefer.index(location.store) if location.store in prefer else len(prefer)
-            return place, -weights.get(location.store, 0)
-
-        return sorted(locations, key=rank)
+        places = {name: place for place, name in enumerate(prefer)}
+        return sorted(locations, key=lambda at: (places.get(at.store, len(prefer)), -weights.get(at.store, 0)))
 
 
 class Download:
