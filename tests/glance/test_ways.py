@@ -55,7 +55,7 @@ def theirs(tmp_path: Path, objects: Objects) -> dict[str, dict[str, object]]:
         "vault:swift": {
             "swift_store_config_file": tmp_path / "accounts.conf", "default_swift_reference": "ref1",
             "swift_store_container": "images", "swift_store_large_object_size": megabytes,
-            "swift_store_large_object_chunk_size": megabytes, "swift_store_auth_version": 1,
+            "swift_store_large_object_chunk_size": megabytes,
         },
     }  # fmt: skip
 
