@@ -7,6 +7,7 @@ while self._next_slot(until):
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 import time
@@ -267,7 +268,7 @@ class Download:
     def _note(self, error: errors.ImgstoreError) -> None:
         LOG.warning("Image %s at byte %s: %s", self.image.image_id, self._position, describe(error))
         if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
-            self._last_failure = error
+            self._last_failure = copy.copy(error)  # without its traceback, which has frames of this download
         if isinstance(error, errors.UnknownStore):
             self._last_failure = errors.StoreUnavailable("A store that has the image's data is not enabled.")
 
@@ -281,5 +282,5 @@ class Download:
         if self._last_failure is None:
             return errors.DataGone("The image's data is missing from the store.")
         if isinstance(self._last_failure, errors.StoreUnavailable):
-            return self._last_failure
+            return copy.copy(self._last_failure)
         return errors.StoreUnavailable("The image's data cannot be read.", detail=describe(self._last_failure))
