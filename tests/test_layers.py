@@ -45,7 +45,6 @@ HOMES = {
     "sqlite3": {"sql"},
     "psycopg": {"sql"},
     "alembic": {"sql"},
-    "tenacity": {"sql", "drivers.swift"},
     "falcon": {"service.api"},
     "cheroot": {"service.server"},
     "keystoneauth1": {"service.auth", "drivers.swift"},
