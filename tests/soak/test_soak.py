@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from imgstore.driver.place import NOTES
 from imgstore.sql import PARTS
 from tests.needs import needs_server
-from tests.soak.footprint import Footprint, footprint, settled
+from tests.soak.footprint import Footprint, environment, rise, settled
 from tests.soak.traffic import Traffic
 from tests.support.database_fixtures import WHY, Servers
 from tests.support.frozen import frozen
@@ -37,7 +37,12 @@ SLOW = 10
 """Of each kind."""
 SPARE = 4
 """Connections that a pool may keep, or not, in either moment."""
-GROWTH = 1.15
+GROWTH, BLOCKS_GROWTH = 1.15, 1.02
+"""Of memory, which has what the allocator keeps for later; of Python's blocks, whose caches fill in the beginning."""
+CYCLES = 10
+"""From which on the second half of a run tells whether anything rises: its caches are full."""
+RISE, BLOCKS_RISE = 0.04, 0.005
+"""What is noise, as a part of the whole."""
 LARGE = 32 << 20
 
 pytestmark = [pytest.mark.long, needs_server("postgres", why=WHY)]
@@ -98,10 +103,9 @@ LIVE = "SELECT store, key FROM image_locations WHERE state = 'live'"
 @pytest.fixture
 def world(servers: Servers, moto: MotoServer, tmp_path: Path) -> Iterator[World]:
     database, bucket = servers.tables("postgresql", PARTS), moto.bucket()
-    # One heap for all threads: else each keeps what it once took, and memory tells of chance.
-    environment = {"MALLOC_ARENA_MAX": "1"}
-    lives = ServiceProcess(tmp_path, options=_options(database, bucket), environment=environment)
-    dies = lives.another()
+    options = _options(database, bucket)
+    lives = ServiceProcess(tmp_path, options=options, environment=environment(tmp_path / "blocks"))
+    dies = ServiceProcess(tmp_path, options=options)
     with lives, dies:
         yield World(lives, dies, servers, database, moto, bucket)
 
@@ -135,6 +139,11 @@ def test_contained_a_soak_leaves_nothing_and_takes_no_more(world: World) -> None
     assert after.threads <= before.threads
     assert after.descriptors <= before.descriptors + SPARE
     assert after.memory <= before.memory * GROWTH
+    assert after.blocks <= before.blocks * BLOCKS_GROWTH
+    if len(seen) >= CYCLES:
+        later = seen[len(seen) // 2 :]
+        assert rise([each.blocks for each in later]) <= BLOCKS_RISE
+        assert rise([each.memory for each in later]) <= RISE
     done = {asked for asked, status in traffic.done if status in (200, 201, 204)}
     assert done == {"create", "upload", "download", "delete"}
     assert not [answer for answer in traffic.done if answer[1] == 500]
@@ -156,4 +165,4 @@ def _quiet(world: World) -> Footprint:
     with contextlib.suppress(AssertionError):
         until(lambda: world.left() == [])
     assert world.left() == []
-    return settled(lambda: footprint(world.lives))
+    return settled(world.lives, world.lives.root / "blocks")
