@@ -1,8 +1,8 @@
-"""Contained: after a time with slow clients, a hung store, a frozen database, clients that die and `kill -9` of the
-service, nothing is left of them, and the service takes what it took before.
+"""Contained: after a time with slow clients, a hung store, a hung mount, a frozen database, clients that die and
+`kill -9` of the service, nothing is left of them, and the service takes what it took before.
 
 `make soak SECONDS=600` runs it longer. Two processes share the database and the stores: one lives all the time, and is
-measured; the other is killed and started again.
+measured; the other is killed and started again. The mount is left out where FUSE is missing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bench.isolation.hung import Hanging, missing, on_a_mount
 from imgstore.driver.place import NOTES
 from imgstore.sql import PARTS
 from tests.needs import needs_server
@@ -30,7 +31,7 @@ from tests.support.slow_clients import SlowClients, dripping_body, dripping_head
 from tests.support.waiting import until
 
 SECONDS = float(os.environ.get("IMGSTORE_SOAK_SECONDS", "40"))
-REMOTE = "remote"
+REMOTE, MOUNTED = "remote", "mounted"
 HANGS = 4.0
 """Seconds; longer than a lease."""
 SLOW = 10
@@ -58,6 +59,18 @@ class World:
     database: str
     moto: MotoServer
     bucket: MotoBucket
+    mount: Hanging | None
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*STORES, REMOTE, *([] if self.mount is None else [MOUNTED]))
+
+    def mount_hangs(self) -> None:
+        """For a while: whoever looks for a file there waits in the kernel."""
+        if self.mount is not None:
+            with self.mount.frozen():
+                time.sleep(HANGS)
 
     def store_hangs(self) -> None:
         """For a while."""
@@ -87,6 +100,8 @@ class World:
             live = {(row.store, row.key) for row in connection.execute(sa.text(LIVE))}
         stored = {(store, name) for store in STORES for name in self.lives.objects(store) + self.lives.leftovers(store)}
         stored |= {(REMOTE, name) for name in self.bucket.everything() if name.rpartition("/")[2] not in NOTES}
+        mounted = [] if self.mount is None else os.listdir(str(self.mount.options["datadir"]))
+        stored |= {(MOUNTED, name) for name in mounted if name not in NOTES}
         return [each for each in found if not each.endswith(": 0")] + sorted(map(str, stored ^ live))
 
 
@@ -103,17 +118,22 @@ LIVE = "SELECT store, key FROM image_locations WHERE state = 'live'"
 @pytest.fixture
 def world(servers: Servers, moto: MotoServer, tmp_path: Path) -> Iterator[World]:
     database, bucket = servers.tables("postgresql", PARTS), moto.bucket()
-    options = _options(database, bucket)
-    lives = ServiceProcess(tmp_path, options=options, environment=environment(tmp_path / "blocks"))
-    dies = ServiceProcess(tmp_path, options=options)
-    with lives, dies:
-        yield World(lives, dies, servers, database, moto, bucket)
+    with contextlib.ExitStack() as stack:
+        mount = None if missing("mount") else stack.enter_context(on_a_mount())
+        options = _options(database, bucket, mount)
+        lives = ServiceProcess(tmp_path, options=options, environment=environment(tmp_path / "blocks"))
+        dies = ServiceProcess(tmp_path, options=options)
+        stack.enter_context(lives)
+        stack.enter_context(dies)
+        yield World(lives, dies, servers, database, moto, bucket, mount)
 
 
-def _options(database: str, bucket: MotoBucket) -> Options:
-    stores = ", ".join(f"{name}:filesystem" for name in STORES)
+def _options(database: str, bucket: MotoBucket, mount: Hanging | None) -> Options:
+    directories = STORES if mount is None else (*STORES, MOUNTED)
+    stores = ", ".join(f"{name}:filesystem" for name in directories)
     return {
         "imgstore": {"enabled_stores": f"{stores}, {REMOTE}:s3", "project_quota": "100 GiB"},
+        **({} if mount is None else {MOUNTED: mount.options}),
         "service": {
             "database": database, "upload_lease": 3, "recovery_interval": 1, "grace_period": 2, "body_timeout": 5,
         },
@@ -126,8 +146,8 @@ def _options(database: str, bucket: MotoBucket) -> Options:
 
 
 def test_contained_a_soak_leaves_nothing_and_takes_no_more(world: World) -> None:
-    traffic, end = Traffic((world.lives, world.dies), (*STORES, REMOTE)), time.monotonic() + SECONDS
-    events = (world.store_hangs, world.database_hangs, world.service_is_killed, world.service_ends)
+    traffic, end = Traffic((world.lives, world.dies), world.stores), time.monotonic() + SECONDS
+    events = (world.store_hangs, world.mount_hangs, world.database_hangs, world.service_is_killed, world.service_ends)
     seen: list[Footprint] = []
     while len(seen) < 2 or time.monotonic() < end:
         with traffic.under_way(), _slow_clients(world.lives):
