@@ -30,7 +30,7 @@ FLOORS = (
 )
 WORDS = {
     "errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised", "bulkhead",
-    "side_by_side", "host_answers",
+    "side_by_side", "host_answers", "first_failure",
 }  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
@@ -45,7 +45,6 @@ HOMES = {
     "sqlite3": {"sql"},
     "psycopg": {"sql"},
     "alembic": {"sql"},
-    "tenacity": {"sql", "drivers.swift"},
     "falcon": {"service.api"},
     "cheroot": {"service.server"},
     "keystoneauth1": {"service.auth", "drivers.swift"},

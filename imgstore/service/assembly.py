@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ class Service:
         self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, threads=threads)
         self.cleaning = FirstCleaning(stores, self.catalog, removals, self.holds, threads=threads)
         self._settled: set[str] = set()
-        self._replaced: list[StoreDriver] = []  # of stores that got others; what began with them may go on
+        # Drivers of stores that got others. What began with them may go on, and they are freed with the last of it.
+        self._replaced: weakref.WeakSet[StoreDriver] = weakref.WeakSet()
         self._watches: Sequence[StoreWatch] = ()
         self._requires_stores = requires_stores
         self.health = StoreHealth(
@@ -188,7 +190,7 @@ class Service:
         """Other stores, while transfers are under way. Each that was added is checked at once, on its own thread."""
         for driver in changes.unused:
             driver.close()
-        self._replaced.extend(changes.replaced)
+        self._replaced.update(changes.replaced)
         self.stores.take(changes.stores)
         for store in changes.added:
             self.cleaning.add(store)

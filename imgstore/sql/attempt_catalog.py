@@ -6,6 +6,7 @@ leases of the attempts of this process are renewed by one thread (`leases`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from imgstore.sql.queries import permitted
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
 from imgstore.sql.schema import IMAGES
+from imgstore.sql.unreleased import Unreleased
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class SqlAttemptCatalog:
         self.lease = lease
         self._verifies_signatures = verifies_signatures
         self._keeper = leases.LeaseKeeper(self._renew, lease=lease)
-        self._unreleased: dict[str, list[Attempt]] = {}
+        self._unreleased = Unreleased()
 
     def close(self) -> None:
         """Ends the thread that renews leases, and closes the connections."""
@@ -92,7 +94,7 @@ class SqlAttemptCatalog:
         try:
             return self._database.change(partial(self._released, attempt=attempt, unremoved=unremoved))
         except (errors.CatalogUnavailable, OutcomeUnknown):
-            self._unreleased.setdefault(attempt.image_id, []).append(attempt)
+            self._unreleased.add(attempt)
             raise
 
     def _released(self, connection: sa.Connection, attempt: Attempt, unremoved: Sequence[str]) -> bool:
@@ -114,10 +116,10 @@ class SqlAttemptCatalog:
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
     ) -> tuple[Attempt, ImageRecord]:
         begun: list[tuple[Attempt, ImageRecord]] = []
+        unreleased = self._unreleased.of(image_id)
 
         def work(connection: sa.Connection) -> None:
-            for unreleased in self._unreleased.get(image_id, ()):
-                attempts.abandon(connection, self._hooks, unreleased)
+            self._abandon(connection, unreleased)
             image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 
@@ -126,8 +128,9 @@ class SqlAttemptCatalog:
         except OutcomeUnknown as error:
             self._release_uncertain(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
-        self._unreleased.pop(image_id, None)
         self._keeper.add(begun[0][0])
+        self._unreleased.ended(unreleased)
+        self._end_unreleased()
         return begun[0]
 
     def _end(self, attempt: Attempt, locations: Sequence[Location], work: Callable[[sa.Connection], None]) -> None:
@@ -135,6 +138,18 @@ class SqlAttemptCatalog:
         self._keeper.drop(attempt)
         for location in locations:
             self._hooks.settlement_committed(attempt, location.store)
+
+    def _end_unreleased(self) -> None:
+        """Of other images, now that the database works. One that fails again is left to another request, or recovery
+        ends it."""
+        for attempt in self._unreleased.some():
+            with contextlib.suppress(errors.CatalogUnavailable, OutcomeUnknown):
+                self._database.change(partial(self._abandon, unreleased=[attempt]))
+                self._unreleased.ended([attempt])
+
+    def _abandon(self, connection: sa.Connection, unreleased: Sequence[Attempt]) -> None:
+        for attempt in unreleased:
+            attempts.abandon(connection, self._hooks, attempt)
 
     def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
         return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
