@@ -128,11 +128,15 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads, stores=len(stores))
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
+        page = StatusPage(
+            self.health, self.counting, progress, lanes=lambda: self.process.lanes(), looks=self.cleaning.looks,
+            waiting=self.copies.waiting,
+        )  # fmt: skip
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
-            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
+            status=page,
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
