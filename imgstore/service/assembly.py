@@ -107,7 +107,7 @@ class Service:
         )
         self.metrics = metrics = Metrics(
             (
-                collectors.Health(self.health), self.process,
+                collectors.Health(self.health), self.process, collectors.Slots(stores),
                 collectors.Loops(self.health, (*loops, self.counting.supervised)),
                 collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
             )
@@ -129,8 +129,8 @@ class Service:
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
         page = StatusPage(
-            self.health, self.counting, progress, lanes=lambda: self.process.lanes(), looks=self.cleaning.looks,
-            waiting=self.copies.waiting,
+            stores, self.health, self.counting, progress, lanes=lambda: self.process.lanes(),
+            looks=self.cleaning.looks, waiting=self.copies.waiting,
         )  # fmt: skip
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),

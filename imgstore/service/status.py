@@ -22,6 +22,7 @@ from imgstore.service.counting import Counted, Counting
 from imgstore.service.health import StoreHealth
 from imgstore.service.watch import Status
 from imgstore.sql import Census, OpenAttempt
+from imgstore.store import StoreSet
 from imgstore.transfers.copy import ImageCopy
 from imgstore.transfers.observer import COPY, UPLOAD, Observer, Outcome, Transfer
 
@@ -67,10 +68,11 @@ class StatusPage:
     PATH = "/status"
 
     def __init__(
-        self, health: StoreHealth, counting: Counting, progress: Progress,
+        self, stores: StoreSet, health: StoreHealth, counting: Counting, progress: Progress,
         *, lanes: Callable[[], Mapping[str, tuple[int, int]]], looks: Mapping[str, Look],
         waiting: Callable[[], Sequence[ImageCopy]],
     ) -> None:  # fmt: skip
+        self._stores = stores
         self._health = health
         self._counting = counting
         self._progress = progress
@@ -98,13 +100,17 @@ class StatusPage:
             yield entry(part.name, state=_state(part), seconds=part.age)
         for found in self._health.statuses():
             yield _store(found, last)
+        for store in self._stores:
+            slots = store.bulkhead
+            state = f"{slots.under_way} of {slots.max_transfers} under way, {slots.waiting} waiting"
+            yield entry("transfers", store.identifier, state)
         for lane, (busy, size) in self._lanes().items():
             yield entry("threads", lane, f"{busy} of {size} busy")
         yield from self._transfers(last)
         for copy in self._waiting():
             yield _waiting(copy)
-        for store, look in sorted(dict(self._looks).items()):
-            yield entry("leftovers", store, f"{look.removed} removed, {look.left} left alone", seconds=look.age)
+        for name, look in sorted(dict(self._looks).items()):
+            yield entry("leftovers", name, f"{look.removed} removed, {look.left} left alone", seconds=look.age)
         if last is not None:
             yield from database_entries(last.census, seconds=last.age)
 
