@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from imgstore import errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.bulkhead import ASKED_AT, Bulkhead
 from imgstore.model import MIB
@@ -104,3 +105,14 @@ def test_right_blame_what_servers_raise_for_a_broken_body(
     answer = call(house, "PUT", path(image_id), b"x", error, settings=settings, **PUT | CHUNKED)
     assert answer.status == status
     house.assert_refused_without_trace(image_id)
+
+
+def test_coroutine_functions_are_refused_where_they_are_given(house: House) -> None:
+    async def later(environ: object) -> None:
+        raise AssertionError
+
+    for settings in ({"context": later}, {"context": project, "image_id": later}):
+        with pytest.raises(errors.UsageError, match="is a coroutine function"):
+            ImageDataApp(house.data, **settings)
+    answer = call(house, "GET", path(house.image()), settings={"context": lambda environ: later(environ)})
+    assert answer.status == 500, "a coroutine out of a plain function is no context"

@@ -30,6 +30,8 @@ from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
 from imgstore.adapters.resource import image_id_below, require_resource
 from imgstore.bulkhead import asked_at
+from imgstore.driver.translate import function_failures
+from imgstore.host_answers import require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
@@ -66,6 +68,7 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        require_plain(image_id, name="image_id")
         self._data = data
         self._context = context
         self._image_id = image_id
@@ -120,7 +123,8 @@ class ImageDataApp:
 
     async def _serve(self, exchange: Exchange) -> None:
         image_id = require_resource(self._image_id(exchange.scope), exchange.method)
-        context = await self._context_of(exchange.scope)
+        with function_failures("context"):
+            context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":
             await exchange.answer(await self._upload(exchange, image_id, context))
         else:
