@@ -109,7 +109,7 @@ class Service:
         )
         self.metrics = metrics = Metrics(
             (
-                collectors.Health(self.health), self.process,
+                collectors.Health(self.health), self.process, collectors.Slots(stores),
                 collectors.Loops(self.health, (*loops, self.counting.supervised)),
                 collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
             )
@@ -130,11 +130,15 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads, stores=len(stores))
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
+        page = StatusPage(
+            stores, self.health, self.counting, progress, lanes=lambda: self.process.lanes(),
+            looks=self.cleaning.looks, waiting=self.copies.waiting,
+        )  # fmt: skip
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
-            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
+            status=page,
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,

@@ -7,7 +7,9 @@ place). Each store is cleaned on a thread of its own: the start waits for none l
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from imgstore import errors
@@ -24,6 +26,20 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The leftovers that were found in a store: so many were removed, so many were `left` alone."""
+
+    removed: int
+    left: int
+    made: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self.made
+
+
 class FirstCleaning:
     """The cleaning of all stores. `threads`: those of the stores, which recovery uses too."""
 
@@ -37,6 +53,7 @@ class FirstCleaning:
         self._threads = threads
         self._orphans: Sequence[LedgerEntry] = ()
         self._may_begin = False
+        self.looks: dict[str, Look] = {}  # the last one into each store that was cleaned
         self._waiting = {store.identifier: Supervised(f"first cleaning of {store.identifier}") for store in stores}
         self.supervised = tuple(self._waiting.values())
 
@@ -67,11 +84,13 @@ class FirstCleaning:
             if self._catalog.restored.reason() is not None:
                 return
             self._end_what_died(store.identifier)
-            purge(store, self._catalog)
+            look = purge(store, self._catalog)
         except (errors.StoreError, errors.CatalogUnavailable, OutcomeUnknown) as error:
             LOG.warning("Leftovers stay until the next check that is up: %s", describe(error))
         else:
             del self._waiting[store.identifier]
+            if look is not None:
+                self.looks[store.identifier] = look
 
     def _end_what_died(self, name: str) -> None:
         removals = [removal for removal in self._catalog.removals() if removal.store == name]
@@ -79,15 +98,18 @@ class FirstCleaning:
         self._holds.end([each for each in (*self._orphans, *self._holds.expired()) if each.object_id.store == name])
 
 
-def purge(store: Store, catalog: SqlCatalog) -> None:
-    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead. Raises
-    StoreError, CatalogUnavailable."""
+def purge(store: Store, catalog: SqlCatalog) -> Look | None:
+    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead. None where
+    it does not look. Raises StoreError, CatalogUnavailable."""
     if store.read_only or not isinstance(store.driver, FindsLeftovers):
-        return
-    for leftover in leftovers(catalog, store):
+        return None
+    found = list(leftovers(catalog, store))
+    for leftover in found:
         if not leftover.certain:
             LOG.warning("Store %s: left alone: %s", store.identifier, leftover.reason)
             continue
         LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
         with store.blamed():
             store.driver.remove_leftover(leftover)
+    removed = sum(leftover.certain for leftover in found)
+    return Look(removed, len(found) - removed)
