@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 ETC = ROOT / "etc"
 
 
-SERVED = ("S3Driver", "SwiftDriver")
+SERVED = ("GlanceStoreDriver", "S3Driver", "SwiftDriver")
 """Drivers whose check needs a server; what a server makes of them is tested where there is one."""
 
 
@@ -50,7 +50,7 @@ def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monk
 
 def test_every_option_has_help_and_a_driver_is_an_example_section() -> None:
     groups = {str(getattr(group, "name", group)): options for group, options in config.list_opts()}
-    assert list(groups) == ["imgstore", "ssd", "my-memory", "my-s3", "my-swift"]
+    assert list(groups) == ["imgstore", "ssd", "my-glance_store", "my-memory", "my-s3", "my-swift"]
     assert {option.dest for option in groups["ssd"]} >= {"datadir", "description", "weight", "read_only"}
     assert all(option.help and option.help.endswith(".") for options in groups.values() for option in options)
 
@@ -58,13 +58,14 @@ def test_every_option_has_help_and_a_driver_is_an_example_section() -> None:
 def test_the_sample_with_every_default_switched_on_is_a_good_configuration(tmp_path: Path) -> None:
     lines = (ETC / "imgstore.conf.sample").read_text().splitlines()
     options = [re.sub(r"^#(\w+ =)", r"\1", line) for line in lines if not line.endswith("<None>")]
-    stores = "ssd:filesystem, my-memory:memory, my-s3:s3, my-swift:swift"
+    stores = "ssd:filesystem, my-glance_store:glance_store, my-memory:memory, my-s3:s3, my-swift:swift"
     text = "\n".join(options).replace("enabled_stores =", f"enabled_stores = {stores}")
+    text = text.replace("[my-glance_store]", "[my-glance_store]\ndriver = rbd")
     text = text.replace("[my-s3]", "[my-s3]\nbucket = images")
     account = "auth_url = https://keystone.invalid/v3\nusername = a\npassword = b\nproject_name = c"
     text = text.replace("[my-swift]", f"[my-swift]\n{account}")
     text = text.replace("[ssd]", "[ssd]\ndatadir = /ssd").replace("[imgstore]", "[imgstore]\ndefault_store = ssd")
-    assert [name for name, _, _ in build(tmp_path, text)] == ["ssd", "my-memory", "my-s3", "my-swift"]
+    assert [name for name, _, _ in build(tmp_path, text)] == [pair.partition(":")[0] for pair in stores.split(", ")]
 
 
 def test_the_minimal_configuration_works(tmp_path: Path) -> None:
