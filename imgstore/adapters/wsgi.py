@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.adapters.resource import announce_body, image_id_below, require_resource
+from imgstore.bulkhead import ASKED_AT, asked_at
 from imgstore.driver.translate import function_failures
 from imgstore.host_answers import answer_of, require_plain
 from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
@@ -81,10 +82,13 @@ class ImageDataApp:
         if method == "PUT":
             return self._upload(environ, image_id, headers, context)
         query = environ.get("QUERY_STRING", "")
-        return self._data.download(image_id, headers, query, context=context, head=method == "HEAD")
+        with asked_at(environ.get(ASKED_AT)):
+            return self._data.download(image_id, headers, query, context=context, head=method == "HEAD")
 
     def _upload(self, environ: WSGIEnvironment, image_id: str, headers: dict[str, str], context: object) -> Response:
-        with self._data.begin_upload(image_id, headers, context=context) as exchange:
+        with asked_at(environ.get(ASKED_AT)):
+            begun = self._data.begin_upload(image_id, headers, context=context)
+        with begun as exchange:
             if exchange.body_length is None and not (self._input_terminated or environ.get("wsgi.input_terminated")):
                 raise LengthRequired("This server does not decode chunked bodies: send Content-Length.")
             self._read_into(exchange, environ["wsgi.input"].read)

@@ -25,11 +25,11 @@ from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
 from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
 from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
-from imgstore.transfers.observer import Observation
+from imgstore.transfers.observer import Observation, Part
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.transfers.taps import Tap, TapFactory
-from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out
+from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out, steps
 from imgstore.undo import Undo
 
 OFF, ALL, ANY = "off", "all", "any"
@@ -151,6 +151,8 @@ def open_session(
 ) -> UploadSession:
     """Opens everything; `admitted` is what `admit` returned. Raises StoreFull, StoreUnavailable, ObjectExists, and
     what a tap's factory raises."""
+    if observation is not None:
+        observation.steps = partial(steps, plan.opened)
     targets = _targets(plan, _opened(plan, admitted))
     settings = plan.settings
     digests = _digests(plan)
@@ -216,9 +218,9 @@ def _freed_on_failure(slot: Slot) -> OnFailure:
 
 def _target(plan: Plan, admitted: Admitted) -> Target:
     store, key = admitted.store, plan.attempt.key
-    location = store.location(key)
+    location, part = store.location(key), Part(store.identifier)
     writer = store.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    target = Target(store, location, writer, admitted.quota, admitted.slot)
+    target = Target(store, location, writer, admitted.quota, admitted.slot, part)
     plan.opened.append(target)
     plan.undo.push(f"object {key} being written to store {store.identifier}", target.abort)
     return target

@@ -89,7 +89,10 @@ class CopyService:
             with library_errors():
                 plan, image = self._granted(request, stores, undo)
                 reserved = reserve(plan, self._quota)
-                return ImageCopy(plan, reserved, image=image, downloads=self._downloads, observers=self._observers)
+                return ImageCopy(
+                    plan, reserved, image=image, downloads=self._downloads, observers=self._observers,
+                    context=request.context,
+                )  # fmt: skip
         except BaseException:
             undo.run()
             raise
@@ -133,8 +136,10 @@ class ImageCopy:
         image: StoredImage,
         downloads: DownloadService,
         observers: Sequence[Observer] = (),
+        context: object = None,
     ) -> None:
         self.image = image
+        self._context = context
         self._plan = plan
         self._reserved = reserved
         self._downloads = downloads
@@ -153,7 +158,8 @@ class ImageCopy:
         Raises StoreError (of the source or of a target; StoreBusy where one of them has no slot for it), IntegrityError
         where the bytes are not the image's, ImageGone, CatalogUnavailable, CopyStopped. Then everything was undone.
         """
-        observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
+        attempt, size = self.attempt, self.image.size
+        observation = observed(self._observers, COPY, attempt.image_id, attempt.stores, size, self._context)
         try:
             with library_errors():
                 return self._copied(observation, advance)

@@ -26,7 +26,7 @@ from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
 from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
-from imgstore.transfers.observer import Observation, Outcome
+from imgstore.transfers.observer import Observation, Outcome, committing
 from imgstore.transfers.taps import Tap
 from imgstore.transfers.target import Target, Targets
 from imgstore.undo import Undo, describe, log_stack
@@ -164,7 +164,7 @@ class UploadSession:
         self._parts.expected.compare(digests)
         self._confirm(certain=True)
         self._parts.undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-        with OnFailure(self._look_for_image):
+        with OnFailure(self._look_for_image), committing(self._observation, self._total):
             self._targets.commit()
         result = self._result(digests, findings)
         self._activate(result)

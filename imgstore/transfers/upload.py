@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
+from imgstore.bulkhead import asked_at
 from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
 from imgstore.host_answers import asked_for, instance, require, require_granted
@@ -70,10 +71,11 @@ class UploadService:
         QuotaExceeded where the size is known; StoreBusy after its wait; what the store says (StoreFull,
         StoreUnavailable). Then nothing has changed.
         """
-        observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
+        names = self._names(request.stores)
+        observation = observed(self._observers, UPLOAD, request.image_id, names, request.size, request.context)
         undo = Undo()
         try:
-            with library_errors():
+            with library_errors(), asked_at():
                 plan = self._granted(request, undo)
                 admitted, _ = admit(plan, reserve(plan, self._quota))
                 return open_session(plan, admitted, taps=self._taps, observation=observation)

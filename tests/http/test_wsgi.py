@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from imgstore import errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.bulkhead import ASKED_AT, Bulkhead
 from imgstore.model import MIB
 from tests.http.environ import ScriptedInput, close, environ, start
 from tests.http.faulty import FaultyDriver
 from tests.http.gateways import GATEWAYS, PUT, project
-from tests.http.house import House, path
+from tests.http.house import PATIENCE, House, path
 
 call = GATEWAYS["wsgi"]
 BODY = b"0123456789"
@@ -68,6 +71,17 @@ def test_chunked_body_needs_a_server_that_decodes_it(house: House) -> None:
     vouched, settings = house.image(), {"input_terminated": True}
     assert call(house, "PUT", path(vouched), BODY, changes=changes, settings=settings, **headers).status == 204
     assert house.objects()[f"fast/{vouched}"] == BODY
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_a_request_that_came_long_ago_waits_for_no_slot(
+    house: House, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = house.image() if method == "PUT" else house.active(BODY)
+    house.busy("fast")
+    monkeypatch.delattr(Bulkhead, "_get")
+    came = {ASKED_AT: time.monotonic() - PATIENCE}
+    assert call(house, method, path(image_id), BODY, changes=came, **PUT | CHUNKED).status == 503
 
 
 class ServersOwn(Exception):

@@ -30,6 +30,7 @@ from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
 from imgstore.adapters.resource import image_id_below, require_resource
+from imgstore.bulkhead import asked_at
 from imgstore.driver.translate import function_failures
 from imgstore.host_answers import require_plain
 from imgstore.http import ImageData, Response, error_response
@@ -141,7 +142,9 @@ class ImageDataApp:
         pipe = UploadPipe(self._window)
 
         def take() -> Response:
-            with self._data.begin_upload(image_id, exchange.headers, context=context) as session:
+            with asked_at(exchange.asked_at):
+                begun = self._data.begin_upload(image_id, exchange.headers, context=context)
+            with begun as session:
                 pipe.begin(session.readable)
                 pipe.pour_into(session.write)
                 return session.finish()
@@ -174,9 +177,9 @@ class ImageDataApp:
 
         def read() -> None:
             try:
-                with contextlib.closing(
-                    self._data.download(image_id, exchange.headers, exchange.query, context=context, head=head)
-                ) as response:
+                with asked_at(exchange.asked_at):
+                    found = self._data.download(image_id, exchange.headers, exchange.query, context=context, head=head)
+                with contextlib.closing(found) as response:
                     pipe.begin(response)
                     for chunk in response.body:
                         pipe.put(chunk)
