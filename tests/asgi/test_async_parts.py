@@ -186,11 +186,11 @@ def test_thread_without_a_request_needs_to_know_the_loop() -> None:
 
 def test_loop_that_has_ended_changed_nothing() -> None:
     """Whether it is closed, or was stopped before it came to the call: no coroutine is left that nobody awaited."""
-    loop = asyncio.new_event_loop()
-    house = AsyncHouse(loop=loop)
+    loop, house = asyncio.new_event_loop(), AsyncHouse()
+    catalog = AsyncCatalog(house.later, loop=loop)
     for _ in range(2):
         with pytest.raises(errors.CatalogUnavailable):
-            house.async_uploads.begin(UploadRequest(house.image()))
+            catalog.find(house.image())
         loop.close()
     assert house.later.names() == []
 
