@@ -116,6 +116,21 @@ def test_many_uploads_at_once_do_not_wait_for_each_other(served: tuple[AsyncHous
     assert statuses == [204] * len(images)
 
 
+def test_server_that_stops_undoes_what_does_not_end_in_time() -> None:
+    """The loop still runs the calls that undo uploads, when it has cancelled all requests."""
+    house = AsyncHouse()
+    images = [house.image() for _ in range(5)]
+    with Serving(house.app, grace=0) as server:
+        uploads = [server.client.begin_upload(image_id, length=1_000_000) for image_id in images]
+        for upload in uploads:
+            upload.send(bytes(100_000))
+        assert {house.found(image_id).status for image_id in images} == {"saving"}
+    assert {upload.answer().status for upload in uploads} == {500}
+    assert {house.found(image_id).status for image_id in images} == {"queued"}
+    assert house.objects() == {}
+    assert house.quota.account("project").held == 0
+
+
 def answer(house: AsyncHouse, *messages: Any, then: Callable[[Peer, asyncio.Task[None]], Any] | None = None) -> Peer:
     """One PUT of 10 bytes on a loop of its own, and what is done meanwhile."""
     image_id = house.image()
