@@ -9,7 +9,10 @@ No skip flags: every test runs for every driver. pytest is imported here and now
 `testing`). `doc/drivers.md` is the guide.
 """
 
-import pytest
+from imgstore.distribution import needs
+
+with needs("testing"):
+    import pytest
 
 _LAWS = (
     "aborting",
