@@ -108,17 +108,17 @@ def foreign(extra: str) -> set[str]:
 
 def _distribution(top: str) -> str:
     """The distribution that has a module; of several, the one that is imported here."""
-    return SHARED.get(top) or _normal(_distributions()[top][0])
+    return SHARED.get(top) or normal(_distributions()[top][0])
 
 
 _distributions = functools.cache(metadata.packages_distributions)
 
 
 def _named(requirement: str) -> str:
-    return _normal(re.split(r"[\[<>=!~;( ]", requirement)[0])
+    return normal(re.split(r"[\[<>=!~;( ]", requirement)[0])
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -171,6 +171,21 @@ def _included(extra: str) -> set[str]:
     parser.read(ROOT / "setup.cfg")
     text = parser["options.extras_require"].get(extra, "")
     return set(re.findall(r"%\((\w+)\)s", text))
+
+
+FOR_DEVELOPERS = {"test", "clients", "examples"}
+
+
+def test_the_readme_has_each_extra_with_what_it_names() -> None:
+    rows = re.findall(r"(?m)^\| ((?:`\w+`(?:, )?)+) \| .* \| (.*) \|$", (ROOT / "README.md").read_text())
+    shown = {
+        tuple(re.findall(r"\w+", names)): {normal(each) for each in re.split("[;,] ", needs)} for names, needs in rows
+    }
+    told = {name for names in shown for name in names}
+    assert told == set(extras()) - FOR_DEVELOPERS - {NOTHING}
+    for names, needs in shown.items():
+        included = set[str]().union(*(named_by(each) for name in names for each in _included(name)))
+        assert needs == named_by(",".join(names)) - included - named_by(NOTHING), names
 
 
 MISSING = {
