@@ -4,24 +4,25 @@
     conf = config.from_mapping(sections)
 
 The options, their checks, units and messages are those of the ini files (`imgstore.config.load`). A value may be of the
-option's type, or its text.
+option's type, or its text (`imgstore.config.plain_values`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from oslo_config import cfg
 
 from imgstore.config.inifiles import spellings
 from imgstore.config.load import NOTHING, Known, Source, check, empty
+from imgstore.config.options import SECTION
+from imgstore.config.plain_values import NotPlain, plain
 from imgstore.config.values import not_valid, register
 from imgstore.errors import ConfigurationError
 
-Sections = Mapping[str, Mapping[str, Any]]
+Sections = Mapping[str, Mapping[str, Any] | None]
 NAME = "the mapping"
 
 
@@ -30,31 +31,39 @@ def from_mapping(sections: Sections, *, extra: Known = NOTHING) -> cfg.ConfigOpt
 
     `extra`: the host's own sections, as in `load`. Raises ConfigurationError.
     """
+    given = _given(sections)
     conf = empty([])
-    given = {name: _given(name, options) for name, options in sections.items()}
     source = Source(NAME, {name: dict.fromkeys(options, 1) for name, options in given.items()})
     check(conf, [source], extra, read=partial(_set, conf, given))
     return conf
 
 
-def _given(section: str, options: object) -> Mapping[str, Any]:
-    """The values that are set, as oslo.config takes them."""
+def _given(sections: object) -> dict[str, dict[str, Any]]:
+    """The values that are set, by section and option."""
+    if not isinstance(sections, Mapping):
+        problem = "the configuration is not a mapping of sections."
+        raise ConfigurationError(problem, section=SECTION, cure="Give each section by its name.")
+    given: dict[str, dict[str, Any]] = {}
+    for name, options in sections.items():
+        section = str(name)
+        twin = next((other for other in given if other.lower() == section.lower()), None)
+        if twin is not None:
+            problem = f"it is given twice, as '{twin}' too: upper and lower case are the same."
+            raise ConfigurationError(problem, section=section, cure="Leave one of them.")
+        given[section] = _options(section, options)
+    return given
+
+
+def _options(section: str, options: object) -> dict[str, Any]:
+    if options is None:  # what YAML has where nothing follows
+        return {}
     if not isinstance(options, Mapping):
         problem = "it is not a mapping of options."
         raise ConfigurationError(problem, section=section, cure="Give its options by their names.")
-    return {str(name): _plain(value) for name, value in options.items() if value is not None}
+    return {str(name): value for name, value in options.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:
-    """Texts as they are meant, since a dollar sign begins a name to oslo.config; paths as texts, sequences as lists."""
-    if isinstance(value, (str, PurePath)):
-        return str(value).replace("$", "$$")
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_plain(each) for each in value]
-    return value
-
-
-def _set(conf: cfg.ConfigOpts, given: Sections, known: Known) -> None:
+def _set(conf: cfg.ConfigOpts, given: Mapping[str, Mapping[str, Any]], known: Known) -> None:
     """Makes the values those of the options in `known`. They are defaults to oslo.config: the environment wins."""
     register(conf, known)
     by_lower = {name.lower(): name for name in known}
@@ -69,10 +78,8 @@ def _set_option(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Map
     for name in spellings(section, option):
         if name in values:
             try:
-                conf.set_default(option.dest, values[name], group=None if section == "DEFAULT" else section)
+                value = plain(option, values[name])
+                conf.set_default(option.dest, value, group=None if section == "DEFAULT" else section)
             except (ValueError, TypeError) as error:
-                raise not_valid(section, option, error, written=_shown(values[name])) from None
-
-
-def _shown(value: object) -> str:
-    return repr(value.replace("$$", "$") if isinstance(value, str) else value)
+                shown = str(error) if isinstance(error, NotPlain) else repr(values[name])
+                raise not_valid(section, option, error, written=shown) from None

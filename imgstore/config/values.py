@@ -8,6 +8,7 @@ secret, since such a URL is shown: in a log, in an error of whoever connects to 
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,6 +46,8 @@ def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
     except (cfg.Error, ValueError) as error:
         # Without its cause: oslo.config's text holds the value, which may be a secret.
         raise not_valid(section, option, error, written=_written(conf, section, option)) from None
+    if isinstance(value, float) and not math.isfinite(value):  # 'nan' and 'inf' are numbers to oslo.config
+        raise not_valid(section, option, ValueError("no finite number"), written=repr(value))
     if value is None and (option.required or option.default is not None):
         raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
     if (found := value_blemish(option, value)) is not None:
@@ -94,7 +97,8 @@ def not_valid(section: str, option: cfg.Opt, error: Exception, *, written: str) 
         problem, cure = "the value is not valid.", f"Set {_expected(option)}."
     else:
         # oslo.config has the better words for its own types only where they have no bounds.
-        reason = "" if isinstance(option.type, types.Integer) else f" ({error.__context__ or error})"
+        why = str(error.__context__ or error)
+        reason = "" if isinstance(option.type, types.Integer) or why == written else f" ({why})"
         problem = f"{written} is not valid{reason}."
         cure = f"Set {_expected(option)}."
     return ConfigurationError(problem, section=section, option=option.name, cure=cure)
