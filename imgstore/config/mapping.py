@@ -15,30 +15,28 @@ from typing import Any
 
 from oslo_config import cfg
 
-from imgstore.config.inifiles import spellings
 from imgstore.config.load import NOTHING, Known, Source, check, empty
 from imgstore.config.options import SECTION
-from imgstore.config.plain_values import NotPlain, plain
-from imgstore.config.values import not_valid, register
+from imgstore.config.plain_values import plain
+from imgstore.config.values import Sections, set_values
 from imgstore.errors import ConfigurationError
 
-Sections = Mapping[str, Mapping[str, Any] | None]
 NAME = "the mapping"
 
 
-def from_mapping(sections: Sections, *, extra: Known = NOTHING) -> cfg.ConfigOpts:
+def from_mapping(sections: Mapping[str, Mapping[str, Any] | None], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
     """The configuration in `sections`, and the environment (`OS_FAST__DATADIR`) over it. A value None is as none.
 
     `extra`: the host's own sections, as in `load`. Raises ConfigurationError.
     """
     given = _given(sections)
     conf = empty([])
-    source = Source(NAME, {name: dict.fromkeys(options, 1) for name, options in given.items()})
-    check(conf, [source], extra, read=partial(_set, conf, given))
+    source = Source(NAME, {name: dict.fromkeys(options, ("",)) for name, options in given.items()})
+    check(conf, [source], extra, read=partial(set_values, conf, given, of=plain))
     return conf
 
 
-def _given(sections: object) -> dict[str, dict[str, Any]]:
+def _given(sections: object) -> Sections:
     """The values that are set, by section and option."""
     if not isinstance(sections, Mapping):
         problem = "the configuration is not a mapping of sections."
@@ -61,25 +59,3 @@ def _options(section: str, options: object) -> dict[str, Any]:
         problem = "it is not a mapping of options."
         raise ConfigurationError(problem, section=section, cure="Give its options by their names.")
     return {str(name): value for name, value in options.items() if value is not None}
-
-
-def _set(conf: cfg.ConfigOpts, given: Mapping[str, Mapping[str, Any]], known: Known) -> None:
-    """Makes the values those of the options in `known`. They are defaults to oslo.config: the environment wins."""
-    register(conf, known)
-    by_lower = {name.lower(): name for name in known}
-    for written, values in given.items():
-        section = by_lower.get(written.lower())
-        if section is not None:
-            for option in known[section]:
-                _set_option(conf, section, option, values)
-
-
-def _set_option(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any]) -> None:
-    for name in spellings(section, option):
-        if name in values:
-            try:
-                value = plain(option, values[name])
-                conf.set_default(option.dest, value, group=None if section == "DEFAULT" else section)
-            except (ValueError, TypeError) as error:
-                shown = str(error) if isinstance(error, NotPlain) else repr(values[name])
-                raise not_valid(section, option, error, written=shown) from None

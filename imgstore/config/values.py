@@ -10,15 +10,21 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg, types
 
 from imgstore.config.inifiles import any_byte_order_mark, refuse_swallowed_lines, spellings, value_blemish
 from imgstore.config.options import OPTIONS, SECTION
+from imgstore.config.plain_values import NotPlain
 from imgstore.driver.plain_text import Blemish
 from imgstore.errors import ConfigurationError
+
+Sections = Mapping[str, Mapping[str, Any]]
+"""Values of options by section."""
+Convert = Callable[[cfg.Opt, Any], Any]
+"""From a value as it was given to one that oslo.config takes."""
 
 _USER_IN_URL = re.compile(r"(?:^|[\s,'\"])[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
 
@@ -27,6 +33,33 @@ def register(conf: cfg.ConfigOpts, known: Mapping[str, Sequence[cfg.Opt]]) -> No
     """Makes the options of each section known. To register the same options again changes nothing."""
     for section, options in known.items():
         conf.register_opts(options, group=None if section == "DEFAULT" else section)
+
+
+def set_values(
+    conf: cfg.ConfigOpts, given: Sections, known: Mapping[str, Sequence[cfg.Opt]], *, of: Convert | None = None
+) -> None:
+    """Makes the values those of the options in `known`, each as `of` makes it. They are defaults to oslo.config: a file
+    and the environment win. Raises ConfigurationError."""
+    register(conf, known)
+    by_lower = {name.lower(): name for name in known}
+    for written, values in given.items():
+        section = by_lower.get(written.lower())
+        if section is not None:
+            for option in known[section]:
+                _set_option(conf, section, option, values, of)
+
+
+def _set_option(
+    conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any], of: Convert | None
+) -> None:
+    for name in spellings(section, option):
+        if name in values:
+            try:
+                value = values[name] if of is None else of(option, values[name])
+                conf.set_default(option.dest, value, group=None if section == "DEFAULT" else section)
+            except (ValueError, TypeError) as error:
+                shown = str(error) if isinstance(error, NotPlain) else repr(values[name])
+                raise not_valid(section, option, error, written=shown) from None
 
 
 def own_values(conf: cfg.ConfigOpts) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from imgstore.bulkhead import Slot
 from imgstore.catalog import AttemptCatalog
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.driver.writer import refuse_too_large
+from imgstore.host_answers import answer_of, require, truth
 from imgstore.model import Attempt
-from imgstore.quota import Quota
+from imgstore.quota import Hold, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
 from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
@@ -175,9 +176,12 @@ def open_session(
 
 def _held(plan: Plan, store: Store, quota: Quota) -> QuotaHold:
     with host_failures("reserving quota"):
-        hold = QuotaHold(quota.reserve(plan.attempt, store.identifier, plan.size))
-    plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", hold.end)
-    return hold
+        hold = answer_of(quota.reserve, plan.attempt, store.identifier, plan.size)
+    held = QuotaHold(hold)
+    if callable(getattr(hold, "release", None)):
+        plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", held.end)
+    require(hold, Hold, made_by=quota.reserve)
+    return held
 
 
 class _Spare:
@@ -226,9 +230,9 @@ def release(catalog: AttemptCatalog, attempt: Attempt, opened: Sequence[Target])
     """The last undo: the image is given back, and what could not be removed is recorded."""
     unremoved = [target.store.identifier for target in opened if target.stays]
     if unremoved:
-        catalog.release(attempt, unremoved)
+        truth(catalog.release, attempt, unremoved)
     else:
-        catalog.release(attempt)
+        truth(catalog.release, attempt)
 
 
 def _targets(plan: Plan, opened: Sequence[Target]) -> Targets:
@@ -250,8 +254,10 @@ def _digests(plan: Plan) -> Digests:
 def _open_taps(plan: Plan, factories: Sequence[TapFactory]) -> list[Tap]:
     taps = []
     for factory in factories:
-        tap = factory(plan.attempt, size=plan.size)
+        tap = answer_of(factory, plan.attempt, size=plan.size)
         if tap is not None:
-            plan.undo.push("a tap", tap.close)
+            if callable(getattr(tap, "close", None)):
+                plan.undo.push("a tap", partial(answer_of, tap.close))
+            require(tap, Tap, made_by=factory)
             taps.append(tap)
     return taps

@@ -1,4 +1,9 @@
-"""A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short."""
+"""A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
+
+A read that breaks is resumed where it broke: at the same object, pinned by its ETag, then from the next location. One
+floor tries again: the driver's reader if it can (`ObjectReader.RESUMES`), else this one. What cannot be resumed raises.
+Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +20,10 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.host_answers import instance, require
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
-from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
+from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
 from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.transfers.temporary_urls import TemporaryUrl, temporary_url
 from imgstore.undo import describe
@@ -44,16 +50,17 @@ class DownloadService:
         sleep: Callable[[float], None] = time.sleep,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require(source, ImageSource)
         self.stores = stores
         self._source = source
-        self._observers = tuple(observers)
+        self._observers = checked_observers(observers)
         self.resumes = resumes
         self.sleep = sleep
 
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
         with host_failures("looking the image up"):
-            return self._source.find(image_id, context)
+            return instance(StoredImage, self._source.find, image_id, context)
 
     def open(
         self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
@@ -104,12 +111,8 @@ class DownloadService:
     def _ordered(self, locations: Sequence[Location], prefer: Sequence[str]) -> list[Location]:
         self.check_prefer(prefer)
         weights = {store.identifier: store.weight for store in self.stores}
-
-        def rank(location: Location) -> tuple[int, int]:
-            place = prefer.index(location.store) if location.store in prefer else len(prefer)
-            return place, -weights.get(location.store, 0)
-
-        return sorted(locations, key=rank)
+        places = {name: place for place, name in enumerate(prefer)}
+        return sorted(locations, key=lambda at: (places.get(at.store, len(prefer)), -weights.get(at.store, 0)))
 
 
 class Download:

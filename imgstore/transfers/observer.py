@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imgstore import errors
-from imgstore.undo import describe
+from imgstore.host_answers import kind_of, require
+from imgstore.undo import describe, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -205,6 +206,15 @@ def committing(observation: Observation | None, size: int) -> Iterator[None]:
             observation.stepped(Step(COMMIT, None, began, time.monotonic(), size, failure is None, _ours(failure)))
 
 
+def checked_observers(observers: Sequence[Observer]) -> tuple[Observer, ...]:
+    """The observers that a host gives. Raises UsageError for what is not one."""
+    for observer in observers:
+        if not isinstance(observer, Observer):
+            raise errors.UsageError(f"{kind_of(observer)} is no Observer: subclass Observer, and give an instance.")
+        require(observer, Observer)
+    return tuple(observers)
+
+
 def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> None:
     """Tells each of them. Raises nothing."""
     for observer in observers:
@@ -221,6 +231,7 @@ def _ours(error: BaseException | None) -> errors.ImgstoreError | None:
 
 def _raised(error: Exception) -> None:
     LOG.error("An observer failed: %s", describe(error))
+    log_stack(error)
 
 
 class LogObserver(Observer):

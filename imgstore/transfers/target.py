@@ -17,6 +17,7 @@ from imgstore import errors
 from imgstore.bulkhead import Slot
 from imgstore.driver.translate import host_failed
 from imgstore.driver.writer import ObjectWriter, WriterState
+from imgstore.host_answers import nothing
 from imgstore.model import Location, ObjectInfo
 from imgstore.quota import NO_HOLD, Hold
 from imgstore.store import Store
@@ -37,9 +38,9 @@ class QuotaHold:
     def end(self) -> None:
         """The upload failed."""
         if self.kept_bytes is None:
-            self.hold.release()
+            nothing(self.hold.release)
         else:
-            self.hold.settle(self.kept_bytes)
+            nothing(self.hold.settle, self.kept_bytes)
 
 
 @dataclass(frozen=True, eq=False)
