@@ -1,8 +1,8 @@
 """Values of Python as oslo.config takes those of a file: their text, or lists and mappings of texts.
 
 Text is text as it is meant: a dollar sign begins no name. A number, a path and the value of an enumeration are their
-text; a secret or a URL of pydantic is its content. What a file cannot say is refused and not guessed: a truth value where there
-is none, a fraction of a byte, something nested, bytes, any other object.
+text; a secret or a URL of pydantic is its content. What a file cannot say is refused and not guessed: a truth value
+where there is none, a fraction of a byte, something nested, bytes, any other object.
 """
 
 from __future__ import annotations
