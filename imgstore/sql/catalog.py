@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.catalog import require_countable, signature_of
-from imgstore.model import Attempt, StoredImage, UploadResult
+from imgstore.model import Attempt, Removal, StoredImage, UploadResult, attempt_of
 from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
 from imgstore.sql.attempt_catalog import SqlAttemptCatalog
@@ -27,8 +27,8 @@ from imgstore.sql.members import ImageMembers
 from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
-from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
-from imgstore.sql.recovery import AttemptRecovery, attempt_of
+from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, caller_of, now
+from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 from imgstore.sql.scrubs import Scrubs

@@ -8,16 +8,13 @@ owns nothing any more.
 
 from __future__ import annotations
 
-import enum
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.model import Attempt
+from imgstore.model import Attempt, DeadAttempt, Standing, attempt_of
 from imgstore.sql import attempts
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
@@ -27,27 +24,6 @@ from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 AT_ONCE = 500
 """Keys in one statement."""
-
-_KEY = re.compile(r"(?P<image>.+?)(?:\.(?P<number>[1-9][0-9]{0,8}))?", re.ASCII)
-
-
-class Standing(enum.Enum):
-    """What the catalog knows of an object."""
-
-    LIVE = "the data of an image"
-    REMOVING = "to be removed"
-    UNDER_WAY = "of an attempt that has not ended"
-    DEAD = "of an attempt that ended without it"
-    UNKNOWN = "of nothing that the catalog knows"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadAttempt:
-    """An attempt, of an upload or a copy, whose lease ran out, `overdue` seconds ago. `holder` was its process."""
-
-    attempt: Attempt
-    holder: str
-    overdue: float
 
 
 class AttemptRecovery:
@@ -75,14 +51,6 @@ class AttemptRecovery:
         return self._database.read(
             lambda connection: {key: found for part in some for key, found in _standings(connection, store, part)}
         )
-
-
-def attempt_of(key: str) -> tuple[str, int]:
-    """The image and the number of the attempt that writes under this key (see `Attempt.key`)."""
-    match = _KEY.fullmatch(key)
-    if match is None or match["number"] == "1":
-        return key, 1
-    return match["image"], int(match["number"] or 1)
 
 
 def _expired(connection: sa.Connection) -> list[DeadAttempt]:

@@ -12,11 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.model import Attempt
+from imgstore.model import Attempt, attempt_of
 from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
 from imgstore.sql.clock import Now
 from imgstore.sql.leases import AT_ONCE, RETRIES, LeaseKeeper, holder
-from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result

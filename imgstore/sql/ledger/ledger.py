@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.limits import NO_LIMITS, Allowance, Limits
-from imgstore.model import Attempt, Location
+from imgstore.model import Attempt, Location, ObjectId
 from imgstore.quota import Hold
 from imgstore.sql.address import Address
 from imgstore.sql.clock import Now
@@ -28,7 +28,7 @@ from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger import accounts, entries
 from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId, OwnerChanged
+from imgstore.sql.ledger.entries import LedgerEntry, OwnerChanged
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.hold_keeper import HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
