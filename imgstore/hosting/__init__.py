@@ -12,6 +12,8 @@ After `kill -9` of any process another one, or the next one, sets its images bac
 what it left in the stores, and ends its holds on the quota. What `__all__` names is public; the rest may change.
 """
 
+from imgstore.hosting.keeper import Keeper
+from imgstore.hosting.leased_catalog import LeasedCatalog, LeasedCopyCatalog
 from imgstore.hosting.protocols import (
     EndsUploads,
     HostCatalog,
@@ -23,6 +25,6 @@ from imgstore.hosting.protocols import (
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
 
 __all__ = [
-    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "KeptCatalog", "KeptQuota", "ObjectId", "Removal",
-    "RestoreMemory", "Standing",
+    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "Keeper", "KeptCatalog", "KeptQuota",
+    "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "Removal", "RestoreMemory", "Standing",
 ]  # fmt: skip
