@@ -22,26 +22,9 @@ from imgstore.hosting.protocols import (
     KeptQuota,
     RestoreMemory,
 )
-from imgstore.hosting.standing import ImageFacts, standings
-from imgstore.hosting.table_catalog import ImageTable, TableCatalog
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
 
 __all__ = [
-    "DeadAttempt",
-    "EndsUploads",
-    "HostCatalog",
-    "HostCopyCatalog",
-    "ImageFacts",
-    "ImageTable",
-    "Keeper",
-    "KeptCatalog",
-    "KeptQuota",
-    "LeasedCatalog",
-    "LeasedCopyCatalog",
-    "ObjectId",
-    "Removal",
-    "RestoreMemory",
-    "Standing",
-    "TableCatalog",
-    "standings",
+    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "Keeper", "KeptCatalog", "KeptQuota",
+    "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "Removal", "RestoreMemory", "Standing",
 ]  # fmt: skip
