@@ -20,9 +20,23 @@ from imgstore.hosting.protocols import (
     KeptQuota,
     RestoreMemory,
 )
+from imgstore.hosting.rows import ImageRow, ImageTable, Values
+from imgstore.hosting.table import TableCatalog
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
 
 __all__ = [
-    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "KeptCatalog", "KeptQuota", "ObjectId", "Removal",
-    "RestoreMemory", "Standing",
+    "DeadAttempt",
+    "EndsUploads",
+    "HostCatalog",
+    "HostCopyCatalog",
+    "ImageRow",
+    "ImageTable",
+    "KeptCatalog",
+    "KeptQuota",
+    "ObjectId",
+    "Removal",
+    "RestoreMemory",
+    "Standing",
+    "TableCatalog",
+    "Values",
 ]  # fmt: skip
