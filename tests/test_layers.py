@@ -36,7 +36,7 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
-WHOLE = {"adapters", "sql", "cli"}
+WHOLE = {"adapters", "sql", "cli", "testing"}
 """Rooms whose folders are not looked at one by one."""
 
 HOMES = {
