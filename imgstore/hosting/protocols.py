@@ -15,7 +15,7 @@ a time. An exception that is not the library's counts as CatalogUnavailable: it 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imgstore.catalog import CopyCatalog, ImageCatalog
 from imgstore.model import Attempt, DeadAttempt, ObjectId, Removal, Standing
@@ -62,6 +62,7 @@ class HostCopyCatalog(HostCatalog, CopyCatalog, Protocol):
     """What `LeasedCopyCatalog` takes: the same for a host that copies images between stores, too."""
 
 
+@runtime_checkable
 class KeptQuota(Protocol):
     """A quota for several processes, as recovery needs it. A hold is known by its object: store and key. Every step may
     come twice, and late; on what is not there it does nothing."""
@@ -82,6 +83,7 @@ class KeptQuota(Protocol):
         """The object is gone from its store: it counts no more, whether it was held or used."""
 
 
+@runtime_checkable
 class EndsUploads(Protocol):
     """A catalog whose host may know that no upload is under way: a service of one process."""
 

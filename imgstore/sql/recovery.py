@@ -14,11 +14,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.model import Attempt, DeadAttempt, Standing, attempt_of
-from imgstore.sql import attempts
+from imgstore.model import Attempt, DeadAttempt, Removal, Standing, attempt_of
+from imgstore.sql import leases
+from imgstore.sql.attempts import abandon, abandon_all
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
-from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
+from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import names_in
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
@@ -27,11 +28,23 @@ AT_ONCE = 500
 
 
 class AttemptRecovery:
-    """Ends the attempts of dead processes. All methods raise CatalogUnavailable if the database cannot be reached."""
+    """Implements `KeptCatalog` of `imgstore.hosting`. All methods raise CatalogUnavailable if the database cannot be
+    reached."""
 
-    def __init__(self, database: Database, hooks: QuotaHooks = NO_HOOKS) -> None:
+    def __init__(self, database: Database, hooks: QuotaHooks, *, lease: float) -> None:
         self._database = database
         self._hooks = hooks
+        self._lease = lease
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which an attempt owns its image without a sign of life."""
+        return self._lease
+
+    def renew(self, attempts: Sequence[Attempt]) -> set[Attempt]:
+        """Gives each attempt a whole lease; returns those that do not own their image any more. Raises
+        OutcomeUnknown."""
+        return self._database.change(lambda connection: leases.renew(connection, attempts, self.lease))
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""
@@ -41,8 +54,30 @@ class AttemptRecovery:
         """Ends the attempt, unless it ended or its lease was renewed meanwhile; its objects become removals. Of several
         who try, one is told True. Raises OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        abandon = partial(attempts.abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
-        return self._database.change(abandon)
+        end = partial(abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
+        return self._database.change(end)
+
+    def abandon_uploads(self) -> int:
+        """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
+        may have left becomes `removals`. Only for a host that knows that no upload is under way."""
+        return self._database.change(lambda connection: abandon_all(connection, self._hooks))
+
+    def removals(self, image_id: str | None = None) -> Sequence[Removal]:
+        """The objects that are still to be removed from their stores, of one image or of all."""
+        query = sa.select(LOCATIONS).where(LOCATIONS.c.state == REMOVING)
+        if image_id is not None:
+            query = query.where(LOCATIONS.c.image_id == image_id)
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
+
+    def removed(self, removal: Removal) -> None:
+        """The object is gone from its store."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
+            self._hooks.object_removed(connection, removal.store, removal.key)
+
+        self._database.change(work)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         """What the catalog knows of each of these objects in a store, as of one moment."""
