@@ -1,7 +1,7 @@
 """Middleware and views. Image data passes the middleware, and then goes straight from `wsgi.input` to the store."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
@@ -45,10 +45,7 @@ def file(request: HttpRequest, image_id: str) -> HttpResponse:
     """imgstore's WSGI application as a view. With ATOMIC_REQUESTS it needs `transaction.non_atomic_requests`."""
     head: list[Any] = []
 
-    def start(*status_and_headers: Any) -> Any:
-        head.extend(status_and_headers)
-
-    body = storage.app(request.META, start)
+    body = storage.app(request.META, cast(Any, lambda *status_and_headers: head.extend(status_and_headers)))
     return StreamingHttpResponse(body, status=int(head[0][:3]), headers=dict(head[1]))
 
 

@@ -16,8 +16,6 @@ from django_host import storage  # noqa: E402 - models are imported after Django
 
 if __name__ == "__main__":
     call_command("migrate", run_syncdb=True)
-    storage.stores.check(create=True)
-else:
-    storage.stores.check()
-    storage.keeper.start()
-    atexit.register(storage.keeper.stop)
+storage.stores.check(create=__name__ == "__main__")
+storage.keeper.start()
+atexit.register(storage.keeper.stop)

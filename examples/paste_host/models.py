@@ -34,7 +34,6 @@ class Image:
 
 @contextlib.contextmanager
 def database() -> Iterator[sqlite3.Connection]:
-    """A connection of its own for each transaction, which has committed when this ends."""
     with contextlib.closing(sqlite3.connect(VAR / "images.db", timeout=30)) as connection, connection:
         yield connection
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -72,7 +73,7 @@ class Host(Running):
         assert self._run(self.server.prepare).wait(PATIENCE) == 0, self._log.read_text()
         self._process = self._run(*self.server.serve)
         self.client = Client(until(self._url))
-        until(lambda: len(self.workers()) == 2)
+        until(lambda: len(self.workers()) == 2 and self._listens())
 
     def stop(self) -> None:
         if self._process is not None:
@@ -81,9 +82,13 @@ class Host(Running):
             self._process.wait(PATIENCE)
 
     def terminate(self) -> None:
-        """Asks it to end, and waits for that."""
+        """Asks it to end."""
         assert self._process is not None
         self._process.terminate()
+
+    def wait(self) -> None:
+        """Returns when it has ended."""
+        assert self._process is not None
         self._process.wait(PATIENCE)
 
     def workers(self) -> list[int]:
@@ -107,10 +112,15 @@ class Host(Running):
         """A PUT: bytes with their length, an iterator in chunks."""
         return self.request("PUT", file_of(image_id), body=body, Content_Type=OCTETS["Content-Type"])
 
-    def begin(self, image_id: str) -> OpenUpload:
-        """A chunked upload whose headers were taken."""
-        headers = {"X-Auth-Token": self.token, **OCTETS, "Transfer-Encoding": "chunked", "Expect": "100-continue"}
-        return OpenUpload(self.client.connect("PUT", file_of(image_id), headers), chunked=True)
+    def begin(self, image_id: str, *, length: int | None) -> OpenUpload:
+        """An upload whose headers were taken; without a length it is chunked."""
+        return OpenUpload(self.connect(image_id, length=length), chunked=length is None)
+
+    def connect(self, image_id: str, *, length: int | None) -> socket.socket:
+        """A connection on which only the headers of an upload were sent."""
+        framing = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
+        headers = {"X-Auth-Token": self.token, **OCTETS, **framing, "Expect": "100-continue"}
+        return self.client.connect("PUT", file_of(image_id), headers)
 
     def statuses(self) -> dict[str, str]:
         """The status of each image that is not deleted."""
@@ -125,7 +135,11 @@ class Host(Running):
 
     def stored(self) -> dict[str, int]:
         """Every object in the store, with its size; leftovers have other names than objects."""
-        return {path.name: path.stat().st_size for path in self._images.iterdir() if path.name not in NOTES}
+        found: dict[str, int] = {}
+        for name in set(os.listdir(self._images)) - set(NOTES):
+            with contextlib.suppress(FileNotFoundError):  # it is being removed
+                found[name] = (self._images / name).stat().st_size
+        return found
 
     def _run(self, *module: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", *module]
@@ -133,6 +147,11 @@ class Host(Running):
             return subprocess.Popen(
                 command, stdout=log, stderr=log, text=True, cwd=EXAMPLES, env=self._environment, start_new_session=True
             )
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(self.client.address):
+            return True
+        return False
 
     def _url(self) -> str:
         found = re.search(r"http://127\.0\.0\.1:\d+", self._log.read_text())

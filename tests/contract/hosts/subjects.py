@@ -1,4 +1,4 @@
-"""The subjects of the library's own catalogs and quotas, and of the example's."""
+"""The subjects of the library's own catalogs and quotas."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import contextlib
 import itertools
 from typing import ClassVar
 
-from examples.toy_catalog import Image, ToyCatalog
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import StoredImage
 from imgstore.quota import MemoryQuota
 from imgstore.sql import Caller, NewImage, SqlCatalog, SqlLedger
-from imgstore.testing import CatalogSubject, CopyCatalogSubject, QuotaSubject
+from imgstore.testing import CopyCatalogSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -37,26 +35,6 @@ class MemorySubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self.catalog.delete(image_id)
-
-
-class ToySubject(CatalogSubject):
-    """The table of `examples/toy_catalog.py`, whose `context` is a user's name."""
-
-    caller, stranger = "ann", "bob"
-
-    def __init__(self) -> None:
-        self.catalog = ToyCatalog()
-
-    def open(self) -> ToyCatalog:
-        return self.catalog
-
-    def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
-        self.catalog.images[image_id] = Image("ann", StoredImage(image_id, "queued"))
-        return image_id
-
-    def delete(self, image_id: str) -> None:
-        del self.catalog.images[image_id]
 
 
 class SqlSubject(CopyCatalogSubject):
