@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import select
 import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -80,12 +81,37 @@ class Answer:
         return self
 
 
+class _Incoming(io.RawIOBase):
+    """What comes from the host."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._connection.recv_into(buffer)
+
+
+class _Kept(io.BufferedReader):
+    """Stays open after an answer: what was read ahead belongs to the next one."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+    def makefile(self, mode: str) -> _Kept:
+        """As a socket, for HTTPResponse."""
+        return self
+
+
 class Wire:
     """One connection."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address, timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._incoming = _Kept(_Incoming(self.socket))
         self._method = self._request = ""
 
     def head(self, method: str, path: str, headers: Headers) -> None:
@@ -130,7 +156,7 @@ class Wire:
 
     def answer(self) -> Answer:
         """The final answer; one without a status if the connection ends before it is whole."""
-        response = http.client.HTTPResponse(self.socket, method=self._method)
+        response = http.client.HTTPResponse(self._incoming, method=self._method)  # type: ignore[arg-type] # or a buffer
         with contextlib.closing(response):
             try:
                 response.begin()
