@@ -5,7 +5,8 @@ from pathlib import Path
 
 VAR = Path(os.environ.get("IMAGES_DIR", "var")).resolve()
 LEASE = int(os.environ.get("IMAGES_LEASE", "60"))
-IMGSTORE = {"imgstore": {"enabled_stores": "files:filesystem"}, "files": {"datadir": VAR / "images"}}
+LIMITS = {"max_image_size": "1 GiB", "project_quota": "10 GiB"}
+IMGSTORE = {"imgstore": {"enabled_stores": "files:filesystem", **LIMITS}, "files": {"datadir": VAR / "images"}}
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "django_host.views"
 INSTALLED_APPS = ["django_host"]

@@ -7,14 +7,12 @@ from imgstore import DownloadService, UploadService, config
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.hosting import Keeper, LeasedCatalog, TableCatalog
 from imgstore.http import ImageData
-from imgstore.limits import Allowance, FixedLimits
 from imgstore.sql import SqlLedger
 
 conf = config.from_mapping(settings.IMGSTORE)
 stores = config.build_stores(conf)
 images = TableCatalog(Table(), lease=settings.LEASE)
-limits = FixedLimits(default=Allowance(size=100_000_000))
-quota = SqlLedger(f"sqlite:///{settings.VAR}/images.db", limits, lease=settings.LEASE)
+quota = SqlLedger(f"sqlite:///{settings.VAR}/images.db", config.quota_limits(conf, stores), lease=settings.LEASE)
 catalog = LeasedCatalog(images)
 uploads = UploadService(stores, catalog=catalog, quota=quota, settings=config.upload_settings(conf))
 data = ImageData(uploads, DownloadService(stores, source=images))

@@ -3,19 +3,18 @@
 import os
 
 from fastapi_host.models import DATABASE, VAR, Table
-
 from imgstore import DownloadService, UploadService, config
 from imgstore.adapters.asgi import ImageDataApp
 from imgstore.hosting import Keeper, LeasedCatalog, TableCatalog
 from imgstore.http import ImageData
-from imgstore.limits import Allowance, FixedLimits
 from imgstore.sql import SqlLedger
 
 LEASE = int(os.environ.get("IMAGES_LEASE", "60"))
-conf = config.from_mapping({"imgstore": {"enabled_stores": "files:filesystem"}, "files": {"datadir": VAR / "images"}})
+GENERAL = {"enabled_stores": "files:filesystem", "max_image_size": "1 GiB", "project_quota": "10 GiB"}
+conf = config.from_mapping({"imgstore": GENERAL, "files": {"datadir": VAR / "images"}})
 stores = config.build_stores(conf)
 images = TableCatalog(Table(), lease=LEASE)
-quota = SqlLedger(DATABASE, FixedLimits(default=Allowance(size=100_000_000)), lease=LEASE)
+quota = SqlLedger(DATABASE, config.quota_limits(conf, stores), lease=LEASE)
 catalog = LeasedCatalog(images)
 uploads = UploadService(stores, catalog=catalog, quota=quota, settings=config.upload_settings(conf))
 data = ImageData(uploads, DownloadService(stores, source=images))

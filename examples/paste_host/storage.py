@@ -2,20 +2,19 @@
 
 import os
 
-from paste_host.models import VAR, Table
-
 from imgstore import DownloadService, UploadService, config
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.hosting import Keeper, LeasedCatalog, TableCatalog
 from imgstore.http import ImageData
-from imgstore.limits import Allowance, FixedLimits
 from imgstore.sql import SqlLedger
+from paste_host.models import VAR, Table
 
 LEASE = int(os.environ.get("IMAGES_LEASE", "60"))
-conf = config.from_mapping({"imgstore": {"enabled_stores": "files:filesystem"}, "files": {"datadir": VAR / "images"}})
+GENERAL = {"enabled_stores": "files:filesystem", "max_image_size": "1 GiB", "project_quota": "10 GiB"}
+conf = config.from_mapping({"imgstore": GENERAL, "files": {"datadir": VAR / "images"}})
 stores = config.build_stores(conf)
 images = TableCatalog(Table(), lease=LEASE)
-quota = SqlLedger(f"sqlite:///{VAR}/images.db", FixedLimits(default=Allowance(size=100_000_000)), lease=LEASE)
+quota = SqlLedger(f"sqlite:///{VAR}/images.db", config.quota_limits(conf, stores), lease=LEASE)
 catalog = LeasedCatalog(images)
 uploads = UploadService(stores, catalog=catalog, quota=quota, settings=config.upload_settings(conf))
 data = ImageData(uploads, DownloadService(stores, source=images))

@@ -16,6 +16,11 @@ from tests.support.client import new_id
 _numbers = itertools.count(1)
 
 
+def next_number() -> int:
+    """A number that nothing else has."""
+    return next(_numbers)
+
+
 class MemorySubject(CopyCatalogSubject):
     """A table in memory."""
 
@@ -29,7 +34,7 @@ class MemorySubject(CopyCatalogSubject):
         return self.catalog
 
     def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
+        image_id = f"image-{next_number()}"
         self.catalog.create(image_id, owner="project", disk_format="raw" if formats else None)
         return image_id
 

@@ -49,17 +49,17 @@ def assert_caught(said: str | None, mutant: type, section: str) -> None:
 
 @pytest.mark.parametrize(("test", "mutant"), broken_catalogs.MUTANTS, ids=name_of)
 def test_broken_catalog_is_caught(test: str, mutant: type[MemoryCatalog]) -> None:
-    said = verdict(Catalog, test, CatalogBench(MemorySubject(mutant)))
+    said = verdict(Catalog, test, lambda: CatalogBench(MemorySubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog")
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_copies.MUTANTS, ids=name_of)
 def test_broken_copies_are_caught(test: str, mutant: type[MemoryCatalog]) -> None:
-    said = verdict(CopyCatalogContract, test, CopyBench(MemorySubject(mutant)))
+    said = verdict(CopyCatalogContract, test, lambda: CopyBench(MemorySubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog")
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_quotas.MUTANTS, ids=name_of)
 def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
-    said = verdict(QuotaContract, test, QuotaBench(MemoryQuotaSubject(mutant)))
+    said = verdict(QuotaContract, test, lambda: QuotaBench(MemoryQuotaSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-quota")
