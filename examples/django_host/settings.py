@@ -5,9 +5,8 @@ from pathlib import Path
 
 VAR = Path(os.environ.get("IMAGES_DIR", "var")).resolve()
 LEASE = int(os.environ.get("IMAGES_LEASE", "60"))
-LIMITS = {"max_image_size": "1 GiB", "project_quota": "10 GiB"}
-IMGSTORE = {"imgstore": {"enabled_stores": "files:filesystem", **LIMITS}, "files": {"datadir": VAR / "images"}}
-ALLOWED_HOSTS = ["*"]
+GENERAL = {"enabled_stores": "fs:filesystem", "project_quota": "10 GiB"}
+IMGSTORE = {"imgstore": GENERAL, "fs": {"datadir": VAR / "images"}}
 ROOT_URLCONF = "django_host.views"
 INSTALLED_APPS = ["django_host"]
 MIDDLEWARE = ["django_host.views.Callers"]

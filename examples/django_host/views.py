@@ -38,13 +38,13 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def delete(request: HttpRequest, image_id: str) -> HttpResponse:
     storage.images.delete(image_id, request.META["images.user"])
+    storage.keeper.remove(image_id)
     return HttpResponse(status=204)
 
 
 def file(request: HttpRequest, image_id: str) -> HttpResponse:
     """imgstore's WSGI application as a view. With ATOMIC_REQUESTS it needs `transaction.non_atomic_requests`."""
     head: list[Any] = []
-
     body = storage.app(request.META, cast(Any, lambda *status_and_headers: head.extend(status_and_headers)))
     return StreamingHttpResponse(body, status=int(head[0][:3]), headers=dict(head[1]))
 

@@ -65,6 +65,7 @@ def create(user: User) -> dict[str, str]:
 @app.delete("/v2/images/{image_id}", status_code=204)
 def delete(image_id: str, user: User) -> None:
     storage.images.delete(image_id, user)
+    storage.keeper.remove(image_id)
 
 
 @app.api_route("/v2/images/{image_id}/file", methods=["GET", "HEAD", "PUT"])

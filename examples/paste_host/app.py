@@ -49,6 +49,7 @@ def answer(request: Request) -> Any:
     user, image_id = request.environ["images.user"], request.path_info.removeprefix("/v2/images/")
     if request.method == "DELETE":
         storage.images.delete(image_id, user)
+        storage.keeper.remove(image_id)
         return Response(status=204)
     if (request.method, request.path_info) != ("POST", "/v2/images"):
         raise NoSuchPath("No resource exists at this path.")

@@ -10,8 +10,8 @@ from imgstore.sql import SqlLedger
 from paste_host.models import VAR, Table
 
 LEASE = int(os.environ.get("IMAGES_LEASE", "60"))
-GENERAL = {"enabled_stores": "files:filesystem", "max_image_size": "1 GiB", "project_quota": "10 GiB"}
-conf = config.from_mapping({"imgstore": GENERAL, "files": {"datadir": VAR / "images"}})
+GENERAL = {"enabled_stores": "fs:filesystem", "project_quota": "10 GiB"}
+conf = config.from_mapping({"imgstore": GENERAL, "fs": {"datadir": VAR / "images"}})
 stores = config.build_stores(conf)
 images = TableCatalog(Table(), lease=LEASE)
 quota = SqlLedger(f"sqlite:///{VAR}/images.db", config.quota_limits(conf, stores), lease=LEASE)

@@ -56,9 +56,9 @@ FASTAPI = Server(
 
 
 class Host(Running):
-    """A host under way. Requests are `user`'s, of two that the hosts know."""
+    """A host under way. Requests have the `token` of one of two users that the hosts know. `options` are imgstore's."""
 
-    def __init__(self, server: Server, root: Path) -> None:
+    def __init__(self, server: Server, root: Path, **options: int) -> None:
         self.server = server
         self.token = "swordfish"
         self._images = root / "images"
@@ -66,7 +66,7 @@ class Host(Running):
         self._log = root / "log"
         paths = os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])
         own = {"IMAGES_DIR": str(root), "IMAGES_LEASE": str(LEASE), "PYTHONPATH": paths}
-        self._environment = {**os.environ, **own}
+        self._environment = os.environ | own | {f"OS_IMGSTORE__{name}": str(value) for name, value in options.items()}
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:

@@ -22,7 +22,7 @@ OF_STORAGE = 40
 @pytest.fixture(scope="module", params=HOSTS)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Each example, started once."""
-    with Host(HOSTS[request.param], tmp_path_factory.mktemp("host")) as host:
+    with Host(HOSTS[request.param], tmp_path_factory.mktemp("host"), PROJECT_QUOTA=100_000_000) as host:
         yield host
 
 
