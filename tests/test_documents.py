@@ -146,6 +146,14 @@ def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
 
 
 def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:
-    files = sorted(file.name for file in host.glob("host*.py"))
+    files = sorted(file.name for file in host.glob("*host*.py"))
     run = _run(host, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "guide"), *files)
     assert run.returncode == 0, run.stdout
+
+
+def test_host_of_the_embedding_guide_is_proved_as_it_stands(host: Path) -> None:
+    """The part over HTTP is proved in `tests/contract/hosts`, on hosts that serve."""
+    run = _run(host, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_host_parts.py")
+    assert run.returncode == 0, run.stdout + run.stderr
+    run = _run(host, "-m", "pytest", "-q", "-W", "error", "--collect-only", "test_host_over_http.py")
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -22,7 +22,7 @@ FLOORS = (
     {"driver"},
     {"store"},
     {"transfers", "drivers.memory", "drivers.filesystem", "drivers.s3", "drivers.swift", "drivers"},
-    {"config", "http", "sql", "hosting"},
+    {"config", "http", "sql", "hosting", "observers"},
     {"adapters", "service.server", "service.auth", "service.cleanup"},
     {"service.api"},
     {"service"},
@@ -30,13 +30,13 @@ FLOORS = (
 )
 WORDS = {
     "errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised", "bulkhead",
-    "side_by_side",
+    "side_by_side", "host_answers",
 }  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
-WHOLE = {"adapters", "sql", "cli"}
+WHOLE = {"adapters", "sql", "cli", "testing"}
 """Rooms whose folders are not looked at one by one."""
 
 HOMES = {
@@ -54,7 +54,8 @@ HOMES = {
     "oslo_policy": {"service.auth"},
     "oslo_limit": {"service.auth"},
     "openstack": {"service.auth"},
-    "prometheus_client": {"service"},
+    "prometheus_client": {"observers", "service"},
+    "opentelemetry": {"observers"},
     "jsonpatch": {"service.api"},
     "jsonpointer": {"service.api"},
     "boto3": {"drivers.s3"},
@@ -68,7 +69,7 @@ HOMES = {
     "oslo_config": {"driver", "config", "drivers", "service", "service.auth", "cli"},
     "swiftclient": {"drivers.swift"},
     "requests": {"drivers.swift"},
-    "http": {"http", "adapters", "service"},
+    "http": {"http", "adapters", "service", "testing"},
     "wsgiref": {"adapters", "service"},
 }
 """Who may import what. The rest of the standard library is for all; of others nothing else comes in."""
@@ -76,8 +77,8 @@ HOMES = {
 TYPING_ONLY = {"typing_extensions", "_typeshed", "oslo_config", "types_boto3_s3"}
 """What any part may import under TYPE_CHECKING, where nothing is loaded."""
 
-HTTP_HOMES = {"http", "adapters", "service", "drivers"}
-"""Drivers are here because some speak HTTP to their storage."""
+HTTP_HOMES = {"http", "adapters", "service", "drivers", "testing"}
+"""Drivers are here because some speak HTTP to their storage, the contracts because they are a host's client."""
 HTTP_WORDS = {
     "content-range", "content-length", "content-type", "content-md5", "content-encoding", "transfer-encoding",
     "accept-ranges", "if-none-match", "if-range", "if-match", "retry-after", "www-authenticate",
