@@ -6,7 +6,8 @@ import contextlib
 import itertools
 from typing import ClassVar
 
-from examples.toy_catalog import Image, ToyCatalog
+from toy_catalog import Image, ToyCatalog
+
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import StoredImage
