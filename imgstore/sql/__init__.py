@@ -5,6 +5,7 @@ A host takes `SqlCatalog` or `SqlLedger` or both. If both share a database, `Led
 transaction. What `__all__` names is public; the rest may change.
 """
 
+from imgstore.model import DeadAttempt, ObjectId, Removal, Standing, attempt_of
 from imgstore.sql.address import Address, address_of_file, is_file_path, parse
 from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.catalog import SqlCatalog
@@ -15,15 +16,15 @@ from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 from imgstore.sql.locations import CatalogLocation, CatalogLocations
 from imgstore.sql.members import STATUSES as MEMBER_STATUSES
 from imgstore.sql.members import ImageMembers, Member
 from imgstore.sql.quota_hooks import QuotaHooks
-from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal
-from imgstore.sql.recovery import AttemptRecovery, DeadAttempt, Standing, attempt_of
+from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage
+from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrade
 
