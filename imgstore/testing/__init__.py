@@ -43,8 +43,9 @@ from imgstore.testing.hosts.host import (  # noqa: E402
     LimitsSize,
 )
 from imgstore.testing.hosts.host_bench import HostSubject  # noqa: E402
+from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies  # noqa: E402
 from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
-from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
+from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, KeptCatalogSubject, QuotaSubject  # noqa: E402
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
     HidesImages,
@@ -68,10 +69,13 @@ __all__ = [
     "HostContract",
     "HostSubject",
     "InspectsContent",
+    "KeptCatalogContract",
+    "KeptCatalogSubject",
     "LimitsQuota",
     "LimitsSize",
     "QuotaContract",
     "QuotaSubject",
+    "RecoversCopies",
     "RefusesBeforeTheBody",
     "RefusesUnsetFormats",
     "Subject",
