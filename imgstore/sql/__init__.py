@@ -1,4 +1,4 @@
-"""The catalog and the quota ledger on SQLAlchemy: SQLite embedded (extra `service`), PostgreSQL, MariaDB and MySQL for
+"""The catalog and the quota ledger on SQLAlchemy: SQLite embedded (extra `sql`), PostgreSQL, MariaDB and MySQL for
 several machines. It is the only package that knows SQL.
 
 A host takes `SqlCatalog` or `SqlLedger` or both. If both share a database, `LedgerHooks` makes their changes one
