@@ -93,11 +93,8 @@ class TableCatalog:
         return attempt, state.as_stored(image_id)
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
-        reached = {location.store for location in locations}
-
         def decide(state: State) -> State | None:
-            fresh = reached.isdisjoint(location.store for location in state.locations)
-            return state if state.status == "active" and state.is_of(attempt) and fresh else None
+            return state if state.status == "active" and state.is_of(attempt) else None
 
         if not self._located(attempt, locations, decide):
             raise copy_gone(attempt.image_id)

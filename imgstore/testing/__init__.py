@@ -10,7 +10,10 @@ No skip flags: every test runs for every driver. pytest is imported here and now
 `testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
 """
 
-import pytest
+from imgstore.distribution import needs
+
+with needs("testing"):
+    import pytest
 
 _LAWS = (
     "aborting",
@@ -43,8 +46,9 @@ from imgstore.testing.hosts.host import (  # noqa: E402
     LimitsSize,
 )
 from imgstore.testing.hosts.host_bench import HostSubject  # noqa: E402
+from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies  # noqa: E402
 from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
-from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
+from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, KeptCatalogSubject, QuotaSubject  # noqa: E402
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
     HidesImages,
@@ -68,10 +72,13 @@ __all__ = [
     "HostContract",
     "HostSubject",
     "InspectsContent",
+    "KeptCatalogContract",
+    "KeptCatalogSubject",
     "LimitsQuota",
     "LimitsSize",
     "QuotaContract",
     "QuotaSubject",
+    "RecoversCopies",
     "RefusesBeforeTheBody",
     "RefusesUnsetFormats",
     "Subject",

@@ -6,11 +6,16 @@ import contextlib
 import itertools
 from typing import ClassVar
 
+import sqlalchemy as sa
+
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
+from imgstore.model import Attempt
 from imgstore.quota import MemoryQuota
-from imgstore.sql import Caller, NewImage, SqlCatalog, SqlLedger
-from imgstore.testing import CopyCatalogSubject, QuotaSubject
+from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
+from imgstore.sql.clock import Now
+from imgstore.sql.schema import IMAGES
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -42,7 +47,7 @@ class MemorySubject(CopyCatalogSubject):
         self.catalog.delete(image_id)
 
 
-class SqlSubject(CopyCatalogSubject):
+class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):
     """A table in a database."""
 
     caller, stranger = Caller("project"), Caller("other")
@@ -60,6 +65,11 @@ class SqlSubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self._catalog.delete(image_id, self.caller)
+
+    def expire(self, attempt: Attempt) -> None:
+        ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1000)
+        with contextlib.closing(Database(self._url)) as database:
+            database.change(lambda connection: connection.execute(ran_out))
 
 
 class MemoryQuotaSubject(QuotaSubject):

@@ -14,6 +14,9 @@ from imgstore.testing import (
     CopyCatalogContract,
     CopyCatalogSubject,
     HidesImages,
+    KeptCatalogContract,
+    KeptCatalogSubject,
+    RecoversCopies,
     RefusesUnsetFormats,
 )
 from tests.contract.hosts.subjects import MemorySubject, SqlSubject
@@ -44,5 +47,13 @@ class TestMemoryCopies(CopyCatalogContract):
 class TestSqlCopies(CopyCatalogContract):
     @pytest.fixture
     def subject(self, tables: str) -> Iterator[CopyCatalogSubject]:
+        with contextlib.ExitStack() as stack:
+            yield SqlSubject(tables, stack)
+
+
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+class TestSqlRecovery(RecoversCopies, KeptCatalogContract):
+    @pytest.fixture
+    def subject(self, tables: str) -> Iterator[KeptCatalogSubject]:
         with contextlib.ExitStack() as stack:
             yield SqlSubject(tables, stack)
