@@ -110,7 +110,7 @@ def test_undone_dead_upload_leaves_nothing_and_its_image_takes_the_retry() -> No
 def test_living_upload_keeps_its_image_however_long_it_takes() -> None:
     """Its own process and another one look for dead uploads all the time."""
     host = Host()
-    catalog = TableCatalog(host.table, lease=0.3, sees=lambda context, row: True)
+    catalog = TableCatalog(host.table, lease=3.0, sees=lambda context, row: True)
     leased = LeasedCatalog(catalog)
     keepers = [Keeper(leased, host.stores, interval=0.02), Keeper(LeasedCatalog(catalog), host.stores, interval=0.02)]
     for keeper in keepers:
@@ -118,7 +118,7 @@ def test_living_upload_keeps_its_image_however_long_it_takes() -> None:
     host.create()
     with UploadService(host.stores, catalog=leased).begin(UploadRequest("image")) as session:
         begun = state_of(host.table.rows["image"]).lease_until or 0
-        until(lambda: (state_of(host.table.rows["image"]).lease_until or 0) > begun + 0.6)
+        until(lambda: (state_of(host.table.rows["image"]).lease_until or 0) > begun + 0.9)
         session.write(b"data")
         session.finish()
     for keeper in keepers:
