@@ -6,6 +6,7 @@ transaction; so it does for a host's own table in that database (`borrowed`). Wh
 may change.
 """
 
+from imgstore.model import DeadAttempt, ObjectId, Removal, Standing, attempt_of
 from imgstore.sql.address import Address, address_of_file, is_file_path, parse
 from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.borrowed import borrowed
@@ -17,15 +18,15 @@ from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
 from imgstore.sql.locations import CatalogLocation, CatalogLocations
 from imgstore.sql.members import STATUSES as MEMBER_STATUSES
 from imgstore.sql.members import ImageMembers, Member
 from imgstore.sql.quota_hooks import QuotaHooks
-from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal
-from imgstore.sql.recovery import AttemptRecovery, DeadAttempt, Standing, attempt_of
+from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage
+from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.restored import RestoredDatabase
 from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrade
 

@@ -24,9 +24,6 @@ from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated, lock_wait
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
 
-with distribution.needs("sql"):
-    import tenacity
-
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")

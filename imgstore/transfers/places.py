@@ -67,7 +67,13 @@ def expect(store: Store, memory: PlaceMemory) -> None:
         if known is not None and known.written:
             store.driver.expect_mark(known.mark)
         else:
-            store.driver.expect_adoption()
+            expect_adoption(store)
+
+
+def expect_adoption(store: Store) -> None:
+    """The driver works nowhere until `settle` finds the place."""
+    if isinstance(store.driver, HasPlace) and store.driver.place.markable:
+        store.driver.expect_adoption()
 
 
 def adopt(store: Store, memory: PlaceMemory, *, beside: Iterable[Store] = ()) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from imgstore.model import Attempt, Location
+from imgstore.model import Attempt, Location, ObjectId
 from imgstore.sql.ledger import entries
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds, Refused
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.schema import USED
 from imgstore.sql.quota_hooks import QuotaHooks

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
+from imgstore.hosting import KeptCatalog
+from imgstore.model import Attempt
 from imgstore.quota import Quota
 
 
@@ -15,6 +17,10 @@ class UploadCatalog(ImageCatalog, ImageSource, Protocol):
 
 class CopyingCatalog(UploadCatalog, CopyCatalog, Protocol):
     """A catalog that copies use, too."""
+
+
+class RecoveredCatalog(UploadCatalog, KeptCatalog, Protocol):
+    """A catalog whose dead uploads are recovered."""
 
 
 class CatalogSubject(ABC):
@@ -46,6 +52,17 @@ class CopyCatalogSubject(CatalogSubject):
 
     @abstractmethod
     def open(self) -> CopyingCatalog: ...
+
+
+class KeptCatalogSubject(CatalogSubject):
+    """A table of images whose dead uploads are recovered."""
+
+    @abstractmethod
+    def open(self) -> RecoveredCatalog: ...
+
+    @abstractmethod
+    def expire(self, attempt: Attempt) -> None:
+        """The lease of this attempt, which is under way, ran out a second ago: changes the time in its row."""
 
 
 class QuotaSubject(ABC):

@@ -1,4 +1,4 @@
-"""The subjects of the library's own catalogs and quotas, and of the example's."""
+"""The subjects of the library's own catalogs and quotas."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import contextlib
 import itertools
 from typing import ClassVar
 
-from toy_catalog import Image, ToyCatalog
+import sqlalchemy as sa
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import StoredImage
+from imgstore.model import Attempt
 from imgstore.quota import MemoryQuota
-from imgstore.sql import Caller, NewImage, SqlCatalog, SqlLedger
-from imgstore.testing import CatalogSubject, CopyCatalogSubject, QuotaSubject
+from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
+from imgstore.sql.clock import Now
+from imgstore.sql.schema import IMAGES
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """A number that nothing else has."""
+    return next(_numbers)
 
 
 class MemorySubject(CopyCatalogSubject):
@@ -32,7 +39,7 @@ class MemorySubject(CopyCatalogSubject):
         return self.catalog
 
     def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
+        image_id = f"image-{next_number()}"
         self.catalog.create(image_id, owner="project", disk_format="raw" if formats else None)
         return image_id
 
@@ -40,27 +47,7 @@ class MemorySubject(CopyCatalogSubject):
         self.catalog.delete(image_id)
 
 
-class ToySubject(CatalogSubject):
-    """The table of `examples/toy_catalog.py`, whose `context` is a user's name."""
-
-    caller, stranger = "ann", "bob"
-
-    def __init__(self) -> None:
-        self.catalog = ToyCatalog()
-
-    def open(self) -> ToyCatalog:
-        return self.catalog
-
-    def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
-        self.catalog.images[image_id] = Image("ann", StoredImage(image_id, "queued"))
-        return image_id
-
-    def delete(self, image_id: str) -> None:
-        del self.catalog.images[image_id]
-
-
-class SqlSubject(CopyCatalogSubject):
+class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):
     """A table in a database."""
 
     caller, stranger = Caller("project"), Caller("other")
@@ -78,6 +65,11 @@ class SqlSubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self._catalog.delete(image_id, self.caller)
+
+    def expire(self, attempt: Attempt) -> None:
+        ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1000)
+        with contextlib.closing(Database(self._url)) as database:
+            database.change(lambda connection: connection.execute(ran_out))
 
 
 class MemoryQuotaSubject(QuotaSubject):

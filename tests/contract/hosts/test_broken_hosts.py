@@ -11,13 +11,17 @@ from imgstore.testing import (
     ConfirmsOwnership,
     CopyCatalogContract,
     HidesImages,
+    KeptCatalogContract,
     QuotaContract,
+    RecoversCopies,
     RefusesUnsetFormats,
 )
 from imgstore.testing.hosts.catalog_bench import CatalogBench
 from imgstore.testing.hosts.copy_catalog import CopyBench
+from imgstore.testing.hosts.kept_catalog import KeptBench
 from imgstore.testing.hosts.quota import QuotaBench
-from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas
+from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas, broken_recoveries
+from tests.contract.hosts.kept_memory import KeptMemory, KeptSubject
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
 from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
 
@@ -26,11 +30,16 @@ class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContra
     """Everything that can be demanded of a catalog for uploads."""
 
 
+class Recovery(RecoversCopies, KeptCatalogContract):
+    """Everything that can be demanded of a catalog that is recovered."""
+
+
 @pytest.mark.parametrize(
     ("contract", "mutants"),
     [
         (Catalog, broken_catalogs.MUTANTS),
         (CopyCatalogContract, broken_copies.MUTANTS),
+        (Recovery, broken_recoveries.MUTANTS),
         (QuotaContract, broken_quotas.MUTANTS),
     ],
     ids=name_of,
@@ -49,17 +58,28 @@ def assert_caught(said: str | None, mutant: type, section: str) -> None:
 
 @pytest.mark.parametrize(("test", "mutant"), broken_catalogs.MUTANTS, ids=name_of)
 def test_broken_catalog_is_caught(test: str, mutant: type[MemoryCatalog]) -> None:
-    said = verdict(Catalog, test, CatalogBench(MemorySubject(mutant)))
+    said = verdict(Catalog, test, lambda: CatalogBench(MemorySubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog")
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_copies.MUTANTS, ids=name_of)
 def test_broken_copies_are_caught(test: str, mutant: type[MemoryCatalog]) -> None:
-    said = verdict(CopyCatalogContract, test, CopyBench(MemorySubject(mutant)))
+    said = verdict(CopyCatalogContract, test, lambda: CopyBench(MemorySubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog")
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_quotas.MUTANTS, ids=name_of)
 def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
-    said = verdict(QuotaContract, test, QuotaBench(MemoryQuotaSubject(mutant)))
+    said = verdict(QuotaContract, test, lambda: QuotaBench(MemoryQuotaSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-quota")
+
+
+@pytest.mark.parametrize(("test", "mutant"), broken_recoveries.MUTANTS, ids=name_of)
+def test_broken_recovery_is_caught(test: str, mutant: type[KeptMemory]) -> None:
+    said = verdict(Recovery, test, lambda: KeptBench(KeptSubject(mutant)))
+    assert_caught(said, mutant, "laws-of-a-catalog-that-is-recovered")
+
+
+@pytest.mark.parametrize("test", sorted(all_tests(Recovery)))
+def test_unbroken_recovery_passes(test: str) -> None:
+    assert verdict(Recovery, test, lambda: KeptBench(KeptSubject(KeptMemory))) is None
