@@ -8,6 +8,9 @@ around it, and starts a `Keeper` in each process:
     keeper = Keeper(catalog, stores, quota)
     keeper.start()
 
+A host that would rather not write the compare-and-sets implements `ImageTable`, three methods, and gives it to
+`TableCatalog`, which is the table for `LeasedCatalog`.
+
 After `kill -9` of any process another one, or the next one, sets its images back to `queued` within a lease, removes
 what it left in the stores, and ends its holds on the quota. What `__all__` names is public; the rest may change.
 """
@@ -22,9 +25,12 @@ from imgstore.hosting.protocols import (
     KeptQuota,
     RestoreMemory,
 )
+from imgstore.hosting.rows import ImageRow, ImageTable, Values
+from imgstore.hosting.table import TableCatalog
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
 
 __all__ = [
-    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "Keeper", "KeptCatalog", "KeptQuota",
-    "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "Removal", "RestoreMemory", "Standing",
+    "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "ImageRow", "ImageTable", "Keeper", "KeptCatalog",
+    "KeptQuota", "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "Removal", "RestoreMemory", "Standing",
+    "TableCatalog", "Values",
 ]  # fmt: skip

@@ -86,7 +86,7 @@ class DeletesImages:
             wire.send(b"a\r\n01234" if chunked else TEN[:5])
             bench.delete(image_id)
             wire.send(b"56789\r\n" + LAST_CHUNK if chunked else TEN[5:])
-            wire.answer().must_be(410)
+            wire.answer().must_be(410, 404)  # 404: the server asked for the body before the host began the upload
         bench.get(image_id).must_be(404)
         bench.assert_nothing_new(before)
 

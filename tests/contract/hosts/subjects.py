@@ -1,4 +1,4 @@
-"""The subjects of the library's own catalogs and quotas, and of the example's."""
+"""The subjects of the library's own catalogs and quotas."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import itertools
 from typing import ClassVar
 
 import sqlalchemy as sa
-from toy_catalog import Image, ToyCatalog
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import Attempt, StoredImage
+from imgstore.model import Attempt
 from imgstore.quota import MemoryQuota
 from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
 from imgstore.sql.clock import Now
 from imgstore.sql.schema import IMAGES
-from imgstore.testing import CatalogSubject, CopyCatalogSubject, KeptCatalogSubject, QuotaSubject
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -46,26 +45,6 @@ class MemorySubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self.catalog.delete(image_id)
-
-
-class ToySubject(CatalogSubject):
-    """The table of `examples/toy_catalog.py`, whose `context` is a user's name."""
-
-    caller, stranger = "ann", "bob"
-
-    def __init__(self) -> None:
-        self.catalog = ToyCatalog()
-
-    def open(self) -> ToyCatalog:
-        return self.catalog
-
-    def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next_number()}"
-        self.catalog.images[image_id] = Image("ann", StoredImage(image_id, "queued"))
-        return image_id
-
-    def delete(self, image_id: str) -> None:
-        del self.catalog.images[image_id]
 
 
 class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):

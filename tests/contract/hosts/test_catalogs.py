@@ -1,4 +1,4 @@
-"""The library's catalogs and the example's keep the contract."""
+"""The library's catalogs keep the contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imgstore.testing import (
     RecoversCopies,
     RefusesUnsetFormats,
 )
-from tests.contract.hosts.subjects import MemorySubject, SqlSubject, ToySubject
+from tests.contract.hosts.subjects import MemorySubject, SqlSubject
 from tests.support.database_fixtures import EACH_DATABASE
 
 
@@ -27,12 +27,6 @@ class TestMemoryCatalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, Cat
     @pytest.fixture
     def subject(self) -> CatalogSubject:
         return MemorySubject()
-
-
-class TestToyCatalog(HidesImages, CatalogContract):
-    @pytest.fixture
-    def subject(self) -> CatalogSubject:
-        return ToySubject()
 
 
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)

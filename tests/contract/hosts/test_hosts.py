@@ -1,4 +1,4 @@
-"""The reference service and the examples keep the contract for hosts, over real HTTP."""
+"""The reference service keeps the contract for hosts, over real HTTP."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import re
-import subprocess
-import sys
 import urllib.parse
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -20,7 +17,6 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.store import Store, StoreSet
 from imgstore.testing import (
     AnswersBrokenBodies,
-    AsksWho,
     DeletesImages,
     HostContract,
     HostSubject,
@@ -33,7 +29,6 @@ from imgstore.transfers.inspection import FormatInspection
 from imgstore.transfers.upload import UploadSettings
 from tests.support.service import LocalService
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 LARGEST, QUOTA = 200_000, 300_001
 PROJECT = "X-Project-Id"
 
@@ -76,22 +71,6 @@ class ProjectSubject(ServingSubject):
         return {PROJECT: uuid.uuid4().hex}
 
 
-@contextlib.contextmanager
-def example(name: str, root: Path) -> Iterator[tuple[str, Path]]:
-    """Inside, an example runs; its URL, and where its images are."""
-    images, configuration = root / "images", root / "imgstore.conf"
-    options = f"enabled_stores = files:filesystem\nmax_image_size = {LARGEST}\nproject_quota = {QUOTA}"
-    configuration.write_text(f"[imgstore]\n{options}\n\n[files]\ndatadir = {images}\n")
-    command = [sys.executable, str(EXAMPLES / name), str(configuration), "0"]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            assert process.stdout is not None
-            urls = (match[0] for line in process.stdout if (match := re.search(r"http://\S+:\d+", line)))
-            yield next(urls), images
-        finally:
-            process.kill()
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
     root = tmp_path_factory.mktemp("service")
@@ -104,33 +83,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
         yield ProjectSubject(service.client.url, images, {PROJECT: "ann"}, {PROJECT: "bob"})
 
 
-@pytest.fixture(scope="module")
-def flask_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
-    with example("flask_host.py", tmp_path_factory.mktemp("host")) as (url, images):
-        yield ServingSubject(url, images, {"X-Auth-Token": "open sesame"}, {"X-Auth-Token": "swordfish"})
-
-
-@pytest.fixture(scope="module")
-def starlette_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
-    with example("starlette_host.py", tmp_path_factory.mktemp("host")) as (url, images):
-        yield ProjectSubject(url, images, {PROJECT: "ann"}, {PROJECT: "bob"})
-
-
 class TestService(
     AnswersBrokenBodies, RefusesBeforeTheBody, LimitsSize, LimitsQuota, DeletesImages, InspectsContent, HostContract
 ):  # fmt: skip
     @pytest.fixture
     def subject(self, service: HostSubject) -> HostSubject:
         return service
-
-
-class TestFlaskHost(AnswersBrokenBodies, RefusesBeforeTheBody, LimitsSize, AsksWho, HostContract):
-    @pytest.fixture
-    def subject(self, flask_host: HostSubject) -> HostSubject:
-        return flask_host
-
-
-class TestStarletteHost(RefusesBeforeTheBody, LimitsSize, LimitsQuota, HostContract):
-    @pytest.fixture
-    def subject(self, starlette_host: HostSubject) -> HostSubject:
-        return starlette_host

@@ -1,0 +1,75 @@
+"""A host's table in memory, for `TableCatalog`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from imgstore.hosting import ImageRow, ImageTable, TableCatalog, Values
+from imgstore.testing import CopyCatalogSubject
+from tests.support.client import new_id
+
+
+@dataclass(frozen=True)
+class Row:
+    """See ImageRow."""
+
+    id: str
+    owner: str
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    status: str = "queued"
+    size: int | None = None
+    version: int = 0
+    unfinished: bool = False
+    record: str = ""
+
+
+class DictTable:
+    """See ImageTable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self._lock = threading.Lock()
+
+    def get(self, image_id: str) -> ImageRow | None:
+        return self.rows.get(image_id)
+
+    def unfinished(self) -> Iterable[ImageRow]:
+        return [row for row in list(self.rows.values()) if row.unfinished]
+
+    def swap(self, row: ImageRow, values: Values) -> bool:
+        with self._lock:
+            present = self.rows[row.id]
+            if present.version == row.version:
+                self.rows[row.id] = replace(present, **values)
+            return present.version == row.version
+
+    def add(self, image: Row) -> None:
+        """A new row."""
+        self.rows[image.id] = image
+
+
+class TableSubject(CopyCatalogSubject):
+    """A catalog on any such table; `add` makes a row in it."""
+
+    caller, stranger = "ann", "bob"
+
+    def __init__(self, table: ImageTable) -> None:
+        self.table = table
+
+    def open(self) -> TableCatalog:
+        return TableCatalog(self.table)
+
+    def create(self, *, formats: bool = True) -> str:
+        image_id = new_id()
+        self.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
+        return image_id
+
+    def add(self, image: Row) -> None:
+        assert isinstance(self.table, DictTable)
+        self.table.add(image)
+
+    def delete(self, image_id: str) -> None:
+        self.open().delete(image_id, "ann")
