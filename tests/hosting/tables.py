@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from imgstore.hosting import ImageRow, ImageTable, TableCatalog, Values
-from imgstore.testing import CopyCatalogSubject
+from imgstore.hosting.rows import state_of, values_of
+from imgstore.model import Attempt
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
 from tests.support.client import new_id
 
 
@@ -51,16 +53,17 @@ class DictTable:
         self.rows[image.id] = image
 
 
-class TableSubject(CopyCatalogSubject):
+class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
     """A catalog on any such table; `add` makes a row in it."""
 
     caller, stranger = "ann", "bob"
 
-    def __init__(self, table: ImageTable) -> None:
+    def __init__(self, table: ImageTable, catalog: type[TableCatalog] = TableCatalog) -> None:
         self.table = table
+        self._catalog = catalog
 
     def open(self) -> TableCatalog:
-        return TableCatalog(self.table)
+        return self._catalog(self.table)
 
     def create(self, *, formats: bool = True) -> str:
         image_id = new_id()
@@ -73,3 +76,8 @@ class TableSubject(CopyCatalogSubject):
 
     def delete(self, image_id: str) -> None:
         self.open().delete(image_id, "ann")
+
+    def expire(self, attempt: Attempt) -> None:
+        row = self.table.get(attempt.image_id)
+        assert row is not None
+        assert self.table.swap(row, values_of(replace(state_of(row), lease_until=1.0), version=row.version + 1))

@@ -16,6 +16,9 @@ from imgstore.testing import (
     CopyCatalogContract,
     CopyCatalogSubject,
     HidesImages,
+    KeptCatalogContract,
+    KeptCatalogSubject,
+    RecoversCopies,
     RefusesUnsetFormats,
 )
 from tests.hosting.tables import DictTable, Row, TableSubject
@@ -32,6 +35,12 @@ class TestUploads(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogCo
 class TestCopies(CopyCatalogContract):
     @pytest.fixture
     def subject(self) -> CopyCatalogSubject:
+        return TableSubject(DictTable())
+
+
+class TestRecovery(RecoversCopies, KeptCatalogContract):
+    @pytest.fixture
+    def subject(self) -> KeptCatalogSubject:
         return TableSubject(DictTable())
 
 
