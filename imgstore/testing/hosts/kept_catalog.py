@@ -116,11 +116,13 @@ class LeaseLaws:
 
     def test_renewal_tells_which_attempts_lost_their_image(self, bench: KeptBench) -> None:
         kept, activated, released, (taken, dead) = bench.begun(), bench.begun(), bench.begun(), bench.dead()
+        deleted = bench.begun()
+        bench.subject.delete(deleted.image_id)
         bench.activate(activated)
         bench.catalog.returns(True, "release", released)
         bench.other.returns(True, "take_back", dead)
         again = bench.begin(taken.image_id)
-        bench.assert_lost([kept, activated, released, taken, again], activated, released, taken)
+        bench.assert_lost([kept, activated, released, taken, deleted, again], activated, released, taken, deleted)
 
 
 class TakingBackLaws:
