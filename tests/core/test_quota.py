@@ -116,7 +116,7 @@ def test_settle_for_less_gives_the_rest_back_and_never_more() -> None:
     account = Account(10)
     ended = account.reserve(10)
     ended.settle(3)
-    ended.extend_to(10)
+    ended.extend_to(11)
     assert (account.used, account.held) == (3, 0)
     account.reserve(7).release()
     account.give_back(100)
