@@ -157,3 +157,40 @@ def test_host_of_the_embedding_guide_is_proved_as_it_stands(host: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     run = _run(host, "-m", "pytest", "-q", "-W", "error", "--collect-only", "test_host_over_http.py")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+RECOVER = """
+import time
+
+from imgstore import Store, StoreSet, UploadRequest
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.hosting import TableCatalog
+from host_quota import shared_quota
+from host_recovery import Photos, serve
+
+photos, quota = Photos("photos.db"), shared_quota("sqlite:///recovered.db", 7)
+stores = StoreSet([Store("a", MemoryDriver())], default="a")
+with photos.table() as table:
+    table.execute("INSERT INTO photos (id, owner, disk_format, container_format) VALUES ('photo', 'p', 'raw', 'bare')")
+died = TableCatalog(photos, sees=lambda context, row: True, lease=-1).begin(UploadRequest("photo"), ["a"])
+quota.reserve(died, "a", 5)
+with stores.resolve("a").driver.open_writer(died.key) as writer:
+    writer.write(b"hello")
+    writer.commit()
+uploads, keeper = serve(photos, stores, quota)
+while quota.accounts():
+    time.sleep(0.01)
+print([found.key for found in stores.resolve("a").driver.objects()])
+with uploads.begin(UploadRequest("photo", size=5, context="p")) as session:
+    session.write(b"hello")
+    session.finish()
+keeper.stop()
+print(photos.get("photo").status, quota.account("p").used)
+quota.close()
+"""
+
+
+def test_recovery_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
+    (host / "recover.py").write_text(RECOVER)
+    run = _run(host, "-W", "error", "recover.py")
+    assert run.stdout == "[]\nactive 5\n", run.stderr

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import sqlalchemy as sa
-import tenacity
 from sqlalchemy.exc import SQLAlchemyError
 
 from imgstore import distribution, errors
@@ -22,6 +21,9 @@ from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated, lock_wait
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
+
+with distribution.needs("sql"):
+    import tenacity
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,10 @@ No skip flags: every test runs for every driver. pytest is imported here and now
 `testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
 """
 
-import pytest
+from imgstore.distribution import needs
+
+with needs("testing"):
+    import pytest
 
 _LAWS = (
     "aborting",

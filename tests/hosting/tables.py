@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from imgstore.hosting import ImageRow, ImageTable, TableCatalog, Values
+from imgstore.hosting import ImageRow, TableCatalog, Values
 from imgstore.hosting.rows import state_of, values_of
 from imgstore.model import Attempt
 from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
@@ -54,12 +55,12 @@ class DictTable:
 
 
 class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
-    """A catalog on any such table; `add` makes a row in it."""
+    """A catalog on such a table."""
 
     caller, stranger = "ann", "bob"
 
-    def __init__(self, table: ImageTable, catalog: type[TableCatalog] = TableCatalog) -> None:
-        self.table = table
+    def __init__(self, catalog: type[TableCatalog] = TableCatalog) -> None:
+        self.table = DictTable()
         self._catalog = catalog
 
     def open(self) -> TableCatalog:
@@ -67,17 +68,13 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
 
     def create(self, *, formats: bool = True) -> str:
         image_id = new_id()
-        self.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
+        self.table.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
         return image_id
-
-    def add(self, image: Row) -> None:
-        assert isinstance(self.table, DictTable)
-        self.table.add(image)
 
     def delete(self, image_id: str) -> None:
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
-        row = self.table.get(attempt.image_id)
-        assert row is not None
-        assert self.table.swap(row, values_of(replace(state_of(row), lease_until=1.0), version=row.version + 1))
+        row = self.table.rows[attempt.image_id]
+        over = replace(state_of(row), lease_until=time.time() - 1)
+        assert self.table.swap(row, values_of(over, version=row.version + 1))

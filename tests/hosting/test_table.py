@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from imgstore.errors import CatalogUnavailable, ImageGone
-from imgstore.hosting import DeadAttempt, ImageRow, Standing, TableCatalog, Values
+from imgstore.errors import CatalogUnavailable
+from imgstore.hosting import ImageRow, Standing, TableCatalog, Values
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.testing import (
     CatalogContract,
@@ -29,19 +29,19 @@ LEASE = 60.0
 class TestUploads(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
     @pytest.fixture
     def subject(self) -> CatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class TestCopies(CopyCatalogContract):
     @pytest.fixture
     def subject(self) -> CopyCatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class TestRecovery(RecoversCopies, KeptCatalogContract):
     @pytest.fixture
     def subject(self) -> KeptCatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class World:
@@ -65,40 +65,10 @@ class World:
     def left(self) -> Sequence[tuple[str, str, bool]]:
         return [(removal.store, removal.key, removal.leftovers) for removal in self.other.removals()]
 
-    def die(self) -> DeadAttempt:
-        self.now += LEASE + 1
-        (dead,) = self.other.expired()
-        return dead
-
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def test_undone_a_dead_attempt_is_taken_back_once_and_what_it_left_is_told(world: World) -> None:
-    attempt = world.begin()
-    assert world.other.expired() == []
-    assert not world.other.take_back(DeadAttempt(attempt))
-    dead = world.die()
-    assert (dead.attempt, world.other.take_back(dead), world.other.take_back(dead)) == (attempt, True, False)
-    assert (world.other.find("image", "ann").status, world.left()) == (
-        "queued",
-        [("a", "image", True), ("b", "image", True)],
-    )
-    assert world.one.renew([attempt]) == [attempt]
-    with pytest.raises(ImageGone):
-        world.one.confirm(attempt)
-    for removal in world.other.removals("image"):
-        world.other.removed(removal)
-    assert (world.left(), world.table.rows["image"].unfinished, world.begin().key) == ([], False, "image.2")
-
-
-def test_a_renewal_that_is_late_but_first_is_good(world: World) -> None:
-    attempt = world.begin()
-    dead = world.die()
-    assert world.one.renew([attempt]) == []
-    assert (world.other.take_back(dead), world.other.expired()) == (False, [])
 
 
 def test_what_may_stay_in_a_store_is_told(world: World) -> None:
@@ -108,6 +78,12 @@ def test_what_may_stay_in_a_store_is_told(world: World) -> None:
     assert world.left() == [("b", "image", True), ("b", "image.2", True)]
     world.one.delete("image", "ann")
     assert world.left()[2:] == [("a", "image.2", False)]
+
+
+def test_an_attempt_whose_image_is_deleted_learns_it_and_ends_by_itself(world: World) -> None:
+    attempt = world.begin()
+    world.other.delete("image", "ann")
+    assert (world.one.renew([attempt]), world.one.release(attempt), world.left()) == ([attempt], True, [])
 
 
 def test_standings(world: World) -> None:

@@ -25,6 +25,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from imgstore import errors
+from imgstore.adapters.asgi.bridge import SERVING
 from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
@@ -82,6 +83,7 @@ class ImageDataApp:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            SERVING.set(asyncio.get_running_loop())
             with self._noted():
                 await self._answer(Exchange(scope, receive, send, timeout=self._body_timeout))
         else:

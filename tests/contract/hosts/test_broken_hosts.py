@@ -24,7 +24,7 @@ from imgstore.testing.hosts.quota import QuotaBench
 from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas, broken_recoveries
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
 from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
-from tests.hosting.tables import DictTable, TableSubject
+from tests.hosting.tables import TableSubject
 
 
 class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
@@ -77,5 +77,5 @@ def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
 
 @pytest.mark.parametrize(("test", "mutant"), broken_recoveries.MUTANTS, ids=name_of)
 def test_broken_recovery_is_caught(test: str, mutant: type[TableCatalog]) -> None:
-    said = verdict(Recovery, test, lambda: KeptBench(TableSubject(DictTable(), mutant)))
+    said = verdict(Recovery, test, lambda: KeptBench(TableSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog-that-is-recovered")
