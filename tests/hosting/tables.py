@@ -59,11 +59,12 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
 
     caller, stranger = "ann", "bob"
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: type[TableCatalog] = TableCatalog) -> None:
         self.table = DictTable()
+        self._catalog = catalog
 
     def open(self) -> TableCatalog:
-        return TableCatalog(self.table)
+        return self._catalog(self.table)
 
     def create(self, *, formats: bool = True) -> str:
         image_id = new_id()
