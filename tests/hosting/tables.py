@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from imgstore.hosting import ImageRow, TableCatalog, Values
+from imgstore.hosting import ImageRow, ImageTable, TableCatalog, Values
 from imgstore.hosting.rows import state_of, values_of
 from imgstore.model import Attempt
 from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
@@ -55,25 +54,30 @@ class DictTable:
 
 
 class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
-    """A catalog on such a table."""
+    """A catalog on any such table; `add` makes a row in it."""
 
     caller, stranger = "ann", "bob"
 
-    def __init__(self) -> None:
-        self.table = DictTable()
+    def __init__(self, table: ImageTable, catalog: type[TableCatalog] = TableCatalog) -> None:
+        self.table = table
+        self._catalog = catalog
 
     def open(self) -> TableCatalog:
-        return TableCatalog(self.table)
+        return self._catalog(self.table)
 
     def create(self, *, formats: bool = True) -> str:
         image_id = new_id()
-        self.table.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
+        self.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
         return image_id
+
+    def add(self, image: Row) -> None:
+        assert isinstance(self.table, DictTable)
+        self.table.add(image)
 
     def delete(self, image_id: str) -> None:
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
-        row = self.table.rows[attempt.image_id]
-        over = replace(state_of(row), lease_until=time.time() - 1)
-        assert self.table.swap(row, values_of(over, version=row.version + 1))
+        row = self.table.get(attempt.image_id)
+        assert row is not None
+        assert self.table.swap(row, values_of(replace(state_of(row), lease_until=1.0), version=row.version + 1))

@@ -26,7 +26,8 @@ ACCEPTED = {
     "declared size": (SIZE, "10"),
     "digest of RFC 1864": ("Content-MD5", base64.b64encode(MD5.digest()).decode()),
     "digest in hex": ("Content-MD5", MD5.hexdigest()),
-    "digest of RFC 9530": ("Repr-Digest", f"sha-256=:{SHA256}:"),
+    "digest of RFC 9530": ("Repr-Digest", f"unixsum=:AAAA:, sha-256=:{SHA256}:"),
+    "digest of RFC 9530 of the content": ("Content-Digest", f"sha-256=:{SHA256}:"),
 }
 
 
@@ -51,6 +52,8 @@ REFUSED = {
     "size too small": Row(400, "9", ((SIZE, "9"),)),
     "size too large": Row(400, "11", ((SIZE, "11"),)),
     "other bytes than Content-MD5 means": Row(400, "", (("Content-MD5", "0" * 32),)),
+    "other bytes than Content-MD5 of RFC 1864 means": Row(400, "", (("Content-MD5", f"{'A' * 22}=="),)),
+    "other bytes than Content-Digest means": Row(400, "", (("Content-Digest", f"sha-256=:{'A' * 43}=:"),)),
     "other bytes than Repr-Digest means": Row(400, "", (("Repr-Digest", f"sha-256=:{'A' * 43}=:"),)),
     "digest malformed": Row(400, "", (("Content-MD5", "x"),)),
 }
