@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from imgstore import errors
+from imgstore.host_answers import kind_of
 from imgstore.hosting.first_cleaning import FirstCleaning
 from imgstore.hosting.leased_catalog import LeasedCatalog
 from imgstore.hosting.orphaned_holds import OrphanedHolds
@@ -48,8 +49,7 @@ class Keeper:
         self, catalog: LeasedCatalog, stores: StoreSet, quota: KeptQuota | None = None, *,
         places: PlaceMemory | None = None, restored: RestoreMemory | None = None, interval: float | None = None,
     ) -> None:  # fmt: skip
-        _refuse_mistakes(catalog, quota)
-        self.leases = catalog.leases
+        self.leases = _leased(catalog).leases
         self.records = HostRecords(catalog.table, quota, restored=restored)
         self.removals = RemovalQueue(stores, self.records)
         self._stores = stores
@@ -71,8 +71,8 @@ class Keeper:
         return self.recovery.supervised, self.leases.supervised, *self.cleaning.supervised
 
     def start(self, up: Iterable[Store] | None = None, *, seconds: float = 0.0) -> None:
-        """Ends what is known to be dead, begins to clean the stores, and goes on in the background. Raises nothing: a
-        catalog or a store that is away is asked again later.
+        """Ends what is known to be dead, begins to clean the stores, and goes on in the background. A catalog or a
+        store that is away is asked again later; only a mistake of the host's raises UsageError.
 
         A host that has checked its stores names those that are `up`, tells of others by `found_up`, and may wait for
         the cleaning, at most so many `seconds`.
@@ -137,12 +137,9 @@ class Keeper:
         self._told[store.identifier] = problem
 
 
-def _refuse_mistakes(catalog: object, quota: object) -> None:
-    if not isinstance(catalog, LeasedCatalog):
-        raise errors.UsageError(
-            f"A Keeper takes LeasedCatalog(...) around the {type(catalog).__name__}, the same that the uploads take."
-        )
-    if quota is not None and not isinstance(quota, KeptQuota):
-        raise errors.UsageError(
-            f"{type(quota).__name__} keeps no holds of processes that died (KeptQuota): a Keeper is made without it."
-        )
+def _leased(catalog: object) -> LeasedCatalog:
+    if isinstance(catalog, LeasedCatalog):
+        return catalog
+    raise errors.UsageError(
+        f"A Keeper takes LeasedCatalog(...) around {kind_of(catalog)}, the same that the uploads take."
+    )

@@ -50,8 +50,9 @@ class KeptCatalog(Protocol):
         """The object is gone from its store: forgets the removal. It may be told twice."""
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
-        """What the catalog knows of each of these objects in a store, as of one moment, with each key.
-        `imgstore.hosting.standings` decides it from the rows of the images."""
+        """What the catalog knows of each of these objects in a store, with each key. `imgstore.model.attempt_of` tells
+        which attempt writes under a key; one that was given out, is not under way, and has no location is dead for
+        good, since no number is used twice."""
 
 
 class HostCatalog(ImageCatalog, KeptCatalog, Protocol):
@@ -62,7 +63,6 @@ class HostCopyCatalog(HostCatalog, CopyCatalog, Protocol):
     """What `LeasedCopyCatalog` takes: the same for a host that copies images between stores, too."""
 
 
-@runtime_checkable
 class KeptQuota(Protocol):
     """A quota for several processes, as recovery needs it. A hold is known by its object: store and key. Every step may
     come twice, and late; on what is not there it does nothing."""

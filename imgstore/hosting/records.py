@@ -1,7 +1,8 @@
 """What a host has on record, as recovery asks it: attempts, removals, standings and holds, in one object.
 
 Whatever the host's code raises that is not the library's error means that its catalog cannot be reached: all methods
-raise CatalogUnavailable. A host without a quota of several processes has no holds.
+raise CatalogUnavailable; and UsageError for an answer that the protocol does not allow. A host without a quota of
+several processes has no holds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from imgstore.driver.translate import host_failures
+from imgstore.host_answers import answer_of, instance, nothing, require, truth
 from imgstore.hosting.protocols import EndsUploads, KeptCatalog, KeptQuota, RestoreMemory
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
 
@@ -22,6 +24,9 @@ class HostRecords:
     def __init__(
         self, catalog: KeptCatalog, quota: KeptQuota | None = None, *, restored: RestoreMemory | None = None
     ) -> None:
+        for part, protocol in ((catalog, KeptCatalog), (quota, KeptQuota), (restored, RestoreMemory)):
+            if part is not None:
+                require(part, protocol)
         self._catalog = catalog
         self._quota = quota
         self.restored = restored
@@ -34,17 +39,17 @@ class HostRecords:
     def expired(self) -> Sequence[DeadAttempt]:
         """See KeptCatalog."""
         with host_failures("looking for dead uploads"):
-            return list(self._catalog.expired())
+            return list(answer_of(self._catalog.expired))
 
     def take_back(self, dead: DeadAttempt) -> bool:
         """See KeptCatalog."""
         with host_failures("ending a dead upload"):
-            return self._catalog.take_back(dead)
+            return truth(self._catalog.take_back, dead)
 
     def abandon_uploads(self, catalog: EndsUploads) -> int:
         """See EndsUploads. Says so in the log."""
         with host_failures("ending all uploads"):
-            ended = catalog.abandon_uploads()
+            ended = instance(int, catalog.abandon_uploads)
         if ended:
             LOG.warning("%s uploads ended with their process: their images are queued again", ended)
         return ended
@@ -52,50 +57,50 @@ class HostRecords:
     def removals(self, image_id: str | None = None) -> Sequence[Removal]:
         """See KeptCatalog."""
         with host_failures("looking for what is to be removed"):
-            return list(self._catalog.removals(image_id))
+            return list(answer_of(self._catalog.removals, image_id))
 
     def removed(self, removal: Removal) -> None:
         """The object is gone: it counts no more, and then the removal is forgotten."""
         self.gone(ObjectId(removal.store, removal.key))
         with host_failures("forgetting a removal"):
-            self._catalog.removed(removal)
+            nothing(self._catalog.removed, removal)
 
     def gone(self, object_id: ObjectId) -> None:
         """An object, recorded or not, is gone from its store: it counts no more."""
         if self._quota is not None:
             with host_failures("giving the quota back"):
-                self._quota.forget(object_id)
+                answer_of(self._quota.forget, object_id)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         """See KeptCatalog."""
         with host_failures("looking up objects"):
-            return self._catalog.standings(store, keys)
+            return dict(answer_of(self._catalog.standings, store, keys))
 
     def expired_holds(self) -> Sequence[ObjectId]:
         """See KeptQuota."""
         if self._quota is None:
             return ()
         with host_failures("looking for expired holds"):
-            return list(self._quota.expired())
+            return list(answer_of(self._quota.expired))
 
     def holds(self) -> Sequence[ObjectId]:
         """See KeptQuota."""
         if self._quota is None:
             return ()
         with host_failures("looking for holds"):
-            return list(self._quota.held())
+            return list(answer_of(self._quota.held))
 
     def settle(self, object_id: ObjectId, size: int) -> None:
         """See KeptQuota."""
         if self._quota is not None:
             with host_failures("settling a hold"):
-                self._quota.settle(object_id, size)
+                answer_of(self._quota.settle, object_id, size)
 
     def release(self, object_id: ObjectId) -> None:
         """See KeptQuota."""
         if self._quota is not None:
             with host_failures("releasing a hold"):
-                self._quota.release(object_id)
+                answer_of(self._quota.release, object_id)
 
     def is_restored(self) -> bool:
         """Whether the database was restored from a backup and nobody has looked yet: then nothing is removed."""

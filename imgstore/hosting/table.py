@@ -47,7 +47,7 @@ def owns(context: object, row: ImageRow) -> bool:
 
 
 class TableCatalog:
-    """Uploads, downloads, copies, recovery and deletions on one table (`HostCopyCatalog`); one for all threads.
+    """Uploads, downloads, copies, recovery and deletions on one table (`HostCopyCatalog`, `EndsUploads`).
 
     `lease`: seconds for which an attempt owns its image without a sign of life, the same in all processes. `sees`:
     whether the `context` of a request may see an image. `clock`: seconds since the epoch; the database's, if the clocks
@@ -127,10 +127,19 @@ class TableCatalog:
     def expired(self) -> Sequence[DeadAttempt]:
         now, rows = self._clock(), self._table.unfinished()
         over = [(row, state) for row, state in ((row, state_of(row)) for row in rows) if state.is_over(now)]
-        return [DeadAttempt(attempt_on(row, state.attempts, state.stores)) for row, state in over]
+        return [
+            DeadAttempt(attempt_on(row, state.attempts, state.stores), overdue=now - (state.lease_until or now))
+            for row, state in over
+        ]
 
     def take_back(self, dead: DeadAttempt) -> bool:
         return self._ended(dead.attempt, dead.attempt.stores, lambda state: state.is_over(self._clock()))
+
+    def abandon_uploads(self) -> int:
+        """See EndsUploads."""
+        rows = [(row, state_of(row)) for row in self._table.unfinished()]
+        found = [attempt_on(row, state.attempts, state.stores) for row, state in rows if state.lease_until is not None]
+        return sum(self._ended(attempt, attempt.stores, lambda state: True) for attempt in found)
 
     def removals(self, image_id: str | None = None) -> Sequence[Removal]:
         rows = self._table.unfinished() if image_id is None else [self._table.get(image_id)]
