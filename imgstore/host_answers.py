@@ -47,6 +47,12 @@ def require(
         known.add(kind)
 
 
+def require_kind(value: object, kind: type, *, name: str) -> None:
+    """Raises UsageError unless `value`, which the library calls `name`, is an instance of one of its own classes."""
+    if not isinstance(value, kind):
+        raise errors.UsageError(f"{name} is {kind_of(value)}: it must be {_article(kind.__name__)}.")
+
+
 def require_callable(function: Callable[..., object], declared: Callable[..., object], *, name: str) -> None:
     """Raises UsageError unless `function` can be called as the method `declared` of a protocol. `name`: what it is for
     people."""
