@@ -64,6 +64,7 @@ def test_a_request_without_a_token_is_refused(host: Host, monkeypatch: pytest.Mo
 def test_held_quota_is_set_aside_for_all_processes_before_the_body(host: Host) -> None:
     first, second = host.create(), host.create()
     with host.begin(first, length=60_000_000) as upload:
+        until(lambda: host.usage()[1] == 60_000_000)  # gunicorn asks for the body before the host begins
         with host.connect(second, length=60_000_000) as connection:
             assert read_answer(connection).status == 413
         upload.close()
