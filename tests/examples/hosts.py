@@ -124,8 +124,12 @@ class Host(Running):
 
     def statuses(self) -> dict[str, str]:
         """The status of each image that is not deleted."""
-        with contextlib.closing(sqlite3.connect(self._database, timeout=PATIENCE)) as database:
-            return dict(database.execute(f"SELECT id, status FROM {self.server.table} WHERE status <> 'deleted'"))
+        return {image_id: status for image_id, status in self._rows("id, status", "status <> 'deleted'")}  # noqa: C416 - typed
+
+    def record(self, image_id: str) -> str:
+        """What the library has written of an image, its lease among it."""
+        (record,) = next(self._rows("record", f"id = '{image_id}'"))
+        return str(record)
 
     def usage(self) -> tuple[int, int]:
         """The bytes that the ledger has in use, and those that it holds."""
@@ -140,6 +144,10 @@ class Host(Running):
             with contextlib.suppress(FileNotFoundError):  # it is being removed
                 found[name] = (self._images / name).stat().st_size
         return found
+
+    def _rows(self, columns: str, where: str) -> Iterator[tuple[str, ...]]:
+        with contextlib.closing(sqlite3.connect(self._database, timeout=PATIENCE)) as database:
+            yield from database.execute(f"SELECT {columns} FROM {self.server.table} WHERE {where}").fetchall()
 
     def _run(self, *module: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", *module]

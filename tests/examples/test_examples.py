@@ -89,6 +89,15 @@ def test_a_deleted_image_leaves_store_and_quota(host: Host) -> None:
     until(lambda: (host.usage(), image_id in host.stored()) == (before, False))
 
 
+def test_an_upload_under_way_keeps_its_lease(host: Host) -> None:
+    image_id = host.create()
+    with host.begin(image_id, length=None) as upload:
+        begun = until(lambda: host.record(image_id))
+        until(lambda: host.record(image_id) != begun)
+        upload.send(DATA)
+        assert upload.finish().status == 204
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_host_that_is_stopped_lets_its_upload_end(name: str, tmp_path: Path) -> None:
     with Host(HOSTS[name], tmp_path) as host, host.begin(host.create(), length=None) as upload:
