@@ -92,9 +92,13 @@ class Host(Running):
         self._process.wait(PATIENCE)
 
     def workers(self) -> list[int]:
-        """The processes that serve, by the server's log."""
+        """The processes that serve: those that the server's log tells of and that are its children. A number alone may
+        be that of another process by now."""
         told = re.findall(r"(?:Booting worker with pid: |Started server process \[)(\d+)", self._log.read_text())
-        return [int(pid) for pid in told if _lives(int(pid))]
+        assert self._process is not None
+        server = self._process.pid
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [int(pid) for pid in children if pid in told and _lives(pid)]
 
     def request(self, method: str, path: str, *, body: Body = None, **headers: str) -> Answer:
         """A request of the user."""
@@ -171,7 +175,7 @@ def file_of(image_id: str) -> str:
     return f"/v2/images/{image_id}/file"
 
 
-def _lives(pid: int) -> bool:
+def _lives(pid: str) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
