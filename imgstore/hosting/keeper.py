@@ -16,22 +16,25 @@ Nothing here waits for a store longer than it may, and nothing that fails ends i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from imgstore import errors
 from imgstore.host_answers import kind_of
 from imgstore.hosting.first_cleaning import FirstCleaning
 from imgstore.hosting.leased_catalog import LeasedCatalog
+from imgstore.hosting.leftovers import HOUR
 from imgstore.hosting.orphaned_holds import OrphanedHolds
 from imgstore.hosting.places import StorePlaces
 from imgstore.hosting.protocols import EndsUploads, KeptQuota, RestoreMemory
+from imgstore.hosting.purge import Purge
 from imgstore.hosting.records import HostRecords
 from imgstore.hosting.recovery import INTERVAL, RecoveryLoop
 from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.side_by_side import StoreThreads
 from imgstore.store import Store, StoreSet
 from imgstore.supervised import Supervised
+from imgstore.transfers.leftovers import RemovableLeftover
 from imgstore.transfers.places import PlaceMemory
 from imgstore.undo import describe
 
@@ -108,6 +111,13 @@ class Keeper:
         """Removes now what is to be removed of an image that was deleted: call it when the row says so. What a store
         does not let go is tried again later. Raises CatalogUnavailable."""
         self.removals.attempt(self.records.removals(image_id))
+
+    def purge(self, *, older_than: float = HOUR) -> Iterator[RemovableLeftover]:
+        """All that may go, each with why and with `remove`: what recovery removes, at once, and objects that ended
+        attempts left. Of leftovers that the catalog does not know, those that are `older_than` seconds. Nothing of a
+        database that was restored. Raises StoreError, CatalogUnavailable, and so does `remove`."""
+        writable = () if self.records.removes_nothing() else [each for each in self._stores if not each.read_only]
+        return Purge(self.records, self._stores, writable).everything(older_than=older_than)
 
     def found_up(self, store: Store) -> None:
         """A host's check of its stores found it up."""

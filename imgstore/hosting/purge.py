@@ -26,6 +26,14 @@ class Purge:
         self._removals = RemovalQueue(stores, records)
         self._chosen = {store.identifier: store for store in chosen}
 
+    def everything(self, *, older_than: float) -> Iterator[RemovableLeftover]:
+        """All of it, in the order above. Raises StoreError."""
+        yield from self.uploads()
+        yield from self.removals()
+        for store in self._chosen.values():
+            yield from self.leftovers(store, older_than=older_than)
+            yield from self.objects(store)
+
     def uploads(self) -> Iterator[RemovableLeftover]:
         """Uploads whose lease ran out. To remove one ends it, unless it lives after all."""
         for dead in self._records.expired():

@@ -74,6 +74,17 @@ class Host:
         return attempt
 
 
+class Untidy(HookedStore):
+    """Has one old leftover."""
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        self.happens("looking")
+        yield Leftover("part", "of an upload", 1, 1.0, "stranger")
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        self.happens("removing")
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     """A quota in another database than the images."""
@@ -99,7 +110,7 @@ def test_undone_dead_upload_leaves_nothing_and_its_image_takes_the_retry() -> No
 def test_living_upload_keeps_its_image_however_long_it_takes() -> None:
     """Its own process and another one look for dead uploads all the time."""
     host = Host()
-    catalog = TableCatalog(host.table, lease=0.3, sees=lambda context, row: True)
+    catalog = TableCatalog(host.table, lease=3.0, sees=lambda context, row: True)
     leased = LeasedCatalog(catalog)
     keepers = [Keeper(leased, host.stores, interval=0.02), Keeper(LeasedCatalog(catalog), host.stores, interval=0.02)]
     for keeper in keepers:
@@ -107,7 +118,7 @@ def test_living_upload_keeps_its_image_however_long_it_takes() -> None:
     host.create()
     with UploadService(host.stores, catalog=leased).begin(UploadRequest("image")) as session:
         begun = state_of(host.table.rows["image"]).lease_until or 0
-        until(lambda: (state_of(host.table.rows["image"]).lease_until or 0) > begun + 0.6)
+        until(lambda: (state_of(host.table.rows["image"]).lease_until or 0) > begun + 0.9)
         session.write(b"data")
         session.finish()
     for keeper in keepers:
@@ -156,6 +167,22 @@ def test_deleted_image_is_given_back_when_its_object_is_gone(ledger: SqlLedger) 
     assert (ledger.accounts(), host.driver.storage.names(), host.catalog.removals()) == ({}, set(), [])
 
 
+def test_purge_shows_all_that_may_go_and_each_goes_by_itself() -> None:
+    host = Host(driver=Untidy())
+    host.create("active")
+    host.upload("active")
+    host.catalog.release(host.died("released"))
+    host.died("dead")
+    found = list(host.keeper.purge())
+    assert [each.name for each in found] == ["dead", "part", "released"]
+    assert host.status("dead") == "saving", "to look changes nothing"
+    for each in found:
+        each.remove()
+    assert host.status("dead") == "queued"
+    assert host.driver.storage.names() == {"active"}
+    assert list(host.keeper.purge(older_than=2**40)) == []
+
+
 def test_service_of_one_process_ends_its_uploads_at_the_start(ledger: SqlLedger) -> None:
     host = Host(quota=ledger)
     attempt = host.died()
@@ -181,17 +208,6 @@ def test_table_that_fails_ends_neither_the_start_nor_the_rounds(
     until(lambda: not host.driver.storage.names())
     host.keeper.stop()
     assert "ZeroDivisionError" in caplog.text
-
-
-class Untidy(HookedStore):
-    """Has one old leftover."""
-
-    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
-        self.happens("looking")
-        yield Leftover("part", "of an upload", 1, 0.0, "stranger")
-
-    def remove_leftover(self, leftover: Leftover) -> None:
-        self.happens("removing")
 
 
 def test_store_that_is_down_at_the_start_is_cleaned_once_when_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
