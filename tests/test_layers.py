@@ -22,7 +22,7 @@ FLOORS = (
     {"driver"},
     {"store"},
     {"transfers", "drivers.memory", "drivers.filesystem", "drivers.s3", "drivers.swift", "drivers"},
-    {"config", "http", "sql", "hosting", "observers"},
+    {"config", "http", "observers", "sql", "hosting"},
     {"adapters", "service.server", "service.auth", "service.cleanup"},
     {"service.api"},
     {"service"},

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from imgstore.hosting import ImageRow, ImageTable, TableCatalog, Values
+from imgstore.hosting import ImageRow, TableCatalog, Values
 from imgstore.hosting.rows import state_of, values_of
 from imgstore.model import Attempt
 from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
@@ -54,12 +54,12 @@ class DictTable:
 
 
 class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
-    """A catalog on any such table; `add` makes a row in it."""
+    """A catalog on such a table."""
 
     caller, stranger = "ann", "bob"
 
-    def __init__(self, table: ImageTable, catalog: type[TableCatalog] = TableCatalog) -> None:
-        self.table = table
+    def __init__(self, catalog: type[TableCatalog] = TableCatalog) -> None:
+        self.table = DictTable()
         self._catalog = catalog
 
     def open(self) -> TableCatalog:
@@ -78,6 +78,6 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
-        row = self.table.get(attempt.image_id)
-        assert row is not None
-        assert self.table.swap(row, values_of(replace(state_of(row), lease_until=1.0), version=row.version + 1))
+        row = self.table.rows[attempt.image_id]
+        over = replace(state_of(row), lease_until=1.0)
+        assert self.table.swap(row, values_of(over, version=row.version + 1))

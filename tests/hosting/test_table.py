@@ -29,19 +29,19 @@ LEASE = 60.0
 class TestUploads(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
     @pytest.fixture
     def subject(self) -> CatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class TestCopies(CopyCatalogContract):
     @pytest.fixture
     def subject(self) -> CopyCatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class TestRecovery(RecoversCopies, KeptCatalogContract):
     @pytest.fixture
     def subject(self) -> KeptCatalogSubject:
-        return TableSubject(DictTable())
+        return TableSubject()
 
 
 class World:

@@ -13,6 +13,7 @@ from imgstore.testing import (
     CopyCatalogContract,
     HidesImages,
     KeptCatalogContract,
+    KeptQuotaContract,
     QuotaContract,
     RecoversCopies,
     RefusesUnsetFormats,
@@ -20,11 +21,13 @@ from imgstore.testing import (
 from imgstore.testing.hosts.catalog_bench import CatalogBench
 from imgstore.testing.hosts.copy_catalog import CopyBench
 from imgstore.testing.hosts.kept_catalog import KeptBench
+from imgstore.testing.hosts.kept_quota import KeptQuotaBench
 from imgstore.testing.hosts.quota import QuotaBench
-from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas, broken_recoveries
+from tests.contract.hosts import broken_catalogs, broken_copies, broken_kept_quotas, broken_quotas, broken_recoveries
+from tests.contract.hosts.broken_kept_quotas import KeptQuota, KeptQuotaInMemory
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
 from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
-from tests.hosting.tables import DictTable, TableSubject
+from tests.hosting.tables import TableSubject
 
 
 class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
@@ -42,6 +45,7 @@ class Recovery(RecoversCopies, KeptCatalogContract):
         (CopyCatalogContract, broken_copies.MUTANTS),
         (Recovery, broken_recoveries.MUTANTS),
         (QuotaContract, broken_quotas.MUTANTS),
+        (KeptQuotaContract, broken_kept_quotas.MUTANTS),
     ],
     ids=name_of,
 )
@@ -77,5 +81,12 @@ def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
 
 @pytest.mark.parametrize(("test", "mutant"), broken_recoveries.MUTANTS, ids=name_of)
 def test_broken_recovery_is_caught(test: str, mutant: type[TableCatalog]) -> None:
-    said = verdict(Recovery, test, lambda: KeptBench(TableSubject(DictTable(), mutant)))
+    said = verdict(Recovery, test, lambda: KeptBench(TableSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog-that-is-recovered")
+
+
+@pytest.mark.parametrize(("test", "mutant"), broken_kept_quotas.MUTANTS, ids=name_of)
+def test_broken_recovery_of_a_quota_is_caught(test: str, mutant: type[KeptQuota]) -> None:
+    said = verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory(mutant)))
+    assert_caught(said, mutant, "laws-of-a-quota")
+    assert verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory())) is None
