@@ -124,7 +124,7 @@ def require_granted(attempt: Attempt, image_id: str, stores: Sequence[str], meth
     """Raises UsageError for an attempt that is not the one that was asked for."""
     if asked_for(attempt, image_id) is not attempt:
         raise errors.UsageError(f"{name_of(method)} returned an attempt for another image than it was asked for.")
-    if attempt.stores and sorted(attempt.stores) != sorted(stores):
+    if sorted(attempt.stores) != sorted(stores):
         raise errors.UsageError(f"{name_of(method)} returned an attempt for other stores than it was given.")
     if not isinstance(attempt.number, int) or not 1 <= attempt.number < 10**9:
         raise errors.UsageError(f"{name_of(method)} returned an attempt whose number is not 1, 2, ...: it counts them.")

@@ -116,6 +116,7 @@ def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() ->
     [
         ({"rows": catalog(begin=after(lambda it: replace(it, image_id="x")))}, "Rows.begin .* for another image"),
         ({"rows": catalog(begin=after(lambda it: replace(it, stores=["cold"])))}, "Rows.begin .* for other stores"),
+        ({"rows": catalog(begin=after(lambda it: replace(it, stores=())))}, "Rows.begin .* for other stores"),
         ({"rows": catalog(begin=promised)}, "Rows.begin returned a coroutine. .* plain function"),
         ({"rows": catalog(confirm=promised)}, "Rows.confirm returned a coroutine"),
         ({"rows": catalog(confirm=answering(False))}, "Rows.confirm returned False.* raise ImageGone"),
