@@ -1,8 +1,8 @@
 """Values of Python as oslo.config takes those of a file: their text, or lists and mappings of texts.
 
 Text is text as it is meant: a dollar sign begins no name. A number, a path and the value of an enumeration are their
-text; a secret of pydantic is its content. What a file cannot say is refused and not guessed: a truth value where there
-is none, a fraction of a byte, something nested, bytes, any other object.
+text; a secret or a URL of pydantic is its content. What a file cannot say is refused and not guessed: a truth value
+where there is none, a fraction of a byte, something nested, bytes, any other object.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def _items(value: object) -> Sequence[object]:
 def _text(kind: object, value: object) -> bool | str:
     if isinstance(value, enum.Enum):
         value = value.value
-    reveal = getattr(value, "get_secret_value", None)
-    if callable(reveal):
-        value = reveal()
+    for reveal in ("get_secret_value", "unicode_string"):  # of a secret and a URL of pydantic
+        if callable(content := getattr(value, reveal, None)):
+            value = content()
     if isinstance(value, bool):
         if isinstance(kind, types.Boolean):
             return value

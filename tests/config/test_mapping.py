@@ -55,17 +55,30 @@ class Secret:
         return "a $b"
 
 
+class Url:
+    """As pydantic's."""
+
+    def unicode_string(self) -> str:
+        return "https://s3.example.org/"
+
+
 def test_each_kind_of_value_is_what_its_text_is_in_a_file(tmp_path: Path) -> None:
     own = {
         "enabled_stores": ("fast:filesystem",), "project_quota_exceptions": {"p": "1KiB", "q": 0}, "checksum": 0,
         "several_stores": Several.ALL, "max_image_size": 1e12, "default_store": None,
     }  # fmt: skip
     fast = {"datadir": tmp_path, "weight": Decimal(3), "read_only": True, "description": 7, "max_wait": 2}
-    wanted: dict[str, Any] = {"imgstore": own, "fast": fast, "slow": None, "host": {"token": Secret()}}
+    wanted: dict[str, Any] = {
+        "imgstore": own,
+        "fast": fast,
+        "slow": None,
+        "host": {"token": Secret(), "names": [Url()]},
+    }
     conf = config.from_mapping(wanted, extra=EXTRA)
     assert conf.imgstore.project_quota_exceptions == {"p": 1024, "q": 0}
     assert (conf.imgstore.max_image_size, conf.imgstore.checksum) == (10**12, False)
     assert (conf.imgstore.several_stores, conf.host.token) == ("all", "a $b")
+    assert conf.host.names == ["https://s3.example.org/"]
     store = config.build_stores(conf).resolve("fast")
     assert (store.weight, store.read_only, store.description, store.bulkhead.max_wait) == (3, True, "7", 2.0)
 
