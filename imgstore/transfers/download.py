@@ -89,9 +89,8 @@ class DownloadService:
         self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
     ) -> TemporaryUrl:
         """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential.
-        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict
-        unless the image is active; NoTemporaryUrl where no store of it makes URLs; DataGone, StoreUnavailable,
-        ConfigurationError."""
+        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict if
+        the image is not active; NoTemporaryUrl; DataGone, StoreUnavailable, ConfigurationError."""
         image = self.find(image_id, context=context)
         stores = self.enabled(self._ordered(image.locations, prefer))
         return temporary_url(image, stores, seconds=seconds, context=context)

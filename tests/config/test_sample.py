@@ -72,12 +72,12 @@ def test_the_sample_says_what_is_required_and_names_a_driver_that_cannot_be_load
     install(tmp_path, "broken-drivers", entry_points=points)
     with on_path(tmp_path):
         (own, _), *examples = config.list_opts()
-    assert len(examples) == 4
+    assert len(examples) == 5
     assert [name for name in BROKEN if f"driver '{name}' " not in str(vars(own)["help"])] == []
     options = [option for _, options in examples for option in options]
     required = {option.dest for option in options if option.required}
     marked = {option.dest for option in options if str(option.help).endswith(" Required.")}
-    assert required == marked == {"datadir", "bucket"}
+    assert required == marked == {"datadir", "bucket", "driver"}
 
 
 def test_the_sample_with_every_default_switched_on_is_a_good_configuration(tmp_path: Path) -> None:
