@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from imgstore import distribution, errors
 from imgstore.adapters.wsgi import request_headers
+from imgstore.hosting.first_cleaning import Look
 from imgstore.http import MethodNotAllowed, error_response
 from imgstore.service.auth.noauth import caller_of
-from imgstore.service.cleanup.first_cleaning import Look
 from imgstore.service.counting import Counted, Counting
 from imgstore.service.health import StoreHealth
 from imgstore.service.watch import Status

@@ -1,11 +1,12 @@
 """How attempts begin and end in the catalog: what uploads and copies need of a host.
 
-Each change is one short transaction with one compare-and-set (`attempts`), so only the owner of an image acts. The
-leases of the attempts of this process are renewed by one thread (`leases`).
+Each change is one short transaction with one compare-and-set (`attempts`), so only the owner of an image acts. Nothing
+renews a lease by itself: `imgstore.hosting.LeasedCatalog`, around the catalog, does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,31 +16,29 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.catalog import image_gone, require_unsigned
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
-from imgstore.sql import attempts, leases
+from imgstore.sql import attempts
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.queries import permitted
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
+from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.schema import IMAGES
+from imgstore.sql.unreleased import Unreleased
 
 LOG = logging.getLogger(__name__)
 
 
-class SqlAttemptCatalog:
+class SqlAttemptCatalog(AttemptRecovery):
     """Implements `ImageCatalog` and `CopyCatalog`. `SqlCatalog` adds the images themselves."""
 
     def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks, verifies_signatures: bool) -> None:
-        self._database = database
-        self._hooks = quota_hooks
-        self.lease = lease
+        super().__init__(database, quota_hooks, lease=lease)
         self._verifies_signatures = verifies_signatures
-        self._keeper = leases.LeaseKeeper(self._renew, lease=lease)
-        self._unreleased: dict[str, list[Attempt]] = {}
+        self._unreleased = Unreleased()
 
     def close(self) -> None:
-        """Ends the thread that renews leases, and closes the connections."""
-        self._keeper.stop()
+        """Closes the connections."""
         self._database.close()
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
@@ -77,9 +76,8 @@ class SqlAttemptCatalog:
         self._end(attempt, locations, work)
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-        """See AttemptCatalog. Not `certain`: knows what the last renewal of the leases found."""
-        lost = self._keeper.is_lost(attempt)
-        if lost or (certain and not self._database.read(lambda connection: attempts.owns(connection, attempt))):
+        """See AttemptCatalog. Not `certain`: knows nothing without a query."""
+        if certain and not self._database.read(lambda connection: attempts.owns(connection, attempt)):
             raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
@@ -88,11 +86,10 @@ class SqlAttemptCatalog:
         If the release fails, the next `begin` of the image in this process ends the attempt, so that a retry succeeds;
         or recovery ends it, because its lease is renewed no more.
         """
-        self._keeper.drop(attempt)
         try:
             return self._database.change(partial(self._released, attempt=attempt, unremoved=unremoved))
         except (errors.CatalogUnavailable, OutcomeUnknown):
-            self._unreleased.setdefault(attempt.image_id, []).append(attempt)
+            self._unreleased.add(attempt)
             raise
 
     def _released(self, connection: sa.Connection, attempt: Attempt, unremoved: Sequence[str]) -> bool:
@@ -100,11 +97,6 @@ class SqlAttemptCatalog:
             return False
         attempts.remove_from(connection, self._hooks, attempt, unremoved)
         return True
-
-    def abandon_uploads(self) -> int:
-        """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
-        may have left becomes `removals`. Only for a host that knows that no upload is under way."""
-        return self._database.change(lambda connection: attempts.abandon_all(connection, self._hooks))
 
     def _refuse_signature(self, properties: Mapping[str, str]) -> None:
         if not self._verifies_signatures:
@@ -114,10 +106,10 @@ class SqlAttemptCatalog:
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
     ) -> tuple[Attempt, ImageRecord]:
         begun: list[tuple[Attempt, ImageRecord]] = []
+        unreleased = self._unreleased.of(image_id)
 
         def work(connection: sa.Connection) -> None:
-            for unreleased in self._unreleased.get(image_id, ()):
-                attempts.abandon(connection, self._hooks, unreleased)
+            self._abandon(connection, unreleased)
             image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 
@@ -126,18 +118,26 @@ class SqlAttemptCatalog:
         except OutcomeUnknown as error:
             self._release_uncertain(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
-        self._unreleased.pop(image_id, None)
-        self._keeper.add(begun[0][0])
+        self._unreleased.ended(unreleased)
+        self._end_unreleased()
         return begun[0]
 
     def _end(self, attempt: Attempt, locations: Sequence[Location], work: Callable[[sa.Connection], None]) -> None:
         self._database.change(work)
-        self._keeper.drop(attempt)
         for location in locations:
             self._hooks.settlement_committed(attempt, location.store)
 
-    def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
-        return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
+    def _end_unreleased(self) -> None:
+        """Of other images, now that the database works. One that fails again is left to another request, or recovery
+        ends it."""
+        for attempt in self._unreleased.some():
+            with contextlib.suppress(errors.CatalogUnavailable, OutcomeUnknown):
+                self._database.change(partial(self._abandon, unreleased=[attempt]))
+                self._unreleased.ended([attempt])
+
+    def _abandon(self, connection: sa.Connection, unreleased: Sequence[Attempt]) -> None:
+        for attempt in unreleased:
+            attempts.abandon(connection, self._hooks, attempt)
 
     def _release_uncertain(self, attempt: Attempt) -> None:
         try:

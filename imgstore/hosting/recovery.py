@@ -1,12 +1,11 @@
 """Recovery: ends the uploads of dead processes and removes what they left behind.
 
-Every process of a service runs it, on a thread, at intervals with a random part. They need not know of each other: the
-catalog decides each case once (`imgstore.sql.recovery`). Each store has a thread of its own for what is removed there:
+Every process of a host runs it, on a thread, at intervals with a random part. They need not know of each other: the
+catalog decides each case once (`KeptCatalog.take_back`). Each store has a thread of its own for what is removed there:
 one that hangs is left out until it goes on, and holds up no other (contained).
 
-An upload is dead if its lease ran out, or if the kernel says that no other process has the database's file
-(`standalone`). After the database was away, no upload is ended for the length of two leases, so that living processes
-can renew theirs first.
+An upload is dead if its lease ran out, or if the host knows that no other process is there (`EndsUploads`). After the
+catalog was away, no upload is ended for the length of two leases, so that living processes can renew theirs first.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from imgstore import errors
-from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
-from imgstore.service.cleanup.removal_queue import RemovalQueue
-from imgstore.service.cleanup.restored import removes_nothing
+from imgstore.hosting.orphaned_holds import OrphanedHolds
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.removal_queue import RemovalQueue
+from imgstore.model import DeadAttempt, ObjectId, Removal
 from imgstore.side_by_side import StoreThreads
-from imgstore.sql import DeadAttempt, LedgerEntry, OutcomeUnknown, Removal, SqlCatalog
 from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
@@ -38,20 +37,23 @@ PATIENCE = 5.0
 ROUND = 60.0
 """Seconds for which a round waits for the stores."""
 
+Step = Callable[[], object]
+
 
 class RecoveryLoop:
-    """Recovers in the background. `interval`: seconds between two rounds, on average; `threads`: of the stores."""
+    """Recovers in the background. `interval`: seconds between two rounds, on average; `threads`: of the stores;
+    `besides`: what else each round does."""
 
     def __init__(
-        self, catalog: SqlCatalog, removals: RemovalQueue, holds: OrphanedHolds, *, interval: float = INTERVAL,
-        threads: StoreThreads | None = None,
+        self, records: HostRecords, removals: RemovalQueue, holds: OrphanedHolds, *, interval: float = INTERVAL,
+        threads: StoreThreads | None = None, besides: Sequence[Step] = (),
     ) -> None:  # fmt: skip
-        self._catalog = catalog
+        self._records = records
         self._removals = removals
         self._holds = holds
         self._threads = threads or StoreThreads()
         self._interval = interval
-        self.scrubbed: Mapping[str, int] = {}  # when the last complete scrub of each store began
+        self._besides = besides
         self.ended = 0  # uploads of dead processes, since the start
         self._stopped = threading.Event()
         self.supervised = Supervised("recovery", pause=interval)
@@ -70,32 +72,41 @@ class RecoveryLoop:
 
     def recover(self, *, at_once: bool = False) -> int:
         """Does one round and returns how many uploads it ended. `at_once`: asks also the stores that failed lately.
-        A restored database recovers nothing. Raises CatalogUnavailable, OutcomeUnknown."""
-        if removes_nothing(self._catalog):
+        A restored database recovers nothing. Raises CatalogUnavailable."""
+        if self._records.removes_nothing():
             return 0
         taken = self.end_dead()
         self._threads.run(self._work(at_once), seconds=ROUND)
-        self.scrubbed = self._catalog.scrubs.complete()
         return taken
 
     def end_dead(self) -> int:
         """Ends uploads of dead processes in the catalog, and returns how many; asks no store. Raises
-        CatalogUnavailable, OutcomeUnknown."""
-        taken = sum(take_back(self._catalog, dead) for dead in self._catalog.recovery.expired())
+        CatalogUnavailable."""
+        taken = sum(self._take_back(dead) for dead in self._records.expired())
         self.ended += taken
         return taken
 
-    def _work(self, at_once: bool) -> Mapping[str, Callable[[], object]]:
+    def _take_back(self, dead: DeadAttempt) -> bool:
+        taken = self._records.take_back(dead)
+        if taken:
+            LOG.warning(
+                "Image %s: attempt %s by %s died; its lease ran out %.0f seconds ago. Its leftovers are removed",
+                dead.attempt.image_id, dead.attempt.number, dead.holder, dead.overdue,
+            )  # fmt: skip
+        return taken
+
+    def _work(self, at_once: bool) -> Mapping[str, Step]:
         """What is to be removed, by store."""
-        removals, holds = defaultdict(list), defaultdict(list)
-        for removal in self._catalog.removals():
+        removals: defaultdict[str, list[Removal]] = defaultdict(list)
+        holds: defaultdict[str, list[ObjectId]] = defaultdict(list)
+        for removal in self._records.removals():
             removals[removal.store].append(removal)
-        for entry in self._holds.expired():
-            holds[entry.object_id.store].append(entry)
+        for held in self._records.expired_holds():
+            holds[held.store].append(held)
         stores = sorted({*removals, *holds})
         return {store: partial(self._remove, removals[store], holds[store], at_once=at_once) for store in stores}
 
-    def _remove(self, removals: Sequence[Removal], holds: Sequence[LedgerEntry], *, at_once: bool) -> None:
+    def _remove(self, removals: Sequence[Removal], holds: Sequence[ObjectId], *, at_once: bool) -> None:
         self._removals.attempt(removals, at_once=at_once)
         self._holds.end(holds)
 
@@ -108,17 +119,8 @@ class RecoveryLoop:
         self._pause = self._interval
         try:
             self.recover()
-        except (errors.CatalogUnavailable, OutcomeUnknown) as error:
-            self._pause = max(self._interval, 2 * self._catalog.lease)
+        except errors.CatalogUnavailable as error:
+            self._pause = max(self._interval, 2 * self._records.lease)
             LOG.warning("Recovery waits for the catalog: %s", describe(error))
-
-
-def take_back(catalog: SqlCatalog, dead: DeadAttempt) -> bool:
-    """Ends a dead attempt, and says so in the log. False if somebody else was first, or it lives after all."""
-    taken = catalog.recovery.take_back(dead)
-    if taken:
-        LOG.warning(
-            "Image %s: attempt %s by %s died; its lease ran out %.0f seconds ago. Its leftovers are removed",
-            dead.attempt.image_id, dead.attempt.number, dead.holder, dead.overdue,
-        )  # fmt: skip
-    return taken
+        for step in self._besides:
+            step()

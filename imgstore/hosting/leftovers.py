@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects
-from imgstore.model import Leftover, ObjectInfo
-from imgstore.sql import SqlCatalog, Standing
+from imgstore.hosting.records import HostRecords
+from imgstore.model import Leftover, ObjectInfo, Standing
 from imgstore.store import Store
 
 HOUR = 3600.0
@@ -22,14 +22,14 @@ HOUR = 3600.0
 ENDED = (Standing.DEAD, Standing.REMOVING)
 
 
-def leftovers(catalog: SqlCatalog, store: Store, *, older_than: float = HOUR) -> Iterator[Leftover]:
+def leftovers(records: HostRecords, store: Store, *, older_than: float = HOUR) -> Iterator[Leftover]:
     """The leftovers of ended uploads, and those that the catalog does not know and that are `older_than` seconds.
     Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, FindsLeftovers):
         return
     with store.blamed():
         found = list(store.driver.leftovers())
-    standings = catalog.recovery.standings(store.identifier, [each.key for each in found if each.key is not None])
+    standings = records.standings(store.identifier, [each.key for each in found if each.key is not None])
     newest = time.time() - older_than
     for leftover in found:
         standing = Standing.UNKNOWN if leftover.key is None else standings[leftover.key]
@@ -39,13 +39,13 @@ def leftovers(catalog: SqlCatalog, store: Store, *, older_than: float = HOUR) ->
             yield leftover
 
 
-def dead_objects(catalog: SqlCatalog, store: Store) -> Iterator[ObjectInfo]:
+def dead_objects(records: HostRecords, store: Store) -> Iterator[ObjectInfo]:
     """Objects that attempts committed before they ended without them. Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, ListsObjects):
         return
     with store.blamed():
         found = list(store.driver.objects())
-    standings = catalog.recovery.standings(store.identifier, [info.key for info in found])
+    standings = records.standings(store.identifier, [info.key for info in found])
     yield from (info for info in found if standings[info.key] is Standing.DEAD)
 
 
