@@ -31,6 +31,12 @@ class CpuTime:
         return cls((user + nice + system + irq + softirq) / tick, steal / tick)
 
 
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process, with those of its threads that have ended."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def load_found(seconds: float = 1.0) -> dict[str, object]:
     """What runs while this program waits `seconds`."""
     before, started = CpuTime.now(), time.monotonic()

@@ -6,6 +6,9 @@ A transfer has a slot while a thread may wait for the store. Whoever finds no sl
 
 Slots are tokens in a queue. `SimpleQueue.put` is the one way of giving back that may run anywhere, in the middle of a
 `get` as well: so a slot comes back even if its owner forgot it and the garbage collector finds it.
+
+`max_wait` is a bound for the client: it counts from when the request came (`asked_at`), and a part of it is left for
+the undo and the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import threading
+import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -26,6 +32,36 @@ Tokens = queue.SimpleQueue[None]
 HOST_THREADS = 64
 """Threads of a host that does not say how many it has; the ASGI application has so many."""
 MAX_WAIT = 10.0
+ASKED_AT = "imgstore.asked_at"
+"""Under this name a server may tell in a WSGI environ when the request's head was whole, by time.monotonic."""
+WAITED = 0.95
+"""Of `max_wait`; the rest is for the undo of what was begun, and for the answer."""
+
+
+class _Here(threading.local):
+    """When what the current thread does was asked for; None: at the moment."""
+
+    asked: float | None = None
+
+
+_HERE = _Here()
+
+
+@contextlib.contextmanager
+def asked_at(moment: float | None = None) -> Iterator[None]:
+    """Inside, whoever wants a slot has waited since `moment` by time.monotonic (None: since now) or, if this is inside
+    another such, since that one's. A host's server knows it: a request may have waited for a thread."""
+    before = _HERE.asked
+    _HERE.asked = before or moment or time.monotonic()
+    try:
+        yield
+    finally:
+        _HERE.asked = before
+
+
+def wait_ends(max_wait: float) -> float:
+    """Until when (time.monotonic) the current thread may wait."""
+    return (_HERE.asked or time.monotonic()) + max_wait * WAITED
 
 
 def share(threads: int | None, *, stores: int) -> int:
@@ -82,10 +118,11 @@ class Bulkhead:
         return self._most_waiting - self._waiting.qsize()
 
     def take(self, *, wait: float | None = None) -> Slot:
-        """A slot. `wait`: seconds, if they are to be fewer than `max_wait`. Raises StoreBusy."""
+        """A slot. `wait`: seconds, if they are to be fewer than what is left of `max_wait`. Raises StoreBusy."""
         if self._process != os.getpid():
             self._begin()
-        slots, seconds = self._slots, self.max_wait if wait is None else min(wait, self.max_wait)
+        slots, left = self._slots, wait_ends(self.max_wait) - time.monotonic()
+        seconds = left if wait is None else min(wait, left)
         try:
             slots.get_nowait() if seconds <= 0 else self._get(slots, seconds)
         except queue.Empty:

@@ -18,6 +18,8 @@ from imgstore import errors
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
 
 SIGNATURE = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,189}", re.ASCII)
+"""The key of an attempt has up to ten characters more, and 200 at most."""
 _LATER_KEY = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -91,11 +93,20 @@ def no_such_image(image_id: str) -> errors.ImageNotFound:
     return errors.ImageNotFound(f"No image with ID {image_id} is found.")
 
 
+def makes_keys(image_id: str) -> bool:
+    """Whether the keys of an image with this identifier are safe in each store, and no other image's. An identifier
+    that ends in a dot and a number is the key of a later attempt of the one without."""
+    return _IDENTIFIER.fullmatch(image_id) is not None and _LATER_KEY.fullmatch(image_id) is None
+
+
 def require_countable(image_id: str, owner: str) -> None:
-    """Raises UsageError for an image whose keys, or whose quota, would be another's: an identifier that ends in a dot
-    and a number is the key of a later attempt of the one without; what nobody owns is nobody's quota."""
-    if _LATER_KEY.fullmatch(image_id):
-        raise errors.UsageError(f"An image's identifier does not end in a dot and a number, as '{image_id[:80]}' does.")
+    """Raises UsageError for an image whose identifier makes no keys (`makes_keys`), or whose quota would be another's:
+    what nobody owns is nobody's quota."""
+    if not makes_keys(image_id):
+        raise errors.UsageError(
+            f"{image_id[:80]!a} is no image's identifier: it has 1 to 190 of A-Z a-z 0-9 . _ -, does not start with a "
+            "dot, and does not end in a dot and a number."
+        )
     if not owner:
         raise errors.UsageError(f"Image {image_id[:80]} has no owner, whose quota would count it.")
 

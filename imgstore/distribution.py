@@ -6,6 +6,8 @@ to install asks this module, so that nobody is sent to the other project.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from importlib import metadata
 
 NAME = "imgstore-backends"
@@ -22,6 +24,16 @@ def version() -> str:
 def install_extra(extra: str) -> str:
     """How to install an extra of this distribution, as the cure in a message."""
     return install(f"{NAME}[{extra}]")
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around imports of what an extra brings: a failure says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = f"The module '{error.name}' is missing. {install_extra(extra)}"
+        raise ModuleNotFoundError(missing, name=error.name, path=error.path) from error
 
 
 def install(requirement: str) -> str:

@@ -107,6 +107,7 @@ class StoreSet:
                     option="enabled_stores",
                     cure="Give every store an identifier of its own.",
                 )
+            self._refuse_shared_driver(store)
             self._stores[store.identifier] = store
         if default not in self._stores:
             raise errors.ConfigurationError(
@@ -116,6 +117,15 @@ class StoreSet:
                 cure=f"Name one of enabled_stores: {', '.join(self._stores) or 'none is set'}.",
             )
         self.default = default
+
+    def _refuse_shared_driver(self, store: Store) -> None:
+        for other in self:
+            if other.driver is store.driver:
+                raise errors.ConfigurationError(
+                    f"it has the driver of store '{other.identifier}'.",
+                    section=store.identifier,
+                    cure="Make a driver for each store, with a place of its own.",
+                )
 
     def take(self, stores: Sequence[Store]) -> None:
         """From now on these are the enabled stores, the default one among them. Who looks sees the former ones or

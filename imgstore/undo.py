@@ -6,6 +6,7 @@ A failing undo is logged. It never hides the cause, and the other undos still ru
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 
 from imgstore import errors
@@ -47,3 +48,15 @@ def describe(error: BaseException) -> str:
     if isinstance(error, errors.ImgstoreError):
         return f"{error} ({error.detail})" if error.detail else str(error)
     return errors.kind_and_place(error)
+
+
+def log_stack(error: BaseException) -> None:
+    """Logs at DEBUG where an exception of a host's code came from, call by call. Its text is left out, as above."""
+    if LOG.isEnabledFor(logging.DEBUG):
+        LOG.debug("The host's code raised %s:\n%s", type(error).__name__, _stack(error))
+
+
+def _stack(error: BaseException) -> str:
+    calls = "".join(traceback.format_tb(error.__traceback__))
+    cause = error.__cause__ or error.__context__
+    return calls if cause is None else f"{_stack(cause)}{type(cause).__name__} led to\n{calls}"

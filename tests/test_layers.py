@@ -22,7 +22,7 @@ FLOORS = (
     {"driver"},
     {"store"},
     {"transfers", "drivers.memory", "drivers.filesystem", "drivers.s3", "drivers.swift", "drivers", "sql"},
-    {"config", "http"},
+    {"config", "http", "observers"},
     {"adapters", "service.server", "service.auth", "service.cleanup"},
     {"service.api"},
     {"service"},
@@ -30,13 +30,13 @@ FLOORS = (
 )
 WORDS = {
     "errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised", "bulkhead",
-    "side_by_side", "first_failure",
+    "side_by_side", "host_answers", "first_failure",
 }  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
 BESIDE = {"": "transfers", "testing": "store"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
-WHOLE = {"adapters", "sql", "cli"}
+WHOLE = {"adapters", "sql", "cli", "testing"}
 """Rooms whose folders are not looked at one by one."""
 
 HOMES = {
@@ -53,7 +53,8 @@ HOMES = {
     "oslo_policy": {"service.auth"},
     "oslo_limit": {"service.auth"},
     "openstack": {"service.auth"},
-    "prometheus_client": {"service"},
+    "prometheus_client": {"observers", "service"},
+    "opentelemetry": {"observers"},
     "jsonpatch": {"service.api"},
     "jsonpointer": {"service.api"},
     "boto3": {"drivers.s3"},

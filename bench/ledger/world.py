@@ -43,9 +43,10 @@ class Measured:
 
 
 class Counted:
-    """What is sent to databases while it is entered."""
+    """What is sent to the database at `url` while it is entered; other databases of the process have their own work."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: sa.URL | None) -> None:
+        self._url = url
         self.statements = 0
         self.transactions = 0
         self._lock = threading.Lock()
@@ -59,19 +60,20 @@ class Counted:
         sa.event.remove(sa.Engine, "before_cursor_execute", self._statement)
         sa.event.remove(sa.Engine, "commit", self._transaction)
 
-    def _statement(self, *_: object) -> None:
+    def _statement(self, connection: sa.Connection, *_: object) -> None:
         with self._lock:
-            self.statements += 1
+            self.statements += connection.engine.url == self._url
 
-    def _transaction(self, *_: object) -> None:
+    def _transaction(self, connection: sa.Connection) -> None:
         with self._lock:
-            self.transactions += 1
+            self.transactions += connection.engine.url == self._url
 
 
 class World:
-    """An upload service, and how an image is made for it."""
+    """An upload service, how an image is made for it, and the URL of its database."""
 
-    def __init__(self, uploads: UploadService, create: Callable[[str], object]) -> None:
+    def __init__(self, uploads: UploadService, create: Callable[[str], object], url: sa.URL | None = None) -> None:
+        self._url = url
         self._uploads = uploads
         self._create = create
 
@@ -89,7 +91,7 @@ class World:
                 session.finish()
             return time.perf_counter() - begin
 
-        with Counted() as counted, ThreadPoolExecutor(at_once) as pool:
+        with Counted(self._url) as counted, ThreadPoolExecutor(at_once) as pool:
             begin = time.perf_counter()
             seconds = list(pool.map(upload, images))
             elapsed = time.perf_counter() - begin
@@ -112,7 +114,7 @@ def on(url: str) -> Iterator[World]:
         with contextlib.closing(SqlLedger(database, FixedLimits(Allowance(size=LIMIT)))) as ledger:
             catalog = SqlCatalog(database, quota_hooks=LedgerHooks(ledger))
             service = UploadService(_stores(), catalog=catalog, quota=ledger)
-            yield World(service, lambda image_id: catalog.create(_new(image_id)))
+            yield World(service, lambda image_id: catalog.create(_new(image_id)), database.address.url)
 
 
 def _stores() -> StoreSet:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from imgstore import errors
+from imgstore.host_answers import kind_of
 from imgstore.http import MethodNotAllowed, NoSuchPath
 
 METHODS = ("GET", "HEAD", "PUT")
@@ -22,6 +24,8 @@ def require_resource(image_id: str | None, method: str) -> str:
     """The image's identifier, if path and method are the resource's. Raises NoSuchPath, MethodNotAllowed."""
     if image_id is None:
         raise NoSuchPath("No resource exists at this path.")
+    if not isinstance(image_id, str):
+        raise errors.UsageError(f"The host's image_id returned {kind_of(image_id)}: it must return a str, or None.")
     if method not in METHODS:
         raise MethodNotAllowed(f"The allowed methods are {', '.join(METHODS)}.", allowed=METHODS)
     return image_id

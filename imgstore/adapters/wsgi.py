@@ -2,8 +2,9 @@
 
 Refuse early: `wsgi.input` is not read before all checks passed, so a server that answers `Expect: 100-continue` at the
 first read refuses a doomed request without its body. Right blame: a failure of the read is the client's (408 for a
-timeout, else 400). Any other exception that is not one of the library's errors reaches the server after everything was
-undone. A chunk passes from `wsgi.input` to the upload session, and through nothing between them.
+timeout, else 400), one of `context` the host's (500). Any other exception that is not one of the library's errors
+reaches the server after everything was undone. A chunk passes from `wsgi.input` to the upload session, and through
+nothing between them.
 
 The server must raise when a chunked body is cut or malformed, and close the connection when a body was left unread: an
 application cannot (PEP 3333). A chunked body is accepted only if the server sets `wsgi.input_terminated`: some other
@@ -18,6 +19,9 @@ from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.adapters.resource import announce_body, image_id_below, require_resource
+from imgstore.bulkhead import ASKED_AT, asked_at
+from imgstore.driver.translate import function_failures
+from imgstore.host_answers import answer_of, require_plain
 from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
 from imgstore.model import MIB
 
@@ -52,6 +56,8 @@ class ImageDataApp:
         chunk_size: int = MIB,
         input_terminated: bool = False,
     ) -> None:
+        require_plain(context, name="context")
+        require_plain(image_id, name="image_id")
         self._data = data
         self._context = context
         self._image_id = image_id
@@ -71,14 +77,18 @@ class ImageDataApp:
     def _answer(self, environ: WSGIEnvironment, headers: dict[str, str]) -> Response:
         method = environ["REQUEST_METHOD"]
         image_id = require_resource(self._image_id(environ), method)
-        context = self._context(environ)
+        with function_failures("context"):
+            context = answer_of(self._context, environ)
         if method == "PUT":
             return self._upload(environ, image_id, headers, context)
         query = environ.get("QUERY_STRING", "")
-        return self._data.download(image_id, headers, query, context=context, head=method == "HEAD")
+        with asked_at(environ.get(ASKED_AT)):
+            return self._data.download(image_id, headers, query, context=context, head=method == "HEAD")
 
     def _upload(self, environ: WSGIEnvironment, image_id: str, headers: dict[str, str], context: object) -> Response:
-        with self._data.begin_upload(image_id, headers, context=context) as exchange:
+        with asked_at(environ.get(ASKED_AT)):
+            begun = self._data.begin_upload(image_id, headers, context=context)
+        with begun as exchange:
             if exchange.body_length is None and not (self._input_terminated or environ.get("wsgi.input_terminated")):
                 raise LengthRequired("This server does not decode chunked bodies: send Content-Length.")
             self._read_into(exchange, environ["wsgi.input"].read)

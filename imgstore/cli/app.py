@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("get:Get", "fetch an object into a file, or to standard output"),
         "ls": ("ls:Ls", "list objects"),
         "stat": ("stat:Stat", "show what is known of one object"),
+        "url": ("url:Url", "print a URL with which anybody may read one object for a while"),
         "copy": ("copy:Copy", "copy an object, and compare the copy"),
         "verify": ("verify:Verify", "compare catalog, usage and stores, or check one object's digests"),
         "rm": ("rm:Rm", "remove objects"),
@@ -43,6 +44,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "scrub": ("scrub:Scrub", "read the data of images, compare it, and heal what is wrong"),
         "usage": ("usage:Usage", "show how much of their quotas projects and stores use"),
         "db": ("db:Db", "upgrade the service's database, show its revision, or say that it was restored"),
+        "migrate-config": ("migrate_config:MigrateConfig", "print Glance's configuration as one of imgstore's"),
         "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),
     },
     "more": {
@@ -115,7 +117,7 @@ class ImgstoreApp(Application):
         for title, commands in GROUPS.items():
             self.stdout.write(f"\n{title}:\n")
             for name, (_, line) in commands.items():
-                self.stdout.write(f"  {name:<14} {line}\n")
+                self.stdout.write(f"  {name:<15} {line}\n")
         self.stdout.write(f"\noptions, before or after the command:\n{options}")
         self.stdout.write(f"\n{OBJECTS}\n'imgstore help COMMAND' explains a command, with examples.\n")
 

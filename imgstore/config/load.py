@@ -7,11 +7,13 @@
 `load` refuses what cannot work before anything is built; a host with a ConfigOpts of its own skips it. Every refusal
 is one line that names section, option and cure (right blame), and shows no value that may be a secret (no secrets).
 
-oslo.config ignores a misspelt section or option, and takes the last of two values; here each of them is refused.
+oslo.config ignores a misspelt section or option, and takes the last of two values; here each of them is refused. The
+files of a Glance are read as they stand (`imgstore.config.glance`).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,15 +23,18 @@ from types import MappingProxyType
 
 from oslo_config import cfg, iniparser
 
+from imgstore.config import glance
 from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines, spellings
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.config.registry import suggestion
 from imgstore.config.secrecy import warn_of_readers
 from imgstore.config.stores import store_plans
-from imgstore.config.values import register, values
+from imgstore.config.values import register, set_values, values
 from imgstore.errors import ConfigurationError
 
 Known = Mapping[str, Sequence[cfg.Opt]]
+
+LOG = logging.getLogger(__name__)
 
 NOTHING: Known = MappingProxyType({})
 _VARIABLE = re.compile(r"OS_(.+?)__(.+)")
@@ -43,10 +48,47 @@ def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
     """
     parsed = [_parse(path) for path in files]
     conf = empty(files)
+    if glance.is_old([file.sections for file in parsed]):
+        return _load_old(conf, parsed, extra)
     known = check(conf, parsed, extra, read=partial(_refuse_swallowed, parsed))
     for file in parsed:
         warn_of_readers(file.path, _secrets(file, known))
     return conf
+
+
+def translated(files: Sequence[str]) -> glance.Translation:
+    """Glance's files as sections of ours. Raises ConfigurationError, also for files that are not Glance's."""
+    parsed = [_parse(path).sections for path in files]
+    if not glance.is_old(parsed):
+        raise ConfigurationError(
+            "is not set, so this is no configuration of Glance's.", section="DEFAULT", option=glance.BACKENDS,
+            cure="Name a glance-api.conf that enables backends.",
+        )  # fmt: skip
+    return glance.translate(parsed)
+
+
+def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cfg.ConfigOpts:
+    """The configuration in Glance's files."""
+    translation = glance.translate([file.sections for file in files])
+    for remark in translation.remarks:
+        LOG.warning("Glance's configuration: %s", remark)
+    stores = {name.lower() for name in translation.sections}
+    sources = [_without_old(file, stores, extra) for file in files]
+    check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
+    for file in files:
+        warn_of_readers(file.path, (f"[{name}] {key}" for name, key in glance.secrets(file.sections)))
+    return conf
+
+
+def _without_old(file: Source, stores: set[str], extra: Known) -> Source:
+    """What of the file is the host's and ours: nothing else of Glance's is looked at."""
+    ours = {_lower(name) for name in extra} | stores
+    kept = {
+        section: {name: lines for name, lines in found.items() if not glance.is_old_option(name)}
+        for section, found in file.sections.items()
+        if _lower(section) in ours
+    }
+    return Source(file.path, kept)
 
 
 def empty(files: Sequence[str]) -> cfg.ConfigOpts:
@@ -92,10 +134,10 @@ def _refuse_swallowed(files: Sequence[Source], known: Known) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """One file, or what stands for one: how often each option is set, by section as it is written."""
+    """One file, or what stands for one: the values of each option, one for each time, by section as it is written."""
 
     path: str
-    sections: Mapping[str, Mapping[str, int]]
+    sections: Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def _parse(path: str) -> Source:
@@ -114,7 +156,7 @@ def _parse(path: str) -> Source:
             section=parser.section or SECTION,
             cure="Write 'option = value' lines under a '[section]' line, and remarks on lines of their own.",
         ) from None
-    return Source(path, {name: {key: len(lines) for key, lines in found.items()} for name, found in sections.items()})
+    return Source(path, sections)
 
 
 def _refuse_unknown(file: Source, known: Known) -> None:
@@ -152,9 +194,9 @@ def _refuse_unknown_variables(known: Known) -> None:
 
 
 def _refuse_unknown_options(
-    file: Source, section: str, found: Mapping[str, int], options: Mapping[str, cfg.Opt]
+    file: Source, section: str, found: Mapping[str, Sequence[str]], options: Mapping[str, cfg.Opt]
 ) -> None:
-    for key, times in found.items():
+    for key, texts in found.items():
         if key not in options:
             raise ConfigurationError(
                 f"no such option (in {file.path}). {suggestion(key, list(options))}",
@@ -162,9 +204,9 @@ def _refuse_unknown_options(
                 option=key,
                 cure=f"Correct or remove it; there are: {', '.join(sorted(options))}.",
             )
-        if times > 1 and not options[key].multi:
+        if len(texts) > 1 and not options[key].multi:
             raise ConfigurationError(
-                f"is set {times} times in {file.path}.", section=section, option=key, cure="Leave one of them."
+                f"is set {len(texts)} times in {file.path}.", section=section, option=key, cure="Leave one of them."
             )
 
 

@@ -16,12 +16,10 @@ from typing import Any
 
 from oslo_config import cfg
 
-from imgstore.config.inifiles import spellings
 from imgstore.config.load import NOTHING, Known, Source, check, empty
-from imgstore.config.values import not_valid, register
+from imgstore.config.values import Sections, set_values
 from imgstore.errors import ConfigurationError
 
-Sections = Mapping[str, Mapping[str, Any]]
 NAME = "the mapping"
 
 
@@ -32,8 +30,8 @@ def from_mapping(sections: Sections, *, extra: Known = NOTHING) -> cfg.ConfigOpt
     """
     conf = empty([])
     given = {name: _given(name, options) for name, options in sections.items()}
-    source = Source(NAME, {name: dict.fromkeys(options, 1) for name, options in given.items()})
-    check(conf, [source], extra, read=partial(_set, conf, given))
+    source = Source(NAME, {name: dict.fromkeys(options, ("",)) for name, options in given.items()})
+    check(conf, [source], extra, read=partial(set_values, conf, given))
     return conf
 
 
@@ -52,27 +50,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(each) for each in value]
     return value
-
-
-def _set(conf: cfg.ConfigOpts, given: Sections, known: Known) -> None:
-    """Makes the values those of the options in `known`. They are defaults to oslo.config: the environment wins."""
-    register(conf, known)
-    by_lower = {name.lower(): name for name in known}
-    for written, values in given.items():
-        section = by_lower.get(written.lower())
-        if section is not None:
-            for option in known[section]:
-                _set_option(conf, section, option, values)
-
-
-def _set_option(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any]) -> None:
-    for name in spellings(section, option):
-        if name in values:
-            try:
-                conf.set_default(option.dest, values[name], group=None if section == "DEFAULT" else section)
-            except (ValueError, TypeError) as error:
-                raise not_valid(section, option, error, written=_shown(values[name])) from None
-
-
-def _shown(value: object) -> str:
-    return repr(value.replace("$$", "$") if isinstance(value, str) else value)

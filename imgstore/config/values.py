@@ -19,6 +19,9 @@ from imgstore.config.options import OPTIONS, SECTION
 from imgstore.driver.plain_text import Blemish
 from imgstore.errors import ConfigurationError
 
+Sections = Mapping[str, Mapping[str, Any]]
+"""Values of options by section."""
+
 _USER_IN_URL = re.compile(r"(?:^|[\s,'\"])[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
 
 
@@ -26,6 +29,31 @@ def register(conf: cfg.ConfigOpts, known: Mapping[str, Sequence[cfg.Opt]]) -> No
     """Makes the options of each section known. To register the same options again changes nothing."""
     for section, options in known.items():
         conf.register_opts(options, group=None if section == "DEFAULT" else section)
+
+
+def set_values(conf: cfg.ConfigOpts, given: Sections, known: Mapping[str, Sequence[cfg.Opt]]) -> None:
+    """Makes the values those of the options in `known`. They are defaults to oslo.config: a file and the environment
+    win. Raises ConfigurationError."""
+    register(conf, known)
+    by_lower = {name.lower(): name for name in known}
+    for written, values in given.items():
+        section = by_lower.get(written.lower())
+        if section is not None:
+            for option in known[section]:
+                _set_option(conf, section, option, values)
+
+
+def _set_option(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any]) -> None:
+    for name in spellings(section, option):
+        if name in values:
+            try:
+                conf.set_default(option.dest, values[name], group=None if section == "DEFAULT" else section)
+            except (ValueError, TypeError) as error:
+                raise not_valid(section, option, error, written=_shown(values[name])) from None
+
+
+def _shown(value: object) -> str:
+    return repr(value.replace("$$", "$") if isinstance(value, str) else value)
 
 
 def own_values(conf: cfg.ConfigOpts) -> dict[str, Any]:

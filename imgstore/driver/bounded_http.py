@@ -11,6 +11,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.poolmanager import PoolManager
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from imgstore.driver import deadline
@@ -49,3 +50,11 @@ def bounded_pools(plain: type[HTTPConnectionPool], tls: type[HTTPConnectionPool]
 def _bounded(pool: type[HTTPConnectionPool], mixin: type) -> type[HTTPConnectionPool]:
     connection = type(pool.ConnectionCls.__name__, (mixin, pool.ConnectionCls), {})
     return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+
+
+def close_pools(manager: PoolManager) -> None:
+    """Closes the idle connections of a manager now, and those in use when they come back. Its own `clear` leaves them
+    to whoever frees the pool, which a traceback or a cycle may keep until the collector of garbage comes by."""
+    for key in manager.pools.keys():  # noqa: SIM118 - it is no mapping that can be iterated
+        manager.pools[key].close()
+    manager.clear()

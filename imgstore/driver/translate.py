@@ -19,7 +19,7 @@ from functools import partial
 from types import FrameType, TracebackType
 
 from imgstore import errors
-from imgstore.undo import describe
+from imgstore.undo import describe, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -95,8 +95,22 @@ def _told_left_behind(error: BaseException) -> None:
 def host_failed(action: str, error: BaseException) -> None:
     """The same for what a host's code raised, as CatalogUnavailable."""
     if is_foreign(error):
+        log_stack(error)
         detail = errors.kind_and_place(error)
         raise errors.CatalogUnavailable(f"The service's catalog failed while {action}.", detail=detail) from error
+
+
+def function_failures(name: str) -> OnFailure:
+    """Around a function of the host's that decides and changes nothing: what is not one of the library's errors is a
+    mistake (UsageError)."""
+    return OnFailure(partial(_function_failed, name))
+
+
+def _function_failed(name: str, error: BaseException) -> None:
+    if is_foreign(error):
+        log_stack(error)
+        detail = errors.kind_and_place(error)
+        raise errors.UsageError(f"The host's {name} raised what is no error of the library.", detail=detail) from error
 
 
 def forget_frames(error: BaseException | None) -> None:

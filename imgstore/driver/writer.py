@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, final
 
 from imgstore import errors
 from imgstore.driver.translate import Failed, OnFailure, blamed_on, nothing_is_missing, refuse_overrides, storage_failed
+from imgstore.host_answers import wrong_answer
 from imgstore.model import Chunk, ObjectInfo
 from imgstore.quota import Hold
 from imgstore.undo import describe
@@ -32,8 +33,8 @@ _WRITER_FINAL = frozenset({"write", "commit", "abort", "total", "state", "admiss
 class Extends(Protocol):
     """What has to agree to more bytes: a hold."""
 
-    def extend_to(self, total: int) -> None:
-        """Makes the hold at least `total` bytes. Raises what refuses them."""
+    def extend_to(self, total: int) -> object:
+        """Makes the hold at least `total` bytes. Raises what refuses them, and returns None."""
 
 
 class Admission:
@@ -73,7 +74,9 @@ class Admission:
     def _extend_holds(self, total: int) -> None:
         for hold, failed in self._holds:
             try:
-                hold.extend_to(total)
+                answer = hold.extend_to(total)
+                if answer is not None:
+                    raise wrong_answer(hold.extend_to, answer, "must return None, and raise what refuses the bytes")
             except BaseException as error:
                 failed(error)
                 raise

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from imgstore import errors
-from imgstore.catalog import no_such_image
 from imgstore.http import ranges, requests
 from imgstore.http.digest_fields import expected_digests, repr_digest
-from imgstore.http.requests import Headers
+from imgstore.http.identifiers import Identifiers, ImageIds
+from imgstore.http.requests import Headers, is_image_id
 from imgstore.http.responses import Response
 from imgstore.model import Chunk, StoredImage, UploadRequest
 from imgstore.transfers.download import DownloadService
@@ -34,11 +34,15 @@ class ImageData:
     """The resource `/v2/images/{image_id}/file`. One for the whole host, used by all its threads.
 
     `headers` are the request's, with names in lower case. `context` is the host's own and is handed to its catalog.
+    `image_ids`: what an identifier is (`Identifiers`), unless it is a UUID.
     """
 
-    def __init__(self, uploads: UploadService, downloads: DownloadService) -> None:
+    def __init__(
+        self, uploads: UploadService, downloads: DownloadService, *, image_ids: ImageIds = is_image_id
+    ) -> None:
         self._uploads = uploads
         self._downloads = downloads
+        self._identifiers = Identifiers(image_ids)
 
     def begin_upload(self, image_id: str, headers: Headers, *, context: object = None) -> UploadExchange:
         """Checks a PUT in the order of the Image API and begins the upload, before the first byte.
@@ -50,7 +54,7 @@ class ImageData:
         expected = expected_digests(headers)
         stores = requests.read_stores(wanted.store, several=self._uploads.takes_several_stores)
         self._uploads.check_stores(stores)
-        _require_image_id(image_id)
+        self._identifiers.require(image_id)
         request = UploadRequest(image_id, stores=stores, size=wanted.size, context=context, expected=expected)
         return UploadExchange(self._uploads.begin(request), body_length=wanted.body_length)
 
@@ -65,7 +69,7 @@ class ImageData:
         """
         prefer = requests.read_prefer(query)
         self._downloads.check_prefer(prefer)
-        _require_image_id(image_id)
+        self._identifiers.require(image_id)
         image = self._downloads.find(image_id, context=context)
         if image.status not in _READABLE:
             return Response(204, "No Content")
@@ -124,11 +128,6 @@ class UploadExchange:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.abort()
-
-
-def _require_image_id(image_id: str) -> None:
-    if not requests.is_image_id(image_id):
-        raise no_such_image(requests.shown(image_id))
 
 
 def _size(image: StoredImage) -> int:

@@ -51,7 +51,7 @@ def shown(text: str) -> str:
 
 
 def is_image_id(image_id: str) -> bool:
-    """Whether it is a UUID in its usual form, as every image's identifier is."""
+    """Whether it is a UUID in its usual form."""
     return _UUID.fullmatch(image_id) is not None
 
 

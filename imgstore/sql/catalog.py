@@ -30,7 +30,7 @@ from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
 from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
 from imgstore.sql.recovery import AttemptRecovery, attempt_of
 from imgstore.sql.restored import RestoredDatabase
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, LONGEST_ID, REMOVING
 from imgstore.sql.scrubs import Scrubs
 from imgstore.sql.upgrade import CATALOG, opened
 from imgstore.supervised import Supervised
@@ -239,6 +239,8 @@ class SqlCatalog(SqlAttemptCatalog):
 
 def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:
     require_countable(image.id, image.owner)
+    if len(image.id) > LONGEST_ID:
+        raise errors.UsageError(f"This catalog keeps identifiers of up to {LONGEST_ID} characters.")
     time = now()
     values = {item.name: getattr(image, item.name) for item in dataclasses.fields(NewImage)}
     values |= {"tags": list(image.tags), "properties": dict(image.properties), "status": "queued"}

@@ -21,6 +21,9 @@ import sqlalchemy as sa
 
 from imgstore.sql.types import DOCUMENT, MOMENT, NAMES, TABLE, text
 
+LONGEST_ID = 36
+"""Characters of an image's identifier."""
+
 LIVE = "live"
 REMOVING = "removing"
 
@@ -29,7 +32,7 @@ METADATA = sa.MetaData()
 IMAGES = sa.Table(
     "images",
     METADATA,
-    sa.Column("id", text(36), primary_key=True),
+    sa.Column("id", text(LONGEST_ID), primary_key=True),
     sa.Column("owner", text(255), nullable=False),
     sa.Column("name", text(255)),
     sa.Column("visibility", text(16), nullable=False),
@@ -66,7 +69,7 @@ LOCATIONS = sa.Table(
     "image_locations",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("image_id", text(36), sa.ForeignKey("images.id", name="image_locations_image"), nullable=False),
+    sa.Column("image_id", text(LONGEST_ID), sa.ForeignKey("images.id", name="image_locations_image"), nullable=False),
     sa.Column("store", text(255), nullable=False),
     sa.Column("key", text(255), nullable=False),
     sa.Column("url", sa.Text, nullable=False),
@@ -79,7 +82,7 @@ LOCATIONS = sa.Table(
 MEMBERS = sa.Table(
     "image_members",
     METADATA,
-    sa.Column("image_id", text(36), sa.ForeignKey("images.id", name="image_members_image"), primary_key=True),
+    sa.Column("image_id", text(LONGEST_ID), sa.ForeignKey("images.id", name="image_members_image"), primary_key=True),
     sa.Column("member", text(255), primary_key=True),
     sa.Column("status", text(20), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False),

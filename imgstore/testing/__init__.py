@@ -1,4 +1,5 @@
-"""The public conformance kit: every law that a driver must keep, as tests that an author gets by naming a subject.
+"""The public conformance kit: every law that a driver or a host must keep, as tests that an author gets by naming a
+subject.
 
     class TestMine(DriverContract):
         @pytest.fixture
@@ -6,7 +7,7 @@
             return MySubject(tmp_path)
 
 No skip flags: every test runs for every driver. pytest is imported here and nowhere else in the library (extra
-`testing`). `doc/drivers.md` is the guide.
+`testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
 """
 
 import pytest
@@ -23,12 +24,37 @@ _LAWS = (
     "clearing",
     "visibility",
     "writing",
+    "hosts",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _LAWS))
 
 from imgstore.testing.bench import Bench, working_bench  # noqa: E402 - the rewriting of asserts comes first
 from imgstore.testing.concurrency import AtomicCreation  # noqa: E402
 from imgstore.testing.contract import DriverContract  # noqa: E402
+from imgstore.testing.hosts.catalog import CatalogContract  # noqa: E402
+from imgstore.testing.hosts.copy_catalog import CopyCatalogContract  # noqa: E402
+from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
+from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
+from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
+    ConfirmsOwnership,
+    HidesImages,
+    RefusesUnsetFormats,
+)
 from imgstore.testing.subject import Subject  # noqa: E402
 
-__all__ = ["AtomicCreation", "Bench", "DriverContract", "Subject", "working_bench"]
+__all__ = [
+    "AtomicCreation",
+    "Bench",
+    "CatalogContract",
+    "CatalogSubject",
+    "ConfirmsOwnership",
+    "CopyCatalogContract",
+    "CopyCatalogSubject",
+    "DriverContract",
+    "HidesImages",
+    "QuotaContract",
+    "QuotaSubject",
+    "RefusesUnsetFormats",
+    "Subject",
+    "working_bench",
+]

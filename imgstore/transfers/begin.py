@@ -10,24 +10,26 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from imgstore import errors
 from imgstore.bulkhead import Slot
 from imgstore.catalog import AttemptCatalog
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.driver.writer import refuse_too_large
+from imgstore.host_answers import answer_of, require, truth
 from imgstore.model import Attempt
-from imgstore.quota import Quota
+from imgstore.quota import Hold, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import DEFAULT_WINDOW, Digests, supported
 from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
 from imgstore.transfers.fanout import DEFAULT_WINDOW as STORES_WINDOW
 from imgstore.transfers.fanout import Fanout
-from imgstore.transfers.observer import Observation
+from imgstore.transfers.observer import Observation, Part
 from imgstore.transfers.session import SessionParts, UploadSession
 from imgstore.transfers.slots import Taken, patience, take_all
 from imgstore.transfers.taps import Tap, TapFactory
-from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out
+from imgstore.transfers.target import OneTarget, QuotaHold, Target, Targets, is_taken, leave_out, steps
 from imgstore.undo import Undo
 
 OFF, ALL, ANY = "off", "all", "any"
@@ -150,6 +152,8 @@ def open_session(
 ) -> UploadSession:
     """Opens everything; `admitted` is what `admit` returned. Raises StoreFull, StoreUnavailable, ObjectExists, and
     what a tap's factory raises."""
+    if observation is not None:
+        observation.steps = partial(steps, plan.opened)
     targets = _targets(plan, _opened(plan, admitted))
     settings = plan.settings
     digests = _digests(plan)
@@ -173,9 +177,12 @@ def open_session(
 
 def _held(plan: Plan, store: Store, quota: Quota) -> QuotaHold:
     with host_failures("reserving quota"):
-        hold = QuotaHold(quota.reserve(plan.attempt, store.identifier, plan.size))
-    plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", hold.end)
-    return hold
+        hold = answer_of(quota.reserve, plan.attempt, store.identifier, plan.size)
+    held = QuotaHold(hold)
+    if callable(getattr(hold, "release", None)):
+        plan.undo.push(f"the hold on the quota of {plan.attempt.owner} for store {store.identifier}", held.end)
+    require(hold, Hold, made_by=quota.reserve)
+    return held
 
 
 class _Spare:
@@ -218,9 +225,9 @@ def _freed_on_failure(slot: Slot) -> OnFailure:
 
 def _target(plan: Plan, admitted: Admitted) -> Target:
     store, key = admitted.store, plan.attempt.key
-    location = store.location(key)
+    location, part = store.location(key), Part(store.identifier)
     writer = store.open_writer(key, size=plan.size, limit=plan.settings.max_image_size)
-    target = Target(store, location, writer, admitted.quota, admitted.slot)
+    target = Target(store, location, writer, admitted.quota, admitted.slot, part)
     plan.opened.append(target)
     plan.undo.push(f"object {key} being written to store {store.identifier}", target.abort)
     return target
@@ -230,9 +237,9 @@ def release(catalog: AttemptCatalog, attempt: Attempt, opened: Sequence[Target])
     """The last undo: the image is given back, and what could not be removed is recorded."""
     unremoved = [target.store.identifier for target in opened if target.stays]
     if unremoved:
-        catalog.release(attempt, unremoved)
+        truth(catalog.release, attempt, unremoved)
     else:
-        catalog.release(attempt)
+        truth(catalog.release, attempt)
 
 
 def _targets(plan: Plan, opened: Sequence[Target]) -> Targets:
@@ -254,8 +261,10 @@ def _digests(plan: Plan) -> Digests:
 def _open_taps(plan: Plan, factories: Sequence[TapFactory]) -> list[Tap]:
     taps = []
     for factory in factories:
-        tap = factory(plan.attempt, size=plan.size)
+        tap = answer_of(factory, plan.attempt, size=plan.size)
         if tap is not None:
-            plan.undo.push("a tap", tap.close)
+            if callable(getattr(tap, "close", None)):
+                plan.undo.push("a tap", partial(answer_of, tap.close))
+            require(tap, Tap, made_by=factory)
             taps.append(tap)
     return taps

@@ -15,15 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.catalog import CopyCatalog
+from imgstore.catalog import CopyCatalog, require_countable
 from imgstore.driver.translate import host_failures
+from imgstore.host_answers import answer_of, asked_for, nothing, require, require_granted, wrong_answer
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import Plan, Reserved, UploadSettings, admit, chosen, open_session, release, reserve
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.expected import Expected
-from imgstore.transfers.observer import COPY, Observation, Observer, observed
+from imgstore.transfers.observer import COPY, Observation, Observer, checked_observers, observed
 from imgstore.transfers.session import library_errors
 from imgstore.transfers.target import Target
 from imgstore.undo import Undo
@@ -62,11 +63,13 @@ class CopyService:
         settings: UploadSettings | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require(catalog, CopyCatalog)
+        require(quota, Quota)
         self._stores = stores
         self._catalog = catalog
         self._downloads = downloads
         self._quota = quota
-        self._observers = tuple(observers)
+        self._observers = checked_observers(observers)
         self._settings = settings or UploadSettings()
 
     def begin(self, request: CopyRequest) -> ImageCopy:
@@ -86,7 +89,10 @@ class CopyService:
             with library_errors():
                 plan, image = self._granted(request, stores, undo)
                 reserved = reserve(plan, self._quota)
-                return ImageCopy(plan, reserved, image=image, downloads=self._downloads, observers=self._observers)
+                return ImageCopy(
+                    plan, reserved, image=image, downloads=self._downloads, observers=self._observers,
+                    context=request.context,
+                )  # fmt: skip
         except BaseException:
             undo.run()
             raise
@@ -94,10 +100,13 @@ class CopyService:
     def _granted(self, request: CopyRequest, stores: Sequence[Store], undo: Undo) -> tuple[Plan, StoredImage]:
         identifiers = [store.identifier for store in stores]
         with host_failures("beginning the copy"):
-            attempt, image = self._catalog.begin_copy(request.image_id, identifiers, request.context)
+            attempt, image = self._begun(request, identifiers)
         opened: list[Target] = []
         catalog = _NewLocations(self._catalog)
-        undo.push(f"the copy of image {attempt.image_id}", lambda: release(catalog, attempt, opened))
+        mine = asked_for(attempt, request.image_id)
+        undo.push(f"the copy of image {mine.image_id}", lambda: release(catalog, mine, opened))
+        require_granted(attempt, request.image_id, identifiers, self._catalog.begin_copy)
+        require_countable(attempt.image_id, attempt.owner)
         if image.size is None or not image.locations:
             raise errors.DataGone("The image is active but the catalog knows no data of it.")
         settings, expected = _verifying(self._settings, image)
@@ -106,6 +115,14 @@ class CopyService:
             size=image.size, need_all=request.need_all, expected=expected, opened=opened,
         )  # fmt: skip
         return plan, image
+
+    def _begun(self, request: CopyRequest, stores: Sequence[str]) -> tuple[Attempt, StoredImage]:
+        begin = self._catalog.begin_copy
+        answer: object = answer_of(begin, request.image_id, stores, request.context)
+        match answer:
+            case (Attempt() as attempt, StoredImage() as image):
+                return attempt, image
+        raise wrong_answer(begin, answer, "must return an Attempt and its StoredImage")
 
 
 class ImageCopy:
@@ -119,8 +136,10 @@ class ImageCopy:
         image: StoredImage,
         downloads: DownloadService,
         observers: Sequence[Observer] = (),
+        context: object = None,
     ) -> None:
         self.image = image
+        self._context = context
         self._plan = plan
         self._reserved = reserved
         self._downloads = downloads
@@ -139,7 +158,8 @@ class ImageCopy:
         Raises StoreError (of the source or of a target; StoreBusy where one of them has no slot for it), IntegrityError
         where the bytes are not the image's, ImageGone, CatalogUnavailable, CopyStopped. Then everything was undone.
         """
-        observation = observed(self._observers, COPY, self.attempt.image_id, self.attempt.stores, self.image.size)
+        attempt, size = self.attempt, self.image.size
+        observation = observed(self._observers, COPY, attempt.image_id, attempt.stores, size, self._context)
         try:
             with library_errors():
                 return self._copied(observation, advance)
@@ -180,7 +200,7 @@ class _NewLocations:
         self._catalog = catalog
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
-        self._catalog.add_locations(attempt, result.locations)
+        nothing(self._catalog.add_locations, attempt, result.locations)
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         self._catalog.confirm(attempt, certain=certain)

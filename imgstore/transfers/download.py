@@ -1,13 +1,12 @@
 """A download: exactly the bytes promised, from the first store that has them, or an error; it never ends short.
 
-until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
-while self._next_slot(until):
-    self._tries = 0
+A read that breaks is resumed where it broke: at the same object, pinned by its ETag, then from the next location. One
+floor tries again: the driver's reader if it can (`ObjectReader.RESUMES`), else this one. What cannot be resumed raises.
+Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 import time
@@ -21,10 +20,13 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.first_failure import untraced
+from imgstore.host_answers import instance, require
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
-from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, observed
+from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
 from imgstore.transfers.slots import Taken, patience, take_all
+from imgstore.transfers.temporary_urls import TemporaryUrl, temporary_url
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
@@ -49,16 +51,17 @@ class DownloadService:
         sleep: Callable[[float], None] = time.sleep,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require(source, ImageSource)
         self.stores = stores
         self._source = source
-        self._observers = tuple(observers)
+        self._observers = checked_observers(observers)
         self.resumes = resumes
         self.sleep = sleep
 
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
         with host_failures("looking the image up"):
-            return self._source.find(image_id, context)
+            return instance(StoredImage, self._source.find, image_id, context)
 
     def open(
         self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),
@@ -81,6 +84,17 @@ class DownloadService:
         download.begin(self._observers if start < end else ())
         return download
 
+    def temporary_url(
+        self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
+    ) -> TemporaryUrl:
+        """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential.
+        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict
+        unless the image is active; NoTemporaryUrl where no store of it makes URLs; DataGone, StoreUnavailable,
+        ConfigurationError."""
+        image = self.find(image_id, context=context)
+        stores = self.enabled(self._ordered(image.locations, prefer))
+        return temporary_url(image, stores, seconds=seconds, context=context)
+
     def sources(self, image: StoredImage) -> list[Store]:
         """The enabled stores that have the image, in the order in which they are tried."""
         return self.enabled(self._ordered(image.locations, ()))
@@ -98,12 +112,8 @@ class DownloadService:
     def _ordered(self, locations: Sequence[Location], prefer: Sequence[str]) -> list[Location]:
         self.check_prefer(prefer)
         weights = {store.identifier: store.weight for store in self.stores}
-
-        def rank(location: Location) -> tuple[int, int]:
-            place = prefer.index(location.store) if location.store in prefer else len(prefer)
-            return place, -weights.get(location.store, 0)
-
-        return sorted(locations, key=rank)
+        places = {name: place for place, name in enumerate(prefer)}
+        return sorted(locations, key=lambda at: (places.get(at.store, len(prefer)), -weights.get(at.store, 0)))
 
 
 class Download:
@@ -149,7 +159,7 @@ class Download:
     def begin(self, observers: Sequence[Observer] = ()) -> None:
         """Opens the first location that answers, so that a refusal comes before the first byte."""
         stores = [self._location.store]
-        self._observation = observed(observers, DOWNLOAD, self.image.image_id, stores, self.length)
+        self._observation = observed(observers, DOWNLOAD, self.image.image_id, stores, self.length, self._context)
         with OnFailure(self._failed):
             self._reader = self._open_next()
 
@@ -220,6 +230,8 @@ class Download:
         until = patience(self._service.enabled(self._locations)) if self._waits else 0.0
         while self._next_slot(until):
             self._tries = 0
+            if self._observation is not None:
+                self._observation.reads(self._location.store)
             try:
                 with in_haste(bool(self._locations)):
                     return self._open_at(self._location, None)
@@ -267,8 +279,10 @@ class Download:
 
     def _note(self, error: errors.ImgstoreError) -> None:
         LOG.warning("Image %s at byte %s: %s", self.image.image_id, self._position, describe(error))
+        if self._observation is not None:
+            self._observation.troubled(error)
         if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
-            self._last_failure = copy.copy(error)  # without its traceback, which has frames of this download
+            self._last_failure = untraced(error)  # without its traceback, which has frames of this download
         if isinstance(error, errors.UnknownStore):
             self._last_failure = errors.StoreUnavailable("A store that has the image's data is not enabled.")
 
@@ -282,5 +296,5 @@ class Download:
         if self._last_failure is None:
             return errors.DataGone("The image's data is missing from the store.")
         if isinstance(self._last_failure, errors.StoreUnavailable):
-            return copy.copy(self._last_failure)
+            return untraced(self._last_failure)
         return errors.StoreUnavailable("The image's data cannot be read.", detail=describe(self._last_failure))

@@ -77,7 +77,7 @@ class Fanout:
     def commit(self) -> None:
         """See Targets. No store commits before each of them has every byte or is left out."""
         self._wait_until(0)
-        self._put_everywhere(lambda target: target.writer.commit, COMMIT)
+        self._put_everywhere(lambda target: target.commit, COMMIT)
         try:
             self._wait_until(0)
         finally:
@@ -204,6 +204,7 @@ class _Lane:
             self.waiting -= size
             if failure is not None:
                 self.failure.keep(failure)
+                self.target.part.end(failure)
                 self._tasks.clear()
                 self.waiting = 0
             self._told()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -21,14 +21,15 @@ from imgstore import errors
 from imgstore.catalog import AttemptCatalog
 from imgstore.driver.translate import OnFailure, host_failed, host_failures, is_foreign
 from imgstore.driver.writer import octets
+from imgstore.host_answers import answer_of, nothing, truth, wrong_answer
 from imgstore.model import Attempt, Chunk, UploadResult
 from imgstore.store import named
 from imgstore.transfers.digests import Digests
 from imgstore.transfers.expected import NOTHING_EXPECTED, Expected
-from imgstore.transfers.observer import Observation, Outcome
+from imgstore.transfers.observer import Observation, Outcome, committing
 from imgstore.transfers.taps import Tap
 from imgstore.transfers.target import Target, Targets
-from imgstore.undo import Undo, describe
+from imgstore.undo import Undo, describe, log_stack
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,6 +52,7 @@ def upload_failed(error: BaseException) -> None:
         taken = errors.StoreUnavailable("The store has another object under the key of this upload.", retry_after=1)
         raise named(taken, error.store or "") from error
     if is_foreign(error):
+        log_stack(error)
         raise errors.ImgstoreError("The upload failed inside the service.", detail=describe(error)) from error
 
 
@@ -81,6 +83,7 @@ class UploadSession:
         self._parts = parts
         self._targets = parts.targets
         self._admit, self._write = parts.targets.admit, parts.targets.write
+        self._ask: Callable[..., object] = parts.catalog.confirm
         self._digests = parts.digests
         self._observation = parts.observation
         limits = [limit for limit in (parts.size, parts.max_image_size) if limit is not None]
@@ -161,12 +164,12 @@ class UploadSession:
         self._parts.expected.compare(digests)
         self._confirm(certain=True)
         self._parts.undo.push(f"what was committed of {self.attempt.key}", self._remove_objects)
-        with OnFailure(self._look_for_image):
+        with OnFailure(self._look_for_image), committing(self._observation, self._total):
             self._targets.commit()
         result = self._result(digests, findings)
         self._activate(result)
         for target in self._targets.all:
-            target.quota.hold.settle(self._total)
+            nothing(target.quota.hold.settle, self._total)
         self._parts.undo.forget()
         for target in self._targets.all:
             target.slot.free()
@@ -221,7 +224,9 @@ class UploadSession:
         """An attempt that lost its image must not commit, and learns early that it sends in vain. A connection may
         still freeze between here and the commit: the catalog then refuses to make the image active."""
         try:
-            self._parts.catalog.confirm(self.attempt, certain=certain)
+            answer = self._ask(self.attempt, certain=certain)
+            if answer is not None:
+                raise wrong_answer(self._ask, answer, "must return None, and raise ImageGone for a lost image")
         except BaseException as error:
             host_failed("confirming the upload", error)
             raise
@@ -229,7 +234,10 @@ class UploadSession:
     def _finish_taps(self) -> dict[str, str | int]:
         findings: dict[str, str | int] = {}
         for tap in self._parts.taps:
-            findings.update(tap.finish())
+            found: object = answer_of(tap.finish)
+            if not isinstance(found, Mapping):
+                raise wrong_answer(tap.finish, found, "must return a mapping of what was found")
+            findings.update(found)
         return findings
 
     def _result(self, digests: dict[str, str], findings: dict[str, str | int]) -> UploadResult:
@@ -249,9 +257,9 @@ class UploadSession:
         with host_failures("making the image active"):
             self._uncertain = True
             try:
-                self._parts.catalog.activate(self.attempt, result)
-            except errors.ImgstoreError:
-                self._uncertain = False
+                nothing(self._parts.catalog.activate, self.attempt, result)
+            except errors.ImgstoreError as error:
+                self._uncertain = isinstance(error, errors.UsageError)  # a wrong answer says nothing
                 raise
 
     def _remove_objects(self) -> None:
@@ -269,7 +277,7 @@ class UploadSession:
         removing.run()
 
     def _given_back(self, committed: Sequence[Target]) -> bool:
-        if self._parts.catalog.release(self.attempt, [target.store.identifier for target in committed]):
+        if truth(self._parts.catalog.release, self.attempt, [target.store.identifier for target in committed]):
             return True
         LOG.error(
             "Object %s is kept in %s: whether its image is active is uncertain",
@@ -280,7 +288,7 @@ class UploadSession:
     def _close_helpers(self) -> None:
         closing = Undo()
         for tap in self._parts.taps:
-            closing.push("a tap", tap.close)
+            closing.push("a tap", partial(answer_of, tap.close))
         closing.push("the digests' threads", self._digests.close)
         closing.run()
 

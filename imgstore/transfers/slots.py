@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imgstore import errors
-from imgstore.bulkhead import Slot
+from imgstore.bulkhead import Slot, wait_ends
 from imgstore.store import Store
 
 
@@ -25,7 +25,7 @@ class Taken:
 
 def patience(stores: Iterable[Store]) -> float:
     """Until when (time.monotonic) whoever needs slots in these stores may wait in all."""
-    return time.monotonic() + max((store.bulkhead.max_wait for store in stores), default=0.0)
+    return wait_ends(max((store.bulkhead.max_wait for store in stores), default=0.0))
 
 
 def take_all(choices: Sequence[Sequence[Store]], *, until: float) -> list[Taken]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from imgstore import errors
+from imgstore.host_answers import kind_of, name_of, require_callable
 from imgstore.model import Attempt
 
 
@@ -31,6 +33,16 @@ class TapFactory(Protocol):
 
     def __call__(self, attempt: Attempt, *, size: int | None) -> Tap | None:
         """`size` is the declared size in bytes, None if unknown."""
+
+
+def checked_factories(factories: Sequence[TapFactory]) -> tuple[TapFactory, ...]:
+    """The factories that a host gives. Raises UsageError for one that cannot be called as such."""
+    for factory in factories:
+        if not callable(factory):
+            raise errors.UsageError(f"{kind_of(factory)} is no TapFactory: it cannot be called.")
+        name = f"the factory of taps {name_of(factory)}"
+        require_callable(factory, TapFactory.__call__, name=name)
+    return tuple(factories)
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -17,9 +17,11 @@ from imgstore import errors
 from imgstore.bulkhead import Slot
 from imgstore.driver.translate import host_failed
 from imgstore.driver.writer import ObjectWriter, WriterState
+from imgstore.host_answers import nothing
 from imgstore.model import Location, ObjectInfo
 from imgstore.quota import NO_HOLD, Hold
 from imgstore.store import Store
+from imgstore.transfers.observer import Part, Step
 from imgstore.undo import Undo, describe
 
 LOG = logging.getLogger(__name__)
@@ -36,25 +38,32 @@ class QuotaHold:
     def end(self) -> None:
         """The upload failed."""
         if self.kept_bytes is None:
-            self.hold.release()
+            nothing(self.hold.release)
         else:
-            self.hold.settle(self.kept_bytes)
+            nothing(self.hold.settle, self.kept_bytes)
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """A store that an upload writes to. `location` is where the object will be; `slot`: it is one of the store's
-    transfers until the upload has ended there."""
+    transfers until the upload has ended there; `part` is what the observers are told of it."""
 
     store: Store
     location: Location
     writer: ObjectWriter
     quota: QuotaHold
     slot: Slot
+    part: Part
 
     def __post_init__(self) -> None:
         if self.quota.hold is not NO_HOLD:
             self.writer.admission.hold(self.quota.hold, partial(host_failed, "extending the hold on the quota"))
+
+    def commit(self) -> ObjectInfo:
+        """As of the writer."""
+        info = self.writer.commit()
+        self.part.end()
+        return info
 
     def abort(self) -> None:
         """Removes what was written; what stays still counts. Raises StoreError."""
@@ -82,6 +91,14 @@ class Target:
         """Removes the object that was committed; a no-op if it is gone. Raises StoreError."""
         with contextlib.suppress(errors.ObjectNotFound), self.store.blamed():
             self.store.driver.delete(self.location.key)
+
+
+def steps(opened: Sequence[Target], error: BaseException | None, *, done: bool) -> Iterator[Step]:
+    """The stores' parts in an upload that ended so."""
+    for target in opened:
+        if isinstance(error, errors.StoreError) and error.store == target.store.identifier:
+            target.part.end(error)
+        yield target.part.step(target.writer.total, done=done and target.committed)
 
 
 class Targets(Protocol):
@@ -122,7 +139,7 @@ class OneTarget:
     def of(cls, target: Target) -> OneTarget:
         """The targets of an upload to this store alone."""
         writer = target.writer
-        return cls((target,), writer.admission.admit, writer.write, writer.admission.expect_complete, writer.commit)
+        return cls((target,), writer.admission.admit, writer.write, writer.admission.expect_complete, target.commit)
 
 
 def is_taken(failure: BaseException) -> bool:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
+from imgstore.bulkhead import asked_at
 from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
-from imgstore.model import UploadRequest
+from imgstore.host_answers import asked_for, instance, require, require_granted
+from imgstore.model import Attempt, UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.begin import ALL, OFF, Plan, UploadSettings, admit, chosen, open_session, release, reserve
 from imgstore.transfers.expected import Expected
-from imgstore.transfers.observer import UPLOAD, Observer, observed
+from imgstore.transfers.observer import UPLOAD, Observer, checked_observers, observed
 from imgstore.transfers.session import UploadSession, library_errors
-from imgstore.transfers.taps import TapFactory
+from imgstore.transfers.taps import TapFactory, checked_factories
 from imgstore.transfers.target import Target
 from imgstore.undo import Undo
 
@@ -26,7 +28,8 @@ __all__ = ["UploadService", "UploadSettings"]
 
 
 class UploadService:
-    """Begins uploads. One for the whole host, used by all its threads."""
+    """Begins uploads. One for the whole host, used by all its threads. Raises UsageError for a part that lacks a method
+    of its protocol, or has one that cannot be called so."""
 
     def __init__(
         self,
@@ -38,12 +41,14 @@ class UploadService:
         taps: Sequence[TapFactory] = (),
         observers: Sequence[Observer] = (),
     ) -> None:
+        require(catalog, ImageCatalog)
+        require(quota, Quota)
         self._stores = stores
         self._catalog = catalog
         self._quota = quota
         self._settings = settings or UploadSettings()
-        self._taps = tuple(taps)
-        self._observers = tuple(observers)
+        self._taps = checked_factories(taps)
+        self._observers = checked_observers(observers)
 
     @property
     def takes_several_stores(self) -> bool:
@@ -66,10 +71,11 @@ class UploadService:
         QuotaExceeded where the size is known; StoreBusy after its wait; what the store says (StoreFull,
         StoreUnavailable). Then nothing has changed.
         """
-        observation = observed(self._observers, UPLOAD, request.image_id, self._names(request.stores), request.size)
+        names = self._names(request.stores)
+        observation = observed(self._observers, UPLOAD, request.image_id, names, request.size, request.context)
         undo = Undo()
         try:
-            with library_errors():
+            with library_errors(), asked_at():
                 plan = self._granted(request, undo)
                 admitted, _ = admit(plan, reserve(plan, self._quota))
                 return open_session(plan, admitted, taps=self._taps, observation=observation)
@@ -90,10 +96,14 @@ class UploadService:
             raise errors.InvalidRequest(f"The size is {request.size}: a number of bytes is 0 or more.")
         expected = Expected.by_client(request.expected)
         stores = self.check_stores(request.stores)
+        identifiers = [store.identifier for store in stores]
+        begin = self._catalog.begin
         with host_failures("beginning the upload"):
-            attempt = self._catalog.begin(request, [store.identifier for store in stores])
+            attempt = instance(Attempt, begin, request, identifiers)
         opened: list[Target] = []
-        undo.push(f"status saving of image {attempt.image_id}", lambda: release(self._catalog, attempt, opened))
+        mine = asked_for(attempt, request.image_id)
+        undo.push(f"status saving of image {mine.image_id}", lambda: release(self._catalog, mine, opened))
+        require_granted(attempt, request.image_id, identifiers, begin)
         require_countable(attempt.image_id, attempt.owner)
         reached = [store.for_context(request.context) for store in stores]
         need_all = self._settings.several_stores == ALL

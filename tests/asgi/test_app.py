@@ -146,14 +146,6 @@ def test_the_context_is_the_hosts_own_made_by_a_function_or_a_coroutine(house: H
         assert call(app(house, context=context), request).status == status
 
 
-def test_a_defect_of_the_host_reaches_the_server(house: House) -> None:
-    def broken(request: Scope) -> object:
-        return next(iter(()))
-
-    with pytest.raises(RuntimeError, match="StopIteration"):
-        call(app(house, context=broken), scope("GET", path(house.image())))
-
-
 def test_context_variables_reach_the_hosts_catalog(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id, seen = contextvars.ContextVar[str]("request_id"), []
     image_id, begin = house.image(), ImageData.begin_upload

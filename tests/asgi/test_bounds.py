@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
 from imgstore.adapters.asgi import Message
+from imgstore.adapters.asgi.exchange import Exchange
 from imgstore.adapters.asgi.pipes import MESSAGE_COST
+from imgstore.bulkhead import Bulkhead
 from imgstore.model import MIB
 from imgstore.transfers.session import GATHER
-from tests.asgi.calling import Peer, app, body, put, scope, turn
+from tests.asgi.calling import Peer, app, body, call, put, scope, turn
 from tests.asgi.serving import Serving
 from tests.http.faulty import FaultyDriver
-from tests.http.house import House, path
+from tests.http.house import PATIENCE, House, path
 from tests.support.client import OCTETS
 
 MESSAGES = 50
@@ -82,6 +85,19 @@ def test_a_download_reads_one_chunk_more_than_read_ahead(read_ahead: int) -> Non
         return peer.body
 
     assert asyncio.run(run()) == content
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_a_request_that_came_long_ago_waits_for_no_slot(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    image_id = house.image() if method == "PUT" else house.active(b"data")
+    house.busy("fast")
+    monkeypatch.delattr(Bulkhead, "_get")
+    monkeypatch.setattr(
+        Exchange, "asked_at", property(lambda it: time.monotonic() - PATIENCE, lambda it, now: None), raising=False
+    )
+    request = put(image_id, content_length="0") if method == "PUT" else scope("GET", path(image_id))
+    assert call(app(house), request).status == 503
 
 
 async def _call(house: House, request: dict[str, object], peer: Peer, *, window: int) -> None:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, list[str]] = {
     "check": ["check"],
     "purge": ["purge"],
     "usage": ["usage", "--data-dir", "."],
+    "migrate-config": ["migrate-config", "glance-api.conf"],
     "sample-config": ["sample-config"],
     "help": ["help", "put"],
     "complete": ["complete"],
@@ -31,13 +32,14 @@ SILENT = {"get", "rm", "purge", "usage"}
 
 def in_shop(shop: Shop, kind: str) -> list[list[str]]:
     shop.file("image", b"content")
+    shop.file("glance-api.conf", b"[DEFAULT]\nenabled_backends = fast:file\n")
     (shop.datadir("fast") / "key").write_bytes(b"content")
     return [[word.format(kind) for word in command] for command in COMMANDS.values()]
 
 
 def test_every_command_is_here() -> None:
-    """`serve` does not end by itself, and the others need a catalog that knows images."""
-    assert COMMANDS.keys() | {"serve", "adopt", "evacuate", "scrub", "status"} == {
+    """`serve` does not end by itself, `url` needs a store that signs, and the others a catalog that knows images."""
+    assert COMMANDS.keys() | {"serve", "adopt", "evacuate", "scrub", "status", "url"} == {
         command for commands in GROUPS.values() for command in commands
     }
 

@@ -46,7 +46,8 @@ class Operator:
         self._change(f"[service]\ndatabase = {shop.root}/data/imgstore.sqlite")
 
     def follow(self, page: Path) -> None:
-        for kind, text in STEP.findall(page.read_text().replace("/srv/", f"{self._shop.root}/")):
+        told = page.read_text().replace("/srv/", f"{self._shop.root}/").replace("/etc/glance/", f"{self._shop.root}/")
+        for kind, text in STEP.findall(told):
             if kind == "ini":
                 self._change(text)
             for command in re.findall(r"(?m)^\$ (.*)$", text) if kind == "console" else ():
@@ -95,6 +96,8 @@ class Operator:
 def test_who_follows_the_page_gets_there(shop: Shop, catalog: SqlCatalog, page: Path) -> None:
     kept = stored(shop, catalog, "slow")
     shop.file("disk.raw", b"of another service")
+    old = f"[DEFAULT]\nenabled_backends = fast:file\n[fast]\nfilesystem_store_datadir = {shop.datadir('fast')}\n"
+    shop.file("glance-api.conf", old.encode())
     operator = Operator(shop)
     operator.follow(page)
     assert where(catalog, kept) == ENDS_IN.get(page.stem, ["slow"])

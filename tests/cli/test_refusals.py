@@ -45,6 +45,8 @@ USAGE = [
     (["get", "nope:key"], "no store is 'nope'"),
     (["get", "key", "missing/file"], "cannot write missing/file: No such file or directory"),
     (["get", "key", "pipe"], "pipe is not a regular file"),
+    (["url", "key"], "the driver 'filesystem' makes no URLs: fetch it with 'imgstore get fast:key'."),
+    (["url", "--for", "8d", "key"], "--for: '8d': a URL is good for 1 second to 7 days"),
     (["ls", "nope"], "no store is 'nope'"),
     (["ls", "-c", "colour"], "there is no column 'colour'"),
     (["verify", "key", "--expect", "12"], "cannot be a sha512 in hex"),

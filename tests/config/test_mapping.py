@@ -9,7 +9,7 @@ import pytest
 from oslo_config import cfg
 
 from imgstore import config
-from imgstore.config.mapping import Sections
+from imgstore.config.values import Sections
 from imgstore.errors import ConfigurationError
 
 EXTRA = {"host": [cfg.StrOpt("token", secret=True), cfg.ListOpt("names"), cfg.IntOpt("pin", secret=True)]}

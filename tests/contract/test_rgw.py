@@ -9,6 +9,7 @@ import pytest
 from imgstore.testing import Bench, DriverContract, Subject, working_bench
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.reading import ReadingLaws
+from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import RgwPlace
 from tests.s3.test_contract import S3Subject
@@ -56,8 +57,8 @@ class TestS3OnRgw(DriverContract):
         return S3Subject(RgwPlace(rgw))
 
 
-class TestS3OnRgwByTls(WritingLaws, ReadingLaws, FailureLaws):
-    """The laws that rest on how bytes travel."""
+class TestS3OnRgwByTls(WritingLaws, ReadingLaws, FailureLaws, ResourceLaws):
+    """The laws that rest on how bytes and connections travel."""
 
     @pytest.fixture
     def bench(self, rgw: RgwServer) -> Iterator[Bench]:

@@ -138,18 +138,21 @@ def test_declared_size_is_held_from_the_beginning() -> None:
     world.assert_untouched()
 
 
-@pytest.mark.parametrize(("image_id", "owner", "words"), [("x.2", OWNER, "dot and a number"), ("x", "", "no owner")])
+@pytest.mark.parametrize(
+    ("image_id", "owner", "words"),
+    [("x.2", OWNER, "dot and a number"), ("a/b", OWNER, "'a/b' is no image's identifier"), ("x", "", "no owner")],
+)
 def test_image_whose_keys_or_quota_would_be_anothers_is_refused(
     tmp_path: Path, image_id: str, owner: str, words: str
 ) -> None:
     """Also where a host's own catalog has it: then the attempt ends at once."""
     with pytest.raises(errors.UsageError, match=words):
         MemoryCatalog().create(image_id, owner=owner)
-    with (
-        contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")) as catalog,
-        pytest.raises(errors.UsageError, match=words),
-    ):
-        catalog.create(NewImage(image_id, owner))
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")) as catalog:
+        with pytest.raises(errors.UsageError, match="up to 36 characters"):
+            catalog.create(NewImage("x" * 37, OWNER))
+        with pytest.raises(errors.UsageError, match=words):
+            catalog.create(NewImage(image_id, owner))
     rows = MemoryCatalog()
     rows.create("x.02", owner=OWNER)
     rows._rows[image_id] = replace(rows._rows.pop("x.02"), owner=owner, image=StoredImage(image_id, "queued"))

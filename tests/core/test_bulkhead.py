@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from imgstore import errors
-from imgstore.bulkhead import HOST_THREADS, Bulkhead, Slot, share
-from imgstore.model import UploadRequest, UploadResult
+from imgstore.bulkhead import HOST_THREADS, WAITED, Bulkhead, Slot, Tokens, asked_at, share
+from imgstore.model import Attempt, UploadRequest, UploadResult
 from imgstore.transfers.begin import ANY
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.leftovers import remove_data
@@ -282,6 +283,52 @@ def test_a_removal_counts_among_the_transfers() -> None:
         remove_data(store, "key", leftovers=True)
     remove_data(store, "key", leftovers=True)
     assert world.under_way == 0
+
+
+class Noted(Bulkhead):
+    """One slot, which is taken. Notes the seconds that a wait for it may take."""
+
+    def __init__(self, max_wait: float) -> None:
+        super().__init__(max_transfers=1, max_wait=max_wait)
+        self.waits: list[float] = []
+        self.slot = self.take(wait=0)
+
+    def _get(self, slots: Tokens, seconds: float) -> None:
+        self.waits.append(seconds)
+        super()._get(slots, 0.001)
+
+
+def test_a_wait_counts_from_when_the_request_came_and_leaves_time_for_the_answer() -> None:
+    world, noted = Copying("fast"), Noted(PATIENCE)
+    object.__setattr__(world.stores.resolve("fast"), "bulkhead", noted)
+    downloads = DownloadService(world.stores, source=world.rows)
+    world.rows.create("another", owner=OWNER)
+    for work in (
+        lambda: downloads.open(world.image),
+        lambda: world.service.begin(UploadRequest("another", stores=["fast"])),
+        lambda: remove_data(world.stores.resolve("fast"), "key", leftovers=False),
+    ):
+        with asked_at(time.monotonic() - PATIENCE / 2), pytest.raises(errors.StoreBusy):
+            work()
+        assert noted.waits.pop() <= PATIENCE * (WAITED - 0.5)
+        with asked_at(time.monotonic() - PATIENCE), pytest.raises(errors.StoreBusy):
+            work()
+        assert noted.waits == [], "its time is over"
+
+
+def test_what_a_catalog_takes_counts_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, noted = World(), Noted(SHORT)
+    object.__setattr__(world.stores.resolve("fast"), "bulkhead", noted)
+    begin = world.rows.begin
+
+    def slow(request: UploadRequest, stores: Sequence[str]) -> Attempt:
+        time.sleep(SHORT)
+        return begin(request, stores)
+
+    monkeypatch.setattr(world.rows, "begin", slow)
+    with pytest.raises(errors.StoreBusy):
+        world.begin()
+    assert noted.waits == []
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from imgstore.driver.ranged import Opened, RangedReader
 from imgstore.drivers.memory import MemoryStorage
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.errors import Passing
+from imgstore.first_failure import untraced
 from imgstore.model import ObjectInfo, UploadRequest
 from imgstore.transfers.begin import ANY
 from imgstore.transfers.digests import Digests
@@ -134,3 +136,13 @@ def test_bounded_memory_what_a_transfer_took_is_freed_when_it_ends(way: str, mon
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     with freed_at_once(), contextlib.suppress(errors.ImgstoreError, TypeError):
         WAYS[way]()
+
+
+def test_right_blame_a_failure_that_is_kept_without_its_traceback_is_the_same() -> None:
+    """Whatever its class wants to be made of."""
+    try:
+        raise Passing("busy", detail="503", pause=2.0)
+    except Passing as error:
+        twin = untraced(error)
+        assert (type(twin), str(twin), vars(twin)) == (Passing, "busy", vars(error))
+        assert (twin.__traceback__, twin.pause) == (None, 2.0)

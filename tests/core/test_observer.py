@@ -39,7 +39,7 @@ class Defective(Observer):
     def _fail(self, *_: object) -> None:
         raise RuntimeError("defect")
 
-    began = moved = ended = failed = _fail  # type: ignore[assignment] # all of them
+    began = moved = stepped = ended = failed = _fail  # type: ignore[assignment] # all of them
 
 
 def test_an_upload_is_told_from_its_beginning_to_its_end() -> None:
@@ -104,7 +104,7 @@ def test_a_defective_observer_harms_nothing_and_is_logged(caplog: pytest.LogCapt
     world.upload([b"body"])
     world.assert_active(b"body")
     assert len(witness.told) == 3
-    assert caplog.text.count("An observer failed: RuntimeError") == 3
+    assert caplog.text.count("An observer failed: RuntimeError") == 5
     assert "defect" not in caplog.text.replace("Defective", "")
 
 

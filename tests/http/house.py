@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from imgstore.bulkhead import Bulkhead, Slot
 from imgstore.catalog import MemoryCatalog
 from imgstore.driver import StoreDriver
 from imgstore.drivers.memory import MemoryDriver
@@ -17,6 +18,7 @@ from imgstore.transfers.taps import TapFactory
 from imgstore.transfers.upload import UploadService, UploadSettings
 from tests.http.faulty import FaultyDriver
 
+PATIENCE = 60.0
 OCTETS = {"content-type": "application/octet-stream"}
 
 
@@ -45,6 +47,7 @@ class House:
         self.stores = StoreSet(stores, default="fast")
         self.uploads = UploadService(self.stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps)
         self.downloads = DownloadService(self.stores, source=self.catalog, sleep=lambda seconds: None)
+        self.taken: list[Slot] = []
         self.data = ImageData(self.uploads, self.downloads)
 
     def image(self, **properties: str | None) -> str:
@@ -69,6 +72,13 @@ class House:
     def found(self, image_id: str) -> StoredImage:
         """The image as the catalog has it."""
         return self.catalog.find(image_id)
+
+    def busy(self, *stores: str) -> None:
+        """From now on these stores have one slot, which is taken, and who waits for it waits long."""
+        for store in stores:
+            bulkhead = Bulkhead(max_transfers=1, max_wait=PATIENCE)
+            self.taken.append(bulkhead.take())
+            object.__setattr__(self.stores.resolve(store), "bulkhead", bulkhead)
 
     def objects(self) -> dict[str, bytes]:
         """Every object in every store: `store/key` and its content."""

@@ -64,6 +64,19 @@ def test_authentication_comes_before_everything_else(call: Call, house: House) -
         assert answer.headers["www-authenticate"] == 'Keystone uri="http://keystone"'
 
 
+def test_hosts_functions_that_fail_are_told_in_the_log(
+    call: Call, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(request: object) -> object:
+        return next(iter(()))
+
+    wrong = {"context": broken}, {"image_id": lambda request: 1}
+    for settings, words in zip(wrong, ("The host's context raised", "image_id returned an int"), strict=True):
+        answer = call(house, "PUT", path(house.image()), BODY, settings=settings, **PUT | TEN)
+        assert (answer.status, answer.reads) == (500, 0)
+        assert words in caplog.text
+
+
 def test_other_methods_are_not_allowed(call: Call, house: House) -> None:
     for method in ("POST", "PATCH", "DELETE", "OPTIONS"):
         answer = call(house, method, path(house.image()), b"x", **PUT | {"content_length": "1"})

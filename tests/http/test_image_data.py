@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from imgstore import errors
-from imgstore.http import ranges
+from imgstore.http import ImageData, ranges
 from imgstore.http.digest_fields import repr_digest
 from imgstore.model import StoredImage
 from imgstore.transfers.upload import UploadSettings
@@ -96,3 +98,48 @@ def test_closing_the_response_closes_the_read(house: House) -> None:
     with pytest.raises(errors.UsageError):
         b"".join(response.body)
     response.close()
+
+
+def numbered(image_id: str) -> bool:
+    """As a host with numbers has it, which forgot what else a path may hold."""
+    return int(image_id) > 0
+
+
+def test_host_says_what_an_identifier_is(caplog: pytest.LogCaptureFixture) -> None:
+    for image_ids, taken, refused in (
+        (r"[a-z]+(-[0-9]+)?", "debian-12", ("debian-12\n", "x/y", "UP")),
+        (re.compile(r"[0-9]{1,18}"), "17", ("-1", "")),
+        (lambda image_id: True, "a." + "b" * 188, ("x.2", ".x", "a/b", "\u0663", "x" * 191, "x y", "a\0")),
+    ):
+        house = House()
+        data = ImageData(house.uploads, house.downloads, image_ids=image_ids)
+        house.catalog.create(taken)
+        for _ in range(2):
+            with data.begin_upload(taken, OCTETS | {"content-length": "1"}) as exchange:
+                exchange.abort()
+        with data.begin_upload(taken, OCTETS | {"content-length": "1"}) as exchange:
+            exchange.write(b"x")
+            exchange.finish()
+        assert house.objects() == {f"fast/{taken}.3": b"x"}
+        assert data.download(taken, {}).status == 200
+        for image_id in refused:
+            with pytest.raises(errors.ImageNotFound):
+                data.download(image_id, {})
+            with pytest.raises(errors.ImageNotFound):
+                data.begin_upload(image_id, OCTETS | {"content-length": "1"})
+    told = [record.getMessage().partition("; ")[0] for record in caplog.records]
+    rule = "image_ids of ImageData says what an identifier is"
+    assert told == [
+        rf"No image can have the identifier 'debian-12\n': {rule}", f"No image can have the identifier '-1': {rule}",
+        "No image can have the identifier 'x.2': no key can be made of it",
+    ]  # fmt: skip
+
+
+def test_identifiers_that_cannot_be_told_are_the_hosts_mistake(house: House) -> None:
+    for image_ids, words in (("[", "regular expression"), (None, "regular expression")):
+        with pytest.raises(errors.UsageError, match=words):
+            ImageData(house.uploads, house.downloads, image_ids=image_ids)  # type: ignore[arg-type]  # the mistake
+    silent: Any = lambda image_id: None  # noqa: E731 - typed, so that the mistake can be made
+    for function, words in ((numbered, "The host's image_ids raised"), (silent, "returned None")):
+        with pytest.raises(errors.UsageError, match=words):
+            ImageData(house.uploads, house.downloads, image_ids=function).download("x", {})

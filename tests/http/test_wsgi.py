@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from imgstore import errors
 from imgstore.adapters.wsgi import ImageDataApp
+from imgstore.bulkhead import ASKED_AT, Bulkhead
 from imgstore.model import MIB
 from tests.http.environ import ScriptedInput, close, environ, start
 from tests.http.faulty import FaultyDriver
 from tests.http.gateways import GATEWAYS, PUT, project
-from tests.http.house import House, path
+from tests.http.house import PATIENCE, House, path
 
 call = GATEWAYS["wsgi"]
 BODY = b"0123456789"
@@ -69,6 +73,17 @@ def test_chunked_body_needs_a_server_that_decodes_it(house: House) -> None:
     assert house.objects()[f"fast/{vouched}"] == BODY
 
 
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_a_request_that_came_long_ago_waits_for_no_slot(
+    house: House, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = house.image() if method == "PUT" else house.active(BODY)
+    house.busy("fast")
+    monkeypatch.delattr(Bulkhead, "_get")
+    came = {ASKED_AT: time.monotonic() - PATIENCE}
+    assert call(house, method, path(image_id), BODY, changes=came, **PUT | CHUNKED).status == 503
+
+
 class ServersOwn(Exception):
     """What a server may raise."""
 
@@ -90,3 +105,14 @@ def test_right_blame_what_servers_raise_for_a_broken_body(
     answer = call(house, "PUT", path(image_id), b"x", error, settings=settings, **PUT | CHUNKED)
     assert answer.status == status
     house.assert_refused_without_trace(image_id)
+
+
+def test_coroutine_functions_are_refused_where_they_are_given(house: House) -> None:
+    async def later(environ: object) -> None:
+        raise AssertionError
+
+    for settings in ({"context": later}, {"context": project, "image_id": later}):
+        with pytest.raises(errors.UsageError, match="is a coroutine function"):
+            ImageDataApp(house.data, **settings)
+    answer = call(house, "GET", path(house.image()), settings={"context": lambda environ: later(environ)})
+    assert answer.status == 500, "a coroutine out of a plain function is no context"

@@ -6,14 +6,17 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
+from imgstore.bulkhead import ASKED_AT
 from imgstore.service.server.server import Server
 from tests.support.client import Answer, first_line, read_answer
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -35,6 +38,9 @@ class Probe:
         if environ["PATH_INFO"] == "/refuse":
             start_response("403 Forbidden", [("Content-Length", "2")])
             return [b"no"]
+        if environ["PATH_INFO"] == "/asked":
+            start_response("200 OK", [])
+            return [repr(environ[ASKED_AT]).encode()]
         if environ["PATH_INFO"] == "/where":
             start_response("200 OK", [])
             return ["|".join(environ[name] for name in WHERE).encode()]
@@ -235,3 +241,19 @@ def test_answer_that_breaks_is_not_ended_as_if_it_were_whole(server: Server) -> 
                 received += data
     assert b"5\r\nfirst\r\n" in received
     assert not received.endswith(b"0\r\n\r\n")
+
+
+def test_a_request_has_come_when_its_head_was_whole_whatever_it_waits_for(server: Server) -> None:
+    with contextlib.ExitStack() as connections:
+        held = [connections.enter_context(connect(server)) for _ in range(3)]
+        for each in held:
+            each.sendall(request("Content-Length: 1"))
+        until(lambda: server.threads() == (3, 3))
+        began = time.monotonic()
+        late = connections.enter_context(connect(server))
+        late.sendall(request("Content-Length: 0", path="/asked"))
+        until(lambda: server.requests.qsize == 1)
+        waited = time.monotonic()
+        for each in held:
+            each.sendall(b"x")
+        assert began <= float(read_answer(late).body) <= waited

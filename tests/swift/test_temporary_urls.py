@@ -8,7 +8,8 @@ import urllib.request
 
 import pytest
 
-from imgstore import errors
+from imgstore import DownloadService, Store, StoreSet, UploadRequest, UploadService, errors
+from imgstore.catalog import MemoryCatalog
 from imgstore.driver.capabilities import MakesTemporaryUrls
 from imgstore.drivers.swift import SwiftDriver
 from tests.support.faults import FaultProxy, Respond
@@ -90,3 +91,22 @@ def test_without_a_key_or_the_filter_the_operator_is_told(world: World, proxy: F
     proxy.on(Respond(200, b'{"swift": {}}'), path="^/info$")
     with pytest.raises(errors.ConfigurationError, match="no temporary URLs"):
         world.through(proxy, temp_url_key=SECRET).temporary_url(KEY, seconds=60)
+
+
+def test_a_host_gives_an_image_away_until_it_is_removed(
+    world: World, signing: SwiftDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores, catalog = StoreSet([Store("swift", signing)], default="swift"), MemoryCatalog()
+    catalog.create(KEY, owner="p")
+    with UploadService(stores, catalog=catalog).begin(UploadRequest(KEY)) as session:
+        session.write(body(3 * SEGMENT))
+        session.finish()
+    downloads = DownloadService(stores, source=catalog)
+    with caplog.at_level(0):
+        made = downloads.temporary_url(KEY, seconds=60, context="p")
+    assert made.url.partition("temp_url_sig=")[2][:32] not in caplog.text + repr(made)
+    assert fetch(made.url) == (200, body(3 * SEGMENT))
+    with pytest.raises(errors.ImageNotFound):
+        downloads.temporary_url(KEY, seconds=60, context="q")
+    signing.delete(made.location.key)
+    assert fetch(made.url)[0] == 404

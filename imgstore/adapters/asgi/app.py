@@ -29,6 +29,9 @@ from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
 from imgstore.adapters.resource import image_id_below, require_resource
+from imgstore.bulkhead import asked_at
+from imgstore.driver.translate import function_failures
+from imgstore.host_answers import require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
@@ -65,6 +68,7 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        require_plain(image_id, name="image_id")
         self._data = data
         self._context = context
         self._image_id = image_id
@@ -119,7 +123,8 @@ class ImageDataApp:
 
     async def _serve(self, exchange: Exchange) -> None:
         image_id = require_resource(self._image_id(exchange.scope), exchange.method)
-        context = await self._context_of(exchange.scope)
+        with function_failures("context"):
+            context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":
             await exchange.answer(await self._upload(exchange, image_id, context))
         else:
@@ -135,7 +140,9 @@ class ImageDataApp:
         pipe = UploadPipe(self._window)
 
         def take() -> Response:
-            with self._data.begin_upload(image_id, exchange.headers, context=context) as session:
+            with asked_at(exchange.asked_at):
+                begun = self._data.begin_upload(image_id, exchange.headers, context=context)
+            with begun as session:
                 pipe.begin(session.readable)
                 pipe.pour_into(session.write)
                 return session.finish()
@@ -168,9 +175,9 @@ class ImageDataApp:
 
         def read() -> None:
             try:
-                with contextlib.closing(
-                    self._data.download(image_id, exchange.headers, exchange.query, context=context, head=head)
-                ) as response:
+                with asked_at(exchange.asked_at):
+                    found = self._data.download(image_id, exchange.headers, exchange.query, context=context, head=head)
+                with contextlib.closing(found) as response:
                     pipe.begin(response)
                     for chunk in response.body:
                         pipe.put(chunk)

@@ -35,8 +35,9 @@ unread bytes resets it, and the client may lose the answer. The reference servic
 
 
 class Exchange:
-    """`started`: the answer has begun, so another one cannot be sent. `timeout`: how long one wait for the client may
-    take, in seconds, and that it has a least rate (`imgstore.http.pace`); None: neither."""
+    """`started`: the answer has begun, so another one cannot be sent. `asked_at`: when the request came. `timeout`: how
+    long one wait for the client may take, in seconds, and that it has a least rate (`imgstore.http.pace`); None:
+    neither."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, timeout: float | None = None) -> None:
         self.scope = scope
@@ -44,6 +45,7 @@ class Exchange:
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.headers = request_headers(scope)
         self.started = False
+        self.asked_at = time.monotonic()
         self._receive = receive
         self._send = send
         self._asked = False

@@ -26,7 +26,7 @@ from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imgstore.driver.bounded_http import bounded_pools
+from imgstore.driver.bounded_http import bounded_pools, close_pools
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
@@ -80,7 +80,7 @@ class SharedClient(OfOneProcess):
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            _close(client)
 
     def _forked(self) -> None:
         self._client = None
@@ -129,6 +129,14 @@ def _new_client(options: S3Options) -> S3Client:
         raise bad(option, f"boto3 cannot make a client ({type(error).__name__}).", cure) from None
     _bound(client)
     return client
+
+
+def _close(client: Any) -> None:
+    """Closes its idle connections, which its own `close` leaves to the collector of garbage."""
+    session = client._endpoint.http_session
+    for manager in (session._manager, *session._proxy_managers.values()):
+        close_pools(manager)
+    client.close()
 
 
 def _bound(client: Any) -> None:

@@ -20,7 +20,7 @@ from swiftclient import client  # type: ignore[import-untyped]  # it comes witho
 from swiftclient.utils import LengthWrapper  # type: ignore[import-untyped]  # the same
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-from imgstore.driver.bounded_http import bounded_pools
+from imgstore.driver.bounded_http import bounded_pools, close_pools
 from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.drivers.swift.options import SwiftOptions
 
@@ -132,13 +132,11 @@ def bound(session: requests.Session, timeouts: Timeouts) -> requests.Session:
 
 
 def close_sockets(session: requests.Session) -> None:
-    """Closes the idle sockets of a session now: its own `close` leaves them to whoever frees the last answer, which a
-    traceback or a cycle may keep until the collector of garbage comes by."""
+    """Closes the idle sockets of a session now, which its own `close` does not."""
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter):
-            pools = adapter.poolmanager.pools
-            for key in pools.keys():  # noqa: SIM118 - it is no mapping that can be iterated
-                pools[key].close()
+            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+                close_pools(manager)
 
 
 class Slices(LengthWrapper):  # type: ignore[misc]  # swiftclient comes without types

@@ -37,7 +37,7 @@ class Progress(enum.Enum):
 
 class Head:
     """The head of the next request of one connection, kept in `rfile`, from where the thread that serves it reads.
-    `idle`: seconds for which a connection may say nothing."""
+    `idle`: seconds for which a connection may say nothing; `whole_at`: when the head was whole, by the clock."""
 
     def __init__(self, sock: socket.socket, rfile: Any, *, idle: float, clock: Clock = time.monotonic) -> None:
         self._socket = sock
@@ -45,7 +45,7 @@ class Head:
         self._idle = idle
         self._clock = clock
         self._begun = False
-        self.since = clock()
+        self.since = self.whole_at = clock()
         self.deadline = self.since + min(idle, HEAD_SECONDS if isinstance(sock, ssl.SSLSocket) else idle)
 
     def next(self) -> None:
@@ -63,7 +63,9 @@ class Head:
         """Reads what is there. Never waits."""
         self._socket.settimeout(0)
         try:
-            return self._advance()
+            progress = self._advance()
+            self.whole_at = self._clock()
+            return progress
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return Progress.WAITING
         except OSError as error:

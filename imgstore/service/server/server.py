@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as WSGIServer
 
+from imgstore.bulkhead import ASKED_AT
 from imgstore.service.server.connections import Connection, Connections, ceiling
 from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
 from imgstore.service.server.shutdown import OpenConnections
@@ -36,6 +37,7 @@ class Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["wsgi.input_terminated"] = True
+        environ[ASKED_AT] = self.req.conn.head.whole_at
         if self.req._expect:
             environ["HTTP_EXPECT"] = self.req._expect.decode("latin-1")
         return environ

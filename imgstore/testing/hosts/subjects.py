@@ -1,0 +1,58 @@
+"""What a host supplies so that its catalog or its quota is tested: fresh ones, and what only the host can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
+from imgstore.quota import Quota
+
+
+class UploadCatalog(ImageCatalog, ImageSource, Protocol):
+    """A catalog that uploads and downloads use."""
+
+
+class CopyingCatalog(UploadCatalog, CopyCatalog, Protocol):
+    """A catalog that copies use, too."""
+
+
+class CatalogSubject(ABC):
+    """A table of images, empty at the start of each test.
+
+    `caller` is the context with which the tests ask: its owner sees and uploads the images that `create` makes.
+    `stranger` is the context of somebody who may not see them; only `HidesImages` uses it.
+    """
+
+    caller: object = None
+    stranger: object = None
+
+    @abstractmethod
+    def open(self) -> UploadCatalog:
+        """A catalog on the table, as another process has it. What keeps its table in memory gives the same object."""
+
+    @abstractmethod
+    def create(self, *, formats: bool = True) -> str:
+        """The identifier of a new image of `caller`, queued; without disk and container format if `formats` is False,
+        which only `RefusesUnsetFormats` asks for."""
+
+    @abstractmethod
+    def delete(self, image_id: str) -> None:
+        """Deletes the image as the host does it for a user, whatever its status."""
+
+
+class CopyCatalogSubject(CatalogSubject):
+    """A table of images that are copied to other stores."""
+
+    @abstractmethod
+    def open(self) -> CopyingCatalog: ...
+
+
+class QuotaSubject(ABC):
+    """A quota in which every owner may use `limit` bytes; nothing is used at the start of each test."""
+
+    limit: int = 1000
+
+    @abstractmethod
+    def open(self) -> Quota:
+        """The quota as another process has it. What counts in memory gives the same object."""
