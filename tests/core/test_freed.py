@@ -140,9 +140,8 @@ def test_bounded_memory_what_a_transfer_took_is_freed_when_it_ends(way: str, mon
 
 def test_right_blame_a_failure_that_is_kept_without_its_traceback_is_the_same() -> None:
     """Whatever its class wants to be made of."""
-    try:
+    with pytest.raises(Passing) as caught:
         raise Passing("busy", detail="503", pause=2.0)
-    except Passing as error:
-        twin = untraced(error)
-        assert (type(twin), str(twin), vars(twin)) == (Passing, "busy", vars(error))
-        assert (twin.__traceback__, twin.pause) == (None, 2.0)
+    twin = untraced(caught.value)
+    assert (type(twin), str(twin), vars(twin)) == (Passing, "busy", vars(caught.value))
+    assert (twin.__traceback__, twin.pause) == (None, 2.0)
