@@ -1,9 +1,11 @@
 """The host's table of images, as the library sees it: three small protocols, and an implementation in memory.
 
 Uploads need `ImageCatalog`, downloads `ImageSource`, copies to other stores `CopyCatalog`. Each change is one
-compare-and-set in the host's table (law "only the owner acts"). The library touches no other column of an image. The
-functions make the refusals, so that all catalogs refuse in the same words. `MemoryCatalog` is exact for the threads of
-one process: for tests, and as a model.
+compare-and-set in the host's table (law "only the owner acts"), and **has committed when its method returns**: bytes
+are sent, objects removed and quota settled because of it, which no rollback takes back. So a method has a transaction
+of its own, never that of a request around it. The library touches no other column of an image. The functions make the
+refusals, so that all catalogs refuse in the same words. `MemoryCatalog` is exact for the threads of one process: for
+tests, and as a model.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _LATER_KEY = re.compile(r".+\.[1-9][0-9]{0,8}", re.ASCII)
 
 
 class AttemptCatalog(Protocol):
-    """How an attempt ends. An exception that is not an ImgstoreError means that the outcome is unknown."""
+    """How an attempt ends. Each method has committed when it returns, and changed nothing when it raises an
+    ImgstoreError; any other exception means that the outcome is unknown."""
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
         """saving -> active, with size, digests and all locations at once, if `attempt` still owns the image. A store of
@@ -51,7 +54,8 @@ class ImageCatalog(AttemptCatalog, Protocol):
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """queued -> saving, with a new attempt. `stores` are the identifiers of the stores to write to: record them
-        with the attempt, so that its leftovers can be found if its process dies.
+        with the attempt, so that its leftovers can be found if its process dies. It is committed: were it rolled back,
+        its number would be given again, and the next attempt would find the object of this one under its key.
 
         Raises, checked in this order: ImageNotFound (does not exist, not visible), Forbidden, InvalidRequest (disk or
         container format not set), ImageConflict (not queued); or CatalogUnavailable.

@@ -20,15 +20,17 @@ from imgstore.model import Attempt
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_KNOWN: defaultdict[type, WeakSet[type]] = defaultdict(WeakSet)
-"""The classes that were found right, by protocol: a hold and a tap are looked at in each upload."""
+_KNOWN: defaultdict[tuple[type, bool], WeakSet[type]] = defaultdict(WeakSet)
+"""The classes that were found right, by protocol and `coroutines`: holds and taps are looked at in each upload."""
 
 
-def require(part: object, protocol: type, *, made_by: Callable[..., object] | None = None) -> None:
+def require(
+    part: object, protocol: type, *, made_by: Callable[..., object] | None = None, coroutines: bool = False
+) -> None:
     """Raises UsageError unless `part` has the methods of `protocol`, they can be called as it says, and they are no
-    coroutine functions. `made_by`: the host's method that returned it."""
-    kind = type(part)
-    if kind in _KNOWN[protocol]:
+    coroutine functions, unless `coroutines`. `made_by`: the host's method that returned it."""
+    kind, known = type(part), _KNOWN[protocol, coroutines]
+    if kind in known:
         return
     if isinstance(part, type):
         raise errors.UsageError(f"{kind_of(part)} is no {protocol.__name__}: give an instance of it.")
@@ -38,15 +40,22 @@ def require(part: object, protocol: type, *, made_by: Callable[..., object] | No
         if not callable(method):
             what = kind_of(part) if made_by is None else f"What {name_of(made_by)} returned, {kind_of(part)},"
             raise errors.UsageError(f"{what} is no {protocol.__name__}: it has no method {name}.")
+        if not coroutines:
+            require_plain(method, name=f"{kind.__name__}.{name}")
         require_callable(method, declared, name=f"{kind.__name__}.{name}")
     if all(callable(getattr(kind, name, None)) for name in methods):
-        _KNOWN[protocol].add(kind)
+        known.add(kind)
+
+
+def require_kind(value: object, kind: type, *, name: str) -> None:
+    """Raises UsageError unless `value`, which the library calls `name`, is an instance of one of its own classes."""
+    if not isinstance(value, kind):
+        raise errors.UsageError(f"{name} is {kind_of(value)}: it must be {_article(kind.__name__)}.")
 
 
 def require_callable(function: Callable[..., object], declared: Callable[..., object], *, name: str) -> None:
-    """Raises UsageError unless `function` can be called as the method `declared` of a protocol, and is no coroutine
-    function. `name`: what it is for people."""
-    require_plain(function, name=name)
+    """Raises UsageError unless `function` can be called as the method `declared` of a protocol. `name`: what it is for
+    people."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -115,7 +124,7 @@ def require_granted(attempt: Attempt, image_id: str, stores: Sequence[str], meth
     """Raises UsageError for an attempt that is not the one that was asked for."""
     if asked_for(attempt, image_id) is not attempt:
         raise errors.UsageError(f"{name_of(method)} returned an attempt for another image than it was asked for.")
-    if attempt.stores and sorted(attempt.stores) != sorted(stores):
+    if sorted(attempt.stores) != sorted(stores):
         raise errors.UsageError(f"{name_of(method)} returned an attempt for other stores than it was given.")
     if not isinstance(attempt.number, int) or not 1 <= attempt.number < 10**9:
         raise errors.UsageError(f"{name_of(method)} returned an attempt whose number is not 1, 2, ...: it counts them.")
@@ -126,7 +135,7 @@ def name_of(method: Callable[..., object]) -> str:
     name: str = getattr(method, "__name__", type(method).__name__)
     if not inspect.ismethod(method):
         return name
-    kind = type(method.__self__)
+    kind = type(getattr(method.__self__, "__wrapped__", method.__self__))
     called = [each for each in dir(kind) if getattr(kind, each, None) is method.__func__]
     return f"{kind.__name__}.{next(iter(called), name)}"
 

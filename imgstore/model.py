@@ -6,6 +6,8 @@ holds a credential (law "no secrets").
 
 from __future__ import annotations
 
+import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -13,6 +15,7 @@ from typing import TypeAlias
 Chunk: TypeAlias = "bytes | bytearray | memoryview"
 
 MIB = 1024 * 1024
+_KEY = re.compile(r"(?P<image>.+?)(?:\.(?P<number>[1-9][0-9]{0,8}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,54 @@ class Attempt:
     def key(self) -> str:
         """The key of this attempt in each of its stores. No other attempt ever uses it."""
         return self.image_id if self.number == 1 else f"{self.image_id}.{self.number}"
+
+
+def attempt_of(key: str) -> tuple[str, int]:
+    """The image and the number of the attempt that writes under this key (see `Attempt.key`)."""
+    match = _KEY.fullmatch(key)
+    if match is None or match["number"] == "1":
+        return key, 1
+    return match["image"], int(match["number"] or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAttempt:
+    """An attempt, of an upload or a copy, whose lease ran out, `overdue` seconds ago. `holder` was its process, for
+    people. Of the attempt, recovery needs `image_id`, `number` and `stores`."""
+
+    attempt: Attempt
+    holder: str = "a process"
+    overdue: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectId:
+    """Names an object by store and key."""
+
+    store: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An object that is still to be removed from its store. `id` is the host's: the row that says so. `leftovers`: its
+    attempt did not end well, so there may be an object, leftovers of one, or nothing."""
+
+    id: object
+    image_id: str
+    store: str
+    key: str
+    leftovers: bool = True
+
+
+class Standing(enum.Enum):
+    """What the catalog knows of an object."""
+
+    LIVE = "the data of an image"
+    REMOVING = "to be removed"
+    UNDER_WAY = "of an attempt that has not ended"
+    DEAD = "of an attempt that ended without it"
+    UNKNOWN = "of nothing that the catalog knows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ class Hold(Protocol):
 
 
 class Quota(Protocol):
-    """The limits of all owners, with what is used and held: one for all sessions of all processes."""
+    """The limits of all owners, with what is used and held: one for all sessions of all processes. Each method, and
+    each of a hold, has committed when it returns; no rollback of a transaction around it takes that back."""
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
         """Sets `size` bytes of the owner's quota aside for the object of `attempt` in `store`. None: unknown, the hold

@@ -22,6 +22,7 @@ from imgstore.undo import describe
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+    from imgstore.hosting.records import HostRecords
     from imgstore.sql import Address, Database, SqlCatalog
     from imgstore.store import Store, StoreSet
     from imgstore.transfers.copy import CopyService
@@ -107,12 +108,28 @@ def service_catalog(options: argparse.Namespace) -> Iterator[SqlCatalog | None]:
 
 
 @contextlib.contextmanager
+def service_records(options: argparse.Namespace) -> Iterator[tuple[SqlCatalog, HostRecords] | None]:
+    """The catalog, and all that recovery asks it and the quota; None, and raises, as `service_database`."""
+    with service_database(options) as database:
+        if database is None:
+            yield None
+            return
+        from imgstore.hosting.records import HostRecords
+        from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
+
+        ledger = SqlLedger(database)
+        with contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(ledger))) as catalog:
+            yield catalog, HostRecords(catalog, ledger, restored=catalog.restored)
+
+
+@contextlib.contextmanager
 def copying_catalog(
     database: Database, stores: StoreSet, settings: UploadSettings
 ) -> Iterator[tuple[SqlCatalog, CopyService]]:
     """The catalog with its ledger, and what copies images between stores. The quotas of projects do not count, the
     capacities of stores do. Raises CatalogUnavailable, ConfigurationError."""
     from imgstore import config
+    from imgstore.hosting import LeasedCopyCatalog
     from imgstore.limits import Allowance, FixedLimits
     from imgstore.sql import LedgerHooks, SqlCatalog, SqlLedger
     from imgstore.transfers.copy import CopyService
@@ -122,10 +139,11 @@ def copying_catalog(
     with (
         contextlib.closing(SqlLedger(database, limits)) as ledger,
         contextlib.closing(SqlCatalog(database, quota_hooks=LedgerHooks(ledger))) as catalog,
+        contextlib.closing(LeasedCopyCatalog(catalog)) as leased,
     ):
         expect_places(catalog, stores)
         downloads = DownloadService(stores, source=catalog)
-        yield catalog, CopyService(stores, catalog=catalog, downloads=downloads, quota=ledger, settings=settings)
+        yield catalog, CopyService(stores, catalog=leased, downloads=downloads, quota=ledger, settings=settings)
 
 
 def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:

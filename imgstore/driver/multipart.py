@@ -189,19 +189,22 @@ class PartSender(Generic[T]):
         return [self._sent[number] for number in sorted(self._sent)]
 
     def cancel(self) -> None:
-        """Starts no further part and returns when none is being sent any more: soon, if `send` keeps its bounds."""
+        """Starts no further part and returns when none is being sent any more: soon, if `send` keeps its bounds. What
+        goes on all the same keeps its own part in memory, and nothing else."""
         self._stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             self._changed.wait_for(lambda: not self._running, GRACE)
         self._stop.cut()
+        self._forget()
         self._pool.shutdown(wait=True)
-        self._buffer = None
         self._forget()
 
     def _forget(self) -> None:
-        """Nothing is sent any more: `send` and a traceback may refer to whoever has this sender."""
-        self._spare.clear()
+        """The bytes that nobody needs any more; a failure has them in the frames of its traceback."""
+        with self._changed:
+            self._buffer = None
+            self._spare.clear()
         self._failure.forget()
         self._send = _send_nothing
 
@@ -247,6 +250,6 @@ class PartSender(Generic[T]):
         with self._changed:
             self._running -= 1
             self._taken -= size
-            if buffer is not None:
+            if buffer is not None and not self.stopping:
                 self._spare.append(buffer)
             self._changed.notify_all()

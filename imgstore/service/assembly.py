@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.driver.base import StoreDriver
+from imgstore.hosting import Keeper, LeasedCopyCatalog
+from imgstore.hosting.places import StorePlaces
+from imgstore.hosting.recovery import INTERVAL
 from imgstore.http import ImageData
 from imgstore.limits import Allowance, FixedLimits, Limits
 from imgstore.service import collectors
@@ -18,11 +21,6 @@ from imgstore.service.api.copies import Copies
 from imgstore.service.api.images import Images
 from imgstore.service.api.paths import image_id_of
 from imgstore.service.auth.noauth import caller_of, claimed
-from imgstore.service.cleanup.first_cleaning import FirstCleaning
-from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
-from imgstore.service.cleanup.recovery import INTERVAL, RecoveryLoop
-from imgstore.service.cleanup.removal_queue import RemovalQueue
-from imgstore.service.cleanup.restored import look, removes_nothing
 from imgstore.service.counting import Counting
 from imgstore.service.health import StoreHealth, StoreWatch, refuse_down
 from imgstore.service.metrics import Metrics
@@ -32,13 +30,12 @@ from imgstore.service.probes import Probes
 from imgstore.service.reloaded_stores import StoreChanges
 from imgstore.service.status import Progress, StatusPage
 from imgstore.service.watch import HealthSettings
-from imgstore.side_by_side import Begun, StoreThreads
+from imgstore.side_by_side import Begun
 from imgstore.sql import LEASE, Database, LedgerHooks, SqlCatalog, SqlLedger, take_census
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import LogObserver, Observer
-from imgstore.transfers.places import expect, settle
 from imgstore.transfers.taps import TapFactory, verify_signatures
 from imgstore.transfers.upload import UploadService, UploadSettings
 
@@ -86,42 +83,40 @@ class Service:
         self.quota = SqlLedger(database, limits)
         hooks, verifies = LedgerHooks(self.quota), verify_signatures(taps)
         self.catalog = SqlCatalog(database, quota_hooks=hooks, lease=lease, verifies_signatures=verifies)
-        removals = RemovalQueue(stores, self.catalog)
-        self.images = Images(stores, self.catalog, self.quota, removals)
-        self.holds, threads = OrphanedHolds(stores, self.catalog, self.quota), StoreThreads()
-        self.recovery = RecoveryLoop(self.catalog, removals, self.holds, interval=recovery_interval, threads=threads)
-        self.cleaning = FirstCleaning(stores, self.catalog, removals, self.holds, threads=threads)
-        self._settled: set[str] = set()
+        leased, restored = LeasedCopyCatalog(self.catalog), self.catalog.restored
+        self.keeper = Keeper(leased, stores, self.quota, restored=restored, interval=recovery_interval)
+        self.images = Images(stores, self.catalog, self.quota, self.keeper.removals)
+        self._places = StorePlaces(self.catalog.places, restored=restored)
         # Drivers of stores that got others. What began with them may go on, and they are freed with the last of it.
         self._replaced: weakref.WeakSet[StoreDriver] = weakref.WeakSet()
         self._watches: Sequence[StoreWatch] = ()
         self._requires_stores = requires_stores
         self.health = StoreHealth(
-            stores, health, observers=(removals, *observers), settle=self._settle, up=self.cleaning.found_up,
+            stores, health, observers=(self.keeper.removals, *observers), settle=self._settle, up=self.keeper.found_up,
             parts={"catalog": self.catalog.probe, "ledger": self.quota.probe},
         )  # fmt: skip
-        self.counting = Counting(lambda: take_census(database), stores=stores)
-        loops = (
-            self.recovery.supervised, self.catalog.supervised, self.quota.supervised, *self.cleaning.supervised,
+        self.counting = Counting(
+            lambda: take_census(database), scrubbed=self.catalog.scrubs.complete, stores=stores
         )  # fmt: skip
+        loops = (*self.keeper.supervised, self.quota.supervised)
         self.process = collectors.Process(
-            lease_failures=lambda: self.catalog.lease_failures, recoveries=lambda: self.recovery.ended
+            lease_failures=lambda: self.keeper.leases.failures, recoveries=lambda: self.keeper.recovery.ended
         )
         self.metrics = metrics = Metrics(
             (
-                collectors.Health(self.health), self.process,
+                collectors.Health(self.health), self.process, collectors.Slots(stores),
                 collectors.Loops(self.health, (*loops, self.counting.supervised)),
-                collectors.Database(self.counting), collectors.Scrubs(lambda: self.recovery.scrubbed),
+                collectors.Database(self.counting), collectors.Scrubs(lambda: self.counting.scrubbed),
             )
         )  # fmt: skip
         progress = Progress()
         observers = (LogObserver(), metrics.observer, progress, *observers)
         uploads = UploadService(
-            stores, catalog=self.catalog, quota=self.quota, settings=settings, taps=taps, observers=observers
+            stores, catalog=leased, quota=self.quota, settings=settings, taps=taps, observers=observers
         )
         copying = CopyService(
             stores,
-            catalog=self.catalog,
+            catalog=leased,
             downloads=DownloadService(stores, source=self.catalog),
             quota=self.quota,
             settings=settings,
@@ -130,11 +125,15 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads, stores=len(stores))
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
+        page = StatusPage(
+            stores, self.health, self.counting, progress, lanes=lambda: self.process.lanes(),
+            looks=self.keeper.cleaning.looks, waiting=self.copies.waiting,
+        )  # fmt: skip
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
-            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
+            status=page,
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
@@ -144,12 +143,7 @@ class Service:
         """For a host that knows, before the start, that no upload is under way. Raises ConfigurationError,
         CatalogUnavailable."""
         self.check_stores()
-        if removes_nothing(self.catalog):
-            return
-        dead = self.catalog.abandon_uploads()
-        if dead:
-            LOG.warning("%s uploads ended with their process: their images are queued again", dead)
-        self.cleaning.orphaned(self.holds.all())
+        self.keeper.end_uploads()
 
     def check_stores(self) -> None:
         """Checks the stores side by side, each for as long as a check may take. One that is down is told in log and
@@ -158,8 +152,7 @@ class Service:
         if self._watches:
             return
         self.stores.refuse_shared_places()
-        for store in self.stores:
-            expect(store, self.catalog.places)
+        self._places.expect(self.stores)
         self.health.start(refuses=errors.ImgstoreError if self._requires_stores else errors.ConfigurationError)
         self._watches = self.health.first_answers()
         for watch in self._watches:
@@ -173,18 +166,16 @@ class Service:
         when they come up. Waits for no store longer than two checks may take. Raises as `check_stores`, and
         CatalogUnavailable."""
         self.check_stores()
-        if not removes_nothing(self.catalog):
-            self.recovery.end_dead()
+        if not self.keeper.records.removes_nothing():
+            self.keeper.recovery.end_dead()
         up = [watch.store for watch in self._watches if watch.answered.is_set() and watch.status().up]
-        self.cleaning.begin(up, seconds=self.health.timeout)
-        self.recovery.start()
+        self.keeper.start(up, seconds=self.health.timeout)
         self.counting.start()
 
     def expect_places(self, stores: Iterable[Store]) -> None:
         """Before stores are enabled: each works only at its place, which is settled by its first check. Raises
         CatalogUnavailable."""
-        for store in stores:
-            expect(store, self.catalog.places)
+        self._places.expect(stores)
 
     def take(self, changes: StoreChanges) -> None:
         """Other stores, while transfers are under way. Each that was added is checked at once, on its own thread."""
@@ -193,33 +184,20 @@ class Service:
         self._replaced.update(changes.replaced)
         self.stores.take(changes.stores)
         for store in changes.added:
-            self.cleaning.add(store)
+            self.keeper.add(store)
         self.health.take(changes.stores)
 
     def _settle(self, store: Store) -> None:
-        """Looks for the place of a store. The first answer of a store since the start may make it. Later the driver
-        knows its place, and a catalog that is away is no fault of the store."""
-        settled = store.identifier in self._settled
-        if settled and not all(part.up for part in self.health.parts()):
-            return
-        try:
-            settle(store, self.catalog.places, create=not settled)
-            look(store, self.catalog)
-        except errors.CatalogUnavailable:
-            if not settled:
-                raise
-        except errors.WrongPlace:
-            self._settled.add(store.identifier)
-            raise
-        else:
-            self._settled.add(store.identifier)
+        """Looks for the place of a store, before each check; after the first not where the catalog is away."""
+        if not self._places.is_settled(store) or all(part.up for part in self.health.parts()):
+            self._places.settle(store)
 
     def close(self) -> None:
         """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
         self.health.stop()
         self.counting.stop()
         self.copies.stop()
-        self.recovery.stop()
+        self.keeper.stop()
         self.quota.close()
         self.catalog.close()
         self.stores.close_within(CLOSE_SECONDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imgstore import errors
@@ -39,10 +39,15 @@ class Counted:
 class Counting:
     """The last count of the database; `last` is None before the first."""
 
-    def __init__(self, count: Callable[[], Census], *, stores: StoreSet, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, count: Callable[[], Census], *, scrubbed: Callable[[], Mapping[str, int]], stores: StoreSet,
+        interval: float = INTERVAL,
+    ) -> None:  # fmt: skip
         self.last: Counted | None = None
+        self.scrubbed: Mapping[str, int] = {}  # when the last complete scrub of each store began
         self._stores = stores
         self._count = count
+        self._scrubbed = scrubbed
         self._interval = interval
         self._stopped = threading.Event()
         self.supervised = Supervised("counting", pause=interval)
@@ -64,7 +69,7 @@ class Counting:
     def count(self) -> None:
         """Counts now. A catalog that is away is told by its health, and changes nothing here."""
         try:
-            self.last = Counted(self._count())
+            self.last, self.scrubbed = Counted(self._count()), self._scrubbed()
         except errors.CatalogUnavailable as error:
             LOG.info("The database was not counted: %s", describe(error))
 

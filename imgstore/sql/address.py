@@ -12,7 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
+from imgstore.distribution import needs
+
+with needs("sql"):  # this module of the package is imported first
+    import sqlalchemy as sa
 
 DRIVERS = {
     "sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql",

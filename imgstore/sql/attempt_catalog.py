@@ -1,7 +1,7 @@
 """How attempts begin and end in the catalog: what uploads and copies need of a host.
 
-Each change is one short transaction with one compare-and-set (`attempts`), so only the owner of an image acts. The
-leases of the attempts of this process are renewed by one thread (`leases`).
+Each change is one short transaction with one compare-and-set (`attempts`), so only the owner of an image acts. Nothing
+renews a lease by itself: `imgstore.hosting.LeasedCatalog`, around the catalog, does.
 """
 
 from __future__ import annotations
@@ -16,32 +16,29 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.catalog import image_gone, require_unsigned
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
-from imgstore.sql import attempts, leases
+from imgstore.sql import attempts
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.queries import permitted
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
+from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.schema import IMAGES
 from imgstore.sql.unreleased import Unreleased
 
 LOG = logging.getLogger(__name__)
 
 
-class SqlAttemptCatalog:
+class SqlAttemptCatalog(AttemptRecovery):
     """Implements `ImageCatalog` and `CopyCatalog`. `SqlCatalog` adds the images themselves."""
 
     def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks, verifies_signatures: bool) -> None:
-        self._database = database
-        self._hooks = quota_hooks
-        self.lease = lease
+        super().__init__(database, quota_hooks, lease=lease)
         self._verifies_signatures = verifies_signatures
-        self._keeper = leases.LeaseKeeper(self._renew, lease=lease)
         self._unreleased = Unreleased()
 
     def close(self) -> None:
-        """Ends the thread that renews leases, and closes the connections."""
-        self._keeper.stop()
+        """Closes the connections."""
         self._database.close()
 
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
@@ -79,9 +76,8 @@ class SqlAttemptCatalog:
         self._end(attempt, locations, work)
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
-        """See AttemptCatalog. Not `certain`: knows what the last renewal of the leases found."""
-        lost = self._keeper.is_lost(attempt)
-        if lost or (certain and not self._database.read(lambda connection: attempts.owns(connection, attempt))):
+        """See AttemptCatalog. Not `certain`: knows nothing without a query."""
+        if certain and not self._database.read(lambda connection: attempts.owns(connection, attempt)):
             raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
@@ -90,7 +86,6 @@ class SqlAttemptCatalog:
         If the release fails, the next `begin` of the image in this process ends the attempt, so that a retry succeeds;
         or recovery ends it, because its lease is renewed no more.
         """
-        self._keeper.drop(attempt)
         try:
             return self._database.change(partial(self._released, attempt=attempt, unremoved=unremoved))
         except (errors.CatalogUnavailable, OutcomeUnknown):
@@ -102,11 +97,6 @@ class SqlAttemptCatalog:
             return False
         attempts.remove_from(connection, self._hooks, attempt, unremoved)
         return True
-
-    def abandon_uploads(self) -> int:
-        """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
-        may have left becomes `removals`. Only for a host that knows that no upload is under way."""
-        return self._database.change(lambda connection: attempts.abandon_all(connection, self._hooks))
 
     def _refuse_signature(self, properties: Mapping[str, str]) -> None:
         if not self._verifies_signatures:
@@ -128,14 +118,12 @@ class SqlAttemptCatalog:
         except OutcomeUnknown as error:
             self._release_uncertain(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
-        self._keeper.add(begun[0][0])
         self._unreleased.ended(unreleased)
         self._end_unreleased()
         return begun[0]
 
     def _end(self, attempt: Attempt, locations: Sequence[Location], work: Callable[[sa.Connection], None]) -> None:
         self._database.change(work)
-        self._keeper.drop(attempt)
         for location in locations:
             self._hooks.settlement_committed(attempt, location.store)
 
@@ -150,9 +138,6 @@ class SqlAttemptCatalog:
     def _abandon(self, connection: sa.Connection, unreleased: Sequence[Attempt]) -> None:
         for attempt in unreleased:
             attempts.abandon(connection, self._hooks, attempt)
-
-    def _renew(self, open_ones: Sequence[Attempt]) -> set[Attempt]:
-        return self._database.change(lambda connection: leases.renew(connection, open_ones, self.lease))
 
     def _release_uncertain(self, attempt: Attempt) -> None:
         try:

@@ -15,15 +15,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.model import Location
+from imgstore.model import Location, ObjectId, attempt_of
 from imgstore.sql import attempts, schema
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger import accounts, entries
 from imgstore.sql.ledger.charges import NOTHING, Charge, EntryState, LedgerAccount, accounts_of, charge
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING, IMAGE, REMOVING, USED
-from imgstore.sql.recovery import attempt_of
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
 Truth = dict[ObjectId, LedgerEntry]

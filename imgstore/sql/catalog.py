@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.catalog import require_countable, signature_of
-from imgstore.model import Attempt, StoredImage, UploadResult
+from imgstore.model import Attempt, StoredImage, UploadResult, attempt_of
 from imgstore.sql import adoption, changes, listing
 from imgstore.sql.address import Address
 from imgstore.sql.attempt_catalog import SqlAttemptCatalog
@@ -27,13 +27,11 @@ from imgstore.sql.members import ImageMembers
 from imgstore.sql.places import SqlPlaces
 from imgstore.sql.queries import marker_of, permitted, records, visible
 from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
-from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, Removal, caller_of, now
-from imgstore.sql.recovery import AttemptRecovery, attempt_of
+from imgstore.sql.records import EVERYTHING, Caller, ImageRecord, NewImage, caller_of, now
 from imgstore.sql.restored import RestoredDatabase
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, LONGEST_ID, REMOVING
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, LONGEST_ID
 from imgstore.sql.scrubs import Scrubs
 from imgstore.sql.upgrade import CATALOG, opened
-from imgstore.supervised import Supervised
 
 
 class SqlCatalog(SqlAttemptCatalog):
@@ -54,7 +52,6 @@ class SqlCatalog(SqlAttemptCatalog):
         if not isinstance(database, Database):
             database = opened(database, [CATALOG], busy_timeout=busy_timeout)
         super().__init__(database, lease=lease, quota_hooks=quota_hooks, verifies_signatures=verifies_signatures)
-        self.recovery = AttemptRecovery(database, quota_hooks)
         self.locations = CatalogLocations(database)
         self.members = ImageMembers(database)
         self.places = SqlPlaces(database)
@@ -65,16 +62,6 @@ class SqlCatalog(SqlAttemptCatalog):
     def embedded(self) -> bool:
         """Whether the database is a file of one service process, not a server that several share."""
         return self._database.address.embedded
-
-    @property
-    def supervised(self) -> Supervised:
-        """The renewal of the leases."""
-        return self._keeper.supervised
-
-    @property
-    def lease_failures(self) -> int:
-        """Renewals of leases that failed, in this process."""
-        return self._keeper.failures
 
     def probe(self) -> None:
         """Reads from the catalog. Raises CatalogUnavailable."""
@@ -189,27 +176,6 @@ class SqlCatalog(SqlAttemptCatalog):
                 self._hooks.object_unused(connection, location.store, location.key)
 
         self._database.change(work)
-
-    def removals(self, image_id: str | None = None) -> Sequence[Removal]:
-        """The objects that are still to be removed from their stores, of one image or of all."""
-        query = sa.select(LOCATIONS).where(LOCATIONS.c.state == REMOVING)
-        if image_id is not None:
-            query = query.where(LOCATIONS.c.image_id == image_id)
-        rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
-
-    def removed(self, removal: Removal) -> None:
-        """The object is gone from its store."""
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
-            self._hooks.object_removed(connection, removal.store, removal.key)
-
-        self._database.change(work)
-
-    def gone(self, store: str, key: str) -> None:
-        """An object that no image has, or will ever have, is gone from its store."""
-        self._database.change(lambda connection: self._hooks.object_removed(connection, store, key))
 
     def adopt(self, image: NewImage, key: str, result: UploadResult) -> None:
         """Makes an image active with an object that no image has (`adoption`). `image` describes it if it is not there.

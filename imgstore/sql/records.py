@@ -111,18 +111,6 @@ class ImageRecord(NewImage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """An object that is still to be removed from its store. `leftovers`: its attempt did not end well, so there may be
-    an object, leftovers of one, or nothing."""
-
-    id: int
-    image_id: str
-    store: str
-    key: str
-    leftovers: bool = False
-
-
 def caller_of(context: object) -> Caller:
     """The caller in the `context` of a request. Raises UsageError if it is something else."""
     if context is None:

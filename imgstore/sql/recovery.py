@@ -8,54 +8,43 @@ owns nothing any more.
 
 from __future__ import annotations
 
-import enum
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.model import Attempt
-from imgstore.sql import attempts
+from imgstore.model import Attempt, DeadAttempt, Removal, Standing, attempt_of
+from imgstore.sql import leases
+from imgstore.sql.attempts import abandon, abandon_all
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
-from imgstore.sql.quota_hooks import NO_HOOKS, QuotaHooks
+from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import names_in
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 AT_ONCE = 500
 """Keys in one statement."""
 
-_KEY = re.compile(r"(?P<image>.+?)(?:\.(?P<number>[1-9][0-9]{0,8}))?", re.ASCII)
-
-
-class Standing(enum.Enum):
-    """What the catalog knows of an object."""
-
-    LIVE = "the data of an image"
-    REMOVING = "to be removed"
-    UNDER_WAY = "of an attempt that has not ended"
-    DEAD = "of an attempt that ended without it"
-    UNKNOWN = "of nothing that the catalog knows"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadAttempt:
-    """An attempt, of an upload or a copy, whose lease ran out, `overdue` seconds ago. `holder` was its process."""
-
-    attempt: Attempt
-    holder: str
-    overdue: float
-
 
 class AttemptRecovery:
-    """Ends the attempts of dead processes. All methods raise CatalogUnavailable if the database cannot be reached."""
+    """Implements `KeptCatalog` of `imgstore.hosting`. All methods raise CatalogUnavailable if the database cannot be
+    reached."""
 
-    def __init__(self, database: Database, hooks: QuotaHooks = NO_HOOKS) -> None:
+    def __init__(self, database: Database, hooks: QuotaHooks, *, lease: float) -> None:
         self._database = database
         self._hooks = hooks
+        self._lease = lease
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which an attempt owns its image without a sign of life."""
+        return self._lease
+
+    def renew(self, attempts: Sequence[Attempt]) -> set[Attempt]:
+        """Gives each attempt a whole lease; returns those that do not own their image any more. Raises
+        OutcomeUnknown."""
+        return self._database.change(lambda connection: leases.renew(connection, attempts, self.lease))
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""
@@ -65,8 +54,30 @@ class AttemptRecovery:
         """Ends the attempt, unless it ended or its lease was renewed meanwhile; its objects become removals. Of several
         who try, one is told True. Raises OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        abandon = partial(attempts.abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
-        return self._database.change(abandon)
+        end = partial(abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
+        return self._database.change(end)
+
+    def abandon_uploads(self) -> int:
+        """Ends the uploads and copies of dead processes; returns how many. Their images are queued again, and what they
+        may have left becomes `removals`. Only for a host that knows that no upload is under way."""
+        return self._database.change(lambda connection: abandon_all(connection, self._hooks))
+
+    def removals(self, image_id: str | None = None) -> Sequence[Removal]:
+        """The objects that are still to be removed from their stores, of one image or of all."""
+        query = sa.select(LOCATIONS).where(LOCATIONS.c.state == REMOVING)
+        if image_id is not None:
+            query = query.where(LOCATIONS.c.image_id == image_id)
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
+
+    def removed(self, removal: Removal) -> None:
+        """The object is gone from its store."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
+            self._hooks.object_removed(connection, removal.store, removal.key)
+
+        self._database.change(work)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         """What the catalog knows of each of these objects in a store, as of one moment."""
@@ -75,14 +86,6 @@ class AttemptRecovery:
         return self._database.read(
             lambda connection: {key: found for part in some for key, found in _standings(connection, store, part)}
         )
-
-
-def attempt_of(key: str) -> tuple[str, int]:
-    """The image and the number of the attempt that writes under this key (see `Attempt.key`)."""
-    match = _KEY.fullmatch(key)
-    if match is None or match["number"] == "1":
-        return key, 1
-    return match["image"], int(match["number"] or 1)
 
 
 def _expired(connection: sa.Connection) -> list[DeadAttempt]:

@@ -10,7 +10,10 @@ No skip flags: every test runs for every driver. pytest is imported here and now
 `testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
 """
 
-import pytest
+from imgstore.distribution import needs
+
+with needs("testing"):
+    import pytest
 
 _LAWS = (
     "aborting",
@@ -31,10 +34,28 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _LAWS))
 from imgstore.testing.bench import Bench, working_bench  # noqa: E402 - the rewriting of asserts comes first
 from imgstore.testing.concurrency import AtomicCreation  # noqa: E402
 from imgstore.testing.contract import DriverContract  # noqa: E402
+from imgstore.testing.hosts.bodies_over_http import AnswersBrokenBodies, RefusesBeforeTheBody  # noqa: E402
 from imgstore.testing.hosts.catalog import CatalogContract  # noqa: E402
 from imgstore.testing.hosts.copy_catalog import CopyCatalogContract  # noqa: E402
+from imgstore.testing.hosts.host import (  # noqa: E402
+    AsksWho,
+    DeletesImages,
+    HostContract,
+    InspectsContent,
+    LimitsQuota,
+    LimitsSize,
+)
+from imgstore.testing.hosts.host_bench import HostSubject  # noqa: E402
+from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies  # noqa: E402
+from imgstore.testing.hosts.kept_quota import KeptQuotaContract  # noqa: E402
 from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
-from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, QuotaSubject  # noqa: E402
+from imgstore.testing.hosts.subjects import (  # noqa: E402
+    CatalogSubject,
+    CopyCatalogSubject,
+    KeptCatalogSubject,
+    KeptQuotaSubject,
+    QuotaSubject,
+)
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
     HidesImages,
@@ -43,6 +64,8 @@ from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
 from imgstore.testing.subject import Subject  # noqa: E402
 
 __all__ = [
+    "AnswersBrokenBodies",
+    "AsksWho",
     "AtomicCreation",
     "Bench",
     "CatalogContract",
@@ -50,10 +73,22 @@ __all__ = [
     "ConfirmsOwnership",
     "CopyCatalogContract",
     "CopyCatalogSubject",
+    "DeletesImages",
     "DriverContract",
     "HidesImages",
+    "HostContract",
+    "HostSubject",
+    "InspectsContent",
+    "KeptCatalogContract",
+    "KeptCatalogSubject",
+    "KeptQuotaContract",
+    "KeptQuotaSubject",
+    "LimitsQuota",
+    "LimitsSize",
     "QuotaContract",
     "QuotaSubject",
+    "RecoversCopies",
+    "RefusesBeforeTheBody",
     "RefusesUnsetFormats",
     "Subject",
     "working_bench",

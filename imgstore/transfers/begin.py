@@ -155,6 +155,8 @@ def open_session(
     if observation is not None:
         observation.steps = partial(steps, plan.opened)
     targets = _targets(plan, _opened(plan, admitted))
+    for target in plan.opened:
+        target.part.told = observation is not None
     settings = plan.settings
     digests = _digests(plan)
     plan.undo.push("the digests' threads", digests.close)

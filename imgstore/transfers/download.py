@@ -21,7 +21,7 @@ from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.first_failure import untraced
-from imgstore.host_answers import instance, require
+from imgstore.host_answers import instance, require, require_kind
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
@@ -51,6 +51,7 @@ class DownloadService:
         sleep: Callable[[float], None] = time.sleep,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require_kind(stores, StoreSet, name="stores")
         require(source, ImageSource)
         self.stores = stores
         self._source = source
@@ -88,9 +89,8 @@ class DownloadService:
         self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
     ) -> TemporaryUrl:
         """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential.
-        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict
-        unless the image is active; NoTemporaryUrl where no store of it makes URLs; DataGone, StoreUnavailable,
-        ConfigurationError."""
+        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict if
+        the image is not active; NoTemporaryUrl; DataGone, StoreUnavailable, ConfigurationError."""
         image = self.find(image_id, context=context)
         stores = self.enabled(self._ordered(image.locations, prefer))
         return temporary_url(image, stores, seconds=seconds, context=context)

@@ -17,12 +17,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from oslo_utils.imageutils import format_inspector
-
 from imgstore import errors
+from imgstore.distribution import needs
 from imgstore.model import Attempt
-from imgstore.transfers.inspectors import inspector_of
 from imgstore.transfers.taps import Tap
+
+with needs("inspection"):
+    from oslo_utils.imageutils import format_inspector
+
+    from imgstore.transfers.inspectors import inspector_of
 
 PIECE = 64 * 1024  # every format's signature lies within the first piece
 LARGEST_DISK = 2**63 - 1

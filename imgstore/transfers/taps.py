@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from imgstore import errors
-from imgstore.host_answers import kind_of, name_of, require_callable
+from imgstore.host_answers import kind_of, name_of, require_callable, require_plain
 from imgstore.model import Attempt
 
 
@@ -41,6 +41,7 @@ def checked_factories(factories: Sequence[TapFactory]) -> tuple[TapFactory, ...]
         if not callable(factory):
             raise errors.UsageError(f"{kind_of(factory)} is no TapFactory: it cannot be called.")
         name = f"the factory of taps {name_of(factory)}"
+        require_plain(factory, name=name)
         require_callable(factory, TapFactory.__call__, name=name)
     return tuple(factories)
 

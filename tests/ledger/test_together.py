@@ -10,8 +10,9 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.hosting.orphaned_holds import OrphanedHolds
+from imgstore.hosting.records import HostRecords
 from imgstore.model import UploadRequest
-from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
 from imgstore.sql import (
     EVERYTHING,
     PARTS,
@@ -70,7 +71,7 @@ def test_recovery_keeps_the_hold_of_an_upload_that_lives(house: House) -> None:
     attempt = house.catalog.begin(UploadRequest(house.queued()), [STORE])
     house.ledger.reserve(attempt, STORE, 40)
     stores = StoreSet([Store(STORE, MemoryDriver())], default=STORE)
-    orphaned = OrphanedHolds(stores, house.catalog, house.ledger)
+    orphaned = OrphanedHolds(stores, HostRecords(house.catalog, house.ledger))
     orphaned.end(house.ledger.held())
     assert house.ledger.account(OWNER) == Charge(held=40, images=1, uploads=1)
     house.catalog.release(attempt)

@@ -33,7 +33,7 @@ def asked_for() -> set[str]:
 def test_every_metric_that_alerts_and_dashboard_ask_for_is_there(tmp_path: Path) -> None:
     stores = StoreSet([Store("main", MemoryDriver())], default="main")
     service = LocalService(tmp_path, stores).service
-    service.recovery.scrubbed = {"main": int(time.time()) - 100}
+    service.counting.scrubbed = {"main": int(time.time()) - 100}
     text = service.metrics.text().decode()
     service.close()
     there = {PARTS.sub("", name) for name in re.findall(r"(?m)^# TYPE (\S+)", text)}

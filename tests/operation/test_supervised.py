@@ -51,8 +51,8 @@ def test_every_thread_goes_on_and_its_failure_is_a_metric(tmp_path: Path, monkey
     health = HealthSettings(interval=0.02)
     with LocalService(tmp_path, stores, health=health, recovery_interval=0.02, lease=0.3).running() as local:
         service = local.service
-        monkeypatch.setattr(service.recovery, "recover", once(service.recovery.recover))
-        monkeypatch.setattr(service.catalog._keeper, "_renew", once(service.catalog._keeper._renew))
+        monkeypatch.setattr(service.keeper.recovery, "recover", once(service.keeper.recovery.recover))
+        monkeypatch.setattr(service.keeper.leases, "_renew", once(service.keeper.leases._renew))
         monkeypatch.setattr(service.quota, "asked_for", once(service.quota.asked_for))
         (watch,) = service.health._watches
         monkeypatch.setattr(watch, "check", once(watch.check))

@@ -21,11 +21,12 @@ import pytest
 from imgstore import errors
 from imgstore.driver.place import NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.hosting.orphaned_holds import OrphanedHolds
+from imgstore.hosting.purge import Purge
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.recovery import RecoveryLoop
+from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.model import UploadRequest
-from imgstore.service.cleanup.orphaned_holds import OrphanedHolds
-from imgstore.service.cleanup.purge import Purge
-from imgstore.service.cleanup.recovery import RecoveryLoop
-from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import Caller, Database, LedgerHooks, NewImage, SqlCatalog, SqlLedger
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService
@@ -67,10 +68,11 @@ class House:
         self.ledger = SqlLedger(database, tick=PATIENCE)
         self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.ledger), lease=PATIENCE)
         self.uploads = UploadService(stores, catalog=self.catalog, quota=self.ledger)
-        self.removals = RemovalQueue(stores, self.catalog)
-        self.purge = Purge(self.catalog, stores, [self.store])
-        self.holds = OrphanedHolds(stores, self.catalog, self.ledger)
-        self.recovery = RecoveryLoop(self.catalog, self.removals, self.holds)
+        self.records = HostRecords(self.catalog, self.ledger)
+        self.removals = RemovalQueue(stores, self.records)
+        self.purge = Purge(self.records, stores, [self.store])
+        self.holds = OrphanedHolds(stores, self.records)
+        self.recovery = RecoveryLoop(self.records, self.removals, self.holds)
 
     def upload(self, content: bytes, size: int | None = None) -> None:
         """An upload that ends well, or raises."""
@@ -85,7 +87,7 @@ class House:
     def start(self) -> None:
         """What a service does at its start, alone with its database, and then a purge of everything."""
         self.catalog.abandon_uploads()
-        self.holds.end(self.holds.all())
+        self.holds.end(self.ledger.held())
         self.recovery.recover(at_once=True)
         for found in (
             self.purge.removals(),

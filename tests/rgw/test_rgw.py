@@ -248,7 +248,7 @@ def test_a_service_with_a_store_on_each_api_moves_a_hundred_mebibytes(
         asked = {"method": {"name": "copy-image"}, "stores": ["s3"]}
         assert client.post(f"/v2/images/{images['swift']}/import", asked).status == 202
         until(lambda: client.show(images["swift"])["stores"] in ("swift,s3", "s3,swift"))
-        local.service.recovery.recover(at_once=True)
+        local.service.keeper.recovery.recover(at_once=True)
         assert [leftover for driver in drivers.values() for leftover in driver.leftovers()] == []
         assert client.download(images["swift"]).body == data
         for image in images.values():

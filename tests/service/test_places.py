@@ -57,7 +57,7 @@ def test_while_its_disk_is_not_mounted_a_store_is_unavailable_and_nothing_is_los
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
         assert client.request("DELETE", f"/v2/images/{deleted}").status == 204
         assert put(client, waiting) == 503
-        local.service.recovery.recover(at_once=True)
+        local.service.keeper.recovery.recover(at_once=True)
         assert local.catalog.removals() == [deleted]
     with service(tmp_path).running() as local:  # a start changes nothing
         client = local.client
@@ -71,7 +71,7 @@ def test_while_its_disk_is_not_mounted_a_store_is_unavailable_and_nothing_is_los
         assert up(local)
         assert client.get(f"/v2/images/{kept}/file").body == b"data"
         assert put(client, waiting) == 204
-        local.service.recovery.recover(at_once=True)
+        local.service.keeper.recovery.recover(at_once=True)
         assert local.catalog.removals() == []
         assert {path.name.partition(".3")[0] for path in datadir.iterdir()} == {*NOTES, kept, waiting}
 
@@ -168,7 +168,7 @@ def test_an_object_that_has_the_key_already_is_never_removed(tmp_path: Path) -> 
             writer.commit()
         both = {**OCTETS, "X-Image-Meta-Store": "fast,slow"}
         answers = [client.request("PUT", f"/v2/images/{image}/file", body=b"data", headers=both) for _ in range(2)]
-        local.service.recovery.recover(at_once=True)
+        local.service.keeper.recovery.recover(at_once=True)
         assert [answer.status for answer in answers] == [503, 204]
         assert answers[0].headers["retry-after"] == "1"
         assert drivers["slow"].storage.get(image).data == b"another's"

@@ -14,10 +14,12 @@ from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
+from imgstore.hosting.first_cleaning import purge
+from imgstore.hosting.leftovers import dead_objects, leftovers
+from imgstore.hosting.pauses import FIRST_PAUSE, LONGEST_PAUSE
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.model import Leftover, UploadRequest
-from imgstore.service.cleanup.first_cleaning import purge
-from imgstore.service.cleanup.leftovers import dead_objects, leftovers
-from imgstore.service.cleanup.removal_queue import FIRST_PAUSE, LONGEST_PAUSE, RemovalQueue
 from imgstore.sql import SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.leftovers import leftovers as transfers_leftovers
@@ -77,12 +79,12 @@ def test_restored_database_ends_no_upload_and_removes_nothing_before_it_is_resum
         service.catalog.restored.declare("a test says so")
         assert client.delete(deleted).status == 204
         service.end_dead_uploads()
-        assert service.recovery.recover(at_once=True) == 0
+        assert service.keeper.recovery.recover(at_once=True) == 0
         assert driver.storage.names() == {deleted, attempt.key}
         assert local.catalog.status(attempt.image_id) == "saving"
         assert service.catalog.restored.resume({})
-        assert service.recovery.recover(at_once=True) == 1
-        service.recovery.recover(at_once=True)
+        assert service.keeper.recovery.recover(at_once=True) == 1
+        service.keeper.recovery.recover(at_once=True)
         assert driver.storage.names() == set()
     catalog.close()
 
@@ -106,7 +108,7 @@ def test_several_services_on_one_catalog_recover_each_upload_once(
 def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
     tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("imgstore.hosting.pauses.FIRST_PAUSE", 0.05)
     with LocalService(tmp_path, stores, recovery_interval=0.02).running() as local:
         image_id = local.client.create()
         assert local.client.upload(image_id, b"data").status == 204
@@ -124,7 +126,7 @@ def test_data_that_a_store_did_not_let_go_is_removed_in_the_background(
 def test_store_that_works_again_is_asked_in_the_next_round(
     tmp_path: Path, stores: StoreSet, driver: HookedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgstore.service.cleanup.removal_queue.FIRST_PAUSE", LONGEST_PAUSE)
+    monkeypatch.setattr("imgstore.hosting.pauses.FIRST_PAUSE", LONGEST_PAUSE)
 
     def down(key: object = None) -> None:
         raise errors.StoreUnavailable("down")
@@ -137,10 +139,10 @@ def test_store_that_works_again_is_asked_in_the_next_round(
             patch.setattr(driver, "check", down)
             assert local.client.delete(image_id).status == 204
             local.service.health.check("fast")
-        local.service.recovery.recover()
+        local.service.keeper.recovery.recover()
         assert local.catalog.removals() == [image_id], "left alone"
         local.service.health.check("fast")
-        local.service.recovery.recover()
+        local.service.keeper.recovery.recover()
         assert local.catalog.removals() == []
 
 
@@ -148,7 +150,7 @@ def test_store_that_fails_is_left_alone_longer_each_time(
     stores: StoreSet, driver: HookedStore, catalog: SqlCatalog
 ) -> None:
     now = [0.0]
-    removals = RemovalQueue(stores, catalog, clock=lambda: now[0])
+    removals = RemovalQueue(stores, HostRecords(catalog), clock=lambda: now[0])
     attempt = dead(catalog)
     assert catalog.abandon_uploads() == 1
     driver.fails("delete", errors.StoreUnavailable("down"))
@@ -173,7 +175,7 @@ def test_store_that_is_not_enabled_any_more_keeps_its_removals(
 ) -> None:
     dead(catalog, "gone")
     catalog.abandon_uploads()
-    RemovalQueue(stores, catalog).attempt(catalog.removals())
+    RemovalQueue(stores, HostRecords(catalog)).attempt(catalog.removals())
     assert len(catalog.removals()) == 1
     assert "gone" in caplog.text
 
@@ -182,7 +184,7 @@ def test_database_that_was_away_takes_nothing_back_before_the_living_renewed(
     tmp_path: Path, stores: StoreSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = LocalService(tmp_path, stores, recovery_interval=0.02)
-    recovery = local.service.recovery
+    recovery = local.service.keeper.recovery
     pauses, rounds = [], threading.Semaphore(0)
     wait = recovery._stopped.wait
 
@@ -241,9 +243,10 @@ def test_leftovers_of_the_living_are_spared_however_old_and_of_the_dead_not_howe
         if kind in ("living", "old"):
             os.utime(datadir / name, (0, 0))
     store = Store("fast", FilesystemDriver(datadir=str(datadir)))
-    found = {leftover.name for leftover in leftovers(catalog, store)}
+    found = {leftover.name for leftover in leftovers(HostRecords(catalog), store)}
     assert found == {names["dead"], names["removing"], names["old"]}
-    assert {leftover.name for leftover in leftovers(catalog, store, older_than=0)} == found | {names["young"]}
+    everything = leftovers(HostRecords(catalog), store, older_than=0)
+    assert {leftover.name for leftover in everything} == found | {names["young"]}
 
 
 class Unsure(HookedStore):
@@ -267,9 +270,9 @@ def test_what_may_be_another_stores_goes_only_if_the_catalog_knows_its_end(catal
     active = active_image(catalog)
     driver = Unsure(living.key, dead.key, active, "stranger")
     store = Store("fast", driver)
-    found = {each.key: each.certain for each in leftovers(catalog, store)}
+    found = {each.key: each.certain for each in leftovers(HostRecords(catalog), store)}
     assert found == {dead.key: True, "stranger": False}
-    purge(store, catalog)
+    purge(store, HostRecords(catalog))
     assert driver.calls == [f"removed {dead.key}"]
     for each in list(transfers_leftovers(store, older_than=0)):
         each.remove()
@@ -283,4 +286,4 @@ def test_objects_of_ended_attempts_are_found_and_no_others(catalog: SqlCatalog) 
     catalog.release(ended)
     for key in (living.key, ended.key, f"{ended.image_id}.2", "stranger"):
         put(driver, key)
-    assert [info.key for info in dead_objects(catalog, Store("fast", driver))] == [ended.key]
+    assert [info.key for info in dead_objects(HostRecords(catalog), Store("fast", driver))] == [ended.key]

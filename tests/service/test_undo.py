@@ -63,7 +63,7 @@ class World:
         for driver in self.drivers.values():
             driver.hooks.clear()
         for _ in range(2):
-            self.local.service.recovery.recover(at_once=True)
+            self.local.service.keeper.recovery.recover(at_once=True)
         assert {name: (driver.storage.names(), driver.parts) for name, driver in self.drivers.items()} == {
             "fast": (set(), set()), "slow": (set(), set()),
         }  # fmt: skip
@@ -128,7 +128,7 @@ def test_undone_by_recovery_what_one_store_of_two_could_not_remove(world: World)
     assert world.drivers["slow"].parts == {image}
     assert (quota.account("", "slow").used, quota.account("default").used) == (len(BODY), len(BODY)), "of the store"
     world.drivers["slow"].hooks.clear()
-    world.local.service.recovery.recover(at_once=True)
+    world.local.service.keeper.recovery.recover(at_once=True)
     assert world.drivers["slow"].parts == set()
     assert quota.account("", "slow").used == 0
     world.drivers["fast"].fails("delete", DOWN)
@@ -155,7 +155,7 @@ def test_undone_by_recovery_what_a_copy_could_not_remove(world: World) -> None:
     assert world.local.client.post(f"/v2/images/{image}/import", asked).status == 202
     until(lambda: world.local.catalog.removals() == [f"{image}.2"])
     world.drivers["slow"].hooks.clear()
-    world.local.service.recovery.recover(at_once=True)
+    world.local.service.keeper.recovery.recover(at_once=True)
     assert world.drivers["slow"].parts == set()
     assert world.local.client.delete(image).status == 204
     world.nothing_stays(image)
@@ -176,7 +176,7 @@ def test_undone_by_the_next_upload_what_neither_store_nor_catalog_took_back(
     assert (world.catalog.removals(), driver.parts) == ([], {image})
     driver.hooks.clear()
     assert world.put(image, "slow", known=True) == 204
-    world.local.service.recovery.recover(at_once=True)
+    world.local.service.keeper.recovery.recover(at_once=True)
     assert driver.parts == set()
     assert world.local.client.delete(image).status == 204
     world.nothing_stays(image)

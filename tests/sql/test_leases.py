@@ -5,23 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.model import Attempt
-from imgstore.sql import DeadAttempt, OutcomeUnknown, SqlCatalog, Standing
+from imgstore.hosting import LeasedCatalog
+from imgstore.model import Attempt, attempt_of
+from imgstore.sql import DeadAttempt, SqlCatalog, Standing
 from imgstore.sql.clock import Now
-from imgstore.sql.leases import AT_ONCE, RETRIES, LeaseKeeper, holder
-from imgstore.sql.recovery import attempt_of
+from imgstore.sql.leases import AT_ONCE, holder
 from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
 from tests.support.race import together
-from tests.support.waiting import until
 
 PATIENCE = 60.0
 ROUNDS = 5
@@ -43,9 +42,8 @@ def lease_left(catalog: SqlCatalog, attempt: Attempt) -> float | None:
 def dead(catalog: SqlCatalog) -> DeadAttempt:
     """An attempt whose lease ran out; nobody renews it."""
     attempt = begun(catalog)
-    catalog._keeper.drop(attempt)
     expire(catalog, attempt)
-    (found,) = [each for each in catalog.recovery.expired() if each.attempt.image_id == attempt.image_id]
+    (found,) = [each for each in catalog.expired() if each.attempt.image_id == attempt.image_id]
     return found
 
 
@@ -59,69 +57,17 @@ def test_lease_is_as_long_as_it_says_by_the_databases_clock(tables: str, monkeyp
         left = lease_left(catalog, attempt)
         assert left is not None
         assert 900 < left <= 1000
-        assert catalog._renew([attempt]) == set()
+        assert catalog.renew([attempt]) == set()
         assert 900 < (lease_left(catalog, attempt) or 0) <= 1000
-        assert catalog.recovery.expired() == []
+        assert catalog.expired() == []
         told = catalog._database.read(lambda connection: connection.scalar(sa.select(Now()))) or 0
         assert present - 1 < told / 1000 < present + 60, "milliseconds since the epoch"
 
 
-def take_back_all(catalog: SqlCatalog) -> list[bool]:
-    return [catalog.recovery.take_back(each) for each in catalog.recovery.expired()]
-
-
-def test_attempt_that_ended_has_no_lease(catalog: SqlCatalog) -> None:
-    activated, released, taken = begun(catalog), begun(catalog), begun(catalog)
-    catalog.activate(activated, result(activated))
-    assert catalog.release(released)
-    expire(catalog, taken)
-    assert take_back_all(catalog) == [True]
-    assert [lease_left(catalog, attempt) for attempt in (activated, released, taken)] == [None] * 3
-    assert catalog.recovery.expired() == []
-
-
-def test_lease_that_ran_out_is_taken_back_and_its_data_is_to_be_removed(catalog: SqlCatalog, other: SqlCatalog) -> None:
+def test_dead_attempt_is_told_with_its_process(catalog: SqlCatalog) -> None:
     first = dead(catalog)
     assert (first.attempt.number, first.attempt.stores, first.holder) == (1, ("fast",), holder())
     assert first.overdue >= 1
-    assert other.recovery.take_back(first)
-    assert catalog.get(first.attempt.image_id, OWNER).status == "queued"
-    assert to_remove(catalog) == [("fast", first.attempt.key)]
-    second = other.begin(request(first.attempt.image_id), ["slow"])
-    assert second.key != first.attempt.key
-    other.activate(second, result(second))
-    assert catalog.get(first.attempt.image_id, OWNER).status == "active"
-
-
-def test_image_deleted_under_a_dead_attempt_stays_deleted(catalog: SqlCatalog) -> None:
-    found = dead(catalog)
-    catalog.delete(found.attempt.image_id, OWNER)
-    assert catalog.recovery.take_back(found)
-    with pytest.raises(errors.ImageNotFound):
-        catalog.get(found.attempt.image_id, OWNER)
-    assert [removal.key for removal in catalog.removals()] == [found.attempt.key]
-
-
-def test_late_renewal_that_comes_first_keeps_the_image(catalog: SqlCatalog) -> None:
-    found = dead(catalog)
-    assert catalog._renew([found.attempt]) == set()
-    assert not catalog.recovery.take_back(found)
-    catalog.confirm(found.attempt)
-    assert catalog.removals() == []
-
-
-def test_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog, other: SqlCatalog) -> None:
-    zombie = begun(catalog)
-    expire(catalog, zombie)
-    assert take_back_all(other) == [True]
-    winner = other.begin(request(zombie.image_id), ["fast"])
-    for act in (partial(catalog.confirm, zombie), partial(catalog.activate, zombie, result(zombie))):
-        with pytest.raises(errors.ImageGone):
-            act()
-    assert not catalog.release(zombie)
-    other.confirm(winner)
-    other.activate(winner, result(winner))
-    assert [location.key for location in catalog.get(zombie.image_id, OWNER).locations] == [winner.key]
 
 
 @pytest.fixture
@@ -132,20 +78,12 @@ def recoverers(tables: str) -> Iterator[list[SqlCatalog]]:
         yield [stack.enter_context(contextlib.closing(each)) for each in opened]
 
 
-def test_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
-    for _ in range(ROUNDS):
-        found = dead(catalog)
-        told = together(*(partial(recoverer.recovery.take_back, found) for recoverer in recoverers))
-        assert sorted(told, key=repr) == [False, False, True]
-        assert len(catalog.removals(found.attempt.image_id)) == 1
-
-
 def ends(catalog: SqlCatalog, attempt: Attempt) -> list[tuple[Callable[[], object], str]]:
     """What the owner may do when its lease ran out, and the status of the image if the owner is first."""
     return [
         (lambda: catalog.activate(attempt, result(attempt)), "active"),
         (lambda: catalog.release(attempt), "queued"),
-        (lambda: not catalog._renew([attempt]), "saving"),
+        (lambda: not catalog.renew([attempt]), "saving"),
     ]
 
 
@@ -157,7 +95,7 @@ def test_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, recov
         act, status = ends(catalog, attempt)[number % 3]
         acts: list[Callable[[], object]] = [
             act,
-            *(partial(recoverer.recovery.take_back, found) for recoverer in recoverers),
+            *(partial(recoverer.take_back, found) for recoverer in recoverers),
         ]
         mine, *taken = together(*acts) if number % 2 else together(*acts[::-1])[::-1]
         won = mine in (True, None)
@@ -172,7 +110,8 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
     statements: list[str] = []
     renewed = threading.Event()
     with contextlib.closing(SqlCatalog(tables, lease=1.5)) as catalog:
-        attempts = [begun(catalog) for _ in range(5)]
+        leased = LeasedCatalog(catalog)
+        attempts = [leased.begin(request(queued_image(catalog)), ["fast"]) for _ in range(5)]
 
         def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
             if statement.startswith("UPDATE"):
@@ -184,103 +123,17 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
             renewed.clear()
             assert renewed.wait(PATIENCE)
         assert {statement.count("lease_until") for statement in statements} == {1}
-        assert catalog.recovery.expired() == []
+        assert catalog.expired() == []
         for attempt in attempts:
-            catalog.confirm(attempt)
-            catalog.activate(attempt, result(attempt))
-
-
-def test_renewal_tells_exactly_which_attempts_lost_their_image(catalog: SqlCatalog, other: SqlCatalog) -> None:
-    kept, taken, ended = (begun(catalog) for _ in range(3))
-    expire(catalog, taken)
-    assert take_back_all(other) == [True]
-    again = other.begin(request(taken.image_id), ["fast"])
-    other.activate(ended, result(ended))
-    expire(catalog, kept)
-    assert catalog._renew([kept, taken, ended]) == {taken, ended}
-    assert (lease_left(catalog, kept) or 0) > 1
-    assert catalog._renew([again]) == set()
+            leased.confirm(attempt)
+            leased.activate(attempt, result(attempt))
+        leased.close()
 
 
 def test_renewal_of_more_attempts_than_one_statement_takes(catalog: SqlCatalog) -> None:
     attempt = begun(catalog)
     strangers = [Attempt(f"image-{number}", 1, "project", "raw", "bare") for number in range(AT_ONCE)]
-    assert catalog._renew([*strangers, attempt]) == set(strangers)
-
-
-def test_loser_learns_it_without_a_statement(tables: str, other: SqlCatalog) -> None:
-    with contextlib.closing(SqlCatalog(tables, lease=0.3)) as catalog:
-        attempt = begun(catalog)
-        other.delete(attempt.image_id, OWNER)
-        catalog.confirm(attempt, certain=False)  # a deletion ends no attempt: it is asked for before the commit
-        with pytest.raises(errors.ImageGone):
-            catalog.confirm(attempt)
-        assert other.release(attempt)
-        reading = threading.Event()
-        sa.event.listen(catalog._database._engine, "before_cursor_execute", lambda *rest: reading.set())
-        until(lambda: catalog._keeper.is_lost(attempt))
-        reading.clear()
-        with pytest.raises(errors.ImageGone):
-            catalog.confirm(attempt, certain=False)
-        assert not reading.is_set()
-
-
-ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
-
-
-def keeper_that_notes(calls: list[Sequence[Attempt]], *failures: Exception, lease: float) -> LeaseKeeper:
-    """A keeper whose calls are noted; the first ones fail."""
-    failing = iter(failures)
-
-    def renew(attempts: Sequence[Attempt]) -> set[Attempt]:
-        calls.append(attempts)
-        for failure in failing:
-            raise failure
-        return set()
-
-    return LeaseKeeper(renew, lease=lease)
-
-
-def test_keeper_goes_on_after_failures_of_the_database() -> None:
-    calls: list[Sequence[Attempt]] = []
-    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"), OverflowError("a defect"))
-    keeper = keeper_that_notes(calls, *failures, lease=0.1)
-    keeper.add(ATTEMPT)
-    until(lambda: len(calls) >= 5)
-    assert not keeper.is_lost(ATTEMPT)
-    keeper.stop()
-
-
-def test_renewal_that_failed_is_tried_again_before_the_lease_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Sequence[Attempt]] = []
-    failures = (errors.CatalogUnavailable("down"), OutcomeUnknown("COMMIT failed"), OverflowError("a defect"))
-    keeper = keeper_that_notes(calls, *failures, lease=3.0)
-    pauses: list[float] = []
-
-    def wait(pause: float) -> bool:
-        pauses.append(pause)
-        return len(pauses) < 6
-
-    monkeypatch.setattr(keeper, "_wait", wait)
-    keeper._open.add(ATTEMPT)
-    keeper._run()
-    assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0]
-
-
-def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
-    calls: list[Sequence[Attempt]] = []
-    keeper = keeper_that_notes(calls, lease=0.03)
-    keeper.add(ATTEMPT)
-    until(lambda: calls)
-    keeper.drop(ATTEMPT)
-    quiet = len(calls) + 1  # one may be under way
-    time.sleep(0.2)
-    assert len(calls) <= quiet
-    keeper.add(ATTEMPT)
-    until(lambda: len(calls) > quiet)
-    keeper.stop()
-    assert keeper._thread is not None
-    assert not keeper._thread.is_alive()
+    assert catalog.renew([*strangers, attempt]) == set(strangers)
 
 
 def test_objects_are_known_by_what_became_of_their_attempts(catalog: SqlCatalog) -> None:
@@ -298,9 +151,9 @@ def test_objects_are_known_by_what_became_of_their_attempts(catalog: SqlCatalog)
         unborn: Standing.UNKNOWN,
         "somebody-elses": Standing.UNKNOWN,
     }
-    assert catalog.recovery.standings("fast", keys) == keys
-    assert catalog.recovery.standings("slow", [active]) == {active: Standing.UNKNOWN}, "a copy that somebody made"
-    assert catalog.recovery.standings("slow", [failed.key]) == {failed.key: Standing.DEAD}
+    assert catalog.standings("fast", keys) == keys
+    assert catalog.standings("slow", [active]) == {active: Standing.UNKNOWN}, "a copy that somebody made"
+    assert catalog.standings("slow", [failed.key]) == {failed.key: Standing.DEAD}
 
 
 def test_key_tells_its_attempt() -> None:

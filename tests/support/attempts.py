@@ -24,7 +24,6 @@ def dead(catalog: SqlCatalog, store: str = "fast") -> Attempt:
 
 def die(catalog: SqlCatalog, attempt: Attempt) -> Attempt:
     """As if the attempt's process had been silent for a minute more than its lease."""
-    catalog._keeper.drop(attempt)
     ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 61_000)
     catalog._database.change(lambda connection: connection.execute(ran_out))
     return attempt

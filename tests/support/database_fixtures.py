@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from imgstore.hosting.leases import LeaseKeeper
 from imgstore.model import Attempt
 from imgstore.sql import PARTS, Database, upgrade
-from imgstore.sql.leases import LeaseKeeper
 from imgstore.sql.upgrade import DatabasePart
 from tests.needs import needs_server
 from tests.support.databases import SERVERS, DatabaseServer, in_memory

@@ -23,7 +23,7 @@ def recovers_what_stayed(
         assert names() > empty, "something stayed"
         assert local.catalog.removals() == [image]
         heal()
-        local.service.recovery.recover(at_once=True)
+        local.service.keeper.recovery.recover(at_once=True)
         assert (set(names()), local.catalog.removals()) == (empty, [])
         assert local.client.upload(image, body).status == 204
         assert local.client.delete(image).status == 204

@@ -25,13 +25,14 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from imgstore import errors
+from imgstore.adapters.asgi.bridge import SERVING
 from imgstore.adapters.asgi.exchange import Exchange, Receive, Scope, Send
 from imgstore.adapters.asgi.pipes import DownloadPipe, UploadPipe
 from imgstore.adapters.asgi.thread import Worker, dismiss
 from imgstore.adapters.resource import image_id_below, require_resource
 from imgstore.bulkhead import asked_at
 from imgstore.driver.translate import function_failures
-from imgstore.host_answers import require_plain
+from imgstore.host_answers import require_kind, require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
@@ -68,6 +69,7 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        require_kind(data, ImageData, name="data")
         require_plain(image_id, name="image_id")
         self._data = data
         self._context = context
@@ -82,6 +84,7 @@ class ImageDataApp:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            SERVING.set(asyncio.get_running_loop())
             with self._noted():
                 await self._answer(Exchange(scope, receive, send, timeout=self._body_timeout))
         else:

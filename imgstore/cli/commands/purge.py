@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_catalog
+from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_records
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
 from imgstore.cli.parser import typed
@@ -20,7 +20,7 @@ from imgstore.store import Store
 from imgstore.transfers.leftovers import RemovableLeftover, hidden_versions, leftovers
 
 if TYPE_CHECKING:
-    from imgstore.sql import SqlCatalog
+    from imgstore.hosting.records import HostRecords
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "name", "size", "modified", "reason", "removed")
@@ -64,17 +64,18 @@ class Purge(ListCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
+        with configured(parsed_args, places=False) as found, service_records(parsed_args) as known:
             stores = found.chosen(parsed_args.stores)
-            if catalog is not None:
+            if known is not None:
+                catalog, records = known
                 expect_places(catalog, found.stores)
                 if not parsed_args.dry_run:
                     refuse_if_restored(catalog)
             sources: Sequence[Source]
-            if catalog is None:
+            if known is None:
                 sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
             else:
-                sources = self._known(catalog, found, stores, parsed_args.older_than)
+                sources = self._known(records, found, stores, parsed_args.older_than)
             if parsed_args.versions:
                 sources = [
                     *sources, *(partial(hidden_versions, store, older_than=parsed_args.older_than) for store in stores)
@@ -82,10 +83,10 @@ class Purge(ListCommand):
             self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
-    def _known(self, catalog: SqlCatalog, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
-        from imgstore.service.cleanup.purge import Purge
+    def _known(self, records: HostRecords, found: Configured, stores: list[Store], older_than: float) -> list[Source]:
+        from imgstore.hosting.purge import Purge
 
-        purging = Purge(catalog, found.stores, stores)
+        purging = Purge(records, found.stores, stores)
         for store in sorted(purging.elsewhere(found.stores)):
             LOG.warning("Data waits for removal in store '%s', which is not enabled.", store)
         sources: list[Source] = [purging.uploads, purging.removals]

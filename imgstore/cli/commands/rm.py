@@ -65,7 +65,7 @@ def _refuse_needed(catalog: SqlCatalog, targets: Sequence[ObjectName]) -> None:
 
     why = {Standing.LIVE: "is the data of", Standing.UNDER_WAY: "belongs to an upload under way of"}
     for target in targets:
-        standing = catalog.recovery.standings(target.store.identifier, [target.key])[target.key]
+        standing = catalog.standings(target.store.identifier, [target.key])[target.key]
         if standing in why:
             image_id = attempt_of(target.key)[0]
             raise Failure(f"{target} {why[standing]} image {image_id}. Nothing was removed. Delete the image instead.")

@@ -34,7 +34,7 @@ class Stat(ShowCommand):
             store, key = target.store, target.key
             if catalog is not None:
                 expect_places(catalog, [store])
-                known = catalog.recovery.standings(store.identifier, [key])[key].value
+                known = catalog.standings(store.identifier, [key])[key].value
             with store.blamed():
                 info = store.driver.stat(key)
         url = store.location(key).url

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgstore import errors
+from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.http.requests import shown
 from imgstore.limits import Allowance
 from imgstore.service.api.bodies import image_body
-from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import Caller, Charge, ImageRecord, SqlCatalog, SqlLedger
 from imgstore.store import StoreSet
 

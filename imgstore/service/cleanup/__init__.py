@@ -1,1 +1,1 @@
-"""Removes what dead processes left behind, and compares the catalog with the stores."""
+"""Compares the catalog with the stores, heals wrong copies, and moves data out of a store."""

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.model import Location
-from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import EVERYTHING, ImageRecord, NotInStore, SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyRequest, CopyService
@@ -45,7 +46,7 @@ class Evacuation:
         target.refuse_if_read_only()
         self._catalog = catalog
         self._copying = copying
-        self._removals = RemovalQueue(stores, catalog)
+        self._removals = RemovalQueue(stores, HostRecords(catalog, restored=catalog.restored))
         self._source = source
         self._target = target
 

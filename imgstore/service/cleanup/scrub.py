@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imgstore import errors
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.model import MIB
-from imgstore.service.cleanup.removal_queue import RemovalQueue
 from imgstore.sql import EVERYTHING, CatalogLocation, ImageRecord, SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyRequest, CopyService
@@ -47,7 +48,7 @@ class Scrub:
         self._catalog = catalog
         self._stores = stores
         self._copying = copying
-        self._removals = RemovalQueue(stores, catalog)
+        self._removals = RemovalQueue(stores, HostRecords(catalog, restored=catalog.restored))
         self._read = read
 
     def rest(self, store: Store) -> Iterator[Finding]:

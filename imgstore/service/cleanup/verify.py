@@ -85,7 +85,7 @@ class Verification:
         yield from self._known(store, places, sizes)
 
     def _unknown(self, store: Store, keys: list[str]) -> Iterator[Difference]:
-        standings = self._catalog.recovery.standings(store.identifier, keys)
+        standings = self._catalog.standings(store.identifier, keys)
         why = _WHY_RESTORED if self._catalog.restored.reason() else _WHY_UNKNOWN
         for key in keys:
             if standings[key] in why and _size(store, key) is not None:
@@ -129,7 +129,7 @@ class Verification:
             yield Difference(DIGEST, store.identifier, place.key, place.image_id, detail)
 
     def _is_still(self, store: Store, place: CatalogLocation) -> bool:
-        return self._catalog.recovery.standings(store.identifier, [place.key])[place.key] is Standing.LIVE
+        return self._catalog.standings(store.identifier, [place.key])[place.key] is Standing.LIVE
 
 
 def _size(store: Store, key: str) -> int | None:

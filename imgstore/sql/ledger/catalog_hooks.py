@@ -1,4 +1,8 @@
-"""The ledger as the catalog's `QuotaHooks`, where the two share a database."""
+"""The ledger as the catalog's `QuotaHooks`, where the two share a database.
+
+A host with a table of its own in that database calls the methods, too, in its own transactions: after it has changed
+(and so locked) the image's row, and before it commits. A method that raises is a reason to roll back.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,18 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from imgstore.model import Attempt, Location
+from imgstore.model import Attempt, Location, ObjectId
 from imgstore.sql.ledger import entries
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds, Refused
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId
+from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.schema import USED
 from imgstore.sql.quota_hooks import QuotaHooks
 
 
 class LedgerHooks(QuotaHooks):
-    """Keeps a ledger in step with the catalog."""
+    """Keeps a ledger in step with the catalog. If the host's transaction is rolled back, the ledger is as it was, and
+    the hold goes on. `settlement_committed` saves the session a transaction, and may be left out."""
 
     def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger

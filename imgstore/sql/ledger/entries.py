@@ -19,19 +19,12 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from imgstore import errors
+from imgstore.model import ObjectId
 from imgstore.sql.clock import Now
 from imgstore.sql.ledger import accounts
 from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds
 from imgstore.sql.ledger.charges import Charge, EntryState, LedgerAccount, accounts_of, charge, difference
 from imgstore.sql.ledger.schema import ENTRIES, HELD, HOLDING, IMAGE, JOINED, REMOVING, USED
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectId:
-    """Names an object by store and key. The entry of an image has no store, and the image's identifier for a key."""
-
-    store: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)

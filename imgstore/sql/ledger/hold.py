@@ -19,9 +19,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from imgstore import errors
-from imgstore.model import MIB
+from imgstore.model import MIB, ObjectId
 from imgstore.sql.ledger.accounts import Refused
-from imgstore.sql.ledger.entries import HoldGone, ObjectId
+from imgstore.sql.ledger.entries import HoldGone
 
 SMALLEST_SLAB, LARGEST_SLAB = MIB // 16, 64 * MIB
 LARGEST_FRACTION = 4

@@ -16,14 +16,16 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.model import ObjectId
 from imgstore.sql.failures import OutcomeUnknown
-from imgstore.sql.leases import JOIN_SECONDS
-from imgstore.sql.ledger.entries import ObjectId
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.supervised import Supervised
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
+
+JOIN_SECONDS = 5.0
+"""For the thread's present round at the end; a database that hangs keeps no process from ending."""
 
 
 class UpkeepTransactions(Protocol):

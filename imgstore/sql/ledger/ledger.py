@@ -18,8 +18,9 @@ from functools import partial
 import sqlalchemy as sa
 
 from imgstore import errors
+from imgstore.host_answers import require
 from imgstore.limits import NO_LIMITS, Allowance, Limits
-from imgstore.model import Attempt, Location
+from imgstore.model import Attempt, Location, ObjectId
 from imgstore.quota import Hold
 from imgstore.sql.address import Address
 from imgstore.sql.clock import Now
@@ -28,7 +29,7 @@ from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger import accounts, entries
 from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount
-from imgstore.sql.ledger.entries import LedgerEntry, ObjectId, OwnerChanged
+from imgstore.sql.ledger.entries import LedgerEntry, OwnerChanged
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.hold_keeper import HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
@@ -38,7 +39,9 @@ from imgstore.supervised import Supervised
 
 
 class SqlLedger:
-    """`database`: an open one, or the address of one that the ledger opens and closes itself. In seconds: `lease`, for
+    """Implements `Quota`, and `KeptQuota` of `imgstore.hosting`.
+
+    `database`: an open one, or the address of one that the ledger opens and closes itself. In seconds: `lease`, for
     which a hold counts after its process died; `tick`, between two looks of a process whether others need its spare
     bytes; `patience`, for which others wait for them.
 
@@ -50,6 +53,7 @@ class SqlLedger:
         self, database: Database | Address | str, limits: Limits = NO_LIMITS, *, lease: int = 120, tick: float = 0.25,
         patience: float = 5.0,
     ) -> None:  # fmt: skip
+        require(limits, Limits)
         self._database = database if isinstance(database, Database) else opened(database, [LEDGER])
         self.limits = limits
         self._lease = lease
@@ -121,11 +125,11 @@ class SqlLedger:
         """The limits for another image of a project. Asked for before a transaction."""
         return bounds_of(self.limits, owner)
 
-    def held(self) -> Sequence[LedgerEntry]:
+    def held(self) -> Sequence[ObjectId]:
         """All holds, of living and of dead processes."""
         return self._holds(sa.true())
 
-    def expired(self) -> Sequence[LedgerEntry]:
+    def expired(self) -> Sequence[ObjectId]:
         """The holds of processes that died or are cut off. The clock alone does not tell these two apart: before you
         settle or release one, ask the catalog what became of its attempt."""
         return self._holds(ENTRIES.c.expires_at < Now())
@@ -217,7 +221,7 @@ class SqlLedger:
             self._keeper.end_later(entry.object_id, None)
             raise errors.CatalogUnavailable("The quota failed while the upload began.", detail=str(error)) from error
 
-    def _holds(self, condition: sa.ColumnElement[bool]) -> Sequence[LedgerEntry]:
-        query = sa.select(ENTRIES).where(ENTRIES.c.state.in_(HOLDING), condition)
+    def _holds(self, condition: sa.ColumnElement[bool]) -> Sequence[ObjectId]:
+        query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(ENTRIES.c.state.in_(HOLDING), condition)
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return [entries.entry_of(row) for row in rows]
+        return [ObjectId(row.store, row.key) for row in rows]

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from imgstore.model import ObjectId
 from imgstore.sql.database import Database
 from imgstore.sql.ledger.accounts import Refused, same
-from imgstore.sql.ledger.entries import ObjectId, counting_for
+from imgstore.sql.ledger.entries import counting_for
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING
 
 

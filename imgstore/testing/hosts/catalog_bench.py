@@ -8,7 +8,6 @@ from imgstore.model import Attempt, Location, StoredImage, UploadRequest, Upload
 from imgstore.testing.hosts.calls import Calls
 from imgstore.testing.hosts.subjects import CatalogSubject
 
-SECTION = "laws-of-a-catalog"
 NOWHERE = "0b6f9a38-30c6-4b5e-8d0c-3c1e8f1c3a55"
 """The identifier of no image."""
 LARGE = 3 * 2**40
@@ -20,10 +19,12 @@ CHECKSUM = "c4" * 16
 class CatalogBench:
     """`catalog` does what is tested; `other` looks at it, as another process does: each change is there at once."""
 
+    SECTION = "laws-of-a-catalog"
+
     def __init__(self, subject: CatalogSubject) -> None:
         self.subject = subject
-        self.catalog = Calls(subject.open(), SECTION)
-        self.other = Calls(subject.open(), SECTION)
+        self.catalog = Calls(subject.open(), self.SECTION)
+        self.other = Calls(subject.open(), self.SECTION)
 
     def upload_of(self, image_id: str) -> UploadRequest:
         """An upload that `caller` asks for."""

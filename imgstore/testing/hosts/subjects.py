@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
+from imgstore.hosting import KeptCatalog, KeptQuota, ObjectId
+from imgstore.model import Attempt
 from imgstore.quota import Quota
 
 
@@ -15,6 +17,10 @@ class UploadCatalog(ImageCatalog, ImageSource, Protocol):
 
 class CopyingCatalog(UploadCatalog, CopyCatalog, Protocol):
     """A catalog that copies use, too."""
+
+
+class RecoveredCatalog(UploadCatalog, KeptCatalog, Protocol):
+    """A catalog whose dead uploads are recovered."""
 
 
 class CatalogSubject(ABC):
@@ -48,6 +54,17 @@ class CopyCatalogSubject(CatalogSubject):
     def open(self) -> CopyingCatalog: ...
 
 
+class KeptCatalogSubject(CatalogSubject):
+    """A table of images whose dead uploads are recovered."""
+
+    @abstractmethod
+    def open(self) -> RecoveredCatalog: ...
+
+    @abstractmethod
+    def expire(self, attempt: Attempt) -> None:
+        """The lease of this attempt, which is under way, ran out a second ago: changes the time in its row."""
+
+
 class QuotaSubject(ABC):
     """A quota in which every owner may use `limit` bytes; nothing is used at the start of each test."""
 
@@ -56,3 +73,18 @@ class QuotaSubject(ABC):
     @abstractmethod
     def open(self) -> Quota:
         """The quota as another process has it. What counts in memory gives the same object."""
+
+
+class RecoveredQuota(Quota, KeptQuota, Protocol):
+    """A quota whose holds outlive their process."""
+
+
+class KeptQuotaSubject(QuotaSubject):
+    """A quota whose holds outlive their process."""
+
+    @abstractmethod
+    def open(self) -> RecoveredQuota: ...
+
+    @abstractmethod
+    def expire(self, held: ObjectId) -> None:
+        """The process of this hold gives no sign of life any more: changes the time in the hold's row."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog, image_gone
 from imgstore.model import Attempt, Location, StoredImage, UploadRequest, UploadResult
-from tests.contract.hosts.runner import Mutants
+from tests.contract.hosts.runner import Mutants, meet_another
 
 MUTANTS = Mutants[type[MemoryCatalog]]()
 caught_by = MUTANTS.caught_by
-A_MOMENT = 0.002
 
 
 class Broken(MemoryCatalog):
@@ -248,7 +246,7 @@ class ChecksBeforeItChanges(Broken):
         row = self._visible(request.image_id, request.context)
         if row.image.status != "queued":
             raise errors.ImageConflict("not queued")
-        time.sleep(A_MOMENT)
+        meet_another()
         return self._granted(replace(row, image=replace(row.image, status="saving")), stores)
 
 
@@ -258,7 +256,7 @@ class _Slow(Broken):
     def _owned(self, attempt: Attempt) -> Any:
         row = super()._owned(attempt)
         self._lock.release()
-        time.sleep(A_MOMENT)
+        meet_another()
         self._lock.acquire()
         return row
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog, copy_gone
 from imgstore.model import Attempt, Location, StoredImage
-from tests.contract.hosts.broken_catalogs import A_MOMENT, Broken, ReadsThenWrites
-from tests.contract.hosts.runner import Mutants
+from tests.contract.hosts.broken_catalogs import Broken, ReadsThenWrites
+from tests.contract.hosts.runner import Mutants, meet_another
 
 MUTANTS = Mutants[type[MemoryCatalog]]()
 caught_by = MUTANTS.caught_by
@@ -142,7 +141,7 @@ class RevivesByACopy(_Revives):
 class WritesTheRowBack(_Revives):
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:
         row = self._rows.get(attempt.image_id) or self._graves[attempt.image_id]
-        time.sleep(A_MOMENT)
+        meet_another()
         self._rows[attempt.image_id] = row
 
 
@@ -152,7 +151,7 @@ class ChecksBeforeItCopies(Broken):
         row = self._visible(image_id, context)
         if row.uploading is not None:
             raise errors.ImageConflict("busy")
-        time.sleep(A_MOMENT)
+        meet_another()
         return self._granted(row, stores), row.image
 
 

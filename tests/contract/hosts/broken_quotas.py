@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from imgstore import errors
 from imgstore.model import Attempt, Location
 from imgstore.quota import Account, AccountHold, Hold, MemoryQuota, quota_refusal
-from tests.contract.hosts.broken_catalogs import A_MOMENT
-from tests.contract.hosts.runner import Mutants
+from tests.contract.hosts.runner import Mutants, meet_another
 
 MUTANTS = Mutants[type[MemoryQuota]]()
 caught_by = MUTANTS.caught_by
@@ -148,7 +146,7 @@ class SlowAccount(Account):
         taken = self._used + self._held
         if self.limit is not None and taken + more > self.limit:
             raise quota_refusal(self.limit, taken, more)
-        time.sleep(A_MOMENT)
+        meet_another()
         self._held += more
 
 

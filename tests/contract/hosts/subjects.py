@@ -1,4 +1,4 @@
-"""The subjects of the library's own catalogs and quotas, and of the example's."""
+"""The subjects of the library's own catalogs and quotas."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ import contextlib
 import itertools
 from typing import ClassVar
 
-from toy_catalog import Image, ToyCatalog
+import sqlalchemy as sa
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import StoredImage
+from imgstore.model import Attempt, ObjectId
 from imgstore.quota import MemoryQuota
-from imgstore.sql import Caller, NewImage, SqlCatalog, SqlLedger
-from imgstore.testing import CatalogSubject, CopyCatalogSubject, QuotaSubject
+from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
+from imgstore.sql.clock import Now
+from imgstore.sql.ledger.schema import ENTRIES
+from imgstore.sql.schema import IMAGES
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, KeptQuotaSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """A number that nothing else has."""
+    return next(_numbers)
 
 
 class MemorySubject(CopyCatalogSubject):
@@ -32,7 +40,7 @@ class MemorySubject(CopyCatalogSubject):
         return self.catalog
 
     def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
+        image_id = f"image-{next_number()}"
         self.catalog.create(image_id, owner="project", disk_format="raw" if formats else None)
         return image_id
 
@@ -40,27 +48,7 @@ class MemorySubject(CopyCatalogSubject):
         self.catalog.delete(image_id)
 
 
-class ToySubject(CatalogSubject):
-    """The table of `examples/toy_catalog.py`, whose `context` is a user's name."""
-
-    caller, stranger = "ann", "bob"
-
-    def __init__(self) -> None:
-        self.catalog = ToyCatalog()
-
-    def open(self) -> ToyCatalog:
-        return self.catalog
-
-    def create(self, *, formats: bool = True) -> str:
-        image_id = f"image-{next(_numbers)}"
-        self.catalog.images[image_id] = Image("ann", StoredImage(image_id, "queued"))
-        return image_id
-
-    def delete(self, image_id: str) -> None:
-        del self.catalog.images[image_id]
-
-
-class SqlSubject(CopyCatalogSubject):
+class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):
     """A table in a database."""
 
     caller, stranger = Caller("project"), Caller("other")
@@ -79,6 +67,11 @@ class SqlSubject(CopyCatalogSubject):
     def delete(self, image_id: str) -> None:
         self._catalog.delete(image_id, self.caller)
 
+    def expire(self, attempt: Attempt) -> None:
+        ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1000)
+        with contextlib.closing(Database(self._url)) as database:
+            database.change(lambda connection: connection.execute(ran_out))
+
 
 class MemoryQuotaSubject(QuotaSubject):
     """Accounts in memory."""
@@ -90,7 +83,7 @@ class MemoryQuotaSubject(QuotaSubject):
         return self.quota
 
 
-class LedgerSubject(QuotaSubject):
+class LedgerSubject(KeptQuotaSubject):
     """A ledger in a database; each has a process's own spare bytes, which it gives to the others at the next tick."""
 
     def __init__(self, url: str, stack: contextlib.ExitStack) -> None:
@@ -99,3 +92,10 @@ class LedgerSubject(QuotaSubject):
     def open(self) -> SqlLedger:
         ledger = SqlLedger(self._url, FixedLimits(Allowance(size=self.limit)), tick=0.05)
         return self._stack.enter_context(contextlib.closing(ledger))
+
+    def expire(self, held: ObjectId) -> None:
+        ran_out = (
+            sa.update(ENTRIES).where(ENTRIES.c.store == held.store, ENTRIES.c.key == held.key).values(expires_at=1)
+        )
+        with contextlib.closing(Database(self._url)) as database:
+            database.change(lambda connection: connection.execute(ran_out))

@@ -1,4 +1,4 @@
-"""The library's catalogs and the example's keep the contract."""
+"""The library's catalogs keep the contract."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from imgstore.testing import (
     CopyCatalogContract,
     CopyCatalogSubject,
     HidesImages,
+    KeptCatalogContract,
+    KeptCatalogSubject,
+    RecoversCopies,
     RefusesUnsetFormats,
 )
-from tests.contract.hosts.subjects import MemorySubject, SqlSubject, ToySubject
+from tests.contract.hosts.subjects import MemorySubject, SqlSubject
 from tests.support.database_fixtures import EACH_DATABASE
 
 
@@ -24,12 +27,6 @@ class TestMemoryCatalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, Cat
     @pytest.fixture
     def subject(self) -> CatalogSubject:
         return MemorySubject()
-
-
-class TestToyCatalog(HidesImages, CatalogContract):
-    @pytest.fixture
-    def subject(self) -> CatalogSubject:
-        return ToySubject()
 
 
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
@@ -50,5 +47,13 @@ class TestMemoryCopies(CopyCatalogContract):
 class TestSqlCopies(CopyCatalogContract):
     @pytest.fixture
     def subject(self, tables: str) -> Iterator[CopyCatalogSubject]:
+        with contextlib.ExitStack() as stack:
+            yield SqlSubject(tables, stack)
+
+
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+class TestSqlRecovery(RecoversCopies, KeptCatalogContract):
+    @pytest.fixture
+    def subject(self, tables: str) -> Iterator[KeptCatalogSubject]:
         with contextlib.ExitStack() as stack:
             yield SqlSubject(tables, stack)

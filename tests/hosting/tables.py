@@ -1,0 +1,83 @@
+"""A host's table in memory, for `TableCatalog`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from imgstore.hosting import ImageRow, TableCatalog, Values
+from imgstore.hosting.rows import state_of, values_of
+from imgstore.model import Attempt
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
+from tests.support.client import new_id
+
+
+@dataclass(frozen=True)
+class Row:
+    """See ImageRow."""
+
+    id: str
+    owner: str
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    status: str = "queued"
+    size: int | None = None
+    version: int = 0
+    unfinished: bool = False
+    record: str = ""
+
+
+class DictTable:
+    """See ImageTable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self._lock = threading.Lock()
+
+    def get(self, image_id: str) -> ImageRow | None:
+        return self.rows.get(image_id)
+
+    def unfinished(self) -> Iterable[ImageRow]:
+        return [row for row in list(self.rows.values()) if row.unfinished]
+
+    def swap(self, row: ImageRow, values: Values) -> bool:
+        with self._lock:
+            present = self.rows[row.id]
+            if present.version == row.version:
+                self.rows[row.id] = replace(present, **values)
+            return present.version == row.version
+
+    def add(self, image: Row) -> None:
+        """A new row."""
+        self.rows[image.id] = image
+
+
+class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
+    """A catalog on such a table."""
+
+    caller, stranger = "ann", "bob"
+
+    def __init__(self, catalog: type[TableCatalog] = TableCatalog) -> None:
+        self.table = DictTable()
+        self._catalog = catalog
+
+    def open(self) -> TableCatalog:
+        return self._catalog(self.table)
+
+    def create(self, *, formats: bool = True) -> str:
+        image_id = new_id()
+        self.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
+        return image_id
+
+    def add(self, image: Row) -> None:
+        assert isinstance(self.table, DictTable)
+        self.table.add(image)
+
+    def delete(self, image_id: str) -> None:
+        self.open().delete(image_id, "ann")
+
+    def expire(self, attempt: Attempt) -> None:
+        row = self.table.rows[attempt.image_id]
+        over = replace(state_of(row), lease_until=1.0)
+        assert self.table.swap(row, values_of(over, version=row.version + 1))

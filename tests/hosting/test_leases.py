@@ -1,0 +1,70 @@
+"""The thread that renews leases: it goes on whatever fails, and asks nothing without an attempt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from imgstore import errors
+from imgstore.hosting.leases import RETRIES, LeaseKeeper
+from imgstore.model import Attempt
+from tests.support.waiting import until
+
+ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
+
+
+def keeper_that_notes(calls: list[Sequence[Attempt]], *failures: Exception, lease: float) -> LeaseKeeper:
+    """A keeper whose calls are noted; the first ones fail."""
+    failing = iter(failures)
+
+    def renew(attempts: Sequence[Attempt]) -> set[Attempt]:
+        calls.append(attempts)
+        for failure in failing:
+            raise failure
+        return set()
+
+    return LeaseKeeper(renew, lease=lease)
+
+
+def test_keeper_goes_on_after_failures_of_the_database() -> None:
+    calls: list[Sequence[Attempt]] = []
+    failures = (errors.CatalogUnavailable("down"), OverflowError("a defect"))
+    keeper = keeper_that_notes(calls, *failures, lease=0.1)
+    keeper.add(ATTEMPT)
+    until(lambda: len(calls) >= 4)
+    assert not keeper.is_lost(ATTEMPT)
+    keeper.stop()
+
+
+def test_renewal_that_failed_is_tried_again_before_the_lease_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Sequence[Attempt]] = []
+    failures = (errors.CatalogUnavailable("down"), OverflowError("a defect"))
+    keeper = keeper_that_notes(calls, *failures, lease=3.0)
+    pauses: list[float] = []
+
+    def wait(pause: float) -> bool:
+        pauses.append(pause)
+        return len(pauses) < 6
+
+    monkeypatch.setattr(keeper, "_wait", wait)
+    keeper._open.add(ATTEMPT)
+    keeper._run()
+    assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0, 1.0]
+
+
+def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
+    calls: list[Sequence[Attempt]] = []
+    keeper = keeper_that_notes(calls, lease=0.03)
+    keeper.add(ATTEMPT)
+    until(lambda: calls)
+    keeper.drop(ATTEMPT)
+    quiet = len(calls) + 1  # one may be under way
+    time.sleep(0.2)
+    assert len(calls) <= quiet
+    keeper.add(ATTEMPT)
+    until(lambda: len(calls) > quiet)
+    keeper.stop()
+    assert keeper._thread is not None
+    assert not keeper._thread.is_alive()

@@ -1,0 +1,112 @@
+"""A catalog on three methods of a host's table keeps the contract, and finds what dead processes left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from imgstore.errors import CatalogUnavailable
+from imgstore.hosting import ImageRow, Standing, TableCatalog, Values
+from imgstore.model import Attempt, Location, UploadRequest, UploadResult
+from imgstore.testing import (
+    CatalogContract,
+    CatalogSubject,
+    ConfirmsOwnership,
+    CopyCatalogContract,
+    CopyCatalogSubject,
+    HidesImages,
+    KeptCatalogContract,
+    KeptCatalogSubject,
+    RecoversCopies,
+    RefusesUnsetFormats,
+)
+from tests.hosting.tables import DictTable, Row, TableSubject
+
+LEASE = 60.0
+
+
+class TestUploads(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
+    @pytest.fixture
+    def subject(self) -> CatalogSubject:
+        return TableSubject()
+
+
+class TestCopies(CopyCatalogContract):
+    @pytest.fixture
+    def subject(self) -> CopyCatalogSubject:
+        return TableSubject()
+
+
+class TestRecovery(RecoversCopies, KeptCatalogContract):
+    @pytest.fixture
+    def subject(self) -> KeptCatalogSubject:
+        return TableSubject()
+
+
+class World:
+    """One table as two processes see it, and their clock."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.table = DictTable()
+        self.table.add(Row("image", "ann"))
+        self.one, self.other = (TableCatalog(self.table, lease=LEASE, clock=lambda: self.now) for _ in range(2))
+
+    def begin(self, *stores: str) -> Attempt:
+        return self.one.begin(UploadRequest("image", context="ann"), stores or ("a", "b"))
+
+    def active(self, *stores: str) -> Attempt:
+        attempt = self.begin("a", "b")
+        locations = [Location(store, attempt.key, "") for store in stores]
+        self.one.activate(attempt, UploadResult("image", locations, 5, "sha512", "5d"))
+        return attempt
+
+    def left(self) -> Sequence[tuple[str, str, bool]]:
+        return [(removal.store, removal.key, removal.leftovers) for removal in self.other.removals()]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_what_may_stay_in_a_store_is_told(world: World) -> None:
+    assert world.one.release(world.begin(), ["b"])
+    assert world.left() == [("b", "image", True)]
+    world.active("a")
+    assert world.left() == [("b", "image", True), ("b", "image.2", True)]
+    world.one.delete("image", "ann")
+    assert world.left()[2:] == [("a", "image.2", False)]
+
+
+def test_an_attempt_whose_image_is_deleted_learns_it_and_ends_by_itself(world: World) -> None:
+    attempt = world.begin()
+    world.other.delete("image", "ann")
+    assert (world.one.renew([attempt]), world.one.release(attempt), world.left()) == ([attempt], True, [])
+
+
+def test_standings(world: World) -> None:
+    world.one.release(world.begin())
+    world.active("a")
+    keys = ["image", "image.2", "image.3", "other"]
+    dead, unknown = Standing.DEAD, Standing.UNKNOWN
+    assert list(world.other.standings("a", keys).values()) == [dead, Standing.LIVE, unknown, unknown]
+    assert list(world.other.standings("b", keys).values()) == [dead, Standing.REMOVING, unknown, unknown]
+    assert list(world.other.standings("c", keys).values()) == [dead, unknown, unknown, unknown]
+    world.one.begin_copy("image", ["c"], "ann")
+    assert world.other.standings("c", ["image.3"]) == {"image.3": Standing.UNDER_WAY}
+
+
+def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a removal that is done: the image is free all the same."""
+    swap, late = world.table.swap, iter([False, True, False])
+
+    def lose_first(row: ImageRow, values: Values) -> bool:
+        return next(late) and swap(row, values)
+
+    monkeypatch.setattr(world.table, "swap", lose_first)
+    assert world.begin().number == 1
+    monkeypatch.setattr(world.table, "swap", lambda row, values: False)
+    with pytest.raises(CatalogUnavailable):
+        world.one.delete("image", "ann")
