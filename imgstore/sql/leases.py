@@ -52,10 +52,11 @@ def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) 
 
 
 def _owned_by(attempts: Sequence[Attempt]) -> tuple[sa.ColumnElement[bool], ...]:
-    """Names the identifiers also alone, because not every database looks up pairs in an index."""
+    """Names the identifiers also alone, because not every database looks up pairs in an index. Nobody owns a deleted
+    image: its attempt learns so, and if it does not end itself, recovery ends it."""
     pairs = [(attempt.image_id, attempt.number) for attempt in attempts]
     alone = IMAGES.c.id.in_([image_id for image_id, _ in pairs])
-    return alone, sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs)
+    return alone, sa.tuple_(IMAGES.c.id, IMAGES.c.uploading).in_(pairs), IMAGES.c.deleted_at.is_(None)
 
 
 def _until(lease: float) -> sa.ColumnElement[int]:

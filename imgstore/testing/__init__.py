@@ -47,8 +47,15 @@ from imgstore.testing.hosts.host import (  # noqa: E402
 )
 from imgstore.testing.hosts.host_bench import HostSubject  # noqa: E402
 from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies  # noqa: E402
+from imgstore.testing.hosts.kept_quota import KeptQuotaContract  # noqa: E402
 from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
-from imgstore.testing.hosts.subjects import CatalogSubject, CopyCatalogSubject, KeptCatalogSubject, QuotaSubject  # noqa: E402
+from imgstore.testing.hosts.subjects import (  # noqa: E402
+    CatalogSubject,
+    CopyCatalogSubject,
+    KeptCatalogSubject,
+    KeptQuotaSubject,
+    QuotaSubject,
+)
 from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
     ConfirmsOwnership,
     HidesImages,
@@ -74,6 +81,8 @@ __all__ = [
     "InspectsContent",
     "KeptCatalogContract",
     "KeptCatalogSubject",
+    "KeptQuotaContract",
+    "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
     "QuotaContract",

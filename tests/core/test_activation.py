@@ -8,7 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
-from imgstore.model import Attempt, UploadRequest
+from imgstore.model import Attempt
 from imgstore.transfers.session import GATHER, UploadSession
 from tests.core.conftest import Host
 from tests.core.faults import Connection, Unsure
@@ -140,17 +140,6 @@ def test_failure_before_the_catalog_is_asked_needs_no_word_of_it() -> None:
     world.assert_nothing_left()
 
 
-def test_attempts_never_share_a_key() -> None:
-    world = World()
-    keys = []
-    for _ in range(5):
-        session = world.begin()
-        keys.append(session.attempt.key)
-        session.abort()
-    assert len(set(keys)) == 5
-    assert keys[0] == IMAGE
-
-
 def test_image_created_again_under_its_identifier_repeats_no_attempt() -> None:
     world = World()
     zombie = world.begin()
@@ -210,28 +199,6 @@ def test_concurrent_begin_has_one_owner(world: World) -> None:
     assert caught.value.status == 409
     session.abort()
     world.assert_untouched()
-
-
-def test_catalog_answers_in_its_order() -> None:
-    rows = MemoryCatalog()
-    rows.create("a", owner="p", disk_format=None, container_format=None)
-    with pytest.raises(errors.ImageNotFound):
-        rows.begin(UploadRequest("a", context="q"), ["fast"])
-    with pytest.raises(errors.InvalidRequest, match="disk_format, container_format must be set"):
-        rows.begin(UploadRequest("a", context="p"), ["fast"])
-
-
-def test_release_tells_whether_the_attempt_owned_the_image() -> None:
-    rows = MemoryCatalog()
-    rows.create("a")
-    attempt = rows.begin(UploadRequest("a"), ["fast"])
-    assert rows.release(attempt)
-    assert not rows.release(attempt)
-    second = rows.begin(UploadRequest("a"), ["fast"])
-    assert not rows.release(attempt)
-    assert rows.find("a").status == "saving"
-    rows.delete("a")
-    assert not rows.release(second)
 
 
 def test_object_in_the_way_is_left_alone_and_not_the_clients_fault() -> None:

@@ -192,17 +192,6 @@ def test_deleted_image_counts_for_the_store_until_its_object_is_gone(ledger: Sql
     assert ledger.accounts() == {}
 
 
-def test_hold_that_was_taken_away_ends_its_upload(ledger: SqlLedger) -> None:
-    attempt = new_attempt()
-    hold = ledger.reserve(attempt, STORE, None)
-    hold.extend_to(10)
-    assert ledger.release(ObjectId(STORE, attempt.key))
-    with pytest.raises(errors.ImageGone):
-        hold.extend_to(LIMIT - 1)
-    hold.settle(10)
-    assert ledger.accounts() == {}
-
-
 def test_object_is_held_once(ledger: SqlLedger) -> None:
     attempt = new_attempt()
     ledger.reserve(attempt, STORE, 10)

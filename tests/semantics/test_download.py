@@ -48,16 +48,6 @@ def test_active(tenant: Tenant, image_id: str) -> None:
     assert (head.status, head.body, of_the_image(head.headers)) == (200, b"", WHOLE)
 
 
-def test_one_connection_serves_get_after_head_after_304(tenant: Tenant, image_id: str) -> None:
-    """No answer says more or less than it sends."""
-    project = ("X-Project-Id", tenant.project)
-    with tenant.wire() as wire:
-        for method, headers, status in (("HEAD", [], 200), ("GET", [("If-None-Match", "*")], 304), ("GET", [], 200)):
-            wire.head(method, file_of(image_id), [project, *headers])
-            answer = wire.answer()
-            assert (answer.status, answer.body) == (status, CONTENT if (method, status) == ("GET", 200) else b"")
-
-
 def test_conditions(tenant: Tenant, image_id: str) -> None:
     for value in ("*", ETAG, f"W/{ETAG}", f'"other", {ETAG}', f'"a,b",W/{ETAG},"c"', f'W/"other" , W/{ETAG}'):
         for method in METHODS:

@@ -34,13 +34,6 @@ def test_good_length_known_or_chunked(house: House) -> None:
         assert_active(tenant, image_id, CONTENT)
 
 
-def test_chunk_extensions_and_trailers_are_no_part_of_the_image(tenant: Tenant) -> None:
-    image_id = tenant.create()
-    framed = [b"0A;name=value\r\n0123456789\r\n", b"0\r\nChecksum: x\r\n\r\n"]
-    assert tenant.ask("PUT", file_of(image_id), OCTETS, CHUNKED, body=framed).status == 204
-    assert_active(tenant, image_id, b"0123456789")
-
-
 @each_storage
 def test_empty_body_is_an_active_image_of_size_0(tenant: Tenant) -> None:
     for framing in (("Content-Length", "0"), CHUNKED, ("X-Neither", "no body by RFC 9112")):

@@ -32,13 +32,6 @@ def assert_compared(tenant: Tenant, content: bytes, header: int, *headers: tuple
     tenant.assert_stored(image_id, content, *(headers[0][1].split(",") if headers else ["fast"]))
 
 
-@pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
-def test_other_bytes_are_refused_and_undone(house: House, subtests: pytest.Subtests, chunked: bool) -> None:
-    for header, (name, _) in enumerate(headers_of(b"")):
-        with subtests.test(name, header=header):
-            assert_compared(Tenant(house), b"image", header, chunked=chunked)
-
-
 @pytest.mark.usefixtures("each_storage")
 @pytest.mark.parametrize("chunked", [False, True], ids=["length known", "chunked"])
 def test_undone_in_any_store(house: House, chunked: bool) -> None:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.sql import Caller, Condition, Database, ImageQuery, NewImage, SqlCatalog
 from imgstore.sql.schema import IMAGES
-from tests.sql.attempts import begun, to_remove
-from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
+from tests.sql.attempts import to_remove
+from tests.sql.conftest import OWNER, active_image, queued_image, request
 from tests.support.client import new_id
 
 STRANGER = Caller("other")
@@ -34,15 +34,6 @@ def test_what_was_created_is_found_by_other_processes(catalog: SqlCatalog, other
     assert (created.name, created.tags, created.properties, created.min_ram) == ("n\u00e4me", ("b", "a"), {"k": "v"}, 3)
 
 
-def test_upload_makes_the_image_active_with_its_location(catalog: SqlCatalog) -> None:
-    attempt = begun(catalog)
-    assert catalog.get(attempt.image_id, OWNER).status == "saving"
-    catalog.activate(attempt, result(attempt))
-    found = catalog.find(attempt.image_id, OWNER)
-    assert (found.status, found.size, found.hash_algo) == ("active", 5, "sha512")
-    assert list(found.locations) == locations(attempt, "fast")
-
-
 def test_only_the_owner_uploads_and_deletes(catalog: SqlCatalog) -> None:
     private, public = queued_image(catalog), queued_image(catalog, visibility="public")
     for act in (lambda i: catalog.begin(request(i, STRANGER), ["fast"]), lambda i: catalog.delete(i, STRANGER)):
@@ -51,16 +42,6 @@ def test_only_the_owner_uploads_and_deletes(catalog: SqlCatalog) -> None:
         with pytest.raises(errors.Forbidden):
             act(public)
     assert catalog.get(private, OWNER).status == catalog.get(public, STRANGER).status == "queued"
-
-
-def test_checks_before_an_upload_come_in_their_order(catalog: SqlCatalog) -> None:
-    with pytest.raises(errors.ImageNotFound):
-        catalog.begin(request(new_id()), ["fast"])
-    bare = queued_image(catalog, disk_format=None)
-    with pytest.raises(errors.InvalidRequest, match="disk_format"):
-        catalog.begin(request(bare), ["fast"])
-    with pytest.raises(errors.ImageConflict, match="active"):
-        catalog.begin(request(active_image(catalog)), ["fast"])
 
 
 def test_identifier_is_never_used_twice(catalog: SqlCatalog) -> None:

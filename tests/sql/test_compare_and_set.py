@@ -9,10 +9,9 @@ from functools import partial
 import pytest
 
 from imgstore import errors
-from imgstore.model import Attempt
 from imgstore.sql import ImageRecord, SqlCatalog
 from tests.sql.attempts import begin_copy, begun, to_remove
-from tests.sql.conftest import OWNER, active_image, locations, queued_image, request, result
+from tests.sql.conftest import OWNER, active_image, locations, queued_image, result
 from tests.support.database_fixtures import EACH_DATABASE
 from tests.support.race import Processes, together
 
@@ -34,16 +33,6 @@ for image_id in sys.argv[2:]:
         print(image_id, "conflict", flush=True)
 catalog.close()
 """
-
-
-@pytest.mark.parametrize("kind", ["upload", "copy"])
-def test_only_one_of_many_threads_begins(catalog: SqlCatalog, kind: str) -> None:
-    for _ in range(ROUNDS):
-        upload = partial(catalog.begin, request(queued_image(catalog)), ["fast"])
-        act = upload if kind == "upload" else partial(begin_copy, catalog, active_image(catalog))
-        found = together(*[act] * THREADS)
-        assert sum(isinstance(outcome, Attempt) for outcome in found) == 1
-        assert found.count(errors.ImageConflict) == THREADS - 1
 
 
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
@@ -106,13 +95,3 @@ def test_the_end_of_a_copy_and_a_deletion_race_to_one_outcome(catalog: SqlCatalo
         assert [(location.store, location.key) for location in deleted.locations] == [("fast", image_id), *copied]
         assert to_remove(catalog, image_id) == [("fast", image_id), *copied]
         assert catalog.release(attempt) is not bool(copied)
-
-
-def test_the_end_of_a_copy_and_its_release_race_to_one_outcome(catalog: SqlCatalog) -> None:
-    for number in range(ROUNDS):
-        attempt = begin_copy(catalog, active_image(catalog))
-        add = partial(catalog.add_locations, attempt, locations(attempt, "slow"))
-        added, *others = raced(add, partial(catalog.release, attempt), number)
-        assert [added is None, *others].count(True) == 1
-        stores = [location.store for location in catalog.find(attempt.image_id).locations]
-        assert stores == (["fast", "slow"] if added is None else ["fast"])

@@ -64,62 +64,10 @@ def test_lease_is_as_long_as_it_says_by_the_databases_clock(tables: str, monkeyp
         assert present - 1 < told / 1000 < present + 60, "milliseconds since the epoch"
 
 
-def take_back_all(catalog: SqlCatalog) -> list[bool]:
-    return [catalog.take_back(each) for each in catalog.expired()]
-
-
-def test_attempt_that_ended_has_no_lease(catalog: SqlCatalog) -> None:
-    activated, released, taken = begun(catalog), begun(catalog), begun(catalog)
-    catalog.activate(activated, result(activated))
-    assert catalog.release(released)
-    expire(catalog, taken)
-    assert take_back_all(catalog) == [True]
-    assert [lease_left(catalog, attempt) for attempt in (activated, released, taken)] == [None] * 3
-    assert catalog.expired() == []
-
-
-def test_lease_that_ran_out_is_taken_back_and_its_data_is_to_be_removed(catalog: SqlCatalog, other: SqlCatalog) -> None:
+def test_dead_attempt_is_told_with_its_process(catalog: SqlCatalog) -> None:
     first = dead(catalog)
     assert (first.attempt.number, first.attempt.stores, first.holder) == (1, ("fast",), holder())
     assert first.overdue >= 1
-    assert other.take_back(first)
-    assert catalog.get(first.attempt.image_id, OWNER).status == "queued"
-    assert to_remove(catalog) == [("fast", first.attempt.key)]
-    second = other.begin(request(first.attempt.image_id), ["slow"])
-    assert second.key != first.attempt.key
-    other.activate(second, result(second))
-    assert catalog.get(first.attempt.image_id, OWNER).status == "active"
-
-
-def test_image_deleted_under_a_dead_attempt_stays_deleted(catalog: SqlCatalog) -> None:
-    found = dead(catalog)
-    catalog.delete(found.attempt.image_id, OWNER)
-    assert catalog.take_back(found)
-    with pytest.raises(errors.ImageNotFound):
-        catalog.get(found.attempt.image_id, OWNER)
-    assert [removal.key for removal in catalog.removals()] == [found.attempt.key]
-
-
-def test_late_renewal_that_comes_first_keeps_the_image(catalog: SqlCatalog) -> None:
-    found = dead(catalog)
-    assert catalog.renew([found.attempt]) == set()
-    assert not catalog.take_back(found)
-    catalog.confirm(found.attempt)
-    assert catalog.removals() == []
-
-
-def test_zombie_owns_nothing_once_its_lease_was_taken(catalog: SqlCatalog, other: SqlCatalog) -> None:
-    zombie = begun(catalog)
-    expire(catalog, zombie)
-    assert take_back_all(other) == [True]
-    winner = other.begin(request(zombie.image_id), ["fast"])
-    for act in (partial(catalog.confirm, zombie), partial(catalog.activate, zombie, result(zombie))):
-        with pytest.raises(errors.ImageGone):
-            act()
-    assert not catalog.release(zombie)
-    other.confirm(winner)
-    other.activate(winner, result(winner))
-    assert [location.key for location in catalog.get(zombie.image_id, OWNER).locations] == [winner.key]
 
 
 @pytest.fixture
@@ -128,14 +76,6 @@ def recoverers(tables: str) -> Iterator[list[SqlCatalog]]:
     with contextlib.ExitStack() as stack:
         opened = (SqlCatalog(tables, busy_timeout=PATIENCE) for _ in range(3))
         yield [stack.enter_context(contextlib.closing(each)) for each in opened]
-
-
-def test_one_of_many_recoverers_takes_a_lease_back(catalog: SqlCatalog, recoverers: list[SqlCatalog]) -> None:
-    for _ in range(ROUNDS):
-        found = dead(catalog)
-        told = together(*(partial(recoverer.take_back, found) for recoverer in recoverers))
-        assert sorted(told, key=repr) == [False, False, True]
-        assert len(catalog.removals(found.attempt.image_id)) == 1
 
 
 def ends(catalog: SqlCatalog, attempt: Attempt) -> list[tuple[Callable[[], object], str]]:
@@ -188,18 +128,6 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
             leased.confirm(attempt)
             leased.activate(attempt, result(attempt))
         leased.close()
-
-
-def test_renewal_tells_exactly_which_attempts_lost_their_image(catalog: SqlCatalog, other: SqlCatalog) -> None:
-    kept, taken, ended = (begun(catalog) for _ in range(3))
-    expire(catalog, taken)
-    assert take_back_all(other) == [True]
-    again = other.begin(request(taken.image_id), ["fast"])
-    other.activate(ended, result(ended))
-    expire(catalog, kept)
-    assert catalog.renew([kept, taken, ended]) == {taken, ended}
-    assert (lease_left(catalog, kept) or 0) > 1
-    assert catalog.renew([again]) == set()
 
 
 def test_renewal_of_more_attempts_than_one_statement_takes(catalog: SqlCatalog) -> None:

@@ -32,13 +32,6 @@ def test_all_locations_are_added_at_once_in_their_order(catalog: SqlCatalog) -> 
     assert catalog.removals() == []
 
 
-def test_store_that_was_left_out_is_to_be_cleaned_up(catalog: SqlCatalog) -> None:
-    attempt = begun(catalog, *STORES)
-    catalog.activate(attempt, result(attempt, "fast", "far"))
-    assert to_remove(catalog) == [("slow", attempt.key)]
-    assert catalog.usage("project") == 10
-
-
 def test_recovery_looks_into_every_store_of_a_dead_attempt(catalog: SqlCatalog) -> None:
     for stores in (STORES, MANY):
         image_id = queued_image(catalog)
@@ -103,39 +96,11 @@ def test_copy_that_failed_is_told_until_the_next_one_begins(catalog: SqlCatalog)
     assert to_remove(catalog) == [("slow", again.key)], "what the store that was left out may have kept"
 
 
-def test_copies_and_uploads_never_share_a_key(catalog: SqlCatalog) -> None:
-    image_id = queued_image(catalog)
-    uploads = []
-    for _ in range(3):
-        uploads.append(catalog.begin(request(image_id), ["fast"]))
-        assert catalog.release(uploads[-1])
-    last = catalog.begin(request(image_id), ["fast"])
-    catalog.activate(last, result(last))
-    copies = []
-    for _ in range(3):
-        copies.append(begin_copy(catalog, image_id, "slow"))
-        assert catalog.release(copies[-1])
-    assert len({attempt.key for attempt in (*uploads, last, *copies)}) == 7
-
-
-def test_copy_is_refused_in_order(catalog: SqlCatalog) -> None:
-    with pytest.raises(errors.ImageNotFound):
-        catalog.begin_copy("no such image", ["slow"], OWNER)
+def test_copy_that_is_refused_changes_nothing(catalog: SqlCatalog) -> None:
     image_id = active_image(catalog)
     with pytest.raises(errors.ImageNotFound):
         catalog.begin_copy(image_id, ["slow"], Caller("stranger"))
-    queued = queued_image(catalog)
-    with pytest.raises(errors.ImageConflict, match="queued"):
-        begin_copy(catalog, queued, "slow")
-    saving = catalog.begin(request(queued), ["fast"])
-    with pytest.raises(errors.ImageConflict, match="saving"):
-        begin_copy(catalog, saving.image_id, "slow")
-    with pytest.raises(errors.ImageConflict, match="present at store 'fast'"):
-        begin_copy(catalog, image_id, "slow", "fast")
-    assert catalog.get(image_id, OWNER).copy_failed is None, "what was refused changed nothing"
-    begin_copy(catalog, image_id, "slow")
-    with pytest.raises(errors.ImageConflict, match="copied already"):
-        begin_copy(catalog, image_id, "far")
+    assert catalog.get(image_id, OWNER).copy_failed is None
     catalog.set_active(image_id, ADMIN, active=False)
     with pytest.raises(errors.ImageConflict, match="deactivated"):
         begin_copy(catalog, image_id, "far")

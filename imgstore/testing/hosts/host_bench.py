@@ -86,6 +86,10 @@ class HostBench:
         self.put(image_id, content).must_be(204)
         return image_id
 
+    def path(self, image_id: str) -> str:
+        """Where the data of an image is."""
+        return self._prefix + self.subject.path(image_id)
+
     def wire(self) -> Wire:
         """A new connection."""
         return Wire(self._address)
@@ -96,7 +100,7 @@ class HostBench:
     ) -> None:  # fmt: skip
         """Sends the head of a request."""
         who = self.caller if caller is None else caller
-        wire.head(method, self._prefix + self.subject.path(image_id) + query, [*headers, *who.items()])
+        wire.head(method, self.path(image_id) + query, [*headers, *who.items()])
 
     def ask(
         self, method: str, image_id: str, *headers: tuple[str, str], body: Iterable[bytes] = (),

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
-from imgstore.hosting import KeptCatalog
+from imgstore.hosting import KeptCatalog, KeptQuota, ObjectId
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 
@@ -73,3 +73,18 @@ class QuotaSubject(ABC):
     @abstractmethod
     def open(self) -> Quota:
         """The quota as another process has it. What counts in memory gives the same object."""
+
+
+class RecoveredQuota(Quota, KeptQuota, Protocol):
+    """A quota whose holds outlive their process."""
+
+
+class KeptQuotaSubject(QuotaSubject):
+    """A quota whose holds outlive their process."""
+
+    @abstractmethod
+    def open(self) -> RecoveredQuota: ...
+
+    @abstractmethod
+    def expire(self, held: ObjectId) -> None:
+        """The process of this hold gives no sign of life any more: changes the time in the hold's row."""

@@ -26,7 +26,8 @@ ACCEPTED = {
     "declared size": (SIZE, "10"),
     "digest of RFC 1864": ("Content-MD5", base64.b64encode(MD5.digest()).decode()),
     "digest in hex": ("Content-MD5", MD5.hexdigest()),
-    "digest of RFC 9530": ("Repr-Digest", f"sha-256=:{SHA256}:"),
+    "digest of RFC 9530": ("Repr-Digest", f"unixsum=:AAAA:, sha-256=:{SHA256}:"),
+    "digest of RFC 9530 of the content": ("Content-Digest", f"sha-256=:{SHA256}:"),
 }
 
 
@@ -51,6 +52,8 @@ REFUSED = {
     "size too small": Row(400, "9", ((SIZE, "9"),)),
     "size too large": Row(400, "11", ((SIZE, "11"),)),
     "other bytes than Content-MD5 means": Row(400, "", (("Content-MD5", "0" * 32),)),
+    "other bytes than Content-MD5 of RFC 1864 means": Row(400, "", (("Content-MD5", f"{'A' * 22}=="),)),
+    "other bytes than Content-Digest means": Row(400, "", (("Content-Digest", f"sha-256=:{'A' * 43}=:"),)),
     "other bytes than Repr-Digest means": Row(400, "", (("Repr-Digest", f"sha-256=:{'A' * 43}=:"),)),
     "digest malformed": Row(400, "", (("Content-MD5", "x"),)),
 }
@@ -118,6 +121,24 @@ class UploadRows:
             bench.ask("PUT", image_id, OCTETS, *both, body=framed).must_be(400)
         bench.assert_undone(image_id, before)
 
+    @pytest.mark.parametrize("coding", ["gzip, chunked", "identity", "x"])
+    def test_framing_that_is_not_known_is_refused(self, bench: HostBench, coding: str) -> None:
+        image_id, before = bench.create(), bench.inventory()
+        answer = bench.ask("PUT", image_id, OCTETS, ("Transfer-Encoding", coding), body=[chunk(TEN), LAST_CHUNK])
+        answer.must_be(400, 501, NO_ANSWER)
+        bench.assert_undone(image_id, before)
+
+    def test_body_of_a_refused_upload_is_never_a_request(self, bench: HostBench) -> None:
+        """What follows a refused head is a body, whatever it looks like. The host passes it over, or closes."""
+        image_id = bench.create()
+        smuggled = f"GET {bench.path(NOBODYS[0])} HTTP/1.1\r\nHost: host.test\r\n\r\n".encode()
+        with bench.wire() as wire:
+            bench.head(wire, "PUT", image_id, [("Content-Type", "text/plain"), ("Content-Length", str(len(smuggled)))])
+            wire.send(smuggled)
+            wire.answer().must_be(415)
+            bench.head(wire, "GET", image_id, [])
+            wire.answer().must_be(204, NO_ANSWER)
+
     @pytest.mark.parametrize("image_id", NOBODYS)
     def test_image_that_is_not_there_takes_no_upload(self, bench: HostBench, image_id: str) -> None:
         before = bench.inventory()
@@ -160,3 +181,8 @@ class UploadRows:
                 answer.fail(media_type, did=f"answered {answer.headers.get('content-type')}")
             if not answer.body.startswith(begins) or b"Traceback" in answer.body:
                 answer.fail(f"a body of {media_type}")
+
+    def test_errors_are_escaped(self, bench: HostBench) -> None:
+        answer = bench.put(bench.create(), TEN, (STORE, "<b>nope</b>"), ("Accept", "text/html")).must_be(400)
+        if b"<b>" in answer.body:
+            answer.fail("escaping what the client sent")

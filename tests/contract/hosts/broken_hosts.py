@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -140,9 +141,21 @@ class ExplainsNothing(BrokenHost):
 
 
 @caught_by("test_length_that_cannot_be_is_refused", "test_two_framings_at_once_are_refused")
-@caught_by("test_good_upload_is_asked_for_its_body")
+@caught_by("test_good_upload_is_asked_for_its_body", "test_framing_that_is_not_known_is_refused")
 class AnswersWhateverIsAsked(BrokenHost):
     ANSWER = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+
+
+@caught_by("test_body_of_a_refused_upload_is_never_a_request")
+class TakesTheBodyForARequest(BrokenHost):
+    ANSWER = b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 0\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n"
+
+
+@caught_by("test_errors_are_escaped")
+class EscapesNothing(BrokenHost):
+    def answer(self, environ: Environ, reply: Reply) -> Reply:
+        body = html.unescape(reply.body.decode("latin-1")).encode("latin-1")
+        return Reply(reply.status, {}, body) if reply.status > "4" else reply
 
 
 @caught_by("test_image_that_is_not_there_takes_no_upload", "test_image_that_is_not_there_is_not_found")

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import Attempt
+from imgstore.model import Attempt, ObjectId
 from imgstore.quota import MemoryQuota
 from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
 from imgstore.sql.clock import Now
+from imgstore.sql.ledger.schema import ENTRIES
 from imgstore.sql.schema import IMAGES
-from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, QuotaSubject
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, KeptQuotaSubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -82,7 +83,7 @@ class MemoryQuotaSubject(QuotaSubject):
         return self.quota
 
 
-class LedgerSubject(QuotaSubject):
+class LedgerSubject(KeptQuotaSubject):
     """A ledger in a database; each has a process's own spare bytes, which it gives to the others at the next tick."""
 
     def __init__(self, url: str, stack: contextlib.ExitStack) -> None:
@@ -91,3 +92,10 @@ class LedgerSubject(QuotaSubject):
     def open(self) -> SqlLedger:
         ledger = SqlLedger(self._url, FixedLimits(Allowance(size=self.limit)), tick=0.05)
         return self._stack.enter_context(contextlib.closing(ledger))
+
+    def expire(self, held: ObjectId) -> None:
+        ran_out = (
+            sa.update(ENTRIES).where(ENTRIES.c.store == held.store, ENTRIES.c.key == held.key).values(expires_at=1)
+        )
+        with contextlib.closing(Database(self._url)) as database:
+            database.change(lambda connection: connection.execute(ran_out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore.catalog import MemoryCatalog
+from imgstore.hosting import TableCatalog
 from imgstore.quota import MemoryQuota
 from imgstore.testing import (
     CatalogContract,
@@ -12,6 +13,7 @@ from imgstore.testing import (
     CopyCatalogContract,
     HidesImages,
     KeptCatalogContract,
+    KeptQuotaContract,
     QuotaContract,
     RecoversCopies,
     RefusesUnsetFormats,
@@ -19,11 +21,13 @@ from imgstore.testing import (
 from imgstore.testing.hosts.catalog_bench import CatalogBench
 from imgstore.testing.hosts.copy_catalog import CopyBench
 from imgstore.testing.hosts.kept_catalog import KeptBench
+from imgstore.testing.hosts.kept_quota import KeptQuotaBench
 from imgstore.testing.hosts.quota import QuotaBench
-from tests.contract.hosts import broken_catalogs, broken_copies, broken_quotas, broken_recoveries
-from tests.contract.hosts.kept_memory import KeptMemory, KeptSubject
+from tests.contract.hosts import broken_catalogs, broken_copies, broken_kept_quotas, broken_quotas, broken_recoveries
+from tests.contract.hosts.broken_kept_quotas import KeptQuota, KeptQuotaInMemory
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
 from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
+from tests.hosting.tables import TableSubject
 
 
 class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
@@ -41,6 +45,7 @@ class Recovery(RecoversCopies, KeptCatalogContract):
         (CopyCatalogContract, broken_copies.MUTANTS),
         (Recovery, broken_recoveries.MUTANTS),
         (QuotaContract, broken_quotas.MUTANTS),
+        (KeptQuotaContract, broken_kept_quotas.MUTANTS),
     ],
     ids=name_of,
 )
@@ -75,11 +80,13 @@ def test_broken_quota_is_caught(test: str, mutant: type[MemoryQuota]) -> None:
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_recoveries.MUTANTS, ids=name_of)
-def test_broken_recovery_is_caught(test: str, mutant: type[KeptMemory]) -> None:
-    said = verdict(Recovery, test, lambda: KeptBench(KeptSubject(mutant)))
+def test_broken_recovery_is_caught(test: str, mutant: type[TableCatalog]) -> None:
+    said = verdict(Recovery, test, lambda: KeptBench(TableSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-catalog-that-is-recovered")
 
 
-@pytest.mark.parametrize("test", sorted(all_tests(Recovery)))
-def test_unbroken_recovery_passes(test: str) -> None:
-    assert verdict(Recovery, test, lambda: KeptBench(KeptSubject(KeptMemory))) is None
+@pytest.mark.parametrize(("test", "mutant"), broken_kept_quotas.MUTANTS, ids=name_of)
+def test_broken_recovery_of_a_quota_is_caught(test: str, mutant: type[KeptQuota]) -> None:
+    said = verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory(mutant)))
+    assert_caught(said, mutant, "laws-of-a-quota")
+    assert verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory())) is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.testing import QuotaContract, QuotaSubject
+from imgstore.testing import KeptQuotaContract, KeptQuotaSubject, QuotaContract, QuotaSubject
 from tests.contract.hosts.subjects import LedgerSubject, MemoryQuotaSubject
 from tests.support.database_fixtures import EACH_DATABASE
 
@@ -22,5 +22,13 @@ class TestMemoryQuota(QuotaContract):
 class TestSqlLedger(QuotaContract):
     @pytest.fixture
     def subject(self, tables: str) -> Iterator[QuotaSubject]:
+        with contextlib.ExitStack() as stack:
+            yield LedgerSubject(tables, stack)
+
+
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+class TestLedgerRecovery(KeptQuotaContract):
+    @pytest.fixture
+    def subject(self, tables: str) -> Iterator[KeptQuotaSubject]:
         with contextlib.ExitStack() as stack:
             yield LedgerSubject(tables, stack)
