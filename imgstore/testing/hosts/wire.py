@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SECTION = "laws-of-a-host-over-http"
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds for which a client waits for the host."""
 HESITATION = 1.0
 """Seconds for which a client waits for 100 Continue, before it sends its body without."""
