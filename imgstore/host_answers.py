@@ -47,6 +47,12 @@ def require(
         known.add(kind)
 
 
+def require_kind(value: object, kind: type, *, name: str) -> None:
+    """Raises UsageError unless `value`, which the library calls `name`, is an instance of one of its own classes."""
+    if not isinstance(value, kind):
+        raise errors.UsageError(f"{name} is {kind_of(value)}: it must be {_article(kind.__name__)}.")
+
+
 def require_callable(function: Callable[..., object], declared: Callable[..., object], *, name: str) -> None:
     """Raises UsageError unless `function` can be called as the method `declared` of a protocol. `name`: what it is for
     people."""
@@ -118,7 +124,7 @@ def require_granted(attempt: Attempt, image_id: str, stores: Sequence[str], meth
     """Raises UsageError for an attempt that is not the one that was asked for."""
     if asked_for(attempt, image_id) is not attempt:
         raise errors.UsageError(f"{name_of(method)} returned an attempt for another image than it was asked for.")
-    if attempt.stores and sorted(attempt.stores) != sorted(stores):
+    if sorted(attempt.stores) != sorted(stores):
         raise errors.UsageError(f"{name_of(method)} returned an attempt for other stores than it was given.")
     if not isinstance(attempt.number, int) or not 1 <= attempt.number < 10**9:
         raise errors.UsageError(f"{name_of(method)} returned an attempt whose number is not 1, 2, ...: it counts them.")

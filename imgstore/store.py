@@ -16,6 +16,7 @@ from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.place import new_mark
 from imgstore.driver.translate import OnFailure, blamed_on
 from imgstore.driver.writer import ObjectWriter
+from imgstore.host_answers import require_kind
 from imgstore.model import Location
 from imgstore.side_by_side import Begun
 
@@ -100,6 +101,8 @@ class StoreSet:
     def __init__(self, stores: Sequence[Store], *, default: str) -> None:
         self._stores: dict[str, Store] = {}
         for store in stores:
+            require_kind(store, Store, name="One of the stores")
+            require_kind(store.driver, StoreDriver, name=f"The driver of store '{store.identifier}'")
             if store.identifier in self._stores:
                 raise errors.ConfigurationError(
                     f"store '{store.identifier}' is listed twice.",

@@ -51,9 +51,9 @@ def describe(error: BaseException) -> str:
 
 
 def log_stack(error: BaseException) -> None:
-    """Logs at DEBUG where an exception of a host's code came from, call by call. Its text is left out, as above."""
+    """Logs at DEBUG where a foreign exception came from, call by call. Its text is left out, as above."""
     if LOG.isEnabledFor(logging.DEBUG):
-        LOG.debug("The host's code raised %s:\n%s", type(error).__name__, _stack(error))
+        LOG.debug("%s came from:\n%s", type(error).__name__, _stack(error))
 
 
 def _stack(error: BaseException) -> str:

@@ -12,21 +12,26 @@ from pathlib import Path
 import pytest
 
 from imgstore.distribution import NAME
+from imgstore.driver.place import MARK_NAME
 from tests.test_layers import FLOORS
 
 ROOT = Path(__file__).parent.parent
 DOC = ROOT / "doc"
 DOCUMENTS = [*ROOT.glob("*.md"), *DOC.rglob("*.md")]
-IMAGE = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e"
+IMAGE, OTHER = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e", "c3b5d0c4-52a7-4e05-8f0b-6c1d2e3f4a5b"
 USE = f"""
-from host import get, image_data, put
-from host_catalog import Catalog
+import os, signal, time
 
-catalog = Catalog("images.db")
-data = image_data("imgstore.conf", catalog)
-with catalog.table() as table:
-    row = "(id, owner, disk_format, container_format) VALUES ('{IMAGE}', 'p', 'raw', 'bare')"
-    table.execute(f"INSERT INTO images {{row}}")
+from host import get, image_data, put
+from host_stores import configured, open_stores
+from host_table import Table
+from imgstore import config
+
+general = {{"enabled_stores": "a:filesystem, b:filesystem", "default_store": "a", "project_quota": 10}}
+conf = configured({{"imgstore": general, **{{store: {{"datadir": os.path.abspath(store)}} for store in "ab"}}}})
+stores, table = open_stores(conf, create=True), Table("images.db")
+table.create("{IMAGE}", "p")
+data = image_data(conf, stores, table)
 headers = {{"content-type": "application/octet-stream", "transfer-encoding": "chunked"}}
 print(put(data, "{IMAGE}", headers, [b"x" * 11], "p").status, put(data, "{IMAGE}", headers, [b"x"], "q").status)
 print(put(data, "{IMAGE}", headers, [b"hello"], "p").status, put(data, "{IMAGE}", headers, [b"hello"], "p").status)
@@ -34,12 +39,34 @@ answer = get(data, "{IMAGE}", {{"range": "bytes=1-2"}}, "p")
 print(answer.status, b"".join(answer.body))
 answer.close()
 
+from host_metrics import KeeperHealth, transfers
+from host_processes import Process
+from prometheus_client import CollectorRegistry
+from tests.support.waiting import until
+
+registry = CollectorRegistry()
+if (child := os.fork()) == 0:
+    dying = Process(conf, stores, "shared.db", lease=1)
+    Table("shared.db").create("{OTHER}", "p")
+    dying.data.begin_upload("{OTHER}", headers, context="p").write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+process = Process(conf, stores, "shared.db", lease=1, observers=[transfers(registry)])
+registry.register(KeeperHealth(process.keeper))
+until(lambda: process.images.find("{OTHER}", "p").status == "queued" and not process.quota.held())
+print(put(process.data, "{OTHER}", headers, [b"whole"], "p").status, process.quota.account("p").used)
+process.delete("{OTHER}", "p")
+uploaded = registry.get_sample_value("imgstore_uploads_total", {{"store": "a", "status": "204"}})
+failing = registry.get_sample_value("imgstore_thread_failing", {{"thread": "recovery"}})
+print(sorted(os.listdir("a")), process.quota.account("p").used, uploaded, failing)
+process.stop()
+
 from host_copies import copy, copy_service
-from imgstore import UploadRequest, UploadService, config
+from imgstore import UploadRequest, UploadService
 from imgstore.catalog import MemoryCatalog
 from imgstore.quota import MemoryQuota
 
-stores, catalog, quota = config.build_stores(config.load(["imgstore.conf"])), MemoryCatalog(), MemoryQuota(lambda _: 10)
+catalog, quota = MemoryCatalog(), MemoryQuota(lambda _: 10)
 catalog.create("image", owner="p")
 with UploadService(stores, catalog=catalog, quota=quota).begin(UploadRequest("image", ["a"])) as session:
     session.write(b"hello")
@@ -63,7 +90,9 @@ from host_quota import shared_quota
 from imgstore.errors import QuotaExceeded
 from imgstore.sql import LedgerAccount
 
-ledger = shared_quota("sqlite:///quota.db", 7)
+from imgstore.limits import Allowance, FixedLimits
+
+ledger = shared_quota("sqlite:///quota.db", FixedLimits(Allowance(size=7)))
 catalog.create("other", owner="q")
 catalog.create("third", owner="q")
 uploads = UploadService(stores, catalog=catalog, quota=ledger)
@@ -136,13 +165,10 @@ def _headings(document: Path) -> set[str]:
 
 def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
     (host / "use.py").write_text(USE)
-    for store in "ab":
-        (host / store).mkdir()
-    stores = "[imgstore]\nenabled_stores = a:filesystem, b:filesystem\ndefault_store = a\nproject_quota = 10\n"
-    (host / "imgstore.conf").write_text(stores + "".join(f"[{store}]\ndatadir = {host}/{store}\n" for store in "ab"))
     run = _run(host, "-W", "error", "use.py")
     audit = "upload watched: 5 bytes, a\nupload left: given up\ndownload watched: 1 bytes, a\n"
-    assert run.stdout == f"413 404\n204 409\n206 b'el'\n['a', 'b'] 10\n{audit}5\n", run.stderr
+    recovered = f"204 5\n['{MARK_NAME}', '{IMAGE}.2'] 0 1.0 0.0\n"
+    assert run.stdout == f"413 404\n204 409\n206 b'el'\n{recovered}['a', 'b'] 10\n{audit}5\n", run.stderr
 
 
 def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:
@@ -157,40 +183,3 @@ def test_host_of_the_embedding_guide_is_proved_as_it_stands(host: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     run = _run(host, "-m", "pytest", "-q", "-W", "error", "--collect-only", "test_host_over_http.py")
     assert run.returncode == 0, run.stdout + run.stderr
-
-
-RECOVER = """
-import time
-
-from imgstore import Store, StoreSet, UploadRequest
-from imgstore.drivers.memory import MemoryDriver
-from imgstore.hosting import TableCatalog
-from host_quota import shared_quota
-from host_recovery import Photos, serve
-
-photos, quota = Photos("photos.db"), shared_quota("sqlite:///recovered.db", 7)
-stores = StoreSet([Store("a", MemoryDriver())], default="a")
-with photos.table() as table:
-    table.execute("INSERT INTO photos (id, owner, disk_format, container_format) VALUES ('photo', 'p', 'raw', 'bare')")
-died = TableCatalog(photos, sees=lambda context, row: True, lease=-1).begin(UploadRequest("photo"), ["a"])
-quota.reserve(died, "a", 5)
-with stores.resolve("a").driver.open_writer(died.key) as writer:
-    writer.write(b"hello")
-    writer.commit()
-uploads, keeper = serve(photos, stores, quota)
-while quota.accounts():
-    time.sleep(0.01)
-print([found.key for found in stores.resolve("a").driver.objects()])
-with uploads.begin(UploadRequest("photo", size=5, context="p")) as session:
-    session.write(b"hello")
-    session.finish()
-keeper.stop()
-print(photos.get("photo").status, quota.account("p").used)
-quota.close()
-"""
-
-
-def test_recovery_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
-    (host / "recover.py").write_text(RECOVER)
-    run = _run(host, "-W", "error", "recover.py")
-    assert run.stdout == "[]\nactive 5\n", run.stderr

@@ -1,7 +1,6 @@
 """What the server loads, in each of its processes: gunicorn --workers 2 --threads 16 django_host.wsgi
 
-Once, `python -m django_host.wsgi` makes the tables and the places of the stores.
-"""
+Once, `python -m django_host.wsgi` makes the tables and the places of the stores."""
 
 import atexit
 import os

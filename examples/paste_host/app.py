@@ -1,7 +1,6 @@
 """A filter and an application for PasteDeploy: gunicorn --workers 2 --threads 16 --paste paste_host/paste.ini
 
-Once, `python -m paste_host.app` makes the tables and the places of the stores. Image data passes WebOb unread.
-"""
+Once, `python -m paste_host.app` makes the tables and the places of the stores. Image data passes WebOb unread."""
 
 import atexit
 import uuid
@@ -45,6 +44,7 @@ def images(global_conf: object) -> Any:
 @wsgify
 def answer(request: Request) -> Any:
     if image_id_of_path(request.environ) is not None:
+        request.environ["gunicorn.socket"].settimeout(60)  # for one wait for the client; gunicorn itself has no limit
         return storage.app
     user, image_id = request.environ["images.user"], request.path_info.removeprefix("/v2/images/")
     if request.method == "DELETE":

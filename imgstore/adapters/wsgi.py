@@ -21,7 +21,7 @@ from imgstore import errors
 from imgstore.adapters.resource import announce_body, image_id_below, require_resource
 from imgstore.bulkhead import ASKED_AT, asked_at
 from imgstore.driver.translate import function_failures
-from imgstore.host_answers import answer_of, require_plain
+from imgstore.host_answers import answer_of, require_kind, require_plain
 from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
 from imgstore.model import MIB
 
@@ -57,6 +57,7 @@ class ImageDataApp:
         input_terminated: bool = False,
     ) -> None:
         require_plain(context, name="context")
+        require_kind(data, ImageData, name="data")
         require_plain(image_id, name="image_id")
         self._data = data
         self._context = context

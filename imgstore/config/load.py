@@ -14,8 +14,6 @@ files of a Glance are read as they stand (`imgstore.config.glance`).
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +28,7 @@ from imgstore.config.registry import suggestion
 from imgstore.config.secrecy import warn_of_readers
 from imgstore.config.stores import store_plans
 from imgstore.config.values import register, set_values, values
+from imgstore.config.variables import refuse_unknown_variables
 from imgstore.errors import ConfigurationError
 
 Known = Mapping[str, Sequence[cfg.Opt]]
@@ -37,7 +36,6 @@ Known = Mapping[str, Sequence[cfg.Opt]]
 LOG = logging.getLogger(__name__)
 
 NOTHING: Known = MappingProxyType({})
-_VARIABLE = re.compile(r"OS_(.+?)__(.+)")
 
 
 def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
@@ -109,7 +107,7 @@ def check(conf: cfg.ConfigOpts, sources: Sequence[Source], extra: Known, *, read
         known[plan.identifier] = plan.options
     for source in sources:
         _refuse_unknown(source, known)
-    _refuse_unknown_variables(known)
+    refuse_unknown_variables(known)
     read(known)
     for section, options in known.items():
         values(conf, section, options)
@@ -173,24 +171,6 @@ def _refuse_unknown(file: Source, known: Known) -> None:
         if name is not None and known[name]:
             options = {spelling: option for option in known[name] for spelling in spellings(name, option)}
             _refuse_unknown_options(file, section, found, options)
-
-
-def _refuse_unknown_variables(known: Known) -> None:
-    """Raises ConfigurationError for a variable like `OS_FAST__DATADRI`, whose section is known and whose option not."""
-    by_upper = {name.upper(): name for name, options in known.items() if options}
-    for variable in os.environ:
-        match = _VARIABLE.fullmatch(variable)
-        if match is None or match[1] not in by_upper:
-            continue
-        section, key = by_upper[match[1]], match[2].lower()
-        names = [spelling for option in known[section] for spelling in spellings(section, option)]
-        if key not in {name.lower() for name in names}:
-            raise ConfigurationError(
-                f"no such option (the variable {variable}). {suggestion(key, names)}",
-                section=section,
-                option=key,
-                cure=f"Correct or unset it; there are: {', '.join(sorted(names))}.",
-            )
 
 
 def _refuse_unknown_options(

@@ -17,6 +17,7 @@ from oslo_config import cfg
 from imgstore import distribution, errors
 from imgstore.config.entrypoints import entry_points
 from imgstore.config.extras import missing_extra
+from imgstore.config.options import STORE_OPTIONS
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.options import strays
 
@@ -65,7 +66,7 @@ def _load(point: EntryPoint) -> Any:
         return point.load()
     except ImportError as error:
         raise _import_failure(point, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _bad(
             f"driver '{point.name}' ({point.value}) failed when it was imported: {type(error).__name__}: {error}.",
             "Report it to the driver's author, or use another driver.",
@@ -93,14 +94,22 @@ def _refuse_other_things(name: str, found: object) -> None:
 
 
 def _refuse_bad_options(name: str, found: type[StoreDriver]) -> None:
-    """OPTIONS are exactly the keyword parameters of `__init__`, so that no value is lost on the way."""
-    if not all(isinstance(option, cfg.Opt) for option in found.OPTIONS):
+    """OPTIONS are exactly the keyword parameters of `__init__`, so that no value is lost on the way, and none of those
+    that every store has."""
+    try:
+        options = tuple(found.OPTIONS)
+    except Exception as error:
+        raise author_error(name, f"has OPTIONS that cannot be read ({type(error).__name__}).") from error
+    if not all(isinstance(option, cfg.Opt) for option in options):
         raise author_error(name, "has OPTIONS that are not options of oslo.config.")
     odd = strays(found)
     if odd:
         raise author_error(
             name, f"has OPTIONS that differ from the keyword parameters of __init__: {', '.join(sorted(odd))}."
         )
+    common = {option.dest for option in STORE_OPTIONS} & {option.dest for option in options}
+    if common:
+        raise author_error(name, f"has options that every store has: {', '.join(sorted(common))}.")
 
 
 def author_error(name: str, problem: str) -> errors.ConfigurationError:

@@ -69,7 +69,6 @@ def store_plans(conf: cfg.ConfigOpts, *, taken: Mapping[str, object] = _NOTHING)
     drivers = {driver: registry.driver_class(driver) for driver in dict.fromkeys(driver for _, driver in pairs)}
     plans = [StorePlan(identifier, driver, drivers[driver]) for identifier, driver in pairs]
     for plan in plans:
-        _refuse_common_options(plan)
         try:
             register(conf, {plan.identifier: plan.options})
         except cfg.DuplicateOptError:
@@ -130,12 +129,6 @@ def _default(conf: cfg.ConfigOpts, identifiers: Sequence[str]) -> str:
 
 def _enabled_stores(problem: str, cure: str) -> ConfigurationError:
     return ConfigurationError(problem, section=SECTION, option="enabled_stores", cure=cure)
-
-
-def _refuse_common_options(plan: StorePlan) -> None:
-    common = {option.dest for option in STORE_OPTIONS} & {option.dest for option in plan.driver.OPTIONS}
-    if common:
-        raise registry.author_error(plan.driver_name, f"has options that every store has: {', '.join(sorted(common))}.")
 
 
 def _store(conf: cfg.ConfigOpts, plan: StorePlan, share: int) -> Store:

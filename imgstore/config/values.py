@@ -8,19 +8,23 @@ secret, since such a URL is shown: in a log, in an error of whoever connects to 
 from __future__ import annotations
 
 import contextlib
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg, types
 
 from imgstore.config.inifiles import any_byte_order_mark, refuse_swallowed_lines, spellings, value_blemish
 from imgstore.config.options import OPTIONS, SECTION
+from imgstore.config.plain_values import NotPlain
 from imgstore.driver.plain_text import Blemish
 from imgstore.errors import ConfigurationError
 
 Sections = Mapping[str, Mapping[str, Any]]
 """Values of options by section."""
+Convert = Callable[[cfg.Opt, Any], Any]
+"""From a value as it was given to one that oslo.config takes."""
 
 _USER_IN_URL = re.compile(r"(?:^|[\s,'\"])[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@")
 
@@ -31,29 +35,31 @@ def register(conf: cfg.ConfigOpts, known: Mapping[str, Sequence[cfg.Opt]]) -> No
         conf.register_opts(options, group=None if section == "DEFAULT" else section)
 
 
-def set_values(conf: cfg.ConfigOpts, given: Sections, known: Mapping[str, Sequence[cfg.Opt]]) -> None:
-    """Makes the values those of the options in `known`. They are defaults to oslo.config: a file and the environment
-    win. Raises ConfigurationError."""
+def set_values(
+    conf: cfg.ConfigOpts, given: Sections, known: Mapping[str, Sequence[cfg.Opt]], *, of: Convert | None = None
+) -> None:
+    """Makes the values those of the options in `known`, each as `of` makes it. They are defaults to oslo.config: a file
+    and the environment win. Raises ConfigurationError."""
     register(conf, known)
     by_lower = {name.lower(): name for name in known}
     for written, values in given.items():
         section = by_lower.get(written.lower())
         if section is not None:
             for option in known[section]:
-                _set_option(conf, section, option, values)
+                _set_option(conf, section, option, values, of)
 
 
-def _set_option(conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any]) -> None:
+def _set_option(
+    conf: cfg.ConfigOpts, section: str, option: cfg.Opt, values: Mapping[str, Any], of: Convert | None
+) -> None:
     for name in spellings(section, option):
         if name in values:
             try:
-                conf.set_default(option.dest, values[name], group=None if section == "DEFAULT" else section)
+                value = values[name] if of is None else of(option, values[name])
+                conf.set_default(option.dest, value, group=None if section == "DEFAULT" else section)
             except (ValueError, TypeError) as error:
-                raise not_valid(section, option, error, written=_shown(values[name])) from None
-
-
-def _shown(value: object) -> str:
-    return repr(value.replace("$$", "$") if isinstance(value, str) else value)
+                shown = str(error) if isinstance(error, NotPlain) else repr(values[name])
+                raise not_valid(section, option, error, written=shown) from None
 
 
 def own_values(conf: cfg.ConfigOpts) -> dict[str, Any]:
@@ -73,6 +79,8 @@ def _value(conf: cfg.ConfigOpts, section: str, option: cfg.Opt) -> Any:
     except (cfg.Error, ValueError) as error:
         # Without its cause: oslo.config's text holds the value, which may be a secret.
         raise not_valid(section, option, error, written=_written(conf, section, option)) from None
+    if isinstance(value, float) and not math.isfinite(value):  # 'nan' and 'inf' are numbers to oslo.config
+        raise not_valid(section, option, ValueError("no finite number"), written=repr(value))
     if value is None and (option.required or option.default is not None):
         raise ConfigurationError("is not set.", section=section, option=option.name, cure=f"Set {_expected(option)}.")
     if (found := value_blemish(option, value)) is not None:
@@ -122,7 +130,8 @@ def not_valid(section: str, option: cfg.Opt, error: Exception, *, written: str) 
         problem, cure = "the value is not valid.", f"Set {_expected(option)}."
     else:
         # oslo.config has the better words for its own types only where they have no bounds.
-        reason = "" if isinstance(option.type, types.Integer) else f" ({error.__context__ or error})"
+        why = str(error.__context__ or error)
+        reason = "" if isinstance(option.type, types.Integer) or why == written else f" ({why})"
         problem = f"{written} is not valid{reason}."
         cure = f"Set {_expected(option)}."
     return ConfigurationError(problem, section=section, option=option.name, cure=cure)

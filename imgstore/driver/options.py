@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,8 @@ def _refuse_number(option: cfg.Opt, value: object) -> None:
     least, most = getattr(option.type, "min", None), getattr(option.type, "max", None)
     if least is None and most is None:
         return
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, int) and not isinstance(value, bool)
+    number = number or (isinstance(value, float) and math.isfinite(value))
     if not number or (least is not None and value < least) or (most is not None and value > most):
         upper = "" if most is None else f" and at most {most}"
         raise bad(option.dest, f"{value!r} is not possible.", f"Use at least {least}{upper}.")

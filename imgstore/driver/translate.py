@@ -67,6 +67,7 @@ def storage_failed(action: str, error: BaseException) -> None:
         return
     if isinstance(error, OSError):
         raise errors.from_os_error(error, action) from error
+    log_stack(error)
     detail = errors.kind_and_place(error)
     raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from imgstore import errors
+from imgstore.host_answers import require_kind
 from imgstore.http import ranges, requests
 from imgstore.http.digest_fields import expected_digests, repr_digest
 from imgstore.http.identifiers import Identifiers, ImageIds
@@ -40,6 +41,8 @@ class ImageData:
     def __init__(
         self, uploads: UploadService, downloads: DownloadService, *, image_ids: ImageIds = is_image_id
     ) -> None:
+        require_kind(uploads, UploadService, name="uploads")
+        require_kind(downloads, DownloadService, name="downloads")
         self._uploads = uploads
         self._downloads = downloads
         self._identifiers = Identifiers(image_ids)

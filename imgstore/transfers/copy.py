@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from imgstore import errors
 from imgstore.catalog import CopyCatalog, require_countable
 from imgstore.driver.translate import host_failures
-from imgstore.host_answers import answer_of, asked_for, nothing, require, require_granted, wrong_answer
+from imgstore.host_answers import answer_of, asked_for, nothing, require, require_granted, require_kind, wrong_answer
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -63,6 +63,8 @@ class CopyService:
         settings: UploadSettings | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require_kind(stores, StoreSet, name="stores")
+        require_kind(downloads, DownloadService, name="downloads")
         require(catalog, CopyCatalog)
         require(quota, Quota)
         self._stores = stores
@@ -70,7 +72,8 @@ class CopyService:
         self._downloads = downloads
         self._quota = quota
         self._observers = checked_observers(observers)
-        self._settings = settings or UploadSettings()
+        self._settings = UploadSettings() if settings is None else settings
+        require_kind(self._settings, UploadSettings, name="settings")
 
     def begin(self, request: CopyRequest) -> ImageCopy:
         """Everything that can be refused before a byte is read is refused here, and the quota is held.

@@ -20,7 +20,7 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
-from imgstore.host_answers import instance, require
+from imgstore.host_answers import instance, require, require_kind
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
@@ -50,6 +50,7 @@ class DownloadService:
         sleep: Callable[[float], None] = time.sleep,
         observers: Sequence[Observer] = (),
     ) -> None:
+        require_kind(stores, StoreSet, name="stores")
         require(source, ImageSource)
         self.stores = stores
         self._source = source

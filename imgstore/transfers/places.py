@@ -17,6 +17,7 @@ from imgstore import errors
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.place import new_mark
 from imgstore.driver.translate import host_failures
+from imgstore.host_answers import answer_of, instance, require, wrong_answer
 from imgstore.model import KnownPlace
 from imgstore.store import Store
 
@@ -47,6 +48,7 @@ def settle(store: Store, memory: PlaceMemory, *, create: bool = False) -> None:
         return
     with host_failures("looking up the place of a store"), store.blamed():
         try:
+            require(memory, PlaceMemory)
             known = _known(store, store.driver, memory, create=create)
         except errors.WrongPlace:
             store.driver.expect_adoption()
@@ -61,7 +63,7 @@ def expect(store: Store, memory: PlaceMemory) -> None:
     where it remembers none. Raises CatalogUnavailable."""
     if isinstance(store.driver, HasPlace) and store.driver.place.markable:
         with host_failures("looking up the place of a store"):
-            known = memory.known_place(store.identifier)
+            known = _remembered(memory, store)
         if known is not None and known.written:
             store.driver.expect_mark(known.mark)
         else:
@@ -82,7 +84,7 @@ def adopt(store: Store, memory: PlaceMemory, *, beside: Iterable[Store] = ()) ->
     if not isinstance(driver, HasPlace) or not driver.place.markable:
         return "has no mark, since its driver cannot keep one"
     with host_failures("adopting a place"), store.blamed():
-        known, found = memory.known_place(store.identifier), driver.read_mark()
+        known, found = _remembered(memory, store), driver.read_mark()
         if known is not None and known.mark == found:
             return "has its mark already"
         _refuse_neighbours(found, memory, (other for other in beside if other.identifier != store.identifier))
@@ -96,13 +98,20 @@ def adopt(store: Store, memory: PlaceMemory, *, beside: Iterable[Store] = ()) ->
 
 def _refuse_neighbours(mark: str | None, memory: PlaceMemory, others: Iterable[Store]) -> None:
     for other in others:
-        known = memory.known_place(other.identifier)
+        known = _remembered(memory, other)
         if mark is not None and known is not None and known.mark == mark:
             raise errors.WrongPlace(f"It is the place of store '{other.identifier}'.")
 
 
+def _remembered(memory: PlaceMemory, store: Store) -> KnownPlace | None:
+    known = answer_of(memory.known_place, store.identifier)
+    if known is not None and not isinstance(known, KnownPlace):
+        raise wrong_answer(memory.known_place, known, "must return a KnownPlace, or None")
+    return known
+
+
 def _known(store: Store, driver: HasPlace, memory: PlaceMemory, *, create: bool) -> KnownPlace | None:
-    known = memory.known_place(store.identifier)
+    known = _remembered(memory, store)
     if known is not None and (known.written or not create):
         return known
     keys = memory.some_keys(store.identifier) if known is None else ()
@@ -120,7 +129,7 @@ def _marked(store: Store, driver: HasPlace, memory: PlaceMemory, known: KnownPla
     """Remembered first: a mark that nobody remembers would be another's."""
     if known is None:
         new = KnownPlace(new_mark(), written=False)
-        known = memory.remember_place(store.identifier, new, instead_of=None)
+        known = instance(KnownPlace, memory.remember_place, store.identifier, new, instead_of=None)
     found = driver.write_mark(known.mark)
     if found != known.mark:
         raise errors.WrongPlace(
@@ -128,7 +137,8 @@ def _marked(store: Store, driver: HasPlace, memory: PlaceMemory, known: KnownPla
             f"If it belongs to nobody: imgstore stores adopt {store.identifier}"
         )
     LOG.info("Store %s keeps its objects at %s from now on", store.identifier, driver.place.name)
-    return memory.remember_place(store.identifier, replace(known, written=True), instead_of=known)
+    marked = replace(known, written=True)
+    return instance(KnownPlace, memory.remember_place, store.identifier, marked, instead_of=known)
 
 
 def _read_only(store: Store, driver: HasPlace, memory: PlaceMemory, keys: Sequence[str]) -> KnownPlace | None:

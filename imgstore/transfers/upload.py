@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.bulkhead import asked_at
 from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
-from imgstore.host_answers import asked_for, instance, require, require_granted
+from imgstore.host_answers import asked_for, instance, require, require_granted, require_kind
 from imgstore.model import Attempt, UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -41,12 +41,14 @@ class UploadService:
         taps: Sequence[TapFactory] = (),
         observers: Sequence[Observer] = (),
     ) -> None:
+        require_kind(stores, StoreSet, name="stores")
         require(catalog, ImageCatalog)
         require(quota, Quota)
         self._stores = stores
         self._catalog = catalog
         self._quota = quota
-        self._settings = settings or UploadSettings()
+        self._settings = UploadSettings() if settings is None else settings
+        require_kind(self._settings, UploadSettings, name="settings")
         self._taps = checked_factories(taps)
         self._observers = checked_observers(observers)
 

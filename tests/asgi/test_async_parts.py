@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from imgstore import CopyRequest, CopyService, errors
-from imgstore.adapters.asgi import AsyncCatalog, AsyncCopyCatalog, AsyncQuota, ImageDataApp, NoAnswer
+from imgstore.adapters.asgi import AsyncCatalog, AsyncCopyCatalog, AsyncQuota, ImageDataApp, NoAnswer, in_loop
 from imgstore.http import ImageData
 from imgstore.model import MIB, Attempt, Location, UploadRequest
 from imgstore.transfers.download import DownloadService
@@ -114,6 +114,21 @@ def test_many_uploads_at_once_do_not_wait_for_each_other(served: tuple[AsyncHous
     for thread in threads:
         thread.join()
     assert statuses == [204] * len(images)
+
+
+def test_server_that_stops_undoes_what_does_not_end_in_time() -> None:
+    """The loop still runs the calls that undo uploads, when it has cancelled all requests."""
+    house = AsyncHouse()
+    images = [house.image() for _ in range(5)]
+    with Serving(house.app, grace=0) as server:
+        uploads = [server.client.begin_upload(image_id, length=1_000_000) for image_id in images]
+        for upload in uploads:
+            upload.send(bytes(100_000))
+        assert {house.found(image_id).status for image_id in images} == {"saving"}
+    assert {upload.answer().status for upload in uploads} == {500}
+    assert {house.found(image_id).status for image_id in images} == {"queued"}
+    assert house.objects() == {}
+    assert house.quota.account("project").held == 0
 
 
 def answer(house: AsyncHouse, *messages: Any, then: Callable[[Peer, asyncio.Task[None]], Any] | None = None) -> Peer:
@@ -226,6 +241,21 @@ def test_copies_on_a_thread_of_the_hosts_own_use_its_loop() -> None:
         assert set(house.objects()) == {f"fast/{image_id}", f"slow/{image_id}.2"}
         await asyncio.to_thread(house.limits.give_back, "project", Location("slow", f"{image_id}.2", ""), 4)
         assert house.quota.account("project").used == 4
+
+    asyncio.run(run())
+
+
+def test_any_part_of_coroutine_functions_is_called_in_a_loop() -> None:
+    async def run() -> None:
+        house = AsyncHouse()
+        house.later.lease = 60
+        part = in_loop(house.later, loop=asyncio.get_running_loop())
+        assert part.lease == 60
+        assert not hasattr(part, "expired")
+        image_id = house.image()
+        service = DownloadService(house.stores, source=part)
+        assert (await asyncio.to_thread(service.find, image_id)).status == "queued"
+        assert house.later.names() == ["find"]
 
     asyncio.run(run())
 

@@ -13,11 +13,20 @@ from imgstore import config
 from imgstore.config.options import OPTIONS, STORE_OPTIONS
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.place import new_mark
+from tests.support.in_process import on_path
+from tests.support.packages import install
 
 ROOT = Path(__file__).parent.parent.parent
 ETC = ROOT / "etc"
 
 
+OF_MEMORY = "from imgstore.drivers.memory import MemoryDriver\nclass Driver(MemoryDriver):\n    OPTIONS = "
+BROKEN = {
+    "absent": "import absent_robots",
+    "leaving": "raise SystemExit(3)",
+    "odd": f"{OF_MEMORY}None",
+    "failing": f"{OF_MEMORY}property(None)",
+}
 SERVED = ("S3Driver", "SwiftDriver")
 """Drivers whose check needs a server; what a server makes of them is tested where there is one."""
 
@@ -53,6 +62,22 @@ def test_every_option_has_help_and_a_driver_is_an_example_section() -> None:
     assert list(groups) == ["imgstore", "ssd", "my-memory", "my-s3", "my-swift"]
     assert {option.dest for option in groups["ssd"]} >= {"datadir", "description", "weight", "read_only"}
     assert all(option.help and option.help.endswith(".") for options in groups.values() for option in options)
+
+
+def test_the_sample_says_what_is_required_and_names_a_driver_that_cannot_be_loaded(tmp_path: Path) -> None:
+    points = []
+    for name, code in BROKEN.items():
+        (tmp_path / f"broken_{name}.py").write_text(code)
+        points.append(f"{name} = broken_{name}:Driver")
+    install(tmp_path, "broken-drivers", entry_points=points)
+    with on_path(tmp_path):
+        (own, _), *examples = config.list_opts()
+    assert len(examples) == 4
+    assert [name for name in BROKEN if f"driver '{name}' " not in str(vars(own)["help"])] == []
+    options = [option for _, options in examples for option in options]
+    required = {option.dest for option in options if option.required}
+    marked = {option.dest for option in options if str(option.help).endswith(" Required.")}
+    assert required == marked == {"datadir", "bucket"}
 
 
 def test_the_sample_with_every_default_switched_on_is_a_good_configuration(tmp_path: Path) -> None:

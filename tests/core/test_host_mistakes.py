@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
+from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.limits import FixedLimits
 from imgstore.model import Attempt, UploadResult
 from imgstore.quota import MemoryQuota
+from imgstore.sql.ledger.accounts import bounds_of
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyRequest
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import Observer
+from imgstore.transfers.places import settle
 from imgstore.transfers.upload import UploadService
 from tests.core.copying_world import Copying
 from tests.core.faults import FaultyTaps
@@ -74,6 +79,7 @@ def tap(**methods: object) -> Callable[..., object]:
             r"Rows.release .* with \(attempt, unremoved\)",
         ),
         ({"catalog": catalog(confirm=lambda self, attempt: None)}, r"Rows.confirm .*\(attempt, certain=...\)"),
+        ({"settings": {}}, "settings is a dict: it must be an UploadSettings"),
         ({"catalog": SimpleNamespace()}, "a SimpleNamespace is no ImageCatalog: it has no method activate"),
         ({"catalog": MemoryCatalog}, "the class MemoryCatalog is no ImageCatalog: give an instance"),
         ({"quota": answering(None)}, "a function is no Quota: it has no method give_back"),
@@ -94,6 +100,12 @@ def test_part_that_cannot_work_is_refused_where_it_is_given(parts: dict[str, Any
 def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() -> None:
     with pytest.raises(errors.UsageError, match="no ImageSource: it has no method find"):
         DownloadService(STORES, source=object())  # type: ignore[arg-type]  # the mistake
+    stores: Any = list(STORES)
+    with pytest.raises(errors.UsageError, match="stores is a list: it must be a StoreSet"):
+        DownloadService(stores, source=MemoryCatalog())
+    kind: Any = MemoryDriver
+    with pytest.raises(errors.UsageError, match="driver of store 'fast' is the class MemoryDriver: it must be a Store"):
+        StoreSet([Store("fast", kind)], default="fast")
     driver = MemoryDriver()
     with pytest.raises(errors.ConfigurationError, match=r"\[cold\]: it has the driver of store 'fast'"):
         StoreSet([Store("fast", driver), Store("cold", driver)], default="fast")
@@ -104,6 +116,7 @@ def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() ->
     [
         ({"rows": catalog(begin=after(lambda it: replace(it, image_id="x")))}, "Rows.begin .* for another image"),
         ({"rows": catalog(begin=after(lambda it: replace(it, stores=["cold"])))}, "Rows.begin .* for other stores"),
+        ({"rows": catalog(begin=after(lambda it: replace(it, stores=())))}, "Rows.begin .* for other stores"),
         ({"rows": catalog(begin=promised)}, "Rows.begin returned a coroutine. .* plain function"),
         ({"rows": catalog(confirm=promised)}, "Rows.confirm returned a coroutine"),
         ({"rows": catalog(confirm=answering(False))}, "Rows.confirm returned False.* raise ImageGone"),
@@ -169,6 +182,17 @@ def test_wrong_answers_about_a_copy_are_told_and_nothing_is_left() -> None:
             world.copying.begin(CopyRequest(IMAGE, ["cold"])).run()
         assert [location.store for location in world.rows.find(IMAGE).locations] == ["fast"]
         assert set(world.objects) == {f"fast/{IMAGE}"}
+
+
+def test_place_and_limit_that_are_none_are_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    store = Store("fast", FilesystemDriver(datadir=str(tmp_path / "data")))
+    memory: Any = type("Places", (), dict.fromkeys(("known_place", "remember_place", "some_keys"), answering({})))()
+    with pytest.raises(errors.UsageError, match=r"Places\.known_place returned a dict. It must return a KnownPl"):
+        settle(store, memory)
+    limits: Any = type("Plans", (FixedLimits,), {"project": answering(5)})()
+    with pytest.raises(errors.UsageError, match=r"Plans\.project returned an int. It must return an Allowance"):
+        bounds_of(limits, "project")
 
 
 def test_image_that_is_none_is_told() -> None:

@@ -9,8 +9,9 @@ import pytest
 from imgstore import errors
 from imgstore.transfers.begin import ANY
 from imgstore.transfers.download import DownloadService
-from imgstore.transfers.observer import LogObserver, Observer, Outcome, Transfer
+from imgstore.transfers.observer import STORE, LogObserver, Observer, Outcome, Step, Transfer
 from tests.core.copying_world import BODY, SIZE, Copying, damage
+from tests.core.scripted import Opening, Reading, ScriptedDriver
 from tests.core.world import DOWN, IMAGE, NAMES, World
 
 
@@ -31,6 +32,16 @@ class Witness(Observer):
 
     def failed(self, transfer: Transfer, error: BaseException | None) -> None:
         self.told.append(type(error))
+
+
+class Steps(Observer):
+    """Remembers the steps."""
+
+    def __init__(self) -> None:
+        self.told: list[Step] = []
+
+    def stepped(self, transfer: Transfer, step: Step) -> None:
+        self.told.append(step)
 
 
 class Defective(Observer):
@@ -86,6 +97,17 @@ def test_a_download_is_told_and_an_empty_range_is_none() -> None:
         "download of 10 to fast", 10, Outcome(["fast"], 10), f"download of {SIZE} to fast", type(None),
         f"download of {SIZE} to fast", errors.IntegrityError,
     ]  # fmt: skip
+
+
+def test_a_read_that_was_resumed_is_one_step_that_succeeded() -> None:
+    driver, steps = ScriptedDriver(Opening(b"0123456789", breaks_at=4, step=2), Opening(b"0123456789")), Steps()
+    reading = Reading({"a": driver}, size=10)
+    downloads = DownloadService(reading.service.stores, source=reading, sleep=reading.pauses.append, observers=[steps])
+    with downloads.open(reading.image) as download:
+        assert b"".join(download) == b"0123456789"
+    (step,) = steps.told
+    assert (step.name, step.store, step.size, step.done, step.error) == (STORE, "a", 10, True, None)
+    assert step.began <= step.ended
 
 
 def test_a_copy_is_told_with_the_stores_it_goes_to() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -85,6 +86,18 @@ def test_contained_a_store_that_is_busy_costs_its_wait_only() -> None:
     with world.stores.resolve("fast").slot(), pytest.raises(errors.StoreBusy):
         make(downloads)
     assert make(downloads).location.store == "fast"
+
+
+def test_the_caller_reaches_the_object_in_the_callers_own_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, downloads = world_of()
+    (location,) = world.image.locations
+    own = SigningStore()
+    own.storage.create(location.key, world.body)
+    asked = Mock(return_value=own)
+    monkeypatch.setattr(world.driver, "for_context", asked)
+    make(downloads)
+    asked.assert_called_once_with(OWNER, url=location.url)
+    assert own.calls == ["stat", "url"]
 
 
 def test_a_store_that_makes_none_is_told_in_words() -> None:

@@ -92,9 +92,13 @@ class Host(Running):
         self._process.wait(PATIENCE)
 
     def workers(self) -> list[int]:
-        """The processes that serve, by the server's log."""
+        """The processes that serve: those that the server's log tells of and that are its children. A number alone may
+        be that of another process by now."""
         told = re.findall(r"(?:Booting worker with pid: |Started server process \[)(\d+)", self._log.read_text())
-        return [int(pid) for pid in told if _lives(int(pid))]
+        assert self._process is not None
+        server = self._process.pid
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [int(pid) for pid in children if pid in told and _lives(pid)]
 
     def request(self, method: str, path: str, *, body: Body = None, **headers: str) -> Answer:
         """A request of the user."""
@@ -124,8 +128,12 @@ class Host(Running):
 
     def statuses(self) -> dict[str, str]:
         """The status of each image that is not deleted."""
-        with contextlib.closing(sqlite3.connect(self._database, timeout=PATIENCE)) as database:
-            return dict(database.execute(f"SELECT id, status FROM {self.server.table} WHERE status <> 'deleted'"))
+        return {image_id: status for image_id, status in self._rows("id, status", "status <> 'deleted'")}  # noqa: C416 - typed
+
+    def record(self, image_id: str) -> str:
+        """What the library has written of an image, its lease among it."""
+        (record,) = next(self._rows("record", f"id = '{image_id}'"))
+        return str(record)
 
     def usage(self) -> tuple[int, int]:
         """The bytes that the ledger has in use, and those that it holds."""
@@ -140,6 +148,10 @@ class Host(Running):
             with contextlib.suppress(FileNotFoundError):  # it is being removed
                 found[name] = (self._images / name).stat().st_size
         return found
+
+    def _rows(self, columns: str, where: str) -> Iterator[tuple[str, ...]]:
+        with contextlib.closing(sqlite3.connect(self._database, timeout=PATIENCE)) as database:
+            yield from database.execute(f"SELECT {columns} FROM {self.server.table} WHERE {where}").fetchall()
 
     def _run(self, *module: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", *module]
@@ -163,7 +175,7 @@ def file_of(image_id: str) -> str:
     return f"/v2/images/{image_id}/file"
 
 
-def _lives(pid: int) -> bool:
+def _lives(pid: str) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -64,6 +64,7 @@ def test_a_request_without_a_token_is_refused(host: Host, monkeypatch: pytest.Mo
 def test_held_quota_is_set_aside_for_all_processes_before_the_body(host: Host) -> None:
     first, second = host.create(), host.create()
     with host.begin(first, length=60_000_000) as upload:
+        until(lambda: host.usage()[1] == 60_000_000)  # gunicorn asks for the body before the host begins
         with host.connect(second, length=60_000_000) as connection:
             assert read_answer(connection).status == 413
         upload.close()
@@ -86,6 +87,15 @@ def test_a_deleted_image_leaves_store_and_quota(host: Host) -> None:
     assert host.request("DELETE", f"/v2/images/{image_id}").status == 204
     assert host.request("GET", file_of(image_id)).status == 404
     until(lambda: (host.usage(), image_id in host.stored()) == (before, False))
+
+
+def test_an_upload_under_way_keeps_its_lease(host: Host) -> None:
+    image_id = host.create()
+    with host.begin(image_id, length=None) as upload:
+        begun = until(lambda: host.record(image_id))
+        until(lambda: host.record(image_id) != begun)
+        upload.send(DATA)
+        assert upload.finish().status == 204
 
 
 @pytest.mark.parametrize("name", HOSTS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import Observer
 from tests.core.copying_world import Copying
 from tests.core.world import IMAGE, OWNER
+from tests.support.child import python_of
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -102,3 +105,53 @@ def test_notifications_are_those_of_glance() -> None:
     ]  # fmt: skip
     assert (level, event) == ("ERROR", "image.upload")
     assert text.startswith(f"Failed to upload image data for image {IMAGE}: ")
+
+
+LISTENING = """
+import json, time
+import oslo_messaging
+from oslo_config import cfg
+from notifications import Notifications
+from imgstore import DownloadService, Store, StoreSet, UploadRequest, UploadService
+from imgstore.catalog import MemoryCatalog
+from imgstore.drivers.memory import MemoryDriver
+
+class Endpoint:
+    def info(self, ctxt, publisher_id, event_type, payload, metadata):
+        heard.append((publisher_id, event_type, sorted(payload)))
+
+heard, conf = [], cfg.ConfigOpts()
+conf([], default_config_files=[])
+transport = oslo_messaging.get_notification_transport(conf, url="fake://")
+target = oslo_messaging.Target(topic="notifications")
+listener = oslo_messaging.get_notification_listener(transport, [target], [Endpoint()], executor="threading")
+listener.start()
+notifier = oslo_messaging.Notifier(transport, "image.localhost", driver="messagingv2", topics=["notifications"])
+observers = [Notifications(notifier, lambda image_id: {"id": image_id, "owner": "p"})]
+stores, catalog = StoreSet([Store("a", MemoryDriver())], default="a"), MemoryCatalog()
+catalog.create("i", owner="p")
+with UploadService(stores, catalog=catalog, observers=observers).begin(UploadRequest("i")) as session:
+    session.write(b"data")
+    session.finish()
+with DownloadService(stores, source=catalog, observers=observers).open(catalog.find("i")) as download:
+    b"".join(download)
+observers[0].close()
+while len(heard) < 4:
+    time.sleep(0.01)
+listener.stop()
+listener.wait()
+print(json.dumps(heard))
+"""
+
+
+@pytest.mark.long
+def test_a_listener_of_oslo_messaging_hears_the_notifications() -> None:
+    """The environment of the tests' Keystone has oslo.messaging."""
+    command = [str(python_of("keystone")), "-W", "ignore", "-c", LISTENING]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES.parent), str(EXAMPLES)])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    image, sent = ["id", "owner"], ["bytes_sent", "image_id", "owner_id", "receiver_tenant_id", "receiver_user_id"]
+    events = ("prepare", "upload", "activate")
+    expected = [["image.localhost", f"image.{event}", image] for event in events]
+    assert json.loads(done.stdout) == [*expected, ["image.localhost", "image.send", sent]]

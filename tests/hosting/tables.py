@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -68,13 +67,17 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
 
     def create(self, *, formats: bool = True) -> str:
         image_id = new_id()
-        self.table.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
+        self.add(Row(image_id, "ann", disk_format="raw" if formats else ""))
         return image_id
+
+    def add(self, image: Row) -> None:
+        assert isinstance(self.table, DictTable)
+        self.table.add(image)
 
     def delete(self, image_id: str) -> None:
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
         row = self.table.rows[attempt.image_id]
-        over = replace(state_of(row), lease_until=time.time() - 1)
+        over = replace(state_of(row), lease_until=1.0)
         assert self.table.swap(row, values_of(over, version=row.version + 1))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
 from imgstore import errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.bulkhead import ASKED_AT, Bulkhead
+from imgstore.http import ImageData
 from imgstore.model import MIB
 from tests.http.environ import ScriptedInput, close, environ, start
 from tests.http.faulty import FaultyDriver
@@ -107,10 +109,15 @@ def test_right_blame_what_servers_raise_for_a_broken_body(
     house.assert_refused_without_trace(image_id)
 
 
-def test_coroutine_functions_are_refused_where_they_are_given(house: House) -> None:
+def test_what_cannot_work_is_refused_where_it_is_given(house: House) -> None:
     async def later(environ: object) -> None:
         raise AssertionError
 
+    data: Any = house.uploads
+    with pytest.raises(errors.UsageError, match="data is an UploadService: it must be an ImageData"):
+        ImageDataApp(data, context=project)
+    with pytest.raises(errors.UsageError, match="downloads is an UploadService: it must be a DownloadService"):
+        ImageData(data, data)
     for settings in ({"context": later}, {"context": project, "image_id": later}):
         with pytest.raises(errors.UsageError, match="is a coroutine function"):
             ImageDataApp(house.data, **settings)

@@ -1,4 +1,4 @@
-"""A host of its own counts by the names of the reference service, whose alerts and dashboard then fit it."""
+"""A host of its own counts by the names of the reference service, whose alerts and panels then fit it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ WRONG: dict[str, tuple[object, ...]] = {
     "bucket": (None, "", "a/b", "a..b"),
     "prefix": ("../x", ".x", "a b", "x" * 401),
     "addressing_style": ("host",), "retry_mode": ("legacy",), "checksum": ("crc16",), "encryption": ("rot13",),
-    "max_attempts": (0,), "connect_timeout": (0,), "read_timeout": (-1.0,), "max_pool_connections": (0,),
+    "max_attempts": (0,), "connect_timeout": (0,), "read_timeout": (-1.0, math.nan, math.inf),
+    "max_pool_connections": (0,),
     "part_size": (1000, 6 * GIB), "multipart_threshold": (-1, 6 * GIB), "concurrency": (0, True),
     "max_parts": (1, 10_001), "read_concurrency": (0,), "read_block_size": (1,), "capacity": (-1,),
     "tags": ({"": "x"}, {str(number): "x" for number in range(11)}), "kms_key_id": ("k",), "client_key": ("/k",),

@@ -2,11 +2,11 @@
 
 from imgstore.adapters.asgi.app import ImageDataApp, image_id_of_path
 from imgstore.adapters.asgi.async_hosting import AsyncHostCatalog, AsyncHostCopyCatalog, AsyncHostQuota
-from imgstore.adapters.asgi.async_parts import AsyncCatalog, AsyncCopyCatalog, AsyncQuota
+from imgstore.adapters.asgi.async_parts import AsyncCatalog, AsyncCopyCatalog, AsyncQuota, in_loop
 from imgstore.adapters.asgi.bridge import NoAnswer
 from imgstore.adapters.asgi.exchange import Message, Receive, Scope, Send
 
 __all__ = [
     "AsyncCatalog", "AsyncCopyCatalog", "AsyncHostCatalog", "AsyncHostCopyCatalog", "AsyncHostQuota", "AsyncQuota",
-    "ImageDataApp", "Message", "NoAnswer", "Receive", "Scope", "Send", "image_id_of_path",
+    "ImageDataApp", "Message", "NoAnswer", "Receive", "Scope", "Send", "image_id_of_path", "in_loop",
 ]  # fmt: skip

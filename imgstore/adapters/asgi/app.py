@@ -32,7 +32,7 @@ from imgstore.adapters.asgi.thread import Worker, dismiss
 from imgstore.adapters.resource import image_id_below, require_resource
 from imgstore.bulkhead import asked_at
 from imgstore.driver.translate import function_failures
-from imgstore.host_answers import require_plain
+from imgstore.host_answers import require_kind, require_plain
 from imgstore.http import ImageData, Response, error_response
 from imgstore.model import MIB
 
@@ -69,6 +69,7 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        require_kind(data, ImageData, name="data")
         require_plain(image_id, name="image_id")
         self._data = data
         self._context = context

@@ -11,9 +11,10 @@ declared: let its hold grow in large steps, or be a plain function.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from imgstore.adapters.asgi.bridge import TIMEOUT, Bridge
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
@@ -159,3 +160,26 @@ class _Hold:
 
     def release(self) -> None:
         return self._bridge.call(self.__wrapped__.release)
+
+
+def in_loop(part: object, *, loop: asyncio.AbstractEventLoop | None = None, timeout: float = TIMEOUT) -> Any:
+    """Any other part of a host's, of coroutine functions: an object with the same attributes, whose functions are
+    called through the bridge. `loop` and `timeout` as for AsyncCatalog."""
+    return _Part(part, Bridge(loop, timeout=timeout))
+
+
+class _Part:
+    def __init__(self, part: object, bridge: Bridge) -> None:
+        self.__wrapped__ = part
+        self._bridge = bridge
+
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self.__wrapped__, name)
+        if not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: object, **kwargs: object) -> object:
+            return self._bridge.call(found, *args, **kwargs)
+
+        return call

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from imgstore import errors, quota
+from imgstore.host_answers import instance
 from imgstore.limits import Allowance, Limits
 from imgstore.sql.failures import Contention
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount, accounts_of
@@ -51,10 +52,10 @@ def bounds_of(limits: Limits, owner: str, store: str = "") -> Bounds:
 def limit_of(limits: Limits, account: LedgerAccount) -> Allowance:
     """The limit of an account."""
     if not account.owner:
-        return limits.store(account.store)
+        return instance(Allowance, limits.store, account.store)
     if account.store:
-        return limits.project_in_store(account.owner, account.store)
-    return limits.project(account.owner)
+        return instance(Allowance, limits.project_in_store, account.owner, account.store)
+    return instance(Allowance, limits.project, account.owner)
 
 
 class Refused(Exception):

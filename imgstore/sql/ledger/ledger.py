@@ -18,6 +18,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from imgstore import errors
+from imgstore.host_answers import require
 from imgstore.limits import NO_LIMITS, Allowance, Limits
 from imgstore.model import Attempt, Location, ObjectId
 from imgstore.quota import Hold
@@ -52,6 +53,7 @@ class SqlLedger:
         self, database: Database | Address | str, limits: Limits = NO_LIMITS, *, lease: int = 120, tick: float = 0.25,
         patience: float = 5.0,
     ) -> None:  # fmt: skip
+        require(limits, Limits)
         self._database = database if isinstance(database, Database) else opened(database, [LEDGER])
         self.limits = limits
         self._lease = lease
