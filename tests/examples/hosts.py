@@ -70,7 +70,8 @@ class Host(Running):
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        assert self._run(self.server.prepare).wait(PATIENCE) == 0, self._log.read_text()
+        self._process = self._run(self.server.prepare)
+        assert self._process.wait(PATIENCE) == 0, self._log.read_text()
         self._process = self._run(*self.server.serve)
         self.client = Client(until(self._url))
         until(lambda: len(self.workers()) == 2 and self._listens())
