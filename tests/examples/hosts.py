@@ -77,9 +77,8 @@ class Host(Running):
         until(lambda: len(self.workers()) == 2 and self._listens())
 
     def stop(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:  # else the number may be another group's
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PATIENCE)
 
     def terminate(self) -> None:
