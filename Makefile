@@ -37,11 +37,12 @@ run-test:
 	$(PYTEST) $(ARGS)
 
 # Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
-test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp
+test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp \
+		$(VENV)/fuse.stamp
 	$(PYTEST) -m long $(ARGS)
 
 # Everything that hangs and dies, for ten minutes; test-long has a short form. make soak SECONDS=3600
-soak: $(VENV)/test.stamp $(VENV)/moto.stamp
+soak: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
 	IMGSTORE_SOAK_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest -s -m long tests/soak $(ARGS)
 
 # Of the tests that `make check` runs; CONTRIBUTING.md has the figure.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -44,6 +44,20 @@ class Begun(Generic[T]):
         if not future.done():
             raise TimeoutError
         return future.result()
+
+    def all_ended(self, seconds: float) -> bool:
+        """Whether all have ended; waits so many `seconds` at most."""
+        return not wait(self._futures.values(), seconds).not_done
+
+    def ended(self) -> Iterator[str]:
+        """The stores, each when its work has ended; after the time those whose work has not are left out."""
+        left = {future: store for store, future in self._futures.items()}
+        while left:
+            done, _ = wait(left, max(0.0, self._until - time.monotonic()), return_when=FIRST_COMPLETED)
+            if not done:
+                return
+            for future in done:
+                yield left.pop(future)
 
 
 class StoreThreads:

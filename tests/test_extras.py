@@ -195,7 +195,6 @@ def test_the_readme_has_each_extra_with_what_it_names() -> None:
 
 MISSING = {
     "sqlalchemy": ("sql", "imgstore.sql.address"),
-    "tenacity": ("sql", "imgstore.sql.database"),
     "prometheus_client": ("prometheus", "imgstore.observers.prometheus"),
     "opentelemetry": ("otel", "imgstore.observers.opentelemetry"),
     "oslo_utils.imageutils": ("inspection", "imgstore.transfers.inspection"),

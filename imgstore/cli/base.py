@@ -6,9 +6,10 @@ cliff's own `Command` looks for plug-ins in every installed package before each 
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from cliff.app import App
 from cliff.command import Command as CliffCommand
@@ -22,9 +23,13 @@ from imgstore.cli.failures import GOOD, BadUsage
 from imgstore.cli.formatting import duration
 from imgstore.cli.parser import Parser, typed
 from imgstore.cli.tables import FoldingTable
+from imgstore.side_by_side import Begun
 
+T = TypeVar("T")
 TABLE = "table"
 Table = tuple[Sequence[str], Iterable[Any]]
+MOMENT = 1.0
+"""Seconds for which nobody asks what the command waits for."""
 
 
 class Application(App):
@@ -136,6 +141,16 @@ def add_timeout(parser: argparse.ArgumentParser, default: float) -> None:
         "--timeout", metavar="TIME", type=typed(duration), default=default,
         help=f"how long each store may take: 30s, 5m; default: {default:g} s",
     )  # fmt: skip
+
+
+def wait_for(asked: Begun[T], say: Callable[[T], str], *, quiet: bool) -> None:
+    """Returns when all stores have answered, or after their time. If that takes longer than a moment, standard error
+    tells each as it answers: the table comes at the end."""
+    if asked.all_ended(MOMENT) or quiet or sys.stderr is None:
+        return
+    for store in asked.ended():
+        sys.stderr.write(f"imgstore: {store}: {say(asked.result(store))}\n")
+        sys.stderr.flush()
 
 
 def silence(seconds: float) -> str:

@@ -28,6 +28,7 @@ from imgstore.driver.background import undo_soon
 from imgstore.driver.deadline import Stop
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.writer import ObjectWriter
+from imgstore.first_failure import FirstFailure
 from imgstore.model import ObjectInfo
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class PartSender(Generic[T]):
         self._changed = threading.Condition()
         self._sent: dict[int, T] = {}
         self._spare: list[bytearray] = []
-        self._failure: BaseException | None = None
+        self._failure = FirstFailure()
         self._stop = Stop()
         self._running = 0
         self._taken = 0
@@ -176,22 +177,30 @@ class PartSender(Generic[T]):
         if self._buffer is not None:
             self._send_buffer()
         with self._changed:
-            self._changed.wait_for(lambda: self._failure is not None or not self._taken)
-            self._raise_failure()
+            self._changed.wait_for(lambda: self._failure.happened or not self._taken)
+            self._failure.throw()
         self._pool.shutdown(wait=True)
         self._spare.clear()
         return [self._sent[number] for number in sorted(self._sent)]
 
     def cancel(self) -> None:
-        """Starts no further part and returns when none is being sent any more: soon, if `send` keeps its bounds."""
+        """Starts no further part and returns when none is being sent any more: soon, if `send` keeps its bounds. What
+        goes on all the same keeps its own part in memory, and nothing else."""
         self._stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             self._changed.wait_for(lambda: not self._running, GRACE)
         self._stop.cut()
+        self._forget()
         self._pool.shutdown(wait=True)
-        self._buffer = None
-        self._spare.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """The bytes that nobody needs any more; a failure has them in the frames of its traceback."""
+        with self._changed:
+            self._buffer = None
+            self._spare.clear()
+        self._failure.forget()
 
     def _take(self, size: int) -> bytearray:
         """A buffer; used ones serve again, since a new one costs a page fault for every 4 KiB."""
@@ -203,9 +212,9 @@ class PartSender(Generic[T]):
 
     def _wait_for_room(self, size: int) -> None:
         with self._changed:
-            while self._failure is None and self._taken and self._taken + size > self._memory:
+            while not self._failure.happened and self._taken and self._taken + size > self._memory:
                 self._changed.wait()
-            self._raise_failure()
+            self._failure.throw()
             self._taken += size
 
     def _send_buffer(self) -> None:
@@ -230,15 +239,11 @@ class PartSender(Generic[T]):
                     self._sent[part.number] = self._send(part)
         except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the owner's thread
             with self._changed:
-                self._failure = self._failure or error
+                self._failure.keep(error)
                 self._stop.set()
         with self._changed:
             self._running -= 1
             self._taken -= size
-            if buffer is not None:
+            if buffer is not None and not self.stopping:
                 self._spare.append(buffer)
             self._changed.notify_all()
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure

@@ -147,27 +147,26 @@ class _Resumed:
             body.close()
 
     def _try(self, size: int) -> bytes:
-        failure: errors.StoreError
         try:
-            with storage_failures("reading"):
-                if self._body is None:
-                    self._body = self._source.fetch(self._position, self._stop)
-                if data := self._body.read(size):
-                    return data
-            failure = errors.ObjectTruncated("The store ended the object early.")
+            return self._read(size)
         except _FINAL:
             raise
-        except errors.StoreUnavailable as error:
-            failure = error
-        self._pause_after(failure)
+        except errors.StoreUnavailable:
+            self._close_broken()
+            self._tries += 1
+            if self._tries >= self._source.tries or not deadline.wanted():
+                raise
+        deadline.pause(random.uniform(0, FIRST_PAUSE * 2**self._tries))  # noqa: S311 - jitter, not a secret
         return b""
 
-    def _pause_after(self, failure: errors.StoreError) -> None:
-        self._close_broken()
-        self._tries += 1
-        if self._tries >= self._source.tries or not deadline.wanted():
-            raise failure
-        deadline.pause(random.uniform(0, FIRST_PAUSE * 2**self._tries))  # noqa: S311 - jitter, not a secret
+    def _read(self, size: int) -> bytes:
+        with storage_failures("reading"):
+            if self._body is None:
+                self._body = self._source.fetch(self._position, self._stop)
+            data = self._body.read(size)
+        if not data:
+            raise errors.ObjectTruncated("The store ended the object early.")
+        return data
 
     def _close_broken(self) -> None:
         try:

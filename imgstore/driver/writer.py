@@ -220,7 +220,7 @@ class ObjectWriter(ABC):
             self._abort()
         except BaseException as error:
             self.__left_behind = True
-            self.__translate("aborting", error)
+            _translated(self.__store, "aborting", error)
             raise
         finally:
             if self.__capacity is not None:
@@ -242,7 +242,7 @@ class ObjectWriter(ABC):
         """Called by `StoreDriver.open_writer` alone, so that no driver can forget to pass a limit on."""
         self.__key, self.__admission, self.__capacity, self.__store = key, admission, capacity, store
         if capacity is not None:
-            admission.hold(capacity, partial(self.__translate, "reserving room"))
+            admission.hold(capacity, partial(_translated, store, "reserving room"))
         self.__process = os.getpid()
         self.__state = WriterState.OPEN
 
@@ -258,13 +258,7 @@ class ObjectWriter(ABC):
         self.__abort_quietly()
         with OnFailure(partial(blamed_on, self.__store)):
             nothing_is_missing(action, error)
-        self.__translate(action, error)
-
-    def __translate(self, action: str, error: BaseException) -> None:
-        """Raises what a driver's exception means; every error names the store."""
-        with OnFailure(partial(blamed_on, self.__store)):
-            storage_failed(action, error)
-        blamed_on(self.__store, error)
+        _translated(self.__store, action, error)
 
     def __abort_quietly(self) -> None:
         """Aborts because something else failed: a failure of the abort is logged and never hides that cause."""
@@ -276,3 +270,11 @@ class ObjectWriter(ABC):
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, ObjectWriter, _WRITER_FINAL)
+
+
+def _translated(store: str, action: str, error: BaseException) -> None:
+    """Raises what a driver's exception means; every error names the store. No method: the admission keeps it, and would
+    keep the writer with it."""
+    with OnFailure(partial(blamed_on, store)):
+        storage_failed(action, error)
+    blamed_on(store, error)

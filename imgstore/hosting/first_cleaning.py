@@ -8,7 +8,9 @@ waits for none longer than it may.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from imgstore import errors
@@ -27,6 +29,20 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The leftovers that were found in a store: so many were removed, so many were `left` alone."""
+
+    removed: int
+    left: int
+    made: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> float:
+        """Seconds since then."""
+        return time.monotonic() - self.made
+
+
 class FirstCleaning:
     """The cleaning of all stores. `threads`: those of the stores, which recovery uses too."""
 
@@ -42,6 +58,7 @@ class FirstCleaning:
         self._pauses = Pauses()
         self._orphans: Sequence[ObjectId] = ()
         self._may_begin = False
+        self.looks: dict[str, Look] = {}  # the last one into each store that was cleaned
         self._waiting = {store.identifier: Supervised(f"first cleaning of {store.identifier}") for store in stores}
         self.supervised = tuple(self._waiting.values())
 
@@ -80,12 +97,14 @@ class FirstCleaning:
             if self._records.is_restored():
                 return
             self._end_what_died(store.identifier)
-            purge(store, self._records)
+            look = purge(store, self._records)
         except (errors.StoreError, errors.CatalogUnavailable) as error:
             LOG.warning("Leftovers stay until the next check that is up: %s", describe(error))
             self._pauses.leave_alone(store.identifier)
         else:
             del self._waiting[store.identifier]
+            if look is not None:
+                self.looks[store.identifier] = look
 
     def _end_what_died(self, name: str) -> None:
         removals = [removal for removal in self._records.removals() if removal.store == name]
@@ -94,15 +113,18 @@ class FirstCleaning:
         self._holds.end([held for held in holds if held.store == name])
 
 
-def purge(store: Store, records: HostRecords) -> None:
-    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead. Raises
-    StoreError, CatalogUnavailable."""
+def purge(store: Store, records: HostRecords) -> Look | None:
+    """Removes leftovers: of uploads that could not undo them, or that wrote on after they counted as dead. None where
+    it does not look. Raises StoreError, CatalogUnavailable."""
     if store.read_only or not isinstance(store.driver, FindsLeftovers):
-        return
-    for leftover in leftovers(records, store):
+        return None
+    found = list(leftovers(records, store))
+    for leftover in found:
         if not leftover.certain:
             LOG.warning("Store %s: left alone: %s", store.identifier, leftover.reason)
             continue
         LOG.warning("Store %s: removing %s", store.identifier, leftover.reason)
         with store.blamed():
             store.driver.remove_leftover(leftover)
+    removed = sum(leftover.certain for leftover in found)
+    return Look(removed, len(found) - removed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,8 @@ class Service:
         self.keeper = Keeper(leased, stores, self.quota, restored=restored, interval=recovery_interval)
         self.images = Images(stores, self.catalog, self.quota, self.keeper.removals)
         self._places = StorePlaces(self.catalog.places, restored=restored)
-        self._replaced: list[StoreDriver] = []  # of stores that got others; what began with them may go on
+        # Drivers of stores that got others. What began with them may go on, and they are freed with the last of it.
+        self._replaced: weakref.WeakSet[StoreDriver] = weakref.WeakSet()
         self._watches: Sequence[StoreWatch] = ()
         self._requires_stores = requires_stores
         self.health = StoreHealth(
@@ -102,7 +104,7 @@ class Service:
         )
         self.metrics = metrics = Metrics(
             (
-                collectors.Health(self.health), self.process,
+                collectors.Health(self.health), self.process, collectors.Slots(stores),
                 collectors.Loops(self.health, (*loops, self.counting.supervised)),
                 collectors.Database(self.counting), collectors.Scrubs(lambda: self.counting.scrubbed),
             )
@@ -123,11 +125,15 @@ class Service:
         self.copies = Copies(copying, threads=copy_threads, stores=len(stores))
         data = ImageData(uploads, DownloadService(stores, source=self.catalog, observers=observers))
         self.probes = Probes(self.health, metrics)
+        page = StatusPage(
+            stores, self.health, self.counting, progress, lanes=lambda: self.process.lanes(),
+            looks=self.keeper.cleaning.looks, waiting=self.copies.waiting,
+        )  # fmt: skip
         self.app: WSGIApplication = Middleware(
             data=ImageDataApp(data, context=caller_of, image_id=image_id_of),
             api=json_api(self.images, self.copies),
             probes=self.probes,
-            status=StatusPage(self.health, self.counting, progress, lambda: self.process.lanes()),
+            status=page,
             authenticate=authenticate,
             metrics=metrics,
             endpoint=endpoint,
@@ -175,7 +181,7 @@ class Service:
         """Other stores, while transfers are under way. Each that was added is checked at once, on its own thread."""
         for driver in changes.unused:
             driver.close()
-        self._replaced.extend(changes.replaced)
+        self._replaced.update(changes.replaced)
         self.stores.take(changes.stores)
         for store in changes.added:
             self.keeper.add(store)

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from imgstore import distribution
 from imgstore.service.counting import Counting
 from imgstore.service.health import StoreHealth
+from imgstore.store import StoreSet
 from imgstore.supervised import Supervised
 
 Lanes = Mapping[str, tuple[int, int]]
@@ -52,6 +53,23 @@ class Health(Collector):
         yield from (up, free, took)
         for part in self._health.parts():
             yield GaugeMetricFamily(f"imgstore_{part.name}_up", f"Whether the {part.name} works.", value=part.up)
+
+
+class Slots(Collector):
+    """The transfers of each store, as its bulkhead counts them."""
+
+    def __init__(self, stores: StoreSet) -> None:
+        self._stores = stores
+
+    def collect(self) -> Iterable[Metric]:
+        taken = GaugeMetricFamily("imgstore_store_transfers", "Transfers of the store under way.", labels=["store"])
+        most = GaugeMetricFamily("imgstore_store_transfers_limit", "As many as there may be.", labels=["store"])
+        waiting = GaugeMetricFamily("imgstore_store_transfers_waiting", "Those that wait.", labels=["store"])
+        for store in self._stores:
+            taken.add_metric([store.identifier], store.bulkhead.under_way)
+            most.add_metric([store.identifier], store.bulkhead.max_transfers)
+            waiting.add_metric([store.identifier], store.bulkhead.waiting)
+        return [taken, most, waiting]
 
 
 class Loops(Collector):

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 
 from imgstore import distribution, errors
 from imgstore.adapters.wsgi import request_headers
+from imgstore.hosting.first_cleaning import Look
 from imgstore.http import MethodNotAllowed, error_response
 from imgstore.service.auth.noauth import caller_of
 from imgstore.service.counting import Counted, Counting
 from imgstore.service.health import StoreHealth
 from imgstore.service.watch import Status
 from imgstore.sql import Census, OpenAttempt
+from imgstore.store import StoreSet
+from imgstore.transfers.copy import ImageCopy
 from imgstore.transfers.observer import COPY, UPLOAD, Observer, Outcome, Transfer
 
 if TYPE_CHECKING:
@@ -59,18 +62,23 @@ class Progress(Observer):
 
 
 class StatusPage:
-    """The WSGI application for PATH. `lanes` counts busy threads and all, if a server tells."""
+    """The WSGI application for PATH. `lanes` counts busy threads and all, if a server tells; `looks`: into each store
+    that was cleaned; `waiting`: copies that wait for a thread."""
 
     PATH = "/status"
 
     def __init__(
-        self, health: StoreHealth, counting: Counting, progress: Progress,
-        lanes: Callable[[], Mapping[str, tuple[int, int]]],
+        self, stores: StoreSet, health: StoreHealth, counting: Counting, progress: Progress,
+        *, lanes: Callable[[], Mapping[str, tuple[int, int]]], looks: Mapping[str, Look],
+        waiting: Callable[[], Sequence[ImageCopy]],
     ) -> None:  # fmt: skip
+        self._stores = stores
         self._health = health
         self._counting = counting
         self._progress = progress
         self._lanes = lanes
+        self._looks = looks
+        self._waiting = waiting
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -92,9 +100,17 @@ class StatusPage:
             yield entry(part.name, state=_state(part), seconds=part.age)
         for found in self._health.statuses():
             yield _store(found, last)
+        for store in self._stores:
+            slots = store.bulkhead
+            state = f"{slots.under_way} of {slots.max_transfers} under way, {slots.waiting} waiting"
+            yield entry("transfers", store.identifier, state)
         for lane, (busy, size) in self._lanes().items():
             yield entry("threads", lane, f"{busy} of {size} busy")
         yield from self._transfers(last)
+        for copy in self._waiting():
+            yield _waiting(copy)
+        for name, look in sorted(dict(self._looks).items()):
+            yield entry("leftovers", name, f"{look.removed} removed, {look.left} left alone", seconds=look.age)
         if last is not None:
             yield from database_entries(last.census, seconds=last.age)
 
@@ -134,6 +150,12 @@ def _store(found: Status, last: Counted | None) -> Entry:
     used = None if last is None else last.census.used.get(found.name, 0)
     room = None if found.free is None else found.free + (used or 0)
     return entry("store", found.name, _state(found), seconds=found.age, bytes=used, size=room)
+
+
+def _waiting(copy: ImageCopy) -> Entry:
+    attempt = copy.attempt
+    stores = ",".join(attempt.stores)
+    return entry(COPY, attempt.image_id, "waiting", project=attempt.owner, stores=stores, bytes=0, size=copy.image.size)
 
 
 def _state(found: Status) -> str:

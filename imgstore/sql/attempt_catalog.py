@@ -6,6 +6,7 @@ renews a lease by itself: `imgstore.hosting.LeasedCatalog`, around the catalog, 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
 from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.schema import IMAGES
+from imgstore.sql.unreleased import Unreleased
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class SqlAttemptCatalog(AttemptRecovery):
     def __init__(self, database: Database, *, lease: float, quota_hooks: QuotaHooks, verifies_signatures: bool) -> None:
         super().__init__(database, quota_hooks, lease=lease)
         self._verifies_signatures = verifies_signatures
-        self._unreleased: dict[str, list[Attempt]] = {}
+        self._unreleased = Unreleased()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -87,7 +89,7 @@ class SqlAttemptCatalog(AttemptRecovery):
         try:
             return self._database.change(partial(self._released, attempt=attempt, unremoved=unremoved))
         except (errors.CatalogUnavailable, OutcomeUnknown):
-            self._unreleased.setdefault(attempt.image_id, []).append(attempt)
+            self._unreleased.add(attempt)
             raise
 
     def _released(self, connection: sa.Connection, attempt: Attempt, unremoved: Sequence[str]) -> bool:
@@ -104,10 +106,10 @@ class SqlAttemptCatalog(AttemptRecovery):
         self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
     ) -> tuple[Attempt, ImageRecord]:
         begun: list[tuple[Attempt, ImageRecord]] = []
+        unreleased = self._unreleased.of(image_id)
 
         def work(connection: sa.Connection) -> None:
-            for unreleased in self._unreleased.get(image_id, ()):
-                attempts.abandon(connection, self._hooks, unreleased)
+            self._abandon(connection, unreleased)
             image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
 
@@ -116,13 +118,26 @@ class SqlAttemptCatalog(AttemptRecovery):
         except OutcomeUnknown as error:
             self._release_uncertain(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
-        self._unreleased.pop(image_id, None)
+        self._unreleased.ended(unreleased)
+        self._end_unreleased()
         return begun[0]
 
     def _end(self, attempt: Attempt, locations: Sequence[Location], work: Callable[[sa.Connection], None]) -> None:
         self._database.change(work)
         for location in locations:
             self._hooks.settlement_committed(attempt, location.store)
+
+    def _end_unreleased(self) -> None:
+        """Of other images, now that the database works. One that fails again is left to another request, or recovery
+        ends it."""
+        for attempt in self._unreleased.some():
+            with contextlib.suppress(errors.CatalogUnavailable, OutcomeUnknown):
+                self._database.change(partial(self._abandon, unreleased=[attempt]))
+                self._unreleased.ended([attempt])
+
+    def _abandon(self, connection: sa.Connection, unreleased: Sequence[Attempt]) -> None:
+        for attempt in unreleased:
+            attempts.abandon(connection, self._hooks, attempt)
 
     def _release_uncertain(self, attempt: Attempt) -> None:
         try:

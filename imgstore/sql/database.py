@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -22,15 +24,14 @@ from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated, lock_wait
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
 
-with distribution.needs("sql"):
-    import tenacity
-
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
 CONNECTIONS = 10
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
+"""Seconds before a change is tried again, at most; each pause may be twice as long as the one before."""
 
 
 class Database:
@@ -50,30 +51,30 @@ class Database:
             raise _missing(self.address) from error
         except SQLAlchemyError as error:
             raise not_made(error, "being opened") from error
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Contention),
-            stop=tenacity.stop_after_delay(busy_timeout),
-            wait=tenacity.wait_random_exponential(multiplier=0.01, max=0.5),
-            reraise=True,
-        )
+        self._patience = busy_timeout
 
     def read(self, work: Work[T]) -> T:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
-        result: T = self._retrying(self._read, work)
-        return result
+        return self.retried(lambda: self._read(work))
 
     def change(self, work: Work[T]) -> T:
         """Commits the changes of `work` and returns what it returns. If `work` raises, nothing is changed.
 
         Raises CatalogUnavailable (nothing was changed), OutcomeUnknown, and what `work` raises.
         """
-        result: T = self._retrying(self._change, work)
-        return result
+        return self.retried(lambda: self._change(work))
 
     def retried(self, action: Callable[[], T]) -> T:
         """What `action` returns, which is tried again after Contention: what it read was changed before its change."""
-        result: T = self._retrying(action)
-        return result
+        until, pause = time.monotonic() + self._patience, FIRST_PAUSE
+        while True:
+            try:
+                return action()
+            except Contention:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two do not move in step
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Closes the connections."""

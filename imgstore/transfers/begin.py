@@ -129,7 +129,10 @@ def admit(
         try:
             taken = take_all([*([each.store] for each in wanted), *([sources] if sources else [])], until=until)
         except errors.StoreBusy as error:
-            wanted = _without_busy(wanted, spare, error)
+            left = _without_busy(wanted, spare, error)
+            if left == wanted:
+                raise
+            wanted = left
     for each in taken:
         plan.undo.push(f"the slot in store {each.store.identifier}", each.slot.free)
     admitted = [Admitted(each.store, each.quota, got.slot) for each, got in zip(wanted, taken, strict=False)]
@@ -137,13 +140,11 @@ def admit(
 
 
 def _without_busy(wanted: Sequence[Reserved], spare: _Spare, error: errors.StoreBusy) -> list[Reserved]:
-    busy = [each for each in wanted if each.store.identifier == error.store]
-    if not busy:
-        raise error
-    for each in busy:
-        with spare.may_be_left_out(each.store, each.quota):
-            raise error
-    return [each for each in wanted if each not in busy]
+    return [
+        each
+        for each in wanted
+        if each.store.identifier != error.store or not spare.leaves_out(each.store, each.quota, error)
+    ]
 
 
 def open_session(
@@ -154,6 +155,8 @@ def open_session(
     if observation is not None:
         observation.steps = partial(steps, plan.opened)
     targets = _targets(plan, _opened(plan, admitted))
+    for target in plan.opened:
+        target.part.told = observation is not None
     settings = plan.settings
     digests = _digests(plan)
     plan.undo.push("the digests' threads", digests.close)
@@ -196,10 +199,16 @@ class _Spare:
         try:
             yield
         except errors.StoreError as error:
-            if not self._left or is_taken(error):
+            if not self.leaves_out(store, quota, error):
                 raise
-            self._left -= 1
-            leave_out(store, quota, error)
+
+    def leaves_out(self, store: Store, quota: QuotaHold | None, error: errors.StoreError) -> bool:
+        """Whether the store is left out for this error."""
+        if not self._left or is_taken(error):
+            return False
+        self._left -= 1
+        leave_out(store, quota, error)
+        return True
 
 
 def _opened(plan: Plan, admitted: Sequence[Admitted]) -> list[Target]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable
 from typing import Protocol
 
+from imgstore.first_failure import FirstFailure
 from imgstore.model import MIB
 
 DEFAULT_WINDOW = 8 * MIB
@@ -114,7 +115,7 @@ class _Lane:
         self._awaited: int | None = None
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._closed = False
-        self._failure: BaseException | None = None
+        self._failure = FirstFailure()
         self._thread = threading.Thread(target=self._run, name=f"imgstore-digest-{name}", daemon=True)
         self._thread.start()
 
@@ -123,14 +124,13 @@ class _Lane:
         if self._put + size - self._done > self._window:
             # Half the window at once: being woken for every chunk costs a switch of threads for every chunk.
             self._wait_until(min(self._window // 2, self._window - size))
-        if self._failure is not None:
-            raise self._failure
+        self._failure.throw()
         self._put += size
         self._chunks.put(chunk)
 
     def drain(self) -> None:
         self._wait_until(0)
-        self._raise_failure()
+        self._failure.throw()
 
     def end(self) -> None:
         self._closed = True
@@ -138,6 +138,7 @@ class _Lane:
 
     def join(self) -> None:
         self._thread.join()
+        self._failure.forget()
 
     def _wait_until(self, waiting: int) -> None:
         """Waits until at most `waiting` bytes are not read yet; below 0 is as good as 0."""
@@ -147,16 +148,12 @@ class _Lane:
             self._woken.get()
         self._awaited = None
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
     def _run(self) -> None:
         while (chunk := self._chunks.get()) is not None and not self._closed:
             try:
                 self._hash.update(chunk)
             except BaseException as error:  # noqa: BLE001 - raised again on the thread that owns the stream
-                self._failure = error
+                self._failure.keep(error)
             size = len(chunk)
             del chunk  # the owner of a mutable buffer may resize or close it as soon as nothing waits
             self._done += size

@@ -7,6 +7,7 @@ Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 import time
@@ -88,9 +89,8 @@ class DownloadService:
         self, image_id: str, *, seconds: int, prefer: Sequence[str] = (), context: object = None
     ) -> TemporaryUrl:
         """A URL with which anybody may read the image for so many seconds, where `context` may see it: a credential.
-        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict
-        unless the image is active; NoTemporaryUrl where no store of it makes URLs; DataGone, StoreUnavailable,
-        ConfigurationError."""
+        Raises as `find`; UnknownStore for a name in `prefer`; UsageError for a time that no URL has; ImageConflict if
+        the image is not active; NoTemporaryUrl; DataGone, StoreUnavailable, ConfigurationError."""
         image = self.find(image_id, context=context)
         stores = self.enabled(self._ordered(image.locations, prefer))
         return temporary_url(image, stores, seconds=seconds, context=context)
@@ -282,7 +282,7 @@ class Download:
         if self._observation is not None:
             self._observation.troubled(error)
         if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
-            self._last_failure = error
+            self._last_failure = copy.copy(error)  # without its traceback, which has frames of this download
         if isinstance(error, errors.UnknownStore):
             self._last_failure = errors.StoreUnavailable("A store that has the image's data is not enabled.")
 
@@ -296,5 +296,5 @@ class Download:
         if self._last_failure is None:
             return errors.DataGone("The image's data is missing from the store.")
         if isinstance(self._last_failure, errors.StoreUnavailable):
-            return self._last_failure
+            return copy.copy(self._last_failure)
         return errors.StoreUnavailable("The image's data cannot be read.", detail=describe(self._last_failure))

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from imgstore import errors
+from imgstore.first_failure import FirstFailure
 from imgstore.model import MIB
 from imgstore.transfers.target import Target, is_taken, leave_out
 
@@ -56,6 +57,8 @@ class Fanout:
             try:
                 lane.target.writer.admission.admit(total)
             except errors.StoreFull as error:
+                if self._need_all or len(self._lanes) == 1:
+                    raise
                 self._give_up(lane, error)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -87,6 +90,7 @@ class Fanout:
                 lane.end()
         for lane in self._everyone:
             lane.join()
+            lane.forget()
 
     def _put_everywhere(self, task_for: Callable[[Target], Task], size: int) -> None:
         for lane in self._lanes:
@@ -104,7 +108,8 @@ class Fanout:
             self._wait_until(waiting)
 
     def _is_over(self) -> bool:
-        return all(lane.waiting <= self._awaited for lane in self._lanes) or any(lane.failure for lane in self._lanes)
+        lanes = self._lanes
+        return all(lane.waiting <= self._awaited for lane in lanes) or any(lane.failure.happened for lane in lanes)
 
     def _tell_owner(self) -> None:
         if self._is_over():
@@ -114,26 +119,24 @@ class Fanout:
         """Leaves out the stores that failed, or raises what one of them raised. Returns whether there were any."""
         before = self._lanes
         for lane in before:
-            if lane.failure is not None:
-                self._leave_out(lane, lane.failure)
+            if lane.failure.happened:
+                self._leave_out(lane)
         return len(self._lanes) < len(before)
 
     def _give_up(self, lane: _Lane, error: errors.StoreFull) -> None:
         """The store is left out after what it is writing now."""
-        if self._need_all or len(self._lanes) == 1:
-            raise error
         lane.start()
         with self._lock:
             lane.put(partial(_abort_for, lane.target, error), COMMIT)
 
-    def _leave_out(self, lane: _Lane, failure: BaseException) -> None:
-        fatal = not isinstance(failure, STORES_FAULTS) or is_taken(failure)
-        if self._need_all or len(self._lanes) == 1 or fatal:
-            raise failure
+    def _leave_out(self, lane: _Lane) -> None:
+        if self._need_all or len(self._lanes) == 1 or _is_fatal(lane.failure.error):
+            lane.failure.throw()
         self._lanes = [other for other in self._lanes if other is not lane]
         lane.target.count_left_behind()
         lane.target.slot.free()
-        leave_out(lane.target.store, lane.target.quota, failure)
+        if lane.failure.error is not None:
+            leave_out(lane.target.store, lane.target.quota, lane.failure.error)
 
 
 class _Lane:
@@ -143,7 +146,7 @@ class _Lane:
     def __init__(self, target: Target, lock: threading.Lock, told: Callable[[], None]) -> None:
         self.target = target
         self.waiting = 0
-        self.failure: BaseException | None = None
+        self.failure = FirstFailure()
         self._tasks: collections.deque[tuple[Task, int]] = collections.deque()
         self._more = threading.Condition(lock)
         self._told = told
@@ -160,7 +163,7 @@ class _Lane:
 
     def put(self, task: Task, size: int) -> None:
         """One more task for the thread; none after a failure."""
-        if self.failure is None:
+        if not self.failure.happened:
             self._tasks.append((task, size))
             self.waiting += size
             self._more.notify()
@@ -176,12 +179,19 @@ class _Lane:
         if self._thread is not None:
             self._thread.join()
 
+    def forget(self) -> None:
+        """After the end: it refers to no fanout, which refers to its lanes, and to no traceback."""
+        self._told = _nobody
+        self.failure.forget()
+
     def _run(self) -> None:
         while (found := self._next()) is not None:
             task, size = found
             failure = _failure_of(task)
             del task, found  # the owner of a mutable buffer may resize or close it as soon as nothing waits
-            if not self._goes_on(size, failure):
+            goes_on = self._goes_on(size, failure)
+            del failure  # its traceback has this frame
+            if not goes_on:
                 return
 
     def _next(self) -> tuple[Task, int] | None:
@@ -193,12 +203,20 @@ class _Lane:
         with self._more:
             self.waiting -= size
             if failure is not None:
-                self.failure = failure
+                self.failure.keep(failure)
                 self.target.part.end(failure)
                 self._tasks.clear()
                 self.waiting = 0
             self._told()
             return failure is None
+
+
+def _is_fatal(failure: BaseException | None) -> bool:
+    return failure is None or not isinstance(failure, STORES_FAULTS) or is_taken(failure)
+
+
+def _nobody() -> None:
+    """Is told."""
 
 
 def _abort_for(target: Target, error: errors.StoreFull) -> None:

@@ -93,10 +93,12 @@ class Observer:
 
 
 class Part:
-    """A store's part in a transfer, noted by whichever thread drives the store. It ends once."""
+    """A store's part in a transfer, noted by whichever thread drives the store. It ends once. `told`: somebody is; else
+    no failure is kept, whose frames have the transfer."""
 
     def __init__(self, store: str) -> None:
         self.store = store
+        self.told = True
         self.began = time.monotonic()
         self.ended: float | None = None
         self.failure: BaseException | None = None
@@ -104,12 +106,13 @@ class Part:
     def end(self, failure: BaseException | None = None) -> None:
         """It is over now."""
         if self.ended is None:
-            self.ended, self.failure = time.monotonic(), failure
+            self.ended, self.failure = time.monotonic(), failure if self.told else None
 
     def step(self, size: int, *, done: bool) -> Step:
-        """As it is told. One that has not ended ends now."""
-        ended = time.monotonic() if self.ended is None else self.ended
-        return Step(STORE, self.store, self.began, ended, size, done, None if done else _ours(self.failure))
+        """As it is told, once, since the failure is forgotten. One that has not ended ends
+        now."""
+        ended, failure, self.failure = time.monotonic() if self.ended is None else self.ended, self.failure, None
+        return Step(STORE, self.store, self.began, ended, size, done, None if done else _ours(failure))
 
 
 class Steps(Protocol):

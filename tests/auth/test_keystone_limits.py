@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from oslo_config.cfg import ConfigOpts
 
+from imgstore.limits import NO_LIMITS, Allowance
 from imgstore.model import MIB
+from imgstore.service.auth import unified_limits
+from imgstore.service.auth.unified_limits import UnifiedLimits
 from tests.support.client import Client
 from tests.support.keystone import Endpoint, Keystone
 from tests.support.service import Options, ServiceProcess
@@ -139,3 +144,20 @@ def test_last_limits_hold_while_keystone_is_away(
         stranger = service.client.of("another").post("/v2/images", {"name": "x"})
         assert (stranger.status, b"The limits are not known" in stranger.body) == (503, True)
         keystone.start()
+
+
+def test_bounded_memory_of_many_projects_those_asked_for_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(limits: UnifiedLimits, owner: str) -> Allowance:
+        asked.append(owner)
+        return Allowance()
+
+    monkeypatch.setattr(unified_limits, "MANY", 3)
+    monkeypatch.setattr(unified_limits, "_publish", lambda conf: None)
+    monkeypatch.setattr("oslo_limit.limit.Enforcer", Mock())
+    monkeypatch.setattr(UnifiedLimits, "_ask", ask)
+    limits = UnifiedLimits(ConfigOpts(), others=NO_LIMITS, age=1000)
+    for project in "abcdda":
+        limits.project(project)
+    assert asked == list("abcda")

@@ -55,6 +55,16 @@ def test_contained_a_store_that_hangs_hides_no_other(shop: Shop, command: str, c
     assert found.pop("far") in {"no answer in 2 s", "failed"}
     assert found == dict.fromkeys(("fast", "slow", "near"), "ok")
     assert b"no answer in 2 s" in done.out
+    assert "imgstore: fast: ok" in done.err
+
+
+@pytest.mark.server  # which waits
+def test_each_store_is_shown_as_it_answers(shop: Shop) -> None:
+    shop.add("far", "hung")
+    asking = shop.spawn("stores", "--timeout", "10m")
+    assert asking.stderr is not None
+    assert {asking.stderr.readline() for _ in range(2)} == {b"imgstore: fast: ok\n", b"imgstore: slow: ok\n"}
+    assert asking.poll() is None, "it waits for the other one"
 
 
 def test_check_writes_reads_back_and_removes(shop: Shop) -> None:

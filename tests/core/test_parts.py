@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgstore import errors
-from imgstore.driver.multipart import Part, PartSender
+from imgstore.driver import ObjectWriter, background, multipart
+from imgstore.driver.multipart import MultipartWriter, Part, PartSender
 from imgstore.driver.part_sizes import PartSizes
-from imgstore.model import MIB
-from tests.core.world import helpers
+from imgstore.drivers.memory import MemoryDriver
+from imgstore.model import MIB, ObjectInfo
+from tests.core.world import PATIENCE, helpers
 from tests.support.waiting import until
 
 SIZES = PartSizes(first=10, most=1000, largest=10_000, equal=True)
@@ -146,6 +150,65 @@ def test_cancel_returns_when_nothing_is_in_flight_any_more() -> None:
     assert storage.in_flight == 0
     assert sorted(storage.parts) == [1, 2]
     assert helpers("part") == []
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["a part that failed", "a part that hangs"])
+def test_an_undo_that_goes_on_keeps_no_more_than_the_part_that_hangs(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "MOMENT", 0.05)
+    monkeypatch.setattr(multipart, "GRACE", 0.0)
+    hanging = Hanging(answers)
+    writer = hanging.open_writer("key", size=None)
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(errors.StoreUnavailable):
+            for _ in range(9 if answers else 3):
+                writer.write(bytes(MIB // 2))
+        with contextlib.suppress(errors.StoreUnavailable):
+            writer.abort()
+        until(lambda: tracemalloc.get_traced_memory()[0] < (0.5 if answers else 1.5) * MIB)
+    finally:
+        tracemalloc.stop()
+        hanging.end.set()
+    until(lambda: helpers("undo") == [])
+
+
+class Hanging(MemoryDriver):
+    """Its parts of 1 MiB fail, or else hang; its undo hangs. Both until the `end`."""
+
+    def __init__(self, answers: bool) -> None:
+        super().__init__()
+        self.answers = answers
+        self.end = threading.Event()
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return HangingWriter(self)
+
+
+class HangingWriter(MultipartWriter[int]):
+    def __init__(self, hanging: Hanging) -> None:
+        sizes = PartSizes(first=MIB, most=100, largest=100 * MIB)
+        super().__init__(size=None, sizes=sizes, threshold=0, concurrency=1)
+        self._hanging = hanging
+
+    def _put(self, data: memoryview) -> ObjectInfo:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        pass
+
+    def _send(self, part: Part) -> int:
+        whole = part.data[:]
+        if not self._hanging.answers:
+            self._hanging.end.wait(PATIENCE)
+        raise errors.StoreUnavailable(f"{len(whole)} bytes")
+
+    def _complete(self, sent: list[int], total: int) -> ObjectInfo:
+        raise NotImplementedError
+
+    def _discard(self) -> None:
+        self._hanging.end.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("part_size", [5 * MIB, 8 * MIB, 16 * MIB, 100 * MIB])

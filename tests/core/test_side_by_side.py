@@ -22,6 +22,7 @@ def test_of_several_stores_the_one_that_hangs_is_told_and_the_others_answer() ->
     with pytest.raises(LookupError):
         begun.result("down")
     assert begun.result("fast") == "ok"
+    assert sorted(begun.ended()) == ["down", "fast"]
     goes_on.set()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,18 @@ import pytest
 from imgstore import errors
 from imgstore.driver.place import MARK_NAME, new_mark
 from imgstore.drivers.filesystem import FilesystemDriver, place
-from imgstore.drivers.filesystem.place import place_of
-from imgstore.model import Leftover
+from imgstore.drivers.filesystem.place import Whereabouts
+from imgstore.model import Leftover, Place
 from tests.filesystem.support import names, put
+from tests.support.waiting import PATIENCE, until
 
 MARK = new_mark()
+
+
+def place_of(datadir: str) -> Place:
+    return Whereabouts(datadir).place()
+
+
 USES: dict[str, Callable[[FilesystemDriver], object]] = {
     "write": lambda driver: driver.open_writer("new"),
     "read": lambda driver: driver.open_reader("image"),
@@ -134,3 +142,22 @@ def _calls(work: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
     return found
+
+
+def test_contained_a_mount_that_hangs_holds_up_nobody_who_asks_for_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to("real")
+    driver = FilesystemDriver(datadir=str(tmp_path / "link"))
+    found, goes_on, realpath = driver.place, threading.Event(), os.path.realpath
+
+    def hang(path: str) -> str:
+        assert goes_on.wait(PATIENCE)
+        return realpath(path)
+
+    monkeypatch.setattr(place, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(os.path, "realpath", hang)
+    assert [driver.place.path[-1] for _ in range(2)] == ["link", "link"]
+    assert sum(thread.name == "imgstore-place" for thread in threading.enumerate()) == 1
+    goes_on.set()
+    until(lambda: driver.place == found)

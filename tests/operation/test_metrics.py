@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -140,6 +141,23 @@ def test_uploads_and_bytes_in_flight(client: Client) -> None:
         second.send(b"x")
         assert second.finish().status == 204
     assert told(client, "imgstore_upload_bytes_total")["main"] == 2 * MIB
+
+
+def test_transfers_of_a_store_beside_their_limit(local: LocalService, client: Client) -> None:
+    bulkhead = local.service.stores.resolve("other").bulkhead
+    with client.begin_upload(client.create(), length=1, store="other"), ThreadPoolExecutor(1) as pool:
+        assert told(client, "imgstore_store_transfers") == {"main": 0, "other": 1, "tiny": 0}
+        slots = [bulkhead.take() for _ in range(bulkhead.max_transfers - 1)]
+        waiting = pool.submit(bulkhead.take)
+        until(lambda: told(client, "imgstore_store_transfers_waiting")["other"] == 1)
+        most = bulkhead.max_transfers
+        assert told(client, "imgstore_store_transfers_limit")["other"] == most
+        state = f"{most} of {most} under way, 1 waiting"
+        entries = client.get("/status").json()["entries"]
+        assert [each["name"] for each in entries if each["state"] == state] == ["other"]
+        for slot in slots:
+            slot.free()
+        waiting.result().free()
 
 
 def test_client_that_breaks_off_is_an_aborted_upload(client: Client) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
+import weakref
 from pathlib import Path
 
 from imgstore.driver.base import StoreDriver
 from imgstore.drivers.filesystem.driver import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service.reloaded_stores import ENABLED, compared
-from imgstore.store import Store
+from imgstore.service.reloaded_stores import ENABLED, StoreChanges, compared
+from imgstore.store import Store, StoreSet
 from tests.support.certificates import write_certificate
-from tests.support.service import Options, ServiceProcess
+from tests.support.service import LocalService, Options, ServiceProcess
 from tests.support.waiting import until
 
 TAKEN, REFUSED = "The configuration was read again", "The new configuration is not taken"
@@ -120,3 +122,13 @@ def test_store_that_is_taken_out_or_gets_another_driver_stays_until_the_next_sta
         found = compared([former], [*built, added], changed={ENABLED, ("s", "datadir")})
         assert [each.driver for each in found.stores] == [former.driver, added.driver]
         assert (found.added, found.waiting) == ([added], {ENABLED})
+
+
+def test_bounded_memory_a_driver_that_was_replaced_is_freed(tmp_path: Path) -> None:
+    """Keys may be renewed every hour, for years."""
+    with LocalService(tmp_path, StoreSet([store("s", MemoryDriver())], default="s")).running() as local:
+        service = local.service
+        former = weakref.ref(service.stores.resolve("s").driver)
+        service.take(StoreChanges([store("s", MemoryDriver())], [], [service.stores.resolve("s").driver], [], set()))
+        gc.collect()
+        assert former() is None

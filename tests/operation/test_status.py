@@ -12,7 +12,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.model import MIB
+from imgstore.model import MIB, Leftover
 from imgstore.service.watch import HealthSettings
 from imgstore.sql import Caller, Database
 from imgstore.store import Store, StoreSet
@@ -34,13 +34,20 @@ class Hanging(MemoryDriver):
         self.end.wait(PATIENCE)
 
 
+class Littered(MemoryDriver):
+    """It finds two leftovers, one of which may be another store's."""
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        yield from (Leftover(name, "old", 1, 0.0, certain=name == "ours") for name in ("ours", "theirs"))
+
+
 class World:
     """A service beside a store that hangs; callers have the role that the test gives."""
 
     def __init__(self, root: Path) -> None:
         self.caller = Caller("p1", is_admin=True, permits=lambda action, image: True)
         self.hung = Hanging()
-        stores = StoreSet([Store("good", MemoryDriver()), Store("hung", self.hung)], default="good")
+        stores = StoreSet([Store("good", Littered()), Store("hung", self.hung)], default="good")
         watched = HealthSettings(interval=60, timeout=0.05)
         self.local = LocalService(root, stores, health=watched, authenticate=lambda environ: self.caller)
         self.client: Client = self.local.client
@@ -80,6 +87,11 @@ def test_upload_under_way_is_told_with_owner_and_progress_beside_a_hung_store(wo
         "hung": "down (check-stalled)",
     }
     until(lambda: not world.of("upload"))
+
+
+def test_leftovers_are_told_as_the_cleaning_saw_them(world: World) -> None:
+    (told,) = world.of("leftovers")
+    assert (told["name"], told["state"]) == ("good", "1 removed, 1 left alone")
 
 
 def test_only_an_admin_sees_the_status(world: World) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,14 @@ from typing import Any
 import pytest
 
 from imgstore import errors
+from imgstore.drivers.s3 import S3Driver, keys
 from imgstore.testing.bench import captured_log, texts
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, LARGE, PART, get
 from tests.support.faults import FaultProxy, Respond, s3_error
+from tests.support.waiting import until
 
+SHORT = 0.5
 NO_KEYS: dict[str, Any] = {"access_key": None, "secret_key": None}
 
 
@@ -101,6 +107,52 @@ def test_renewed_keys_are_the_ones_that_are_there_now(
     write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
     proxy.on(s3_error(400, "ExpiredToken"))
     swift_place.put(driver, b"x")
+
+
+def test_a_file_of_keys_is_read_again(swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(keys, "FRESH", 0.0)
+    write_profile(tmp_path, "default", "former:key", "former")
+    driver = swift_place.driver(**NO_KEYS)
+    assert not is_stored(swift_place, driver)
+    write_profile(tmp_path, "default", swift_place.access_key, swift_place.secret_key)
+    until(lambda: is_stored(swift_place, driver))
+
+
+def is_stored(place: SwiftPlace, driver: S3Driver) -> bool:
+    try:
+        place.put(driver, b"x")
+    except errors.StoreUnavailable:
+        return False
+    return True
+
+
+def test_a_process_that_gives_keys_and_hangs_holds_up_only_who_has_none(
+    swift_place: SwiftPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keys, "FRESH", 0.0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {pipe}\n")
+    given = {"Version": 1, "AccessKeyId": swift_place.access_key, "SecretAccessKey": swift_place.secret_key}
+    driver = swift_place.driver(**NO_KEYS, read_timeout=SHORT)
+    with ThreadPoolExecutor(3) as pool:
+        for without in [pool.submit(driver.stat, KEY) for _ in range(3)]:
+            assert "no keys in time" in str(without.exception())
+    pipe.write_text(json.dumps(given))
+    until(lambda: is_stored(swift_place, driver))
+    for number in range(3):
+        swift_place.put(driver, b"x", f"{KEY}.{number}")
+    pipe.write_text(json.dumps(given))  # the process that hung all the time ends
+
+
+def test_what_an_undo_opens_after_the_close_is_closed_again(swift_place: SwiftPlace) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    driver = swift_place.driver()
+    swift_place.put(driver, b"x")
+    assert len(os.listdir("/proc/self/fd")) > before
+    driver.close()
+    driver.stat(KEY)
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(

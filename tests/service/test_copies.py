@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,11 @@ class World:
         for image_id in images:
             assert self.copy(image_id, "gated").status == 202
 
+    def status(self) -> Counter[tuple[int, int, str]]:
+        """Copies as `/status` tells them: bytes so far, bytes in all, state."""
+        entries = self.client.get("/status").json()["entries"]
+        return Counter((each["bytes"], each["size"], each["state"]) for each in entries if each["what"] == "copy")
+
     def wait(self) -> None:
         assert self.local.service.copies.wait_until_idle(PATIENCE)
 
@@ -72,9 +78,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_copies_beyond_the_threads_wait_with_their_quota_held(world: World) -> None:
     images = [world.image() for _ in range(COPY_THREADS + 2)]
-    with world.gated.pausing("write") as pause:
+    with world.gated.pausing("write", after=MIB) as pause:
         world.copy_to_gated(images)
         pause.wait_until_reached()
+        assert world.status() == {(MIB, len(DATA), "moving"): 1, (0, len(DATA), "waiting"): len(images) - 1}
         shown = [world.client.show(image_id) for image_id in images]
         assert {image["os_glance_importing_to_stores"] for image in shown} == {"gated"}
         assert world.account() == (len(images) * len(DATA), len(images) * len(DATA))

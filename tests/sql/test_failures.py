@@ -48,6 +48,18 @@ def test_lock_that_does_not_end_is_catalog_unavailable(tables: str) -> None:
         assert catalog.begin(request(attempt.image_id), ["fast"]).number == 2
 
 
+def test_undone_a_release_that_failed_is_made_up_for_when_anybody_begins_an_upload(tables: str) -> None:
+    with contextlib.closing(SqlCatalog(tables, busy_timeout=0.05)) as catalog:
+        failed = [begun(catalog) for _ in range(2)]
+        with locked_images(tables):
+            for attempt in failed:
+                with pytest.raises(errors.CatalogUnavailable):
+                    catalog.release(attempt)
+        begun(catalog)
+        assert [catalog.find(attempt.image_id).status for attempt in failed] == ["queued", "queued"]
+        assert len(catalog._unreleased) == 0, "an image of which nobody asks again is not remembered for ever"
+
+
 def test_failed_commit_of_an_activation_is_outcome_unknown(catalog: SqlCatalog) -> None:
     for made in (False, True):
         attempt = begun(catalog)

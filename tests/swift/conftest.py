@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.driver import background, ranged
-from imgstore.drivers.swift import SwiftDriver, requests, shared
+from imgstore.driver import background, ranged, shared
+from imgstore.drivers.swift import SwiftDriver, requests
 from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer

@@ -243,3 +243,15 @@ def test_what_was_seen_too_long_ago_to_count_is_forgotten(clock: Clock) -> None:
         clock.now += 1.0
     assert len(meters._none_until) <= MANY
     assert meters.none(("account", f"images_{3 * MANY - 1}"))
+
+
+def test_bounded_memory_of_many_quotas_those_without_an_upload_are_forgotten(clock: Clock) -> None:
+    meters = Meters(age=10.0, clock=clock)
+    held = meters.seen(("account", "held"), Level(5, 0))
+    assert held is not None
+    held.take(5)
+    for number in range(3 * MANY):
+        meters.seen((f"account_{number}", ""), Level(5, 0))
+        clock.now += LAG / 10
+    assert len(meters._meters) <= MANY
+    assert meters.seen(("account", "held"), Level(5, 0)) is held, "what is held counts on"

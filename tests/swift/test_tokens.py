@@ -15,10 +15,11 @@ import pytest
 from keystoneauth1 import exceptions as keystone
 
 from imgstore import errors
-from imgstore.drivers.swift import SwiftDriver, shared
+from imgstore.driver import shared
+from imgstore.driver.shared import LONGEST_PAUSE, Kept
+from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.auth import Access, StoreToken
 from imgstore.drivers.swift.options import SwiftOptions
-from imgstore.drivers.swift.shared import LONGEST_PAUSE, Kept
 from tests.support.faults import Delay, FaultProxy, Respond
 from tests.support.swift import SwiftSettings
 from tests.support.waiting import PATIENCE, until

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table, add_stores, add_timeout, silence
+from imgstore.cli.base import ListCommand, Table, add_stores, add_timeout, silence, wait_for
 from imgstore.cli.configuration import ObjectName, configured
 from imgstore.cli.database import add_optional_data_dir, service_catalog
 from imgstore.cli.failures import FAILED, line_of
@@ -67,7 +67,7 @@ class Check(ListCommand):
         with configured(parsed_args) as found, _creating(parsed_args) as create:
             found.stores.refuse_shared_places()
             for store, result, detail, facts in _all_tested(
-                found.chosen(parsed_args.stores), create, parsed_args.timeout
+                found.chosen(parsed_args.stores), create, parsed_args.timeout, quiet=parsed_args.quiet
             ):
                 self.status = self.status if result == "ok" else FAILED
                 if not parsed_args.facts:
@@ -79,10 +79,13 @@ class Check(ListCommand):
         return columns, rows
 
 
-def _all_tested(stores: Sequence[Store], create: Create, seconds: float) -> list[tuple[Store, str, str, Facts]]:
+def _all_tested(
+    stores: Sequence[Store], create: Create, seconds: float, *, quiet: bool
+) -> list[tuple[Store, str, str, Facts]]:
     """What was found out of each. A signal ends the command when all have ended, so that nothing is left."""
     with INTERRUPTS.deferred():
         begun = Begun({store.identifier: partial(_tested, store, create) for store in stores}, seconds=seconds)
+        wait_for(begun, lambda told: " - ".join(told[:2]), quiet=quiet)
         found = [(store, *_result(begun, store, seconds)) for store in stores]
     INTERRUPTS.check()
     return found

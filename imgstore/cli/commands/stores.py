@@ -7,7 +7,7 @@ import contextlib
 from functools import partial
 
 from imgstore import errors
-from imgstore.cli.base import ListCommand, Table, add_timeout, silence
+from imgstore.cli.base import ListCommand, Table, add_timeout, silence, wait_for
 from imgstore.cli.configuration import configured
 from imgstore.cli.database import add_optional_data_dir, needed, service_catalog
 from imgstore.cli.failures import BadUsage, line_of
@@ -30,7 +30,7 @@ class Stores(ListCommand):
     """List the stores with health and free space, or adopt a place.
 
     A store is healthy if it answers. Nothing is written; 'imgstore check' tests more. All stores are asked at the same
-    time: one that hangs, or is down, does not hide the others.
+    time: one that hangs, or is down, does not hide the others. After a second, each is told as it answers.
 
     'imgstore stores adopt STORE' is your word that what is at the store's place now is the store, after a move or a
     restore: it is marked, and the catalog remembers the mark. First look at it: 'imgstore verify STORE:'.
@@ -57,6 +57,7 @@ class Stores(ListCommand):
             asked = Begun(
                 {store.identifier: partial(_health, store) for store in found.stores}, seconds=parsed_args.timeout
             )
+            wait_for(asked, lambda told: told[0], quiet=parsed_args.quiet)
             for store in found.stores:
                 health, space = _answer(asked, store, parsed_args.timeout)
                 rows.append(

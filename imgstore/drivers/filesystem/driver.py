@@ -55,6 +55,7 @@ class FilesystemDriver(StoreDriver):
         self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
         self._lock = ProcessLock()
         self._staging: Staging | None = None
+        self._whereabouts = place.Whereabouts(self._settings.datadir)
         self._mark_watch = place.MarkWatch()
         self._account = CapacityAccount(self._settings.capacity, self.objects)
 
@@ -68,7 +69,7 @@ class FilesystemDriver(StoreDriver):
     @property
     def place(self) -> Place:
         """The directory, whatever path leads to it."""
-        return place.place_of(self._settings.datadir)
+        return self._whereabouts.place()
 
     def read_mark(self) -> str | None:
         """What is in its file `.imgstore-place`."""

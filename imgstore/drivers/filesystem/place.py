@@ -1,7 +1,8 @@
 """The datadir as a place: which directory it is, whatever leads there, and the mark in it.
 
-A symbolic link, `/x/.` and a bind mount lead to one place: it is told by the filesystem and the path in it. Every use
-of the datadir looks at the mark by one system call; only a mark that changed is read again.
+A symbolic link, `/x/.` and a bind mount lead to one place: it is told by the filesystem and the path in it. A mount
+that hangs in the kernel does not hold up who asks (contained): then the place is told by the path as it is written.
+Every use of the datadir looks at the mark by one system call; only a mark that changed is read again.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 
 from imgstore import errors
+from imgstore.driver.forks import OfOneProcess
 from imgstore.driver.place import (
     EPOCH_NAME,
     LONGEST,
@@ -26,8 +30,11 @@ from imgstore.driver.place import (
 from imgstore.drivers.filesystem import staging
 from imgstore.drivers.filesystem.directory import Directory, close_quietly
 from imgstore.model import Place
+from imgstore.side_by_side import begun
 
 KIND = "filesystem"
+LOOK_SECONDS = 2.0
+"""For the links on the way to a datadir."""
 _MOUNTS = "/proc/self/mountinfo"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -41,9 +48,27 @@ class Mount:
     point: str
 
 
-def place_of(datadir: str) -> Place:
-    """The place that a datadir is, or would be where it is missing."""
-    real = os.path.realpath(datadir)
+class Whereabouts(OfOneProcess):
+    """Finds out which place a datadir is, or would be where it is missing. One thread at a time looks."""
+
+    def __init__(self, datadir: str) -> None:
+        super().__init__()
+        self._datadir = datadir
+        self._looking: Future[str] | None = None
+
+    def place(self) -> Place:
+        """As it is now. Waits LOOK_SECONDS at most."""
+        looking = self._looking
+        if looking is None or looking.done():
+            looking = self._looking = begun("imgstore-place", partial(os.path.realpath, self._datadir))
+            wait([looking], LOOK_SECONDS)
+        return _place_at(looking.result() if looking.done() else os.path.abspath(self._datadir), self._datadir)
+
+    def _forked(self) -> None:
+        self._looking = None
+
+
+def _place_at(real: str, datadir: str) -> Place:
     mount = max(_mounts_over(real), key=lambda found: len(found.point), default=Mount("", "/", "/"))
     inside = os.path.join(mount.root, os.path.relpath(real, mount.point))
     return Place(KIND, (mount.device,), tuple(os.path.normpath(inside).strip("/").split("/")), datadir)

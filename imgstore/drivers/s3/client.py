@@ -1,10 +1,9 @@
 """The connection to one S3 server: one boto3 client for the whole store, made at the first use, shared by all threads.
 
 boto3 sends each request once: what tries again is `tries`, which alone knows deadlines. Its connections keep the bounds
-of the thread that uses them (`imgstore.driver.bounded_http`). This module adds what boto3 does not do: it looks for new
-keys, once, when the server says that the keys have expired. It looks in the places that boto3 knows (a file that
-somebody wrote, a role) and sends the request again, which is safe since the refused one had no effect. So an upload of
-hours outlives its keys.
+of the thread that uses them (`imgstore.driver.bounded_http`). This module adds what boto3 does not do: it has new keys
+looked for (`keys`), once, when the server says that the keys have expired, and sends the request again, which is safe
+since the refused one had no effect. So an upload of hours outlives its keys.
 
 boto3 neither hashes payloads for the signature nor adds its own checksums: `integrity` compares what the server
 received. botocore's debug log shows signatures and session tokens, so it stays off unless somebody turned it on by name
@@ -13,10 +12,12 @@ received. botocore's debug log shows signatures and session tokens, so it stays 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -31,6 +32,7 @@ from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.bodies import sent
+from imgstore.drivers.s3.keys import Keys, signed_by
 from imgstore.drivers.s3.options import S3Options
 
 if TYPE_CHECKING:
@@ -49,55 +51,66 @@ class SharedClient(OfOneProcess):
     def __init__(self, options: S3Options) -> None:
         super().__init__()
         self._options = options
+        self._keys = None if options.fixed_keys else Keys(partial(_new_session, options), patience=options.read_timeout)
         self._client: S3Client | None = None
         self._lock = ProcessLock()
+        self._users = 0
+        self._is_closed = False
 
     def open(self) -> None:
-        """Makes the client if there is none: that takes time, but not the server's. Raises ConfigurationError."""
+        """Makes the client if there is none: that takes time, but no server's. Raises ConfigurationError."""
         self._opened()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Any:
         """What boto3's method `operation` returns. A `Body` is bytes. Raises what botocore raises; ConfigurationError
-        for a profile that does not exist."""
-        client = self._opened()
-        try:
-            return _call(client, operation, parameters)
-        except ClientError as error:
-            if not errors.expired(error) or self._options.fixed_keys:
+        for a profile that does not exist, StoreUnavailable where no keys come in time."""
+        with self._used() as client:
+            signed_with = self._keys and self._keys.get_frozen_credentials()
+            try:
+                return _call(client, operation, parameters)
+            except ClientError as error:
+                if self._keys is None or not errors.expired(error):
+                    raise
+                retries = errors.add_retries(error.response, 0)
+            LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
+            self._keys.forget(signed_with)
+            try:
+                answer = _call(client, operation, parameters)
+            except ClientError as error:
+                errors.add_retries(error.response, retries)
                 raise
-            retries = errors.add_retries(error.response, 0)
-        LOG.info("The keys for bucket %s have expired: looking for new ones", self._options.bucket)
-        try:
-            answer = _call(self._renewed(client), operation, parameters)
-        except ClientError as error:
-            errors.add_retries(error.response, retries)
-            raise
-        errors.add_retries(answer, retries)
-        return answer
+            errors.add_retries(answer, retries)
+            return answer
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections. Those that an undo opens afterwards are closed at its end."""
         with self._lock:
-            client, self._client = self._client, None
+            self._is_closed, client = True, self._client
         if client is not None:
             _close(client)
 
     def _forked(self) -> None:
-        self._client = None
+        self._client, self._users = None, 0
 
     def _opened(self) -> S3Client:
         with self._lock:
             if self._client is None:
-                self._client = _new_client(self._options)
+                self._client = _new_client(self._options, self._keys)
             return self._client
 
-    def _renewed(self, expired: S3Client) -> S3Client:
-        """A client with new keys, unless another thread has made one already. The old one may be in use: it closes its
-        connections when the last request on it has ended."""
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[S3Client]:
+        client = self._opened()
         with self._lock:
-            if self._client is None or self._client is expired:
-                self._client = _new_client(self._options)
-            return self._client
+            self._users += 1
+        try:
+            yield client
+        finally:
+            with self._lock:
+                self._users -= 1
+                is_last = self._is_closed and self._users <= 0
+            if is_last:
+                client.close()
 
 
 def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> Any:
@@ -106,17 +119,24 @@ def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> An
     return getattr(client, operation)(**{**parameters, **body})
 
 
-def _new_client(options: S3Options) -> S3Client:
+def _new_session(options: S3Options) -> botocore.session.Session:
+    session_vars = _NO_PROFILE if options.fixed_keys else None
+    session = botocore.session.Session(session_vars=session_vars, profile=options.profile)
+    session.register_component("data_loader", _models())
+    return session
+
+
+def _new_client(options: S3Options, keys: Keys | None) -> S3Client:
     _silence()
     try:
-        found = botocore.session.Session(session_vars=_NO_PROFILE if options.fixed_keys else None)
-        found.register_component("data_loader", _models())
+        found = _new_session(options)
+        if keys is not None:
+            signed_by(found, keys)
         session = boto3.session.Session(
             botocore_session=found,
             aws_access_key_id=options.access_key,
             aws_secret_access_key=options.secret_key,
             aws_session_token=options.session_token,
-            profile_name=options.profile,
             region_name=options.region,
         )
         # None: verified, with the authorities that AWS_CA_BUNDLE or the profile names, else with the usual ones.

@@ -24,11 +24,11 @@ from swiftclient import authv1  # type: ignore[import-untyped]  # it comes witho
 
 from imgstore import errors
 from imgstore.driver.deadline import Deadline
+from imgstore.driver.shared import Clock, Kept, Shared
 from imgstore.drivers.swift import errors as swift_errors
 from imgstore.drivers.swift.connections import bound, close_sockets, timeouts_of
 from imgstore.drivers.swift.credentials import V1, Credentials
 from imgstore.drivers.swift.options import SwiftOptions
-from imgstore.drivers.swift.shared import Clock, Kept, Shared
 
 MARGIN = 120.0
 SHARE = 5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgstore.driver.part_sizes import PartSizes
+from imgstore.driver.shared import Kept, Shared
 from imgstore.drivers.swift.options import LARGEST_SEGMENT, SwiftOptions
-from imgstore.drivers.swift.shared import Kept, Shared
 from imgstore.model import MIB
 
 MAX_SEGMENTS = 1000

@@ -20,6 +20,7 @@ from swiftclient.exceptions import ClientException  # type: ignore[import-untype
 
 from imgstore import errors
 from imgstore.driver.options import bad
+from imgstore.driver.shared import Passing as Passing
 
 PASSING = frozenset({408, 409, 429, 498, 499, 500, 502, 503, 504})
 FULL = frozenset({413, 507})
@@ -27,14 +28,6 @@ ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 QUOTED = 200
 
 Refusals = Mapping[int, errors.ImgstoreError]
-
-
-class Passing(errors.StoreUnavailable):
-    """May be over in a moment. `pause`: the seconds that the server wants to be left alone, if it says so."""
-
-    def __init__(self, message: str, *, detail: str, pause: float | None = None) -> None:
-        super().__init__(message, detail=detail)
-        self.pause = pause
 
 
 class Unanswered(Passing):

@@ -30,7 +30,7 @@ from imgstore.quota import Hold
 LAG = 30.0
 """Seconds for which Swift's usage may not know what was stored here."""
 MANY = 1000
-"""Quotas that are not there, from which on those that were looked for too long ago are forgotten."""
+"""Quotas that are there, and that are not, from which on those that were looked for too long ago are forgotten."""
 Name = tuple[str, str]
 """Of a quota: the account's URL, and the container or nothing."""
 
@@ -55,6 +55,18 @@ class Meter:
         self._held = 0
         self._floor = 0
         self._floor_until = float("-inf")
+        self._given = clock()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is held, and all that was stored here is in what Swift says. Who has just been given it is
+        about to hold something."""
+        with self._lock:
+            return not self._held and self._clock() > max(self._given + LAG, self._floor_until)
+
+    def given(self) -> None:
+        """Somebody has it now."""
+        self._given = self._clock()
 
     def seen(self, level: Level) -> None:
         """What Swift says now."""
@@ -151,7 +163,10 @@ class Meters(OfOneProcess):
             if level.limit is None:
                 self._remember_none(name)
                 return None
+            if len(self._meters) >= MANY and name not in self._meters:
+                self._meters = {each: meter for each, meter in self._meters.items() if not meter.is_idle}
             meter = self._meters.setdefault(name, Meter(_words(name[1]), self._clock))
+            meter.given()
         meter.seen(level)
         return meter
 

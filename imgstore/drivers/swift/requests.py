@@ -1,9 +1,9 @@
 """How a request reaches Swift: with the account's token, over the store's connections, tried again where that may help.
 
 401 renews the token and sends the request again at once, body and all. What may be over in a moment (`Passing`) is
-tried again by tenacity, after pauses that grow and are jittered, or that the server wants. swiftclient's own retries do
-not spread, wait up to a minute, and go on when an upload has failed elsewhere. Any request may be sent twice: whoever
-needs to know whether the first one counted asks the storage (`writer.NewObject`).
+tried again after pauses that grow and are jittered, or that the server wants. swiftclient's own retries do not spread,
+wait up to a minute, and go on when an upload has failed elsewhere. Any request may be sent twice: whoever needs to know
+whether the first one counted asks the storage (`writer.NewObject`).
 
 Bounds (`imgstore.driver.deadline`): a request and all its tries have one deadline, STALLS times the patience, which is
 `read_timeout`, and a second for each LEAST bytes of its body. In one try, LEAST bytes must move in each patience. No
@@ -13,11 +13,11 @@ elsewhere (`in_haste`) waits for one patience and two tries.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-import tenacity
 from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
@@ -52,8 +52,7 @@ class Requests:
     def url(self) -> str:
         """The account's URL. Raises StoreUnavailable where no token can be had."""
         with self._time():
-            access: Access = self._tries()(self._auth.access)
-        return access.url
+            return self._tried(self._auth.access).url
 
     def _ask(
         self, action: str, send: Send[T], *, refusals: Refusals = NONE, tries: int | None = None, size: int = 0,
@@ -67,24 +66,27 @@ class Requests:
         """
         pace = partial(Pace, self.patience, least=1 if heartbeats else LEAST)
         with self._time(size, heartbeats):
-            result: T = self._tries(tries)(self._with_token, action, send, refusals, pace)
-        return result
+            return self._tried(lambda: self._with_token(action, send, refusals, pace), tries)
 
     def _time(self, size: int = 0, heartbeats: int = 0) -> Deadline:
         """The deadline of a request with a body of `size` bytes."""
         waits = deadline.reading_time(self.patience) or 0.0
         return Deadline(waits * (1 + heartbeats) + size / LEAST)
 
-    def _tries(self, tries: int | None = None) -> tenacity.Retrying:
+    def _tried(self, request: Callable[[], T], tries: int | None = None) -> T:
+        """What `request` returns, tried again where that may help."""
         most = HASTY_TRIES if deadline.is_in_haste() else self._max_attempts
         most = most if tries is None else min(tries, most)
-        return tenacity.Retrying(
-            stop=lambda state: state.attempt_number >= most or not _may_wait(state.upcoming_sleep),
-            wait=_pause_after,
-            retry=tenacity.retry_if_exception(_may_help),
-            sleep=lambda seconds: deadline.pause(seconds),
-            reraise=True,
-        )
+        number = 1
+        while True:
+            try:
+                return request()
+            except (Passing, errors.IntegrityError) as error:  # the latter: bytes that arrived broken
+                pause = _pause_after(error, number)
+                if number >= most or not _may_wait(pause):
+                    raise
+            deadline.pause(pause)
+            number += 1
 
     def _call(
         self, action: str, function: Callable[..., Any], *arguments: Any, refusals: Refusals = NONE, **options: Any
@@ -126,15 +128,9 @@ class Requests:
         return result
 
 
-def _may_help(error: BaseException) -> bool:
-    """Bytes that arrived broken are sent again, too."""
-    return isinstance(error, (Passing, errors.IntegrityError))
-
-
-def _pause_after(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome is not None else None
+def _pause_after(error: errors.StoreError, number: int) -> float:
     wanted = error.pause if isinstance(error, Passing) else None
-    jittered: float = tenacity.wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(state)
+    jittered = random.uniform(0, min(FIRST_PAUSE * 2.0 ** (number - 1), LONGEST_PAUSE))  # noqa: S311 - no secret
     return jittered if wanted is None else min(wanted, LONGEST_PAUSE_WANTED) + jittered
 
 

@@ -14,6 +14,7 @@ import contextvars
 import logging
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 
@@ -34,7 +35,7 @@ class Copies:
         self._into: Counter[str] = Counter()
         self._waiting: dict[ImageCopy, Context] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="imgstore-copy")
-        self._under_way: set[ImageCopy] = set()
+        self._under_way: dict[ImageCopy, bool] = {}  # whether each moves bytes, the oldest first
         self._stopping = False
         self._changed = threading.Condition()
 
@@ -47,6 +48,10 @@ class Copies:
         except BaseException:
             copy.abort()
             raise
+
+    def waiting(self) -> Sequence[ImageCopy]:
+        """Those that were granted and wait for a thread, the oldest first. Waits for nothing."""
+        return [copy for copy, moves in self._under_way.copy().items() if not moves]
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Whether all copies have ended; waits for at most `timeout` seconds."""
@@ -66,7 +71,7 @@ class Copies:
         with self._changed:
             if self._stopping:
                 raise errors.StoreUnavailable("The service is stopping and begins no copy.")
-            self._under_way.add(copy)
+            self._under_way[copy] = False
             self._waiting[copy] = contextvars.copy_context()
             self._start_waiting()
 
@@ -80,13 +85,14 @@ class Copies:
 
     def _run(self, copy: ImageCopy) -> None:
         attempt = copy.attempt
+        self._under_way[copy] = True
         try:
             copy.run()
         except errors.ImgstoreError as error:
             LOG.error("Image %s was not copied to %s: %s", attempt.image_id, ", ".join(attempt.stores), describe(error))
         finally:
             with self._changed:
-                self._under_way.discard(copy)
+                del self._under_way[copy]
                 self._into.subtract(attempt.stores)
                 self._start_waiting()
                 self._changed.notify_all()

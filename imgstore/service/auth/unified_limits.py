@@ -15,6 +15,7 @@ of stores, and the limits of a project in one store, come from the ini file.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -31,6 +32,8 @@ from imgstore.service.auth import identity
 LOG = logging.getLogger(__name__)
 SECTION = "oslo_limit"
 SIZE, IMAGES, UPLOADS = "image_size_total", "image_count_total", "image_count_uploading"
+MANY = 10_000
+"""Projects that are remembered."""
 AWAY = (ClientException, SDKException)
 
 
@@ -41,6 +44,7 @@ class UnifiedLimits:
     def __init__(self, conf: cfg.ConfigOpts, *, others: Limits, age: float) -> None:
         self.others = others
         self._age = age
+        self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Allowance]] = {}
         _publish(conf)
         try:
@@ -62,8 +66,16 @@ class UnifiedLimits:
                 raise identity.unavailable("The limits are not known.", f"{type(error).__name__}: {error}") from error
             LOG.warning("Keystone does not tell the limits of a project (%s): the last ones hold", type(error).__name__)
             allowance = known[1]
-        self._known[owner] = (time.monotonic(), allowance)
+        self._remember(owner, allowance)
         return allowance
+
+    def _remember(self, owner: str, allowance: Allowance) -> None:
+        """In place of the one that was asked for longest ago, where there are many."""
+        with self._lock:
+            self._known.pop(owner, None)
+            if len(self._known) >= MANY:
+                del self._known[next(iter(self._known))]
+            self._known[owner] = (time.monotonic(), allowance)
 
     def project_in_store(self, owner: str, store: str) -> Allowance:
         return self.others.project_in_store(owner, store)

@@ -6,6 +6,7 @@ or a stall is an exception, again at each further read: end of file means the en
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -62,7 +63,7 @@ class Body(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         if self._failure is not None:
-            raise self._failure
+            raise copy.copy(self._failure)
         view = memoryview(buffer).cast("B")
         if self.complete or not view:
             return 0
@@ -76,7 +77,7 @@ class Body(io.RawIOBase):
                     return 0
             count = self._receive(view[: self._left])
         except (OSError, ValueError) as exc:
-            self._failure = exc
+            self._failure = copy.copy(exc)  # itself has a traceback, which refers to this body and its buffers
             raise
         self._left -= count
         if not self._left and not self._chunked:

@@ -37,6 +37,9 @@ MOST_CONNECTIONS: Final = 10_000
 
 ACCEPT_PAUSE: Final = 0.5
 """Seconds between two tries to accept a connection where the system refuses."""
+_CACHED: Final = ("resolve_peer_creds", "get_peer_creds")
+"""cheroot's caches around two methods of a connection, which nobody calls here. They refer to the connection that has
+them, so that it and its buffers would stay until the collector of garbage comes by."""
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -61,6 +64,8 @@ class Connection(HTTPConnection):
 
     def __init__(self, server: Any, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(server, sock, *args, **kwargs)
+        for name in _CACHED:
+            del vars(self)[name]
         self.rfile._raw = _Paced(self)
         self.head: Head | Lingering = Head(sock, self.rfile, idle=server.timeout)
         self.short_bodies = False

@@ -14,7 +14,6 @@ import re
 import ssl
 import urllib.parse
 import uuid
-from collections.abc import Callable
 from typing import Any, Final
 
 from cheroot.server import HTTPRequest
@@ -55,7 +54,6 @@ class Request(HTTPRequest):
 
     def __init__(self, server: Any, conn: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(server, conn, *args, **{**kwargs, "proxy_mode": True})  # it refuses the absolute form else
-        self.header_reader: Callable[[Any, dict[bytes, bytes]], None] = self._read_headers
         self._expect = b""
         self._out_left: int | None = None
 
@@ -83,7 +81,8 @@ class Request(HTTPRequest):
             self.path = urllib.parse.urlsplit(absolute[0]).path or b"/"
         return True
 
-    def _read_headers(self, rfile: Any, headers: dict[bytes, bytes]) -> None:
+    def header_reader(self, rfile: Any, headers: dict[bytes, bytes]) -> None:
+        """As cheroot calls it, which has an object here. One in the instance would refer to it (freed at once)."""
         while (line := rfile.readline()) != b"\r\n":
             name, value = _parse_header(line)
             if b"_" in name:

@@ -7,6 +7,7 @@ import itertools
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import urllib.parse
@@ -22,6 +23,7 @@ from tests.needs import needs_server
 from tests.support.certificates import write_certificate
 from tests.support.child import Child
 from tests.support.client import Answer, send
+from tests.support.rgw.launch import CEPH
 from tests.support.rgw.settings import Ports, configuration
 from tests.support.running import Running
 from tests.support.swift import SwiftAccount
@@ -46,11 +48,11 @@ class RgwAccount(SwiftAccount):
 
 class RgwServer(Running):
     """One Ceph; use it as a context manager. `url` and `tls_url`: where its gateway listens; `ca_file`: what a client
-    must trust for the latter."""
+    must trust for the latter; `conf`: the cluster's ceph.conf."""
 
     def __init__(self) -> None:
         self.url = self.tls_url = ""
-        self.ca_file = Path("/")
+        self.ca_file = self.conf = Path("/")
         self._numbers = itertools.count(1)
         self._stack = contextlib.ExitStack()
 
@@ -79,7 +81,8 @@ class RgwServer(Running):
         both.write_bytes(files[0].read_bytes() + files[1].read_bytes())
         ports = Ports(*_free_ports(5))
         (root / "keyring").touch()
-        (root / "ceph.conf").write_text(configuration(root, ports, str(uuid.uuid4()), both))
+        self.conf = root / "ceph.conf"
+        self.conf.write_text(configuration(root, ports, str(uuid.uuid4()), both))
         script = Path(__file__).with_name("launch.py")
         arguments = (script, str(root), str(ports.gateway))
         self._stack.enter_context(Child(*arguments, name="rgw", root=root, python=Path(sys.executable)))
@@ -87,6 +90,11 @@ class RgwServer(Running):
 
     def stop(self) -> None:
         self._stack.close()
+
+    def make_pool(self, name: str) -> None:
+        """A pool of RADOS, unless it is there."""
+        for words in (("osd", "pool", "create", name, "8"), ("osd", "pool", "application", "enable", name, "rbd")):
+            subprocess.run([*CEPH, *words, "-c", str(self.conf)], check=True, capture_output=True)
 
     def _administer(self, query: dict[str, str]) -> Answer:
         """PUT of a user, or of a subuser of one, signed as the administrator."""

@@ -1,8 +1,8 @@
-"""A value that all threads of a store use, and that one of them at a time asks for: the token, the cluster's limits.
+"""A value that all threads of a store use, and that one of them at a time asks for: a token, keys, a cluster's limits.
 
 It is asked for on a thread of its own. Who has a value that is still good never waits: the value is renewed meanwhile.
 Who has none waits for that thread, but no longer than `patience`. A failure is told to all who wait, and to whoever
-comes before its pause is over: a Keystone that is down gets one request in a pause, however many uploads begin. The
+comes before its pause is over: a server that is down gets one request in a pause, however many uploads begin. The
 pauses grow from FIRST_PAUSE to LONGEST_PAUSE seconds.
 """
 
@@ -20,7 +20,6 @@ from typing import Generic, TypeVar
 from imgstore import errors
 from imgstore.driver import deadline
 from imgstore.driver.forks import OfOneProcess, ProcessLock
-from imgstore.drivers.swift.errors import Passing
 from imgstore.undo import describe
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +31,14 @@ FOR_EVER = float("inf")
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 GLANCE = 0.1
+
+
+class Passing(errors.StoreUnavailable):
+    """May be over in a moment. `pause`: the seconds that the server wants to be left alone, if it says so."""
+
+    def __init__(self, message: str, *, detail: str, pause: float | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.pause = pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +77,17 @@ class Shared(OfOneProcess, Generic[T]):
                 return kept.value
         return self._told() if asked is None else self._awaited(asked)
 
-    def forget(self, is_wrong: Callable[[T], bool], told: Passing) -> None:
+    def forget(self, is_wrong: Callable[[T], bool], told: Passing | None) -> None:
         """It is not good. Only the first of many threads that say so of one value makes it be asked for again, at once.
-        Where the next values are soon not good either, there are pauses too, in which `told` is raised."""
+        Where the next values are soon not good either, there are pauses too, in which `told` is raised; None: none."""
         with self._lock:
             if self._kept is None or not is_wrong(self._kept.value):
                 return
             if self.clock() - self._kept_at >= LONGEST_PAUSE:
                 self._wrong = 0
             self._kept = None
+            if told is None:
+                return
             self._wait(told, self._wrong)
             self._wrong += 1
 
