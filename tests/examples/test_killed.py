@@ -46,9 +46,10 @@ def test_a_killed_process_leaves_nothing(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_thirty_killed_processes_leave_nothing(name: str, tmp_path: Path) -> None:
+def test_processes_that_are_killed_again_and_again_leave_nothing(name: str, tmp_path: Path) -> None:
+    """`IMGSTORE_KILL_ROUNDS=10` kills thirty of each host's."""
     with Host(EACH[name], tmp_path) as host:
-        for number in range(10):
+        for number in range(int(os.environ.get("IMGSTORE_KILL_ROUNDS", "2"))):
             for each in range(KILLS):
                 _kill(host, random.Random(f"{name} {number} {each}"))
             _expect_whole(host)
