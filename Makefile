@@ -29,7 +29,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long soak test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
+.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -47,8 +47,12 @@ run-test:
 
 # Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
 test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp \
-		$(VENV)/fuse.stamp
+		$(VENV)/fuse.stamp $(VENV)/glance.stamp
 	$(PYTEST) -m long $(ARGS)
+
+# A real OpenStack Glance whose stores are imgstore's. It is a part of test-long.
+test-glance: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/glance.stamp
+	$(PYTEST) -m long tests/glance $(ARGS)
 
 # Everything that hangs and dies, for ten minutes; test-long has a short form. make soak SECONDS=3600
 soak: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
@@ -132,6 +136,14 @@ $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@rm -rf $(VENV)/keystone
 	@$(PYTHON) -m venv $(VENV)/keystone
 	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
+	@touch $@
+
+# Glance from the index, and in it the drivers that are tested.
+$(VENV)/glance.stamp: $(VENV)/run.stamp tests/support/glance/requirements.txt
+	@echo "Building $(VENV)/glance, which takes some minutes ..."
+	@rm -rf $(VENV)/glance
+	@$(PYTHON) -m venv $(VENV)/glance
+	@$(subst $(BIN),$(VENV)/glance/bin,$(PIP)) --requirement tests/support/glance/requirements.txt --editable '.[glance,s3,swift]'
 	@touch $@
 
 # Servers that the tests use, and OpenStack's own tests, each apart from what is tested, since they want libraries and

@@ -7,7 +7,18 @@ stays until the collector of garbage comes by, maybe hours later. So whoever kee
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from imgstore import errors
+
+E = TypeVar("E", bound=BaseException)
+
+
+def untraced(error: E) -> E:
+    """The same failure, to be kept or raised anew: without its traceback and its causes. Whatever its class takes."""
+    twin = type(error).__new__(type(error), *error.args)
+    vars(twin).update(vars(error))
+    return twin
 
 
 class FirstFailure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -66,6 +67,8 @@ KINDS: Mapping[str, Callable[[], contextlib.AbstractContextManager[Hanging]]] = 
 
 def missing(kind: str) -> str | None:
     """Why a store cannot be had here."""
-    if kind == "mount" and not (os.access(DEVICE, os.W_OK) and os.geteuid() == 0 and shutil.which("umount")):
-        return "it needs root and /dev/fuse"
+    has_library = any(ctypes.util.find_library(name) for name in ("fuse3", "fuse"))
+    may_mount = os.access(DEVICE, os.W_OK) and os.geteuid() == 0 and shutil.which("umount")
+    if kind == "mount" and not (may_mount and has_library):
+        return "it needs root, /dev/fuse and libfuse"
     return None

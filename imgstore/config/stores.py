@@ -134,11 +134,12 @@ def _enabled_stores(problem: str, cure: str) -> ConfigurationError:
 def _store(conf: cfg.ConfigOpts, plan: StorePlan, share: int) -> Store:
     common = values(conf, plan.identifier, STORE_OPTIONS)
     bulkhead = Bulkhead(max_transfers=common.pop("max_transfers") or share, max_wait=common.pop("max_wait"))
-    driver = _driver(plan, values(conf, plan.identifier, plan.driver.OPTIONS))
+    driver = build_driver(plan, values(conf, plan.identifier, plan.driver.OPTIONS))
     return Store(plan.identifier, driver, bulkhead=bulkhead, **common)
 
 
-def _driver(plan: StorePlan, options: dict[str, Any]) -> StoreDriver:
+def build_driver(plan: StorePlan, options: dict[str, Any]) -> StoreDriver:
+    """The plan's driver with these values. Raises ConfigurationError, with the store's section."""
     try:
         return plan.driver(**options)
     except ConfigurationError as error:

@@ -45,7 +45,10 @@ def undo_soon(what: str, work: Callable[[], object]) -> None:
         given_up.set()
         raise errors.StoreUnavailable(f"Image storage takes long to undo {what}: this goes on.")
     thread.join()
-    done.result()
+    try:
+        done.result()
+    finally:
+        del done  # it has the failure, whose traceback has this frame
 
 
 def look_late(look: Callable[[], T | None]) -> T | None:
@@ -84,5 +87,6 @@ def _run(what: str, work: Callable[[], object], done: Future[None], given_up: th
         if given_up.is_set():
             LOG.warning("Could not undo %s: %s", what, describe(error))
         done.set_exception(error)
+        del done  # as above
     else:
         done.set_result(None)

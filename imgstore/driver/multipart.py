@@ -22,8 +22,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
+from imgstore import errors
 from imgstore.driver.background import undo_soon
 from imgstore.driver.deadline import Stop
 from imgstore.driver.part_sizes import PartSizes
@@ -125,6 +126,10 @@ class MultipartWriter(ObjectWriter, Generic[T]):
         return sender
 
 
+def _send_nothing(part: Part) -> NoReturn:
+    raise errors.UsageError(f"Part {part.number} comes after the end.")
+
+
 class PartSender(Generic[T]):
     """Sends the parts of one object. One thread owns it; `send` is called on up to `concurrency` others at once."""
 
@@ -180,7 +185,7 @@ class PartSender(Generic[T]):
             self._changed.wait_for(lambda: self._failure.happened or not self._taken)
             self._failure.throw()
         self._pool.shutdown(wait=True)
-        self._spare.clear()
+        self._forget()
         return [self._sent[number] for number in sorted(self._sent)]
 
     def cancel(self) -> None:
@@ -201,6 +206,7 @@ class PartSender(Generic[T]):
             self._buffer = None
             self._spare.clear()
         self._failure.forget()
+        self._send = _send_nothing
 
     def _take(self, size: int) -> bytearray:
         """A buffer; used ones serve again, since a new one costs a page fault for every 4 KiB."""

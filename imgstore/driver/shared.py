@@ -75,7 +75,10 @@ class Shared(OfOneProcess, Generic[T]):
             asked = self._asked or self._begun(ask)
             if kept is not None and age < kept.good:
                 return kept.value
-        return self._told() if asked is None else self._awaited(asked)
+        try:
+            return self._told() if asked is None else self._awaited(asked)
+        finally:
+            del asked  # it has the failure, whose traceback has this frame
 
     def forget(self, is_wrong: Callable[[T], bool], told: Passing | None) -> None:
         """It is not good. Only the first of many threads that say so of one value makes it be asked for again, at once.
@@ -112,6 +115,7 @@ class Shared(OfOneProcess, Generic[T]):
         except BaseException as error:  # noqa: BLE001 - of any class: it is raised again where somebody waits
             self._failed(error)
             asked.set_exception(error)
+            del asked  # as in `get`
         else:
             self._keep(kept, begun)
             asked.set_result(kept.value)
@@ -134,14 +138,19 @@ class Shared(OfOneProcess, Generic[T]):
     def _wait(self, failure: BaseException, failures: int) -> float:
         """Nobody asks before the pause is over."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1)) if failures else 0.0
+        if isinstance(failure, Passing):  # without its traceback, which has the frames of whoever was told first
+            failure = Passing(str(failure), detail=failure.detail or "")
         self._failure, self._again_at = failure, max(self._again_at, self.clock() + pause)
         return pause
 
     def _awaited(self, asked: Future[T]) -> T:
         until = time.monotonic() + min(self._patience, deadline.left())
-        while deadline.wanted() and (left := until - time.monotonic()) > 0:
-            if futures.wait([asked], min(left, GLANCE)).done:
-                return asked.result()
+        try:
+            while deadline.wanted() and (left := until - time.monotonic()) > 0:
+                if futures.wait([asked], min(left, GLANCE)).done:
+                    return asked.result()
+        finally:
+            del asked  # as in `get`
         raise Passing(f"Image storage is not available (no {self._what} in time).", detail="waiting")
 
     def _told(self) -> T:

@@ -10,10 +10,13 @@ generator (`contextlib.contextmanager`) would cost a microsecond each time. It n
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import logging
+import traceback
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from imgstore import errors
 from imgstore.undo import describe, log_stack
@@ -109,6 +112,26 @@ def _function_failed(name: str, error: BaseException) -> None:
         log_stack(error)
         detail = errors.kind_and_place(error)
         raise errors.UsageError(f"The host's {name} raised what is no error of the library.", detail=detail) from error
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Of foreign code that has ended: a failure is often in frames of its own traceback, and such a circle keeps the
+    frames above, with their buffers, until the collector of garbage comes by. Class and lines stay."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            _forget(frame)
+        error = error.__cause__ or error.__context__
+
+
+def _forget(frame: FrameType | None) -> None:
+    """What its function used, and those that called it. A generator may go on, so it is left alone."""
+    with contextlib.suppress(RuntimeError):  # it has not ended, nor have those that called it
+        while frame is not None:
+            if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+                frame.clear()
+            frame = frame.f_back
 
 
 def nothing_is_missing(action: str, error: BaseException) -> None:

@@ -79,8 +79,9 @@ class Keeper:
         store that is away is asked again later; only a mistake of the host's raises UsageError.
 
         A host that has checked its stores names those that are `up`, tells of others by `found_up`, and may wait for
-        the cleaning, at most so many `seconds`.
+        the cleaning, at most so many `seconds`. It may be called again, also after `stop`.
         """
+        self.leases.start()
         try:
             self._expect_places()
             if not self.records.removes_nothing():

@@ -57,9 +57,8 @@ class LeaseKeeper(OfOneProcess):
         """Renews the attempt's lease from now on."""
         with self._changed:
             self._open.add(attempt)
-            if not self._stopped and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
-                self._thread.start()
+            if not self._stopped:
+                self._start()
             self._changed.notify()
 
     def drop(self, attempt: Attempt) -> None:
@@ -72,6 +71,13 @@ class LeaseKeeper(OfOneProcess):
         """Whether a renewal found that the attempt does not own its image any more."""
         return attempt in self._lost
 
+    def start(self) -> None:
+        """After `stop`: leases are renewed again."""
+        with self._changed:
+            self._stopped = False
+            if self._open:
+                self._start()
+
     def stop(self) -> None:
         """Ends the thread; no lease is renewed any more."""
         with self._changed:
@@ -80,6 +86,11 @@ class LeaseKeeper(OfOneProcess):
             thread = self._thread
         if thread is not None:
             thread.join(JOIN_SECONDS)
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         pause = self._pause

@@ -58,16 +58,19 @@ class RecoveryLoop:
         self._stopped = threading.Event()
         self.supervised = Supervised("recovery", pause=interval)
         self._pause = interval
-        self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+        """Starts the thread, unless it runs. It may be started again after `stop`."""
+        self._stopped.clear()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         """Ends the thread after its present round. Waits for it, but not for a store that hangs."""
         self._stopped.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(PATIENCE)
 
     def recover(self, *, at_once: bool = False) -> int:

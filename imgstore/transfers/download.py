@@ -7,7 +7,6 @@ Memory: one chunk of READ_SIZE bytes and what the driver's reader says of itself
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 import time
@@ -21,6 +20,7 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.first_failure import untraced
 from imgstore.host_answers import instance, require, require_kind
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
@@ -282,7 +282,7 @@ class Download:
         if self._observation is not None:
             self._observation.troubled(error)
         if isinstance(error, errors.StoreError) and not isinstance(error, errors.ObjectNotFound):
-            self._last_failure = copy.copy(error)  # without its traceback, which has frames of this download
+            self._last_failure = untraced(error)  # without its traceback, which has frames of this download
         if isinstance(error, errors.UnknownStore):
             self._last_failure = errors.StoreUnavailable("A store that has the image's data is not enabled.")
 
@@ -296,5 +296,5 @@ class Download:
         if self._last_failure is None:
             return errors.DataGone("The image's data is missing from the store.")
         if isinstance(self._last_failure, errors.StoreUnavailable):
-            return copy.copy(self._last_failure)
+            return untraced(self._last_failure)
         return errors.StoreUnavailable("The image's data cannot be read.", detail=describe(self._last_failure))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from imgstore import errors
-from imgstore.adapters.asgi import AsyncHostCopyCatalog, AsyncHostQuota
-from imgstore.hosting import Keeper, LeasedCopyCatalog, TableCatalog
+from imgstore.adapters.asgi import in_loop
+from imgstore.hosting import Keeper, LeasedCatalog, TableCatalog
 from imgstore.hosting.protocols import HostCopyCatalog, KeptQuota
 from imgstore.model import UploadRequest
 from imgstore.quota import Quota
@@ -58,9 +58,9 @@ def test_dead_upload_ends_and_a_living_one_is_renewed(loop: asyncio.AbstractEven
     stores = StoreSet([Store("fast", driver)], default="fast")
     with contextlib.closing(SqlLedger(opened(f"sqlite:///{tmp_path}/quota.sqlite", [LEDGER]))) as ledger:
         later: Any = Later(ledger, *methods(Quota, KeptQuota))
-        quota = AsyncHostQuota(later, loop=loop)
+        quota = in_loop(later, loop=loop)
         table_of_coroutines: Any = LaterTable(table)
-        catalog = LeasedCopyCatalog(AsyncHostCopyCatalog(table_of_coroutines, loop=loop))
+        catalog = LeasedCatalog(in_loop(table_of_coroutines, loop=loop))
         died = TableCatalog(table, lease=-1, sees=lambda context, row: True).begin(UploadRequest("dead"), ["fast"])
         ledger.reserve(died, "fast", 4)
         driver.open_writer(died.key).commit()
@@ -77,5 +77,5 @@ def test_dead_upload_ends_and_a_living_one_is_renewed(loop: asyncio.AbstractEven
 
 def test_catalog_without_recovery_is_refused(loop: asyncio.AbstractEventLoop) -> None:
     half: Any = Later(TableCatalog(DictTable()), "begin", "activate", "confirm", "release", "find")
-    with pytest.raises(errors.UsageError, match="is no KeptCatalog: it has no method"):
-        AsyncHostCopyCatalog(half, loop=loop)
+    with pytest.raises(errors.UsageError, match="is no HostCatalog: it has no method"):
+        LeasedCatalog(in_loop(half, loop=loop))

@@ -43,7 +43,8 @@ def test_statuses() -> None:
     statuses = {
         errors.ConfigurationError("x", section="a"): 2, errors.UnknownStore("x"): 2, errors.InvalidKey("x"): 2,
         errors.ObjectNotFound("x"): 3, errors.ObjectExists("x"): 4, errors.StoreFull("x"): 5,
-        errors.StoreReadOnly("x"): 5, errors.IntegrityError("x"): 5, errors.SizeMismatch("x"): 1, KeyError("x"): 1,
+        errors.StoreReadOnly("x"): 5, errors.IntegrityError("x"): 5, errors.CatalogUnavailable("x"): 5,
+        errors.SizeMismatch("x"): 1, KeyError("x"): 1, BadUsage("x"): 2, Failure("x"): 1,
     }  # fmt: skip
     assert {error: status_of(error) for error in statuses} == statuses
 

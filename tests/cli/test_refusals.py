@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.cli.app import ImgstoreApp
 from imgstore.cli.config_files import configuration_files, trusted
 from tests.cli.support import Done, Shop
 
@@ -210,3 +211,15 @@ def test_output_that_cannot_be_written_is_a_failure(shop: Shop) -> None:
     (shop.datadir("fast") / "key").write_bytes(bytes(8 * MIB))
     for command in ("get key -", "ls", "--help"):
         refused(shop.shell(f"exec imgstore {command} >/dev/full"), 1, "No space left on device")
+
+
+def test_a_missing_module_is_named_with_what_to_install(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(app: ImgstoreApp, argv: list[str]) -> int:
+        raise ModuleNotFoundError(name="rich")
+
+    monkeypatch.setattr(ImgstoreApp, "run", run)
+    done = shop.run("stores")
+    assert (done.status, done.err.split(".")[0]) == (
+        2, "imgstore: the command line needs the module 'rich', which is missing"
+    )  # fmt: skip
+    assert "pip install" in done.err

@@ -10,14 +10,19 @@ from functools import partial
 import pytest
 
 from imgstore import errors
-from imgstore.driver import ranged
+from imgstore.driver import StoreDriver, ranged
 from imgstore.driver.multipart import PartSender
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.ranged import Opened, RangedReader
+from imgstore.drivers.memory import MemoryStorage
+from imgstore.drivers.s3 import S3Driver
+from imgstore.drivers.swift import SwiftDriver
+from imgstore.drivers.swift.errors import Passing
+from imgstore.first_failure import untraced
 from imgstore.model import ObjectInfo, UploadRequest
 from imgstore.transfers.begin import ANY
 from imgstore.transfers.digests import Digests
-from tests.core.parted_storage import RangeBody
+from tests.core.parted_storage import PART, PartDriver, PartStorage, RangeBody
 from tests.core.scripted import Opening, Reading, ScriptedDriver
 from tests.core.world import DOWN, MIB, NAMES, World
 from tests.support.garbage import freed_at_once
@@ -25,6 +30,9 @@ from tests.support.garbage import freed_at_once
 BODY = [bytes(MIB)] * 2
 """More than the digests take on the owner's thread."""
 ALIVE: list[object] = []
+NOBODY = "http://127.0.0.1:1"
+S3 = S3Driver(bucket="images", endpoint_url=NOBODY, access_key="k", secret_key="s", region="r", max_attempts=2)
+SWIFT = SwiftDriver(auth_version="1", auth_url=NOBODY, username="a:u", password="p", max_attempts=2)
 
 
 def upload(*fails: str, stores: tuple[str, ...] = (), mode: str = "all", limit: int | None = None) -> None:
@@ -83,6 +91,20 @@ def digest() -> None:
         digests.close()
 
 
+def in_parts(storage: type[MemoryStorage] = PartStorage) -> None:
+    """Where the storage takes no parts, the undo fails too."""
+    driver = PartDriver.on(storage())
+    with driver.open_writer("key") as writer:
+        writer.write(bytes(5 * PART))
+        writer.commit()
+
+
+def unanswered(driver: StoreDriver) -> None:
+    """The driver's own library keeps the failure in its frames."""
+    with driver.open_reader("key"):
+        pass
+
+
 WAYS: dict[str, Callable[[], None]] = {
     "stored": upload,
     "stored in several": partial(upload, stores=NAMES),
@@ -100,7 +122,11 @@ WAYS: dict[str, Callable[[], None]] = {
     "the read breaks at the second store": partial(read, Opening(bytes(100), breaks_at=50), stores=NAMES[:2]),
     "another object": partial(read, Opening(bytes(99))),
     "read by ranges": read_by_ranges,
+    "in parts": in_parts,
+    "the undo fails": partial(in_parts, MemoryStorage),
     "part": part,
+    "S3 does not answer": partial(unanswered, S3),
+    "Swift does not answer": partial(unanswered, SWIFT),
     "digest": digest,
 }
 
@@ -110,3 +136,12 @@ def test_bounded_memory_what_a_transfer_took_is_freed_when_it_ends(way: str, mon
     monkeypatch.setattr(ranged, "FIRST_PAUSE", 0.0)
     with freed_at_once(), contextlib.suppress(errors.ImgstoreError, TypeError):
         WAYS[way]()
+
+
+def test_right_blame_a_failure_that_is_kept_without_its_traceback_is_the_same() -> None:
+    """Whatever its class wants to be made of."""
+    with pytest.raises(Passing) as caught:
+        raise Passing("busy", detail="503", pause=2.0)
+    twin = untraced(caught.value)
+    assert (type(twin), str(twin), vars(twin)) == (Passing, "busy", vars(caught.value))
+    assert (twin.__traceback__, twin.pause) == (None, 2.0)

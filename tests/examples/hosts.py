@@ -70,15 +70,15 @@ class Host(Running):
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        assert self._run(self.server.prepare).wait(PATIENCE) == 0, self._log.read_text()
+        self._process = self._run(self.server.prepare)
+        assert self._process.wait(PATIENCE) == 0, self._log.read_text()
         self._process = self._run(*self.server.serve)
         self.client = Client(until(self._url))
         until(lambda: len(self.workers()) == 2 and self._listens())
 
     def stop(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:  # else the number may be another group's
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PATIENCE)
 
     def terminate(self) -> None:

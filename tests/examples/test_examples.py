@@ -75,6 +75,7 @@ def test_undone_an_upload_that_breaks_leaves_nothing_and_can_be_tried_again(host
     image_id, objects = host.create(), len(host.stored())
     with host.begin(image_id, length=None) as upload:
         upload.send(DATA)
+        until(lambda: host.statuses()[image_id] == "saving")  # as above
         assert host.upload(image_id, DATA).status == 409
         upload.reset()
     until(lambda: host.statuses()[image_id] == "queued")

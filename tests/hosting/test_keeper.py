@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_undone_dead_upload_leaves_nothing_and_its_image_takes_the_retry() -> No
     host.keeper.stop()
     assert host.driver.storage.names() == {"image.2"}
     assert host.catalog.find("image").status == "active"
+
+
+def test_keeper_starts_again_after_its_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """As the lifespan of an application in its tests does."""
+    host = Host(lease=0.1)
+    host.keeper.start()
+    host.keeper.start()
+    host.keeper.stop()
+    host.keeper.start()
+    host.died()
+    until(lambda: host.status() == "queued" and not host.driver.storage.names())
+    attempt = host.leased.begin(UploadRequest("image"), ["fast"])
+    host.catalog.release(attempt)
+    until(lambda: host.leased.leases.is_lost(attempt))
+    host.keeper.stop()
+    assert {"imgstore-recovery", "imgstore-leases"}.isdisjoint(thread.name for thread in threading.enumerate())
 
 
 def test_living_upload_keeps_its_image_however_long_it_takes() -> None:

@@ -10,6 +10,7 @@ import pytest
 from imgstore import errors
 from imgstore.hosting.leases import RETRIES, LeaseKeeper
 from imgstore.model import Attempt
+from tests.support.forks import in_parent_and_child
 from tests.support.waiting import until
 
 ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
@@ -68,3 +69,18 @@ def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:
     keeper.stop()
     assert keeper._thread is not None
     assert not keeper._thread.is_alive()
+
+
+def test_child_renews_nothing_of_its_parent() -> None:
+    """Else the parent's uploads would live on in a child, though the parent is dead."""
+    calls: list[Sequence[Attempt]] = []
+    keeper, own = keeper_that_notes(calls, lease=0.03), Attempt("own", 1, "project", "raw", "bare")
+    keeper.add(ATTEMPT)
+
+    def act(side: str) -> None:
+        if side == "child":
+            keeper.add(own)
+            until(lambda: calls and calls[-1] == [own], seconds=5)
+        keeper.stop()
+
+    in_parent_and_child(act)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.service.__main__ import MISCONFIGURED
 from imgstore.store import Store, StoreSet
 from tests.needs import needs
 from tests.support.service import LocalService
@@ -45,6 +46,11 @@ def test_every_metric_that_alerts_and_dashboard_ask_for_is_there(tmp_path: Path)
 def test_prometheus_takes_the_rules_and_they_fire() -> None:
     run("promtool", "check", "rules", "imgstore-alerts.yml")
     run("promtool", "test", "rules", "imgstore-alerts-test.yml")
+
+
+def test_the_unit_tries_again_only_what_may_pass_by_itself() -> None:
+    lines = UNIT.read_text().splitlines()
+    assert {"Restart=on-failure", f"RestartPreventExitStatus={MISCONFIGURED}"} <= set(lines)
 
 
 @needs("systemd-analyze", why="it checks the unit")

@@ -93,6 +93,14 @@ def test_hangup_takes_renewed_certificates_for_connections_that_come(tmp_path: P
         service.hang_up(options)
         told(service, TAKEN)
         assert shown() == certificate.read_text() != before
+        (tmp_path / "other").mkdir()
+        other, its_key = write_certificate(tmp_path / "other")
+        service.hang_up({"service": {"tls_certificate": other, "tls_key": its_key}})
+        assert "Changed: [service] tls_certificate, [service] tls_key\n" in told(service, TAKEN, times=2)
+        assert shown() == other.read_text()
+        service.hang_up({})
+        told(service, "[service] tls_certificate was changed, which takes effect at the next start only")
+        assert shown() == other.read_text()
 
 
 def store(name: str, driver: StoreDriver, *, weight: int = 0) -> Store:

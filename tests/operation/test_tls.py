@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.service.server.tls import tls_context
+from imgstore.service.server.tls import TLSAdapter, TLSSocket, tls_context
 from tests.support.certificates import write_certificate
 from tests.support.client import Client
 from tests.support.service import ServiceProcess
@@ -89,6 +89,13 @@ def test_versions_before_1_2_are_not_offered(certificate: tuple[Path, Path]) -> 
     context = tls_context(str(certificate[0]), str(certificate[1]))
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
+
+
+def test_connections_of_a_renewed_context_never_leave_tls_either(certificate: tuple[Path, Path]) -> None:
+    adapter = TLSAdapter(tls_context(str(certificate[0]), str(certificate[1])))
+    adapter.renew(tls_context(str(certificate[0]), str(certificate[1])))
+    with socket.socket() as plain, adapter.wrap(plain)[0] as wrapped:
+        assert isinstance(wrapped, TLSSocket)
 
 
 UNUSABLE = (

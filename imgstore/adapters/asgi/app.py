@@ -156,6 +156,7 @@ class ImageDataApp:
             return await worker.end()
         finally:
             await dismiss(receiving)
+            pipe.forget()
 
     async def _download(self, exchange: Exchange, image_id: str, context: object) -> None:
         """Delivers until the client leaves, which is not a failure, or takes too long."""
@@ -166,11 +167,14 @@ class ImageDataApp:
             await asyncio.wait([delivery, leaving, watching], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await dismiss(delivery, leaving, watching)
-        if not delivery.cancelled():
-            with exchange.forgiven_if_left():
-                delivery.result()
-        elif not watching.cancelled():
-            watching.result()
+        try:
+            if not delivery.cancelled():
+                with exchange.forgiven_if_left():
+                    delivery.result()
+            elif not watching.cancelled():
+                watching.result()
+        finally:
+            del delivery, watching  # they have the failure, whose traceback has this frame
 
     async def _deliver(self, exchange: Exchange, image_id: str, context: object) -> None:
         pipe: DownloadPipe[Response] = DownloadPipe(self._read_ahead)
@@ -195,4 +199,5 @@ class ImageDataApp:
         finally:
             pipe.stop()
             await worker.end()
+            pipe.forget()
         await exchange.send(b"", more=False)

@@ -66,6 +66,10 @@ class _Pipe(Generic[T]):
         """Makes the thread end its session as soon as the driver's current call has returned."""
         self.fail(Stopped())
 
+    def forget(self) -> None:
+        """Both sides have ended: the traceback of an error has frames that refer to this pipe."""
+        self._error = None
+
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
         with self._changed:

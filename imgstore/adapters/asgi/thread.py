@@ -34,7 +34,16 @@ class Worker(Generic[T]):
             await outlast(over, stop=self._stop)
         finally:
             self._thread.join()  # it returns at once
-        return over.result()
+            self._forget()
+        try:
+            return over.result()
+        finally:
+            del over  # it has the failure, whose traceback has this frame
+
+    def _forget(self) -> None:
+        """The outcome has been handed over: a failure's traceback has frames that refer to this worker."""
+        self._outcome = concurrent.futures.Future()
+        del self._work, self._stop
 
     def _run(self) -> None:
         try:
@@ -60,8 +69,11 @@ async def outlast(*futures: asyncio.Future[Any], stop: Callable[[], None]) -> No
     for future in futures:
         if not future.cancelled():
             future.exception()  # retrieved, so that asyncio does not log it where nobody else does
-    if cancelled is not None:
-        raise cancelled
+    try:
+        if cancelled is not None:
+            raise cancelled
+    finally:
+        del cancelled  # its traceback has this frame
 
 
 async def dismiss(*tasks: asyncio.Task[Any]) -> None:

@@ -15,7 +15,7 @@ from botocore import exceptions as boto
 from urllib3 import exceptions as http_errors
 
 from imgstore import errors
-from imgstore.driver.translate import OnFailure
+from imgstore.driver.translate import OnFailure, forget_frames
 
 MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 NO_BUCKET = "NoSuchBucket"
@@ -162,6 +162,7 @@ def _translate(action: str, error: BaseException) -> None:
     if isinstance(error, boto.ClientError):
         _raise_for_answer(error, action)
     if isinstance(error, (boto.BotoCoreError, boto.HTTPClientError, http_errors.HTTPError)):
+        forget_frames(error)
         _raise_for_silence(error, action)
 
 

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from imgstore.driver import deadline
 from imgstore.driver.deadline import HASTY_TRIES, LEAST, STALLS, Deadline, Pace
+from imgstore.driver.translate import forget_frames
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.options import S3Options
 
@@ -55,6 +56,7 @@ class Tries:
                 with self.pace(operation):
                     answer = request()
             except (BotoCoreError, HTTPClientError, ClientError) as error:
+                forget_frames(error)
                 if isinstance(error, ClientError):
                     errors.add_retries(error.response, repetitions)
                 if repetitions + 1 >= most or not errors.passing(error) or not deadline.wanted():

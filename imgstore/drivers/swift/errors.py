@@ -21,6 +21,7 @@ from swiftclient.exceptions import ClientException  # type: ignore[import-untype
 from imgstore import errors
 from imgstore.driver.options import bad
 from imgstore.driver.shared import Passing as Passing
+from imgstore.driver.translate import forget_frames
 
 PASSING = frozenset({408, 409, 429, 498, 499, 500, 502, 503, 504})
 FULL = frozenset({413, 507})
@@ -96,6 +97,7 @@ def forbidden(detail: str) -> errors.StoreError:
 
 def from_transport(error: Exception, action: str) -> errors.StoreError:
     """The error for a request that got no answer, or not all of it."""
+    forget_frames(error)
     if isinstance(error, requests.exceptions.SSLError) and "certificate" in str(error).lower():
         return NotAsConfigured(
             "cacert", "the server's certificate is not trusted.", "Name the file of the authority that signed it."
@@ -107,6 +109,7 @@ def from_transport(error: Exception, action: str) -> errors.StoreError:
 def from_keystone(error: keystone.ClientException) -> errors.StoreError:
     """The error for a token that could not be had."""
     detail = errors.kind_and_place(error)
+    forget_frames(error)
     if isinstance(error, keystone.Unauthorized):
         return NotAsConfigured(
             "password", "the user and the password are not accepted.", "Correct them, the domains and the project."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SECTION = "laws-of-a-host-over-http"
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds for which a client waits for the host."""
 HESITATION = 1.0
 """Seconds for which a client waits for 100 Continue, before it sends its body without."""
@@ -132,9 +132,10 @@ class Wire:
         if self.wait_for_continue() != b"":
             self.send(*pieces)
 
-    def wait_for_continue(self) -> bytes | None:
-        """The 100 Continue, which is taken off; nothing if there is another answer; None if there is none yet."""
-        ready, _, _ = select.select([self.socket], [], [], HESITATION)
+    def wait_for_continue(self, *, patient: bool = False) -> bytes | None:
+        """The 100 Continue, which is taken off; nothing if there is another answer; None if there is none yet. If
+        `patient`, it waits as for an answer."""
+        ready, _, _ = select.select([self.socket], [], [], PATIENCE if patient else HESITATION)
         if not ready:
             return None
         if self.socket.recv(len(CONTINUE), socket.MSG_PEEK | socket.MSG_WAITALL) != CONTINUE:

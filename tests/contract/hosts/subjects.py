@@ -90,7 +90,7 @@ class LedgerSubject(KeptQuotaSubject):
         self._url, self._stack = url, stack
 
     def open(self) -> SqlLedger:
-        ledger = SqlLedger(self._url, FixedLimits(Allowance(size=self.limit)), tick=0.05)
+        ledger = SqlLedger(self._url, FixedLimits(Allowance(size=self.limit)), tick=0.05, patience=30)
         return self._stack.enter_context(contextlib.closing(ledger))
 
     def expire(self, held: ObjectId) -> None:
