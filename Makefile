@@ -1,6 +1,7 @@
 # make run: the service on its embedded default, below ./var.
 # make check: linters, types, and the tests without servers. make test: all that a developer runs. make test-long: the rest.
-# Another Python: make run PYTHON=python3.12. Nothing is written outside this directory.
+# Another Python: make run PYTHON=python3.12, and VENV=.venv/3.12 beside an environment that is there already.
+# Nothing is written outside this directory.
 
 PYTHON ?= python3
 LISTEN ?= 127.0.0.1
@@ -11,6 +12,14 @@ JOBS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Else the Python of the environment would be used, and nobody told.
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(VENV)/run.stamp),)
+ifneq ($(shell $(BIN)/python --version),$(shell $(PYTHON) --version))
+$(error $(VENV) has $(shell $(BIN)/python --version). For $(PYTHON) add VENV=.venv/$(lastword $(shell $(PYTHON) --version)), or remove $(VENV))
+endif
+endif
+endif
 # Where tools keep what they would keep in the user's home.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet

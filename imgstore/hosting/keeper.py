@@ -18,9 +18,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import cast
 
 from imgstore import errors
-from imgstore.host_answers import kind_of
+from imgstore.host_answers import kind_of, require
 from imgstore.hosting.first_cleaning import FirstCleaning
 from imgstore.hosting.leased_catalog import LeasedCatalog
 from imgstore.hosting.leftovers import HOUR
@@ -100,11 +101,10 @@ class Keeper:
     def end_uploads(self) -> int:
         """For a host that knows, before the start, that no upload is under way: a service of one process. Ends them
         all, whatever their lease, and returns how many. Raises CatalogUnavailable, UsageError."""
-        if not isinstance(self._table, EndsUploads):
-            raise errors.UsageError(f"{type(self._table).__name__} has no method abandon_uploads (EndsUploads).")
+        require(self._table, EndsUploads)  # isinstance sees nothing behind `__getattr__` since Python 3.12
         if self.records.removes_nothing():
             return 0
-        ended = self.records.abandon_uploads(self._table)
+        ended = self.records.abandon_uploads(cast(EndsUploads, self._table))
         self.cleaning.orphaned(self.records.holds())
         return ended
 

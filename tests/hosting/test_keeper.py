@@ -24,6 +24,7 @@ from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService
 from tests.core.stores import HookedStore
 from tests.hosting.tables import DictTable, Row
+from tests.support.forwarding import Forwarding
 from tests.support.waiting import until
 
 
@@ -206,9 +207,10 @@ def test_service_of_one_process_ends_its_uploads_at_the_start(ledger: SqlLedger)
     host.clock.now = 0.0
     ledger.reserve(attempt, "fast", 4)
     ledger.reserve(Attempt("nobody", 1, "project", "raw", "bare"), "fast", 7)
-    assert host.keeper.end_uploads() == 1
-    host.keeper.start(seconds=60)
-    host.keeper.stop()
+    keeper = Keeper(LeasedCatalog(Forwarding(host.catalog)), host.stores, ledger)
+    assert keeper.end_uploads() == 1
+    keeper.start(seconds=60)
+    keeper.stop()
     assert host.status() == "queued"
     assert (ledger.accounts(), host.driver.storage.names()) == ({}, set())
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore import errors
 from imgstore.service.api import openapi
 from imgstore.service.api.app import resources
 from imgstore.service.probes import Probes
@@ -51,6 +52,12 @@ def test_every_resource_is_described(local: Local) -> None:
         assert methods == described.pop(path), path
     assert described.pop("/v2/images/{image_id}/file") == {"get", "head", "put"}
     assert described.keys() == {*Probes.PATHS, StatusPage.PATH}
+
+
+def test_a_refusal_is_named_as_in_the_answer() -> None:
+    data = openapi.document()["paths"]["/v2/images/{image_id}/file"]
+    assert data["put"]["responses"]["413"]["description"] == errors.ImageTooLarge.title
+    assert data["get"]["responses"]["416"]["description"] == errors.RangeNotSatisfiable.title
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from imgstore.transfers.inspection import FormatInspection
 from imgstore.transfers.taps import verify_signatures
 from tests.sql.conftest import OWNER, queued_image, request
 from tests.support.client import new_id
+from tests.support.forwarding import Forwarding
 
 SIGNED = {"img_signature": "c2lnbmVk", "os_type": "linux"}
 
@@ -29,7 +30,7 @@ def test_signed_image_is_refused_unless_the_host_verifies(tmp_path: Path) -> Non
     for taps in ([], [FormatInspection()]):
         assert not verify_signatures(taps)
     with contextlib.closing(
-        SqlCatalog(url, verifies_signatures=verify_signatures([FormatInspection(), Verifier()]))
+        SqlCatalog(url, verifies_signatures=verify_signatures([FormatInspection(), Forwarding(Verifier())]))
     ) as verifying:
         signed = verifying.create(
             NewImage(new_id(), "project", disk_format="raw", container_format="bare", properties=SIGNED)

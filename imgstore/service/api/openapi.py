@@ -22,6 +22,8 @@ Operation = dict[str, Any]
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
+# As RFC 9110 and the answers have them. Python has these names from 3.13 on, and older ones before.
+RENAMED = {413: "Content Too Large", 416: "Range Not Satisfiable"}
 EVERYWHERE = (400, 401, 403, 503)
 IMAGE_ID = {"type": "string", "pattern": UUID, "maxLength": 36}
 
@@ -265,14 +267,18 @@ def _links() -> dict[str, Any]:
 
 
 def _answer(status: int, schema: Schema | None, media_type: str) -> Schema:
-    answer: Schema = {"description": HTTPStatus(status).phrase}
+    answer: Schema = {"description": _phrase(status)}
     return answer if schema is None else {**answer, "content": {media_type: {"schema": schema}}}
 
 
 def _refusal(status: int) -> Schema:
     text = {"schema": {"type": "string"}}
     content = {JSON: {"schema": ref("Error")}, "text/plain": text, "text/html": text}
-    return {"description": HTTPStatus(status).phrase, "content": content}
+    return {"description": _phrase(status), "content": content}
+
+
+def _phrase(status: int) -> str:
+    return RENAMED.get(status, HTTPStatus(status).phrase)
 
 
 def _path_parameter(name: str, schema: Schema) -> Schema:
