@@ -71,7 +71,9 @@ def require_callable(function: Callable[..., object], declared: Callable[..., ob
 
 
 def require_plain(function: Callable[..., object], *, name: str) -> None:
-    """Raises UsageError for a coroutine function, or an object that is called as one."""
+    """Raises UsageError for what cannot be called, a coroutine function, or an object that is called as one."""
+    if not callable(function):
+        raise errors.UsageError(f"{name} is {kind_of(function)}, which cannot be called: give a function.")
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         raise errors.UsageError(f"{name} is a coroutine function, which nobody would await: {_PLAIN}.")
 

@@ -5,7 +5,7 @@ from gunicorn.http.errors import ParseException
 
 from django_host.models import Table
 from imgstore import DownloadService, UploadService, config
-from imgstore.adapters.wsgi import INPUT_ERRORS, ImageDataApp
+from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.hosting import Keeper, LeasedCatalog, TableCatalog
 from imgstore.http import ImageData
 from imgstore.sql import SqlLedger
@@ -17,6 +17,6 @@ quota = SqlLedger(f"sqlite:///{settings.VAR}/images.db", config.quota_limits(con
 catalog = LeasedCatalog(images)
 uploads = UploadService(stores, catalog=catalog, quota=quota, settings=config.upload_settings(conf))
 data = ImageData(uploads, DownloadService(stores, source=images))
-broken = (*INPUT_ERRORS, ParseException)  # the latter is gunicorn's for malformed framing; of Django it would be a 500
+broken = (ParseException,)  # the latter is gunicorn's for malformed framing; of Django it would be a 500
 app = ImageDataApp(data, context=lambda environ: environ["images.user"], input_errors=broken)
 keeper = Keeper(catalog, stores, quota)

@@ -41,9 +41,10 @@ class ImageDataApp:
     """The WSGI application; one for all threads.
 
     `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library).
-    `image_id` returns the identifier of the image, or None for any other path. `input_errors` are what the server's
-    `wsgi.input` raises for a broken body; `chunk_size` bytes are read at a time. `input_terminated`: the server ends
-    `wsgi.input` at the end of a chunked body although it does not set `wsgi.input_terminated`.
+    `image_id` returns the identifier of the image, or None for any other path. `input_errors`: what the server's
+    `wsgi.input` raises for a broken body, besides INPUT_ERRORS. `chunk_size` bytes are read at a time.
+    `input_terminated`: the server ends `wsgi.input` at the end of a chunked body although it does not set
+    `wsgi.input_terminated`.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class ImageDataApp:
         *,
         context: Callable[[WSGIEnvironment], object],
         image_id: Callable[[WSGIEnvironment], str | None] = image_id_of_path,
-        input_errors: tuple[type[BaseException], ...] = INPUT_ERRORS,
+        input_errors: tuple[type[BaseException], ...] = (),
         chunk_size: int = MIB,
         input_terminated: bool = False,
     ) -> None:
@@ -62,7 +63,7 @@ class ImageDataApp:
         self._data = data
         self._context = context
         self._image_id = image_id
-        self._input_errors: tuple[type[BaseException], ...] = (TimeoutError, *input_errors)
+        self._input_errors: tuple[type[BaseException], ...] = (TimeoutError, *INPUT_ERRORS, *input_errors)
         self._chunk_size = chunk_size
         self._input_terminated = input_terminated
 

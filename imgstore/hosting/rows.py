@@ -60,6 +60,10 @@ class Values(TypedDict):
     record: str
 
 
+COLUMNS = tuple(name for name, value in vars(ImageRow).items() if isinstance(value, property))
+"""What a row has."""
+
+
 class ImageTable(Protocol):
     """The host's table of images. Each method is a transaction of its own, and sees what others have committed."""
 

@@ -21,7 +21,8 @@ from typing import TypeAlias
 
 from imgstore import errors
 from imgstore.catalog import copy_gone, image_gone, no_such_image, require_copyable, require_formats, require_queued
-from imgstore.hosting.rows import ImageRow, ImageTable, State, attempt_on, standing_of, state_of, values_of
+from imgstore.host_answers import answer_of, require, require_plain, truth, wrong_answer
+from imgstore.hosting.rows import COLUMNS, ImageRow, ImageTable, State, attempt_on, standing_of, state_of, values_of
 from imgstore.model import (
     Attempt,
     DeadAttempt,
@@ -58,6 +59,8 @@ class TableCatalog:
         self, table: ImageTable, *, lease: float = LEASE, sees: Callable[[object, ImageRow], bool] = owns,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
+        require(table, ImageTable)
+        require_plain(sees, name="sees")
         self.lease = lease
         self._table = table
         self._sees = sees
@@ -101,7 +104,7 @@ class TableCatalog:
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """Asks the table only where it must be certain: `LeasedCatalog` learns the rest from the renewals."""
-        row = self._table.get(attempt.image_id) if certain else None
+        row = self._row(attempt.image_id) if certain else None
         if certain and (row is None or not state_of(row).is_owned_by(attempt)):
             raise image_gone(attempt.image_id)
 
@@ -125,7 +128,7 @@ class TableCatalog:
         return [attempt for attempt in attempts if not self._renewed(attempt)]
 
     def expired(self) -> Sequence[DeadAttempt]:
-        now, rows = self._clock(), self._table.unfinished()
+        now, rows = self._clock(), self._unfinished()
         over = [(row, state) for row, state in ((row, state_of(row)) for row in rows) if state.is_over(now)]
         return [
             DeadAttempt(attempt_on(row, state.attempts, state.stores), overdue=now - (state.lease_until or now))
@@ -137,12 +140,12 @@ class TableCatalog:
 
     def abandon_uploads(self) -> int:
         """See EndsUploads."""
-        rows = [(row, state_of(row)) for row in self._table.unfinished()]
+        rows = [(row, state_of(row)) for row in self._unfinished()]
         found = [attempt_on(row, state.attempts, state.stores) for row, state in rows if state.lease_until is not None]
         return sum(self._ended(attempt, attempt.stores, lambda state: True) for attempt in found)
 
     def removals(self, image_id: str | None = None) -> Sequence[Removal]:
-        rows = self._table.unfinished() if image_id is None else [self._table.get(image_id)]
+        rows = self._unfinished() if image_id is None else [self._row(image_id)]
         return [Removal(None, row.id, *each) for row in rows if row is not None for each in state_of(row).to_remove]
 
     def removed(self, removal: Removal) -> None:
@@ -153,11 +156,11 @@ class TableCatalog:
         self._change(removal.image_id, decide)
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
-        rows = {key: self._table.get(attempt_of(key)[0]) for key in keys}
+        rows = {key: self._row(attempt_of(key)[0]) for key in keys}
         return {key: standing_of(None if row is None else state_of(row), store, key) for key, row in rows.items()}
 
     def _visible(self, image_id: str, context: object) -> ImageRow:
-        row = self._table.get(image_id)
+        row = self._row(image_id)
         if row is None or row.status == "deleted" or not self._sees(context, row):
             raise no_such_image(image_id)
         return row
@@ -206,7 +209,7 @@ class TableCatalog:
     def _change(self, image_id: str, decide: Decide) -> bool:
         """Changes the row as `decide` says: it sees the state that is changed, and no other. False if it says None."""
         for _ in range(TRIES):
-            row = self._table.get(image_id)
+            row = self._row(image_id)
             state = None if row is None else decide(state_of(row))
             if row is None or state is None:
                 return False
@@ -214,8 +217,17 @@ class TableCatalog:
                 return True
         raise _too_busy(image_id)
 
+    def _row(self, image_id: str) -> ImageRow | None:
+        row = answer_of(self._table.get, image_id)
+        if row is not None and (missing := [name for name in COLUMNS if not hasattr(row, name)]):
+            raise wrong_answer(self._table.get, row, f"must return a row or None; it has no {missing[0]}")
+        return row
+
+    def _unfinished(self) -> Iterable[ImageRow]:
+        return answer_of(self._table.unfinished)
+
     def _swap(self, row: ImageRow, state: State) -> bool:
-        return self._table.swap(row, values_of(state, version=row.version + 1))
+        return truth(self._table.swap, row, values_of(state, version=row.version + 1))
 
 
 def _too_busy(image_id: str) -> errors.CatalogUnavailable:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from imgstore.errors import CatalogUnavailable
+from imgstore.errors import CatalogUnavailable, UsageError
 from imgstore.hosting import ImageRow, Standing, TableCatalog, Values
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 from imgstore.testing import (
@@ -110,3 +110,23 @@ def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: 
     monkeypatch.setattr(world.table, "swap", lambda row, values: False)
     with pytest.raises(CatalogUnavailable):
         world.one.delete("image", "ann")
+
+
+async def later(self: object, *arguments: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        ({"swap": lambda self, row, values: None}, "Images.swap returned None. It must return True or False"),
+        ({"swap": later}, "Images.swap is a coroutine function"),
+        ({"get": lambda self, image_id: {"id": image_id}}, "Images.get returned a dict. It must return a row"),
+        ({"unfinished": None}, "an Images is no ImageTable: it has no method unfinished"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_table_is_told_by_class_and_method(methods: dict[str, object], words: str) -> None:
+    table = type("Images", (DictTable,), methods)()
+    table.add(Row("image", "ann"))
+    with pytest.raises(UsageError, match=words):
+        TableCatalog(table).begin(UploadRequest("image", context="ann"), ["a"])
