@@ -62,15 +62,17 @@ class Store:
 
     def learn_place(self, *, create: bool = False) -> None:
         """The place that is there now is the right one; `create`: is made and marked if it is not there. Raises
-        StoreError, ConfigurationError."""
+        WrongPlace for one without a mark, which may be a disk that is not mounted; StoreError, ConfigurationError."""
         driver = self.driver
         if not isinstance(driver, HasPlace) or not driver.place.markable:
             return
         with self.blamed():
-            may_create = create and not (self.read_only or driver.READ_ONLY)
-            mark = driver.write_mark(new_mark()) if may_create else driver.read_mark()
+            writable = not (self.read_only or driver.READ_ONLY)
+            mark = driver.write_mark(new_mark()) if create and writable else driver.read_mark()
             if mark is not None:
                 driver.expect_mark(mark)
+            elif writable:
+                raise errors.WrongPlace(UNMARKED)
 
     def blamed(self) -> OnFailure:
         """Inside, a StoreError gets the identifier of this store, and a ConfigurationError its section."""
@@ -92,6 +94,12 @@ def named(error: errors.StoreError, identifier: str) -> errors.StoreError:
     """`error`, its `store` filled in unless it has one."""
     blamed_on(identifier, error)
     return error
+
+
+UNMARKED = (
+    "Image storage is not available: its place has no mark. A disk may not be mounted. If this is the store's place, "
+    "stores.check(create=True) marks it, once, and so does: imgstore check --create"
+)
 
 
 class StoreSet:

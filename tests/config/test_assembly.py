@@ -9,7 +9,7 @@ import pytest
 from oslo_config import cfg
 
 from imgstore import config
-from imgstore.errors import ContentRefused, StoreFull, StoreReadOnly
+from imgstore.errors import ContentRefused, StoreFull, StoreReadOnly, WrongPlace
 from imgstore.model import Attempt
 from imgstore.store import StoreSet
 from imgstore.transfers.upload import UploadSettings
@@ -69,6 +69,19 @@ def test_several_stores_of_one_driver_have_their_own_options(tmp_path: Path) -> 
     with pytest.raises(StoreReadOnly):
         stores.resolve(None).refuse_if_read_only()
     stores.close()
+
+
+def test_a_place_without_a_mark_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    """It may be where a disk is mounted otherwise."""
+    datadir = tmp_path / "images"
+    text = f"[imgstore]\nenabled_stores = fast:filesystem\n[fast]\ndatadir = {datadir}\n"
+    config.build_stores(load(tmp_path, text)).check(create=True)
+    datadir.rename(tmp_path / "disk")
+    datadir.mkdir()
+    stores = config.build_stores(load(tmp_path, text))
+    with pytest.raises(WrongPlace, match=r"no mark.*check\(create=True\)"):
+        stores.check()
+    assert list(datadir.iterdir()) == []
 
 
 def test_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:

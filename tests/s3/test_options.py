@@ -89,7 +89,7 @@ def test_a_file_of_the_operators_makes_a_store(tmp_path: Path, moto_place: MotoP
     names = ("endpoint_url", "bucket", "region", "access_key", "secret_key")
     options = {name: moto_place.options[name] for name in names}
     stores = stores_of(tmp_path, **options, part_size="5MiB", tags="owner:images, b:2", concurrency=3, profile="")
-    stores.check()
+    stores.check(create=True)
     stores.close()
     assert proxy.seen(**PUT)[0].headers["x-amz-tagging"] == "owner=images&b=2"
 
