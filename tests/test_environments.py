@@ -17,6 +17,9 @@ EXTRAS = (NOTHING, "sql", "prometheus", "otel")
 """Those that a host takes by themselves. What the others bring is read from their metadata (`test_extras`)."""
 
 
+pytestmark = pytest.mark.xdist_group("environments")  # two builds in one tree would take each other's files
+
+
 def run(*command: object) -> str:
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stderr
