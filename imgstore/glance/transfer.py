@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from imgstore import errors
 from imgstore.bulkhead import Slot
@@ -99,8 +99,8 @@ def _free_key(driver: StoreDriver, image_id: str) -> str:
 
 def chunks(source: Reads | Iterable[bytes]) -> Iterator[bytes]:
     """What `source` gives. Raises BodyBroken where the connection to the client breaks."""
-    read = getattr(source, "read", None)
-    pieces = iter(source) if read is None else iter(partial(read, READ), b"")  # type: ignore[arg-type]  # one or the other
+    read: Callable[[int], bytes] | None = getattr(source, "read", None)
+    pieces = iter(cast("Iterable[bytes]", source)) if read is None else iter(partial(read, READ), b"")
     while True:
         try:
             piece = next(pieces)

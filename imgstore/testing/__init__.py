@@ -31,13 +31,13 @@ _LAWS = (
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _LAWS))
 
-from imgstore.testing.bench import Bench, working_bench  # noqa: E402 - the rewriting of asserts comes first
-from imgstore.testing.concurrency import AtomicCreation  # noqa: E402
-from imgstore.testing.contract import DriverContract  # noqa: E402
-from imgstore.testing.hosts.bodies_over_http import AnswersBrokenBodies, RefusesBeforeTheBody  # noqa: E402
-from imgstore.testing.hosts.catalog import CatalogContract  # noqa: E402
-from imgstore.testing.hosts.copy_catalog import CopyCatalogContract  # noqa: E402
-from imgstore.testing.hosts.host import (  # noqa: E402
+from imgstore.testing.bench import Bench, working_bench
+from imgstore.testing.concurrency import AtomicCreation
+from imgstore.testing.contract import DriverContract
+from imgstore.testing.hosts.bodies_over_http import AnswersBrokenBodies, RefusesBeforeTheBody
+from imgstore.testing.hosts.catalog import CatalogContract
+from imgstore.testing.hosts.copy_catalog import CopyCatalogContract
+from imgstore.testing.hosts.host import (
     AsksWho,
     DeletesImages,
     HostContract,
@@ -45,23 +45,23 @@ from imgstore.testing.hosts.host import (  # noqa: E402
     LimitsQuota,
     LimitsSize,
 )
-from imgstore.testing.hosts.host_bench import HostSubject  # noqa: E402
-from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies  # noqa: E402
-from imgstore.testing.hosts.kept_quota import KeptQuotaContract  # noqa: E402
-from imgstore.testing.hosts.quota import QuotaContract  # noqa: E402
-from imgstore.testing.hosts.subjects import (  # noqa: E402
+from imgstore.testing.hosts.host_bench import HostSubject
+from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies
+from imgstore.testing.hosts.kept_quota import KeptQuotaContract
+from imgstore.testing.hosts.quota import QuotaContract
+from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
     KeptCatalogSubject,
     KeptQuotaSubject,
     QuotaSubject,
 )
-from imgstore.testing.hosts.uploads_in_catalog import (  # noqa: E402
+from imgstore.testing.hosts.uploads_in_catalog import (
     ConfirmsOwnership,
     HidesImages,
     RefusesUnsetFormats,
 )
-from imgstore.testing.subject import Subject  # noqa: E402
+from imgstore.testing.subject import Subject
 
 __all__ = [
     "AnswersBrokenBodies",

@@ -101,7 +101,8 @@ def test_what_no_file_can_say_is_refused_by_its_type_and_not_guessed(tmp_path: P
         refusal({"imgstore": {"enabled_stores": "a:memory", "fast": nested}})
     )
     assert "as 'Fast' too" in str(refusal({**sections(tmp_path), "FAST": {"weight": 1}}))
-    assert "is not a mapping of sections" in str(refusal([("imgstore", {})]))  # type: ignore[arg-type]  # that is wrong
+    pairs: Any = [("imgstore", {})]
+    assert "is not a mapping of sections" in str(refusal(pairs))
 
 
 def test_refusals_are_those_of_a_file(tmp_path: Path) -> None:

@@ -98,8 +98,9 @@ def test_part_that_cannot_work_is_refused_where_it_is_given(parts: dict[str, Any
 
 
 def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() -> None:
+    nothing: Any = object()
     with pytest.raises(errors.UsageError, match="no ImageSource: it has no method find"):
-        DownloadService(STORES, source=object())  # type: ignore[arg-type]  # the mistake
+        DownloadService(STORES, source=nothing)
     stores: Any = list(STORES)
     with pytest.raises(errors.UsageError, match="stores is a list: it must be a StoreSet"):
         DownloadService(stores, source=MemoryCatalog())

@@ -35,8 +35,8 @@ def world_of(*where: str, **options: Any) -> tuple[Copying, DownloadService]:
     return world, DownloadService(world.stores, source=world.rows)
 
 
-def make(downloads: DownloadService, seconds: int = 60, **wanted: object) -> TemporaryUrl:
-    return downloads.temporary_url(IMAGE, seconds=seconds, **{"context": OWNER, **wanted})  # type: ignore[arg-type] # each test's own
+def make(downloads: DownloadService, seconds: int = 60, **wanted: Any) -> TemporaryUrl:
+    return downloads.temporary_url(IMAGE, seconds=seconds, **{"context": OWNER, **wanted})
 
 
 def test_the_url_is_of_the_images_object_and_told_nowhere(caplog: pytest.LogCaptureFixture) -> None:

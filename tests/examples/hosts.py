@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from imgstore.driver.place import NOTES
 from imgstore.sql import SqlLedger
@@ -128,7 +128,8 @@ class Host(Running):
 
     def statuses(self) -> dict[str, str]:
         """The status of each image that is not deleted."""
-        return {image_id: status for image_id, status in self._rows("id, status", "status <> 'deleted'")}  # noqa: C416 - typed
+        rows: Any = self._rows("id, status", "status <> 'deleted'")
+        return dict(rows)
 
     def record(self, image_id: str) -> str:
         """What the library has written of an image, its lease among it."""

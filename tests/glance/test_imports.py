@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,6 +63,10 @@ def staged(house: House) -> str:
     return image
 
 
+def copied(house: House, image: str, store: str) -> bool:
+    return store in house.client.show(image)["stores"].split(",")
+
+
 def test_what_was_staged_is_imported_into_several_stores(house: House) -> None:
     image = staged(house)
     begin(house, image, ["fast", "cold", "vault"], name="glance-direct")
@@ -85,7 +90,7 @@ def test_an_image_is_copied_from_store_to_store(house: House, objects: Objects) 
     image = house.stored(BODY, store="fast")
     for store in ("cold", "vault"):
         begin(house, image, [store], name="copy-image")
-        until(lambda store=store: store in house.client.show(image)["stores"].split(","))  # type: ignore[misc]
+        until(partial(copied, house, image, store))
         ended(house, image)
     (house.datadir("fast") / image).unlink()
     assert house.client.download(image).body == BODY  # from another store, since there it is gone

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,10 @@ def imgstore_conf(ours: dict[str, dict[str, object]]) -> Iterator[str]:
         yield from (f"{option} = {value}" for option, value in section.items() if option not in GLANCES)
 
 
+def changed(objects: Objects, store: str, before: object) -> bool:
+    return objects.everything(store) != before
+
+
 def test_a_killed_upload_leaves_nothing_after_a_purge(
     tmp_path: Path, database: Path, objects: Objects, ours: dict[str, dict[str, object]]
 ) -> None:
@@ -122,7 +127,7 @@ def test_a_killed_upload_leaves_nothing_after_a_purge(
             open_uploads.enter_context(connection)
             connection.sendall(LARGE)
             if store in before:
-                until(lambda store=store: objects.everything(store) != before[store])  # type: ignore[misc]
+                until(partial(changed, objects, store, before[store]))
         glance.kill()
     configuration = tmp_path / "imgstore.conf"
     configuration.write_text("\n".join(imgstore_conf(ours)))

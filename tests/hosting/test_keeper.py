@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -281,12 +282,15 @@ def _takes(store: Store) -> bool:
 
 def test_mistakes_are_told_when_the_keeper_is_made() -> None:
     host = Host()
+    bare: Any = host.catalog
+    quota: Any = MemoryQuota(lambda owner: None)
+    catalog: Any = MemoryCatalog()
     with pytest.raises(errors.UsageError, match=r"LeasedCatalog\(\.\.\.\) around a TableCatalog"):
-        Keeper(host.catalog, host.stores)  # type: ignore[arg-type]  # the mistake
+        Keeper(bare, host.stores)
     with pytest.raises(errors.UsageError, match="a MemoryQuota is no KeptQuota: it has no method"):
-        Keeper(host.leased, host.stores, MemoryQuota(lambda owner: None))  # type: ignore[arg-type]  # the mistake
+        Keeper(host.leased, host.stores, quota)
     with pytest.raises(errors.UsageError, match="a MemoryCatalog is no HostCatalog: it has no method"):
-        LeasedCatalog(MemoryCatalog())  # type: ignore[arg-type]  # the mistake
+        LeasedCatalog(catalog)
     with pytest.raises(errors.UsageError, match=r"TableCatalog\.lease is not the seconds of a lease"):
         LeasedCatalog(TableCatalog(host.table, lease=0))
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 
@@ -157,7 +157,7 @@ class Wire:
 
     def answer(self) -> Answer:
         """The final answer; one without a status if the connection ends before it is whole."""
-        response = http.client.HTTPResponse(self._incoming, method=self._method)  # type: ignore[arg-type] # or a buffer
+        response = http.client.HTTPResponse(cast("socket.socket", self._incoming), method=self._method)
         with contextlib.closing(response):
             try:
                 response.begin()
