@@ -1,15 +1,12 @@
 """One driver of glance_store, made from the options of a store and called with the names of objects.
 
 Their drivers read a ConfigOpts and are configured by themselves, which may send requests: so one is made at its first
-use. Their calls know no deadline, so each runs on a thread that its caller leaves after `patience` seconds; the thread
-ends by itself, if ever, and keeps nobody.
+use, by one thread for all (`imgstore.driver.shared`). `calls` bounds what they do.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -17,10 +14,10 @@ from glance_store.capabilities import BitMasks
 from glance_store.location import Location
 from oslo_config import cfg
 
-from imgstore import errors
-from imgstore.driver.forks import OfOneProcess, ProcessLock
 from imgstore.driver.options import bad
+from imgstore.driver.shared import Kept, Shared
 from imgstore.driver.translate import storage_failures
+from imgstore.drivers.glance_store.calls import Calls
 from imgstore.drivers.glance_store.errors import translated
 from imgstore.drivers.glance_store.options import KEY, RBD, SNAPSHOT, GlanceStoreOptions
 
@@ -32,22 +29,24 @@ MD5 = "md5"
 T = TypeVar("T")
 
 
-class Bridge(OfOneProcess):
+class Bridge:
     """Calls the driver, for many threads. Every method raises ConfigurationError for options that it does not take, and
-    StoreError. A child of a fork has a driver of its own."""
+    StoreError."""
 
     def __init__(self, options: GlanceStoreOptions) -> None:
-        super().__init__()
         self._options = options
-        self._store: Any = None
-        self._lock = ProcessLock()
+        self._shared: Shared[Any] = Shared("driver of glance_store", patience=options.patience)
+        self._calls = Calls(options.patience)
+        self._prefix = ""
 
     def open(self) -> Any:
         """The driver, made and configured."""
-        with self._lock:
-            if self._store is None:
-                self._store = _configured(self._options)
-            return self._store
+        return self._shared.get(self._made)
+
+    def _made(self) -> Kept[Any]:
+        store = _configured(self._options)
+        self._prefix = str(store.url_prefix)
+        return Kept(store)
 
     def url(self, key: str) -> str:
         """The object's location, as the driver gives it. One of RBD names the snapshot, which a whole image has."""
@@ -56,8 +55,8 @@ class Bridge(OfOneProcess):
         return f"{self.open().url_prefix}{key}/{SNAPSHOT}"
 
     def known_url(self, key: str) -> str:
-        """The same without asking the storage; the short form of RBD's where it was not asked yet."""
-        return f"rbd://{key}" if self._store is None else self.url(key)
+        """The same for RBD without asking the storage; the short form where it was not asked yet."""
+        return f"{self._prefix}{key}/{SNAPSHOT}" if self._prefix else f"rbd://{key}"
 
     def size(self, key: str) -> int:
         """Bytes of an object. Raises ObjectNotFound."""
@@ -91,15 +90,7 @@ class Bridge(OfOneProcess):
     def timed(self, action: str, call: Callable[[], T]) -> T:
         """What `call` returns. Raises StoreUnavailable if it takes longer than `patience`."""
         with storage_failures(action), translated(action):
-            return timed(action, call, self._options.patience)
-
-    def close(self) -> None:
-        """Forgets the driver, which has nothing to be closed."""
-        with self._lock:
-            self._store = None
-
-    def _forked(self) -> None:
-        self._store = None
+            return self._calls.run(action, call)
 
     def _for_an_upload(self) -> Any:
         """Another driver where one keeps the state of an upload in itself; Glance makes one for each, too."""
@@ -109,24 +100,6 @@ class Bridge(OfOneProcess):
     def _at(self, url: str) -> Location:
         store = self.open()
         return Location(store.get_schemes()[0], store.get_store_location_class(), store.conf, uri=url, backend=BACKEND)
-
-
-def timed(action: str, call: Callable[[], T], seconds: float) -> T:
-    """What `call` returns, on a thread that is left after so many seconds with StoreUnavailable."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the caller's thread
-            done.set_exception(error)
-
-    thread = threading.Thread(target=run, name="imgstore-glance-store", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise errors.StoreUnavailable(f"Image storage did not answer in {seconds:g} s while {action}.")
-    return done.result()
 
 
 def _behind(body: Iterator[bytes], start: int) -> Iterator[bytes]:
@@ -147,8 +120,8 @@ def _configured(options: GlanceStoreOptions) -> Any:
         except (cfg.Error, ValueError) as error:
             problem = f"glance_store's driver '{options.driver}' does not take '{name}' ({type(error).__name__})."
             raise bad("settings", problem, "Correct its name or its value.") from None
-    with translated("configuring the driver"):
-        timed("configuring the driver", lambda: store.configure(re_raise_bsc=True), options.patience)
+    with storage_failures("configuring the driver"), translated("configuring the driver"):
+        store.configure(re_raise_bsc=True)
     return store
 
 

@@ -66,10 +66,6 @@ class GlanceStoreDriver(StoreDriver):
             with contextlib.suppress(errors.ObjectNotFound):
                 self._bridge.delete_unfinished(key)
 
-    def close(self) -> None:
-        """See StoreDriver."""
-        self._bridge.close()
-
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         if self._is_there(key):
             raise errors.ObjectExists("An object is already there under that key.")

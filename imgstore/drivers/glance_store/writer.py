@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from imgstore import errors
 from imgstore.driver import ObjectWriter
 from imgstore.driver.background import WHOLE, undo_soon
-from imgstore.driver.options import bad
+from imgstore.driver.translate import forget_frames
 from imgstore.drivers.glance_store.bridge import Bridge
 from imgstore.model import ObjectInfo
 
@@ -79,53 +79,61 @@ class GlanceStoreWriter(ObjectWriter):
         self._size = size
         self._patience = patience
         self._pipe = Pipe()
-        self._done: Future[Added] | None = None
+        self._done: Future[Added] = Future()
+        self._begun = False
 
     def _write(self, chunk: bytes | memoryview) -> None:
-        done = self._begun()
+        self._begin()
         in_time = self._pipe.give(chunk, self._patience)
-        if done.done():
-            done.result()
+        if self._done.done():
+            self._done.result()
             raise errors.StoreUnavailable("Image storage ended an object before its last byte.")
         if not in_time:
             raise errors.StoreUnavailable(f"Image storage took no bytes for {self._patience:g} s.")
 
     def _commit(self) -> ObjectInfo:
-        done = self._begun()
+        self._begin()
         self._pipe.end()
-        if not wait([done], self._patience).done:
+        if not wait([self._done], self._patience).done:
             raise errors.StoreUnavailable(f"Image storage did not end an object in {self._patience:g} s.")
-        url, size = done.result()
+        url, size = self._done.result()
         if url != self._bridge.url(self._key):
-            raise bad("url_template", "the driver gives other locations.", "Write them as Glance's database has them.")
+            detail = "the driver gives other locations than url_template says: write them as they are"
+            raise errors.StoreUnavailable("Image storage has put an object elsewhere.", detail=detail)
         return ObjectInfo(self._key, size)
 
     def _abort(self) -> None:
-        if self._done is not None:
+        if self._begun:
             undo_soon(f"object {self._key}", self._undo)
 
     def _undo(self) -> None:
         """The driver's thread ends first: what it makes afterwards, nobody would remove."""
         self._pipe.abort()
-        done = self._begun()
-        if not wait([done], WHOLE).done:
+        if not wait([self._done], WHOLE).done:
             raise errors.StoreUnavailable("Image storage goes on with an upload that was given up.")
-        failure = done.exception()
-        if isinstance(failure, errors.ObjectExists):
-            return  # another one's
-        with contextlib.suppress(errors.ObjectNotFound):
-            self._bridge.delete_at(done.result()[0]) if failure is None else self._bridge.delete_unfinished(self._key)
+        ended, self._done = self._done, Future()  # it has the failure, whose frames have this writer
+        if not isinstance(ended.exception(), errors.ObjectExists):  # else another one's is there
+            with contextlib.suppress(errors.ObjectNotFound):
+                self._remove(ended)
 
-    def _begun(self) -> Future[Added]:
-        if self._done is None:
-            self._done = Future()
+    def _remove(self, ended: Future[Added]) -> None:
+        if ended.exception() is None:
+            self._bridge.delete_at(ended.result()[0])
+        else:
+            self._bridge.delete_unfinished(self._key)
+
+    def _begin(self) -> None:
+        if not self._begun:
             self._done.add_done_callback(lambda _: self._pipe.close())
-            threading.Thread(target=self._add, name="imgstore-glance-store-add", daemon=True).start()
-        return self._done
+            threading.Thread(
+                target=self._add, args=(self._done,), name="imgstore-glance-store-add", daemon=True
+            ).start()
+            self._begun = True
 
-    def _add(self) -> None:
-        assert self._done is not None  # noqa: S101 - `_begun` has made it
+    def _add(self, done: Future[Added]) -> None:
         try:
-            self._done.set_result(self._bridge.add(self._key, self._pipe, self._size))
+            done.set_result(self._bridge.add(self._key, self._pipe, self._size))
         except BaseException as error:  # noqa: BLE001 - of any class: it is raised again on the writer's thread
-            self._done.set_exception(error)
+            forget_frames(error)
+            done.set_exception(error)
+            del done  # the failure's traceback has this frame
