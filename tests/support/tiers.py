@@ -89,7 +89,7 @@ def starts_something(item: pytest.Function) -> bool:
 
 
 def _starts(functions: frozenset[object], params: tuple[object, ...]) -> bool:
-    if not params:
+    if not params or _functions_start(functions):
         return _functions_start(functions)
     search = Search()
     search.add([*functions, *params])
