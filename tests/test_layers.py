@@ -306,6 +306,9 @@ def test_no_part_is_on_two_floors() -> None:
     assert not FLOOR.keys() & BESIDE.keys()
 
 
+pytestmark = pytest.mark.xdist_group("layers")  # they walk the package once
+
+
 LOW = "which is not below it"
 
 
