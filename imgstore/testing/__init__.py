@@ -48,12 +48,14 @@ from imgstore.testing.hosts.host import (
 from imgstore.testing.hosts.host_bench import HostSubject
 from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
+from imgstore.testing.hosts.places import PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
 from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
     KeptCatalogSubject,
     KeptQuotaSubject,
+    PlaceMemorySubject,
     QuotaSubject,
 )
 from imgstore.testing.hosts.uploads_in_catalog import (
@@ -85,6 +87,8 @@ __all__ = [
     "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
+    "PlaceMemoryContract",
+    "PlaceMemorySubject",
     "QuotaContract",
     "QuotaSubject",
     "RecoversCopies",

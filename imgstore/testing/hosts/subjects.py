@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
-from imgstore.hosting import KeptCatalog, KeptQuota, ObjectId
+from imgstore.hosting import KeptCatalog, KeptQuota, ObjectId, PlaceMemory
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 
@@ -63,6 +63,18 @@ class KeptCatalogSubject(CatalogSubject):
     @abstractmethod
     def expire(self, attempt: Attempt) -> None:
         """The lease of this attempt, which is under way, ran out a second ago: changes the time in its row."""
+
+
+class PlaceMemorySubject(ABC):
+    """What a host remembers of its stores' places: nothing at the start of each test."""
+
+    @abstractmethod
+    def open(self) -> PlaceMemory:
+        """The memory as another process has it. What is kept in memory gives the same object."""
+
+    @abstractmethod
+    def add_image(self, store: str) -> str:
+        """The key of the data of a new active image in this store."""
 
 
 class QuotaSubject(ABC):
