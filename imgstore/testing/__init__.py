@@ -57,6 +57,7 @@ from imgstore.testing.hosts.subjects import (
     KeptQuotaSubject,
     PlaceMemorySubject,
     QuotaSubject,
+    end_lease,
 )
 from imgstore.testing.hosts.uploads_in_catalog import (
     ConfirmsOwnership,
@@ -95,5 +96,6 @@ __all__ = [
     "RefusesBeforeTheBody",
     "RefusesUnsetFormats",
     "Subject",
+    "end_lease",
     "working_bench",
 ]

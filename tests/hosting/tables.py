@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from imgstore.hosting import ImageRow, TableCatalog, TablePlaces, Values
-from imgstore.hosting.rows import state_of, values_of
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
-from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, PlaceMemorySubject
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, PlaceMemorySubject, end_lease
 from tests.support.client import new_id
 
 
@@ -118,6 +117,4 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
-        row = self.table.rows[attempt.image_id]
-        over = replace(state_of(row), lease_until=1.0)
-        assert self.table.swap(row, values_of(over, version=row.version + 1))
+        end_lease(self.table, attempt)
