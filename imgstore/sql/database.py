@@ -44,7 +44,7 @@ class Database:
         bounded: bool = True,
     ) -> None:  # fmt: skip
         deadline = max(busy_timeout, 2.0 * lock_wait(busy_timeout)) if bounded else None
-        self.address = addresses.parse(address) if isinstance(address, str) else address
+        self.address = addresses.given(address) if isinstance(address, str) else address
         try:
             self._engine = engine_of(self.address, patience=busy_timeout, connections=connections, deadline=deadline)
         except ImportError as error:

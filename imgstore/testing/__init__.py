@@ -48,13 +48,16 @@ from imgstore.testing.hosts.host import (
 from imgstore.testing.hosts.host_bench import HostSubject
 from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
+from imgstore.testing.hosts.places import PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
 from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
     KeptCatalogSubject,
     KeptQuotaSubject,
+    PlaceMemorySubject,
     QuotaSubject,
+    end_lease,
 )
 from imgstore.testing.hosts.uploads_in_catalog import (
     ConfirmsOwnership,
@@ -85,11 +88,14 @@ __all__ = [
     "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
+    "PlaceMemoryContract",
+    "PlaceMemorySubject",
     "QuotaContract",
     "QuotaSubject",
     "RecoversCopies",
     "RefusesBeforeTheBody",
     "RefusesUnsetFormats",
     "Subject",
+    "end_lease",
     "working_bench",
 ]
