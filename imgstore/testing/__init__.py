@@ -21,6 +21,7 @@ _LAWS = (
     "concurrency",
     "failures",
     "naming",
+    "parts",
     "reading",
     "resources",
     "sizes",

@@ -12,6 +12,7 @@ from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.naming import NamingLaws
+from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
@@ -25,6 +26,7 @@ class DriverContract(
     VisibilityLaws,
     SizeLaws,
     AbortLaws,
+    PartLaws,
     ReadingLaws,
     NamingLaws,
     ConcurrencyLaws,

@@ -4,7 +4,18 @@ A mutant is the memory driver with one law broken. The rules that the base keeps
 methods after the class is made, or the private ones beneath them.
 """
 
-from tests.contract.mutants import aborting, clearing, failing, naming, reading, resources, sizes, visibility, writing
+from tests.contract.mutants import (
+    aborting,
+    clearing,
+    failing,
+    naming,
+    parts,
+    reading,
+    resources,
+    sizes,
+    visibility,
+    writing,
+)
 from tests.contract.mutants.base import MUTANTS, Mutant, MutantSubject
 
 __all__ = [
@@ -15,6 +26,7 @@ __all__ = [
     "clearing",
     "failing",
     "naming",
+    "parts",
     "reading",
     "resources",
     "sizes",
