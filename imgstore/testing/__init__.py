@@ -19,6 +19,8 @@ _LAWS = (
     "aborting",
     "bench",
     "concurrency",
+    "copying",
+    "describing",
     "failures",
     "naming",
     "parts",

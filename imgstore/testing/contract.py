@@ -10,6 +10,8 @@ from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.bench import Bench, working_bench
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
+from imgstore.testing.copying import CopyLaws
+from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.parts import PartLaws
@@ -31,6 +33,8 @@ class DriverContract(
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
+    DescribingLaws,
+    CopyLaws,
     ClearingLaws,
     FailureLaws,
 ):

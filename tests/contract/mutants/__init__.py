@@ -7,6 +7,8 @@ methods after the class is made, or the private ones beneath them.
 from tests.contract.mutants import (
     aborting,
     clearing,
+    copying,
+    describing,
     failing,
     naming,
     parts,
@@ -24,6 +26,8 @@ __all__ = [
     "MutantSubject",
     "aborting",
     "clearing",
+    "copying",
+    "describing",
     "failing",
     "naming",
     "parts",
@@ -32,4 +36,4 @@ __all__ = [
     "sizes",
     "visibility",
     "writing",
-]  # fmt: skip
+]

@@ -31,6 +31,7 @@ class MutantStorage(MemoryStorage):
         self.released = threading.Event()
         self.threads: list[threading.Thread] = []
         self.late: list[tuple[float, str]] = []
+        self.links: dict[str, str] = {}
 
     def names(self) -> set[str]:
         now = time.monotonic()
@@ -46,6 +47,11 @@ class MutantStorage(MemoryStorage):
         fd = os.open(os.devnull, os.O_RDONLY)
         self.descriptors.append(fd)
         return fd
+
+    def close_descriptor(self, fd: int | None) -> None:
+        if fd is not None:
+            self.descriptors.remove(fd)
+            os.close(fd)
 
     def close_descriptors(self) -> None:
         while self.descriptors:
