@@ -10,8 +10,11 @@ from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.bench import Bench, working_bench
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
+from imgstore.testing.copying import CopyLaws
+from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.naming import NamingLaws
+from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
@@ -25,10 +28,13 @@ class DriverContract(
     VisibilityLaws,
     SizeLaws,
     AbortLaws,
+    PartLaws,
     ReadingLaws,
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
+    DescribingLaws,
+    CopyLaws,
     ClearingLaws,
     FailureLaws,
 ):

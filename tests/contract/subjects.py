@@ -36,6 +36,7 @@ class MemorySubject(Subject):
 
     STORAGE: ClassVar[type[MemoryStorage]] = MemoryStorage
     NOWHERE: ClassVar[type[UnreachableStorage]] = UnreachableStorage
+    arrives_within = 0.0
 
     def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
         self.driver = driver
@@ -55,6 +56,7 @@ class FilesystemSubject(Subject):
     """Drivers on one directory. The broken one's directory is below a file, where no directory can be."""
 
     borders = (4096, 64 * 1024)
+    arrives_within = 0.0
 
     def __init__(
         self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool, direct_io: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -29,9 +30,12 @@ class MutantStorage(MemoryStorage):
         self.descriptors: list[int] = []
         self.released = threading.Event()
         self.threads: list[threading.Thread] = []
+        self.late: list[tuple[float, str]] = []
+        self.links: dict[str, str] = {}
 
     def names(self) -> set[str]:
-        return super().names() | self.traces
+        now = time.monotonic()
+        return super().names() | self.traces | {name for when, name in self.late if when <= now}
 
     def replace(self, key: str, data: bytes) -> ObjectInfo:
         """What exclusive creation is not."""
@@ -43,6 +47,11 @@ class MutantStorage(MemoryStorage):
         fd = os.open(os.devnull, os.O_RDONLY)
         self.descriptors.append(fd)
         return fd
+
+    def close_descriptor(self, fd: int | None) -> None:
+        if fd is not None:
+            self.descriptors.remove(fd)
+            os.close(fd)
 
     def close_descriptors(self) -> None:
         while self.descriptors:
@@ -114,6 +123,7 @@ class MutantSubject(MemorySubject):
     """Drivers of a mutant's class on one storage."""
 
     STORAGE = MutantStorage
+    arrives_within = 0.4
     storage: MutantStorage
     secrets = (SECRET,)
     internals = (INTERNAL,)
