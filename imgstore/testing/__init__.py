@@ -50,6 +50,7 @@ from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCop
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
 from imgstore.testing.hosts.places import PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
+from imgstore.testing.hosts.stores_over_http import HasReadOnlyStore, NamesStores, RefusesSignatures
 from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
@@ -78,6 +79,7 @@ __all__ = [
     "CopyCatalogSubject",
     "DeletesImages",
     "DriverContract",
+    "HasReadOnlyStore",
     "HidesImages",
     "HostContract",
     "HostSubject",
@@ -88,12 +90,14 @@ __all__ = [
     "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
+    "NamesStores",
     "PlaceMemoryContract",
     "PlaceMemorySubject",
     "QuotaContract",
     "QuotaSubject",
     "RecoversCopies",
     "RefusesBeforeTheBody",
+    "RefusesSignatures",
     "RefusesUnsetFormats",
     "Subject",
     "end_lease",
