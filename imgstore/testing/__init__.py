@@ -53,6 +53,7 @@ from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCop
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
 from imgstore.testing.hosts.places import PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
+from imgstore.testing.hosts.stores_over_http import HasReadOnlyStore, NamesStores, RefusesSignatures
 from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
@@ -81,6 +82,7 @@ __all__ = [
     "CopyCatalogSubject",
     "DeletesImages",
     "DriverContract",
+    "HasReadOnlyStore",
     "HidesImages",
     "HostContract",
     "HostSubject",
@@ -91,12 +93,14 @@ __all__ = [
     "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
+    "NamesStores",
     "PlaceMemoryContract",
     "PlaceMemorySubject",
     "QuotaContract",
     "QuotaSubject",
     "RecoversCopies",
     "RefusesBeforeTheBody",
+    "RefusesSignatures",
     "RefusesUnsetFormats",
     "Subject",
     "end_lease",
