@@ -111,6 +111,12 @@ class Bench:
         self._stack.callback(driver.close)
         return driver
 
+    def neighbour(self) -> StoreDriver:
+        """A driver of another store on the storage; closed with the bench."""
+        driver = self.subject.neighbour()
+        self._stack.callback(driver.close)
+        return driver
+
     def sizes(self) -> list[int]:
         """0, 1, and around every border."""
         return sorted({0, 1, *(border + by for border in self.subject.borders for by in (-1, 0, 1))})

@@ -13,7 +13,9 @@ from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
+from imgstore.testing.neighbours import NeighbourLaws
 from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
@@ -36,6 +38,8 @@ class DriverContract(
     DescribingLaws,
     CopyLaws,
     ClearingLaws,
+    LeftoverLaws,
+    NeighbourLaws,
     FailureLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""

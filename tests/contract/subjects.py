@@ -37,10 +37,15 @@ class MemorySubject(Subject):
     STORAGE: ClassVar[type[MemoryStorage]] = MemoryStorage
     NOWHERE: ClassVar[type[UnreachableStorage]] = UnreachableStorage
     arrives_within = 0.0
+    shared = False
 
     def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
         self.driver = driver
         self.storage = self.STORAGE()
+        self.beside = self.STORAGE()
+
+    def neighbour(self) -> MemoryDriver:
+        return self.driver.on(self.beside)
 
     def open(self) -> MemoryDriver:
         return self.driver.on(self.storage)
@@ -75,6 +80,11 @@ class FilesystemSubject(Subject):
 
     def broken(self) -> FilesystemDriver:
         return self._at(self._nowhere)
+
+    def neighbour(self) -> FilesystemDriver:
+        beside = self._datadir.with_name("images-2")
+        beside.mkdir()
+        return self._at(beside)
 
     def _at(self, datadir: Path) -> FilesystemDriver:
         return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)

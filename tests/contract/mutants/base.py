@@ -32,10 +32,13 @@ class MutantStorage(MemoryStorage):
         self.threads: list[threading.Thread] = []
         self.late: list[tuple[float, str]] = []
         self.links: dict[str, str] = {}
+        self.beside: MutantStorage | None = None
 
     def names(self) -> set[str]:
         now = time.monotonic()
-        return super().names() | self.traces | {name for when, name in self.late if when <= now}
+        late = {name for when, name in self.late if when <= now}
+        beside = {f"beside/{name}" for name in self.beside.names()} if self.beside is not None else set()
+        return super().names() | self.traces | late | beside
 
     def replace(self, key: str, data: bytes) -> ObjectInfo:
         """What exclusive creation is not."""
@@ -125,8 +128,17 @@ class MutantSubject(MemorySubject):
     STORAGE = MutantStorage
     arrives_within = 0.4
     storage: MutantStorage
+    beside: MutantStorage
     secrets = (SECRET,)
     internals = (INTERNAL,)
+
+    def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
+        super().__init__(driver)
+        self.storage.beside = self.beside
+
+    def neighbour(self) -> MemoryDriver:
+        """A driver that works as it should."""
+        return Mutant.on(self.beside)
 
     def clean_up(self) -> None:
         """Gives back what a mutant kept on purpose."""
