@@ -5,8 +5,8 @@ and the section of each are read, values are converted (MB to bytes, octal modes
 where they say where the data is. What has no counterpart is named, once, and not silently left out. What is not about
 stores (database, policy, messages) is somebody else's. `imgstore migrate-config` writes the result down.
 
-A store that is imgstore's in Glance already (`fast:imgstore_file`) has our options. They stay as they are, but for those
-that are of no use outside Glance.
+A store that is imgstore's in Glance already (`fast:imgstore_file`) has our options. They stay as they are, but for
+those that are of no use outside Glance.
 """
 
 from __future__ import annotations
@@ -119,12 +119,8 @@ def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterato
             yield name, driver
         elif name == default or not kind:
             problem = f"the store '{name}' has the type '{kind}', which has no driver here."
-            raise _refusal(
-                "DEFAULT",
-                BACKENDS,
-                problem,
-                "Write it as in 'fast:file', of type file, s3, swift, or imgstore with a driver.",
-            )
+            cure = "Write it as in 'fast:file', of type file, s3 or swift; with the type 'imgstore', set its driver."
+            raise _refusal("DEFAULT", BACKENDS, problem, cure)
         else:
             remarks.append(f"store {name} is left out: its type '{kind}' has no driver here")
 

@@ -44,7 +44,7 @@ def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
     `extra`: the host's own sections with their options; a section without options is not looked into. Everything is
     checked except what only a running driver can find out. Raises ConfigurationError.
     """
-    parsed = [_parse(path) for path in files]
+    parsed = [parse_file(path) for path in files]
     conf = empty(files)
     if glance.is_old([file.sections for file in parsed]):
         return _load_old(conf, parsed, extra)
@@ -56,7 +56,7 @@ def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
 
 def translated(files: Sequence[str]) -> glance.Translation:
     """Glance's files as sections of ours. Raises ConfigurationError, also for files that are not Glance's."""
-    parsed = [_parse(path).sections for path in files]
+    parsed = [parse_file(path).sections for path in files]
     if not glance.is_old(parsed):
         raise ConfigurationError(
             "is not set, so this is no configuration of Glance's.", section="DEFAULT", option=glance.BACKENDS,
@@ -140,7 +140,7 @@ class Source:
     sections: Mapping[str, Mapping[str, Sequence[str]]]
 
 
-def _parse(path: str) -> Source:
+def parse_file(path: str) -> Source:
     """The file at `path`. Raises ConfigurationError if it cannot be read or is not an ini file."""
     sections: dict[str, dict[str, list[str]]] = {}
     parser = IniParser(path, sections)
