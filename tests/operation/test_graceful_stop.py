@@ -85,7 +85,7 @@ import os, signal, threading
 from imgstore.service.server import shutdown
 shutdown.END_SECONDS = 0.1
 class Hung:
-    open_connections, shutdown_timeout = shutdown.OpenConnections(), 0.1
+    open_connections, grace = shutdown.OpenConnections(), 0.1
     def serve(self): threading.Event().wait()
     def stop(self): threading.Event().wait()
 shutdown.serve(Hung(), announce=lambda: os.kill(os.getpid(), signal.SIGTERM))

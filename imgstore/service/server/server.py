@@ -29,8 +29,10 @@ LOG = logging.getLogger(__name__)
 
 UNDO_SECONDS = 5.0
 """For what was cut to undo itself, or half of the time if that is less."""
-CLOSE_SECONDS = 1.5
+CLOSE_SECONDS = 2.0
 """For all that is closed after the last request."""
+LEAST_SECONDS = 1.0
+"""For the requests under way, and for undoing them, whatever the grace period."""
 
 
 class Gateway(Gateway_10):
@@ -72,8 +74,9 @@ class Server(WSGIServer):
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.shutdown_timeout = max(grace - CLOSE_SECONDS, CLOSE_SECONDS)
-        self._grace = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
+        self.grace = grace
+        self.shutdown_timeout = max(grace - CLOSE_SECONDS, LEAST_SECONDS)
+        self._cut_after = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
         self._is_stopping = False
 
     def prepare(self) -> None:
@@ -127,10 +130,10 @@ class Server(WSGIServer):
         on any thread."""
         if not self._is_stopping:
             LOG.info(
-                "Stopping: what is under way has %.1f s (%s connections)", self._grace, len(list(self.open_connections))
+                "Stopping: what is under way has %.1f s (%s connections)", self._cut_after, len(self.open_connections)
             )
         self._is_stopping = True
-        timer = threading.Timer(self._grace, self.open_connections.cut)
+        timer = threading.Timer(self._cut_after, self.open_connections.cut)
         timer.daemon = True
         timer.start()
         until = time.monotonic() + self.shutdown_timeout

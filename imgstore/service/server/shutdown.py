@@ -1,7 +1,7 @@
 """How the service stops: requests under way have the grace period, and a second signal ends it.
 
 No thread is ended: a connection is cut, and the request on it then fails and undoes itself. What hangs all the same (a
-database, a store, in the kernel) does not keep the process from ending: after END_SECONDS more it ends as by a crash,
+database, a store, in the kernel) does not keep the process from ending: with the grace period it ends as by a crash,
 which leaves nothing that the next start does not take back.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 LOG = logging.getLogger(__name__)
 
 END_SECONDS = 10.0
-"""For all that is closed after the last request."""
+"""The process has so many at least, whatever the grace period: a busy machine needs some to undo what was cut."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -58,10 +58,10 @@ class OpenConnections:
 
 
 class Stoppable(Protocol):
-    """A server, as `serve` needs it."""
+    """A server, as `serve` needs it. `grace`: seconds from the first signal to the end of the process."""
 
     open_connections: OpenConnections
-    shutdown_timeout: float
+    grace: float
 
     def serve(self) -> None:
         """Serves until `stop`."""
@@ -76,7 +76,7 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
-    ends = [_last_resort(server.shutdown_timeout), _last_resort(0.0)]
+    ends = [_last_resort(server.grace), _last_resort(0.0)]
 
     def on_signal(number: int, frame: object) -> None:
         if steps:
@@ -93,8 +93,8 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
 
 
 def _last_resort(seconds: float) -> threading.Timer:
-    """Ends the process if it still runs so many seconds, and END_SECONDS, after the start of the timer."""
-    timer = threading.Timer(min(seconds + END_SECONDS, threading.TIMEOUT_MAX), _end)
+    """Ends the process if it still runs so many seconds after the start of the timer, END_SECONDS at least."""
+    timer = threading.Timer(min(max(seconds, END_SECONDS), threading.TIMEOUT_MAX), _end)
     timer.daemon = True
     return timer
 
