@@ -28,6 +28,14 @@ GUARD = pytest.StashKey[tiers.Guard]()
 CI = os.environ.get("CI") == "true"
 KEYSTONE = frozenset({"keystone", "keystone_swift"})
 LINES = "imgstore_left_out"
+LARGE = frozenset(
+    {
+        "keystone", "rgw", "glance", "tests/contract/test_swift.py", "tests/crash/test_service_killed.py",
+        "tests/crash/test_zombie.py", "tests/image_api/test_openapi.py", "tests/ledger/test_under_load.py",
+        "tests/s3/test_contract.py", "tests/test_environments.py",
+    }
+)  # fmt: skip
+"""Groups that take a minute or more. They come first, so that at the end no process waits for one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _sort_into_tiers(items: list[pytest.Item]) -> None:
-    """Marks the tests, and puts first what takes long: at the end no process waits for the others' last tests."""
+    """Marks the tests, and puts first what takes long."""
     for item in items:
         if isinstance(item, pytest.Function):
             if not KEYSTONE.isdisjoint(item.fixturenames):
@@ -106,7 +114,14 @@ def _sort_into_tiers(items: list[pytest.Item]) -> None:
                 item.add_marker("server")
                 if group := tiers.group(item):
                     item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("server") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and group.args[0] in LARGE:
+        return 0
+    return 1 if item.get_closest_marker("server") or item.get_closest_marker("long") else 2
 
 
 def _unmet(item: pytest.Item) -> set[Need]:

@@ -10,10 +10,8 @@ from tests.support.keystone import Keystone
 
 
 @pytest.fixture(scope="module")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+def keystone(new_keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
     """With its projects, users and roles."""
-    made = Keystone(tmp_path_factory.mktemp("keystone"))
-    made.prepare()
-    with made:
-        made.populate()
-        yield made
+    with new_keystone.copy(tmp_path_factory.mktemp("keystone")) as keystone:
+        keystone.populate()
+        yield keystone

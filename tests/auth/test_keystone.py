@@ -16,7 +16,7 @@ from tests.support.keystone import Keystone
 from tests.support.service import Options, ServiceProcess
 
 CONTENT = b"what is uploaded" * 64
-SHORT_LIFE = 12
+SHORT_LIFE = 6
 PATIENCE = 60.0
 
 

@@ -1,4 +1,7 @@
-"""The network drivers keep the contract on a real Ceph, by S3 (plain and by TLS) and by Swift's API."""
+"""The network drivers keep the contract on a real Ceph, by S3 (plain and by TLS) and by Swift's API.
+
+Sizes are counted before a server is asked, so other servers have those laws.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing import Bench, working_bench
+from imgstore.testing.aborting import AbortLaws
+from imgstore.testing.clearing import ClearingLaws
+from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.naming import NamingLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
+from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import RgwPlace
 from tests.s3.test_contract import S3Subject
@@ -45,16 +53,22 @@ class RgwSwiftSubject(AccountSubject):
         return key if rest and attempts.get(key) == rest[0] else path
 
 
-class TestSwiftOnRgw(DriverContract):
-    @pytest.fixture
-    def subject(self, rgw: RgwServer) -> Subject:
-        return RgwSwiftSubject(rgw)
+class StoringLaws(WritingLaws, VisibilityLaws, AbortLaws, NamingLaws, ConcurrencyLaws, ClearingLaws):
+    """The laws that rest on what a server keeps, and under which name."""
 
 
-class TestS3OnRgw(DriverContract):
+class TestSwiftOnRgw(StoringLaws, ReadingLaws, FailureLaws):
     @pytest.fixture
-    def subject(self, rgw: RgwServer) -> Subject:
-        return S3Subject(RgwPlace(rgw))
+    def bench(self, rgw: RgwServer) -> Iterator[Bench]:
+        with working_bench(RgwSwiftSubject(rgw)) as bench:
+            yield bench
+
+
+class TestS3OnRgw(StoringLaws):
+    @pytest.fixture
+    def bench(self, rgw: RgwServer) -> Iterator[Bench]:
+        with working_bench(S3Subject(RgwPlace(rgw))) as bench:
+            yield bench
 
 
 class TestS3OnRgwByTls(WritingLaws, ReadingLaws, FailureLaws, ResourceLaws):

@@ -5,24 +5,35 @@ It does not adopt AtomicCreation: Swift does not keep `If-None-Match: *` under a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from imgstore.testing import DriverContract, Subject
+from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing.aborting import AbortLaws
+from imgstore.testing.clearing import ClearingLaws
+from imgstore.testing.sizes import SizeLaws
+from imgstore.testing.writing import WritingLaws
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import SwiftSubject
 from tests.swift.world import FEW
 
+pytestmark = pytest.mark.long
 BORDER = 4096
 """Larger than what the contract's racers write: what the loser of a race had in segments would stay, for `purge`."""
 
-LIMITS = [
-    pytest.param(SwiftSettings(remembers=True), id="usual", marks=pytest.mark.long),
-    pytest.param(FEW, id="small", marks=pytest.mark.long),
-]
-
 
 class TestSwift(DriverContract):
-    @pytest.fixture(params=LIMITS)
-    def subject(self, request: pytest.FixtureRequest, swift_with: SwiftFactory) -> Subject:
-        return SwiftSubject(swift_with(request.param), border=BORDER)
+    @pytest.fixture
+    def subject(self, swift_with: SwiftFactory) -> Subject:
+        return SwiftSubject(swift_with(SwiftSettings(remembers=True)), border=BORDER)
+
+
+class TestSwiftOfSmallLimits(WritingLaws, SizeLaws, AbortLaws, ClearingLaws):
+    """The laws that rest on how an object is cut into segments."""
+
+    @pytest.fixture
+    def bench(self, swift_with: SwiftFactory) -> Iterator[Bench]:
+        with working_bench(SwiftSubject(swift_with(FEW), border=BORDER)) as bench:
+            yield bench

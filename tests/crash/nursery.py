@@ -30,12 +30,18 @@ KINDS: dict[str, type[FilesystemDriver]] = {kind.__name__: kind for kind in BOTH
 
 @dataclass(frozen=True)
 class Order:
-    """What a child does: where, with which kind of driver, and at which event of its second upload it dies (0 to 1;
-    None: by no event)."""
+    """What a child does: where, with which kind of driver, and at which event of its second upload it dies. `moment`:
+    0 to 1, of all; `step`: which from the first of the commit. Neither: at none."""
 
     datadir: str
     kind: str
     moment: float | None = None
+    step: int | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it dies at an event."""
+        return self.moment is not None or self.step is not None
 
 
 def content_of(image: str) -> bytes:
@@ -62,11 +68,18 @@ class Events:
 
     def __init__(self, fatal: int | None = None) -> None:
         self.seen = 0
+        self._commit = 0
         self._fatal = fatal
+
+    def chosen(self, order: Order) -> int:
+        """The number at which another upload is to end."""
+        return self._commit + order.step if order.step is not None else 1 + int((order.moment or 0) * self.seen)
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         if event in ("c_call", "c_return"):
             self.seen += 1
+            if argument is os.fsync and not self._commit:
+                self._commit = self.seen
             if self.seen == self._fatal:
                 os.kill(os.getpid(), signal.SIGKILL)
 
@@ -87,11 +100,11 @@ def live(order: Order) -> None:
         catalog.create(image)
         content_of(image)
         say(f"begin {image}")
-        sys.setprofile(events if order.moment is not None else None)
+        sys.setprofile(events if order.counts else None)
         upload(service, catalog, image)
         sys.setprofile(None)
-        if order.moment is not None:
-            events = Events(1 + int(order.moment * events.seen))
+        if order.counts:
+            events = Events(events.chosen(order))
 
 
 def main() -> None:

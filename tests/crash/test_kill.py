@@ -1,7 +1,7 @@
-"""Atomic: SIGKILL at random moments of an upload leaves nothing partial visible; purge and a retry do the rest.
+"""Atomic: SIGKILL at any moment of an upload leaves nothing partial visible; purge and a retry do the rest.
 
-Some moments are chosen by the clock, which also hits the inside of a system call, and some by counting the calls an
-upload makes, which hits the few calls of the commit as often as the many of the stream.
+Some moments are chosen by the clock, which also hits the inside of a system call, and some by counting the calls that
+an upload makes; of the commit the long form hits every call, before and after.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -27,10 +27,13 @@ from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.model import UploadRequest
 from tests.crash.nursery import KINDS, Order, content_of, service_on, upload
 from tests.filesystem.support import get, names, room_for_both
+from tests.support.rounds import rounds
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 0.05
 """Seconds until a kill by the clock: one to three uploads."""
+COMMIT = 20
+"""Begins and ends of calls from the first fsync: sixteen to eighteen are of the commit."""
 
 
 class Nursery:
@@ -83,19 +86,26 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("kills", "stride"), [(4, 5), pytest.param(rounds(8), 1, marks=pytest.mark.long)])
 def test_a_kill_at_any_moment_leaves_nothing_partial(
-    nursery: Nursery, tmp_path: Path, kind: str, kills: int
+    nursery: Nursery, tmp_path: Path, kind: str, kills: int, stride: int
 ) -> None:  # fmt: skip
-    for number in range(kills):
-        chance = random.Random(number)
-        # By the clock, by a call of the whole upload, or by one in its last part, where the commit is.
-        after = chance.uniform(0, LONGEST) if number % 3 == 0 else None
-        moment = [None, chance.random(), 1 - chance.random() / 5][number % 3]
-        with _datadir(tmp_path, f"killed {after} s after the first byte, or at {moment} of an upload") as datadir:
-            begun = nursery.let_die(Order(str(datadir), kind, moment), after=after)
-            assert len(begun) >= (1 if moment is None else 2)
+    for after, order in _moments(kind, kills, stride):
+        with _datadir(tmp_path, f"killed {after} s after the first byte, or at {order}") as datadir:
+            begun = nursery.let_die(replace(order, datadir=str(datadir)), after=after)
+            assert len(begun) >= (2 if order.counts else 1)
             _expect_whole_after_purge(KINDS[kind](datadir=str(datadir)), datadir, begun)
+
+
+def _moments(kind: str, kills: int, stride: int) -> Iterator[tuple[float | None, Order]]:
+    """Each at random in its own part of the time, of the calls, or of `stride` calls of the commit."""
+    chance = random.Random(kills)
+    order = Order("", kind)
+    for number in range(kills):
+        yield LONGEST * (number + chance.random()) / kills, order
+        yield None, replace(order, moment=(number + chance.random()) / kills)
+    for first in range(0, COMMIT, stride):
+        yield None, replace(order, step=first + chance.randrange(stride))
 
 
 @contextlib.contextmanager

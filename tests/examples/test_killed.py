@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.hosts import FASTAPI, GEVENT, SYNC, THREADS, Host, Server, file_of
+from tests.support.rounds import rounds
 from tests.support.waiting import until
 
 DATA = random.Random(16).randbytes(1_500_007)
@@ -47,20 +48,21 @@ def test_a_killed_process_leaves_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_processes_that_are_killed_again_and_again_leave_nothing(name: str, tmp_path: Path) -> None:
-    """`IMGSTORE_KILL_ROUNDS=10` kills thirty of each host's."""
     with Host(EACH[name], tmp_path) as host:
-        for number in range(int(os.environ.get("IMGSTORE_KILL_ROUNDS", "2"))):
+        for number in range(rounds(1)):
             for each in range(KILLS):
-                _kill(host, random.Random(f"{name} {number} {each}"))
+                _kill(host, random.Random(f"{name} {number} {each}"), part=(each, KILLS))
             _expect_whole(host)
 
 
-def _kill(host: Host, chance: random.Random) -> None:
-    """One of the processes that serve, while some images are uploaded."""
+def _kill(host: Host, chance: random.Random, part: tuple[int, int] = (0, 1)) -> None:
+    """One of the processes that serve, while some images are uploaded; `part`: of the time until a kill, which of how
+    many."""
+    number, count = part
     images = [host.create() for _ in range(TOGETHER)]
     with ThreadPoolExecutor(TOGETHER) as clients:
         uploads = [clients.submit(_upload, host, image) for image in images]
-        time.sleep(chance.uniform(0, LONGEST))  # not to wait for anything: it is the random moment
+        time.sleep(LONGEST * (number + chance.random()) / count)  # not to wait for anything: it is the random moment
         os.kill(chance.choice(until(host.workers)), signal.SIGKILL)
     for image, upload in zip(images, uploads, strict=True):
         assert upload.result() in (None, 204) or host.statuses()[image] != "active"

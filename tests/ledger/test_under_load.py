@@ -3,7 +3,7 @@
 In each run what the stores hold never exceeds the limit by a byte, at the end the ledger is what the stores hold, and
 what remains is smaller than the smallest image that is still refused. "Still": while uploads fail and give back what
 they held, others are refused that would fit afterwards. So when all is quiet whoever was refused asks once more, as a
-client would. The long form has eight processes with forty uploads each.
+client would. The long form has eight processes with twenty uploads each.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from imgstore import errors
 from imgstore.sql import Charge
 from tests.ledger.conftest import assert_sums
 from tests.ledger.worker import STORES, House, Image
+from tests.support.rounds import rounds
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Scale:
 
 SCALES = (
     pytest.param(Scale(processes=2, uploads=10, runs=2), id="short"),
-    pytest.param(Scale(processes=8, uploads=40, runs=3), id="long", marks=pytest.mark.long),
+    pytest.param(Scale(processes=8, uploads=20, runs=rounds(2)), id="long", marks=pytest.mark.long),
 )
 
 

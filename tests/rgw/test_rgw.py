@@ -233,10 +233,10 @@ def test_s3_hidden_versions_are_found_and_removed_and_no_object(place: RgwPlace)
 
 
 @pytest.mark.long
-def test_a_service_with_a_store_on_each_api_moves_a_hundred_mebibytes(
+def test_a_service_with_a_store_on_each_api_moves_mebibytes(
     place: RgwPlace, account: RgwAccount, tmp_path: Path
 ) -> None:
-    data = body(100 * MIB)
+    data = body(40 * MIB)
     drivers: dict[str, SwiftDriver | S3Driver] = {"swift": SwiftDriver(**options_of(account)), "s3": place.driver()}
     stores = StoreSet([Store(name, driver) for name, driver in drivers.items()], default="swift")
     with LocalService(tmp_path, stores).running() as local:

@@ -120,16 +120,12 @@ def test_first_configuration_is_whole_or_missing(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.long
-def test_process_that_does_not_share_its_database_stops_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(standalone, "PATIENCE", 0.1)
+def test_process_that_does_not_share_its_database_stops_the_start(tmp_path: Path) -> None:
     address = address_of_file(tmp_path / "database")
     with file_lock(address) as first, file_lock(address) as second:
         assert (first.alone, second.alone) == (True, False)
         with pytest.raises(errors.ConfigurationError, match=r"\[service\] database"):
-            second.share()
+            second.share(0.1)
         first.share()
         second.share()
         with file_lock(address) as third:

@@ -9,6 +9,7 @@ import pytest
 
 from imgstore.driver import background
 from tests.support.client import Client, new_id
+from tests.support.keystone import Keystone
 from tests.support.moto import MotoServer
 from tests.support.rgw import RgwServer
 from tests.support.service import ServiceProcess
@@ -68,9 +69,15 @@ def rgw() -> Iterator[RgwServer]:
 
 
 @pytest.fixture(scope="session")
-def keystone_swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneSwift]:
+def new_keystone(tmp_path_factory: pytest.TempPathFactory) -> Keystone:
+    """A Keystone to be copied: it takes ten seconds to make."""
+    return Keystone.made(tmp_path_factory.mktemp("new-keystone"))
+
+
+@pytest.fixture(scope="session")
+def keystone_swift(new_keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneSwift]:
     """A Swift before a real Keystone; for tests that `make test-long` runs."""
-    with KeystoneSwift(tmp_path_factory.mktemp("keystone-swift")) as both:
+    with KeystoneSwift(new_keystone.copy(tmp_path_factory.mktemp("keystone-swift"))) as both:
         yield both
 
 

@@ -26,6 +26,8 @@ PLAIN = (str, bytes, int, float, type(None))
 """Parameters of these types start nothing."""
 DATABASES = "tests.support.database_fixtures"
 """Its fixtures start the server that the parameter says, and a parameter that needs a server is marked with it."""
+HEAVY = {"keystone": "keystone", "keystone_swift": "keystone", "rgw": "rgw", "whole_house": "glance"}
+"""Fixtures whose servers take long to start: their tests are one group, whatever their modules."""
 BUILT_IN = frozenset({"tmp_path_factory", "pytestconfig", "record_testsuite_property"})
 
 
@@ -104,7 +106,9 @@ def _functions_start(functions: frozenset[object]) -> bool:
 
 
 def group(item: pytest.Function) -> str | None:
-    """The module, where its tests share more than the module's code: they run in one process then."""
+    """The module, where its tests share more than the module's code, or the server: they run in one process then."""
+    for name in HEAVY.keys() & set(item.fixturenames):
+        return HEAVY[name]
     scopes = {found[-1].scope for name, found in _fixtures(item).items() if name not in BUILT_IN}
     return None if scopes <= {"function"} else item.nodeid.partition("::")[0]
 

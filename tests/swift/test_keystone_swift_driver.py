@@ -1,5 +1,5 @@
 """The Swift driver with tokens of a real Keystone: by password and by application credential, names and identifiers,
-renewed in mid-upload; the whole contract; and images in their owners' own accounts."""
+renewed in mid-upload; the contract's laws of requests; and images in their owners' own accounts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from imgstore import errors
 from imgstore.driver.capabilities import SharesObjects
 from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
-from imgstore.testing import DriverContract, Subject
+from imgstore.testing import Bench, working_bench
+from imgstore.testing.failures import FailureLaws
+from imgstore.testing.reading import ReadingLaws
+from imgstore.testing.writing import WritingLaws
 from tests.support.faults import FaultProxy
-from tests.support.keystone import PASSWORD
+from tests.support.keystone import PASSWORD, Keystone
 from tests.support.swift import SwiftServer, SwiftSettings
 from tests.support.swift.on_keystone import KeystoneAccount, KeystoneSwift
 from tests.support.waiting import until
@@ -50,14 +53,17 @@ def remembered(keystone_swift: KeystoneSwift) -> Iterator[KeystoneAccount]:
         yield account
 
 
-class TestSwiftOnKeystone(DriverContract):
+class TestSwiftOnKeystone(WritingLaws, ReadingLaws, FailureLaws):
+    """The laws of requests that carry a token, and of what may be said of it; `contract/test_swift.py` has them all."""
+
     @pytest.fixture
-    def subject(self, remembered: KeystoneAccount) -> Iterator[Subject]:
+    def bench(self, remembered: KeystoneAccount) -> Iterator[Bench]:
         subject = AccountSubject(
             remembered, **options(remembered, segment_size=BORDER, endpoint=remembered.storage_url)
         )
         subject.mark()
-        yield subject
+        with working_bench(subject) as bench:
+            yield bench
         for path in remembered.everything():
             remembered.delete(path)
 
@@ -153,24 +159,23 @@ def test_a_keystone_that_is_away_makes_the_store_unavailable(account: KeystoneAc
     driver.close()
 
 
-def test_a_token_of_seconds_ends_in_mid_upload_and_is_renewed(tmp_path: Path) -> None:
+def test_a_token_of_seconds_ends_in_mid_upload_and_is_renewed(
+    keystone_swift: KeystoneSwift, account: KeystoneAccount, tmp_path: Path
+) -> None:
     """The driver's clock stands still: it learns of the end from Swift, which asks Keystone."""
-    with KeystoneSwift(tmp_path, expiration=6) as short:
-        account = short.account()
-        driver = SwiftDriver(**options(account))
+    with Keystone(tmp_path, data=keystone_swift.keystone.root, expiration=5) as short:
+        driver = SwiftDriver(**options(account, auth_url=short.url))
         driver.write_mark(new_mark())
         driver._own_token._shared.clock = lambda: 0.0
         first = driver._own_token.access()
         with driver.open_writer(KEY) as writer:
             writer.write(body(2 * SEGMENT))
-            time.sleep(8)
+            time.sleep(6)
             writer.write(body(3 * SEGMENT, 1))
             writer.commit()
         assert driver._own_token.access().token != first.token
         assert read(driver) == body(2 * SEGMENT) + body(3 * SEGMENT, 1)
         driver.delete(KEY)
-        account.new_token()
-        assert account.everything() == set()
         driver.close()
 
 

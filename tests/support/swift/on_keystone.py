@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from pathlib import Path
 
 from tests.support.keystone import PASSWORD, Keystone
 from tests.support.running import Running
@@ -29,13 +28,13 @@ class KeystoneAccount(SwiftAccount):
 
 
 class KeystoneSwift(Running):
-    """Keystone and Swift, each in Keystone's catalog; use it as a context manager. `root`: Keystone's directory.
+    """Keystone and Swift, each in Keystone's catalog; use it as a context manager. `keystone` was not started.
 
     A driver is told `keystone.url`, `account.user`, `account.key` and `account.project`, all in the domain `default`.
     """
 
-    def __init__(self, root: Path, *, expiration: int = 3600) -> None:
-        self.keystone = Keystone(root, expiration=expiration)
+    def __init__(self, keystone: Keystone) -> None:
+        self.keystone = keystone
         self.swift = SwiftServer()
         self._numbers = itertools.count(1)
         self._stack = contextlib.ExitStack()
@@ -57,8 +56,7 @@ class KeystoneSwift(Running):
         return KeystoneAccess(self.keystone.url, "imgstore", PASSWORD, remembered)
 
     def start(self) -> None:
-        """Makes and starts both."""
-        self.keystone.prepare()
+        """Starts both."""
         self._stack.enter_context(self.keystone)
         self.keystone.populate()
         self.swift = self._stack.enter_context(SwiftServer(SwiftSettings(keystone=self.access())))
