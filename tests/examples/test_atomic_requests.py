@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.examples.hosts import EXAMPLES
 
 REQUESTS = """
-import io, json, os, socket, sqlite3
+import contextlib, io, json, os, socket, sqlite3
 import django
 from django.conf import settings
 
@@ -45,7 +45,7 @@ def ask(method):
 
 def swap(self, row, values, original=Table.swap):
     done = original(self, row, values)
-    with sqlite3.connect(settings.DATABASES["default"]["NAME"]) as another:
+    with contextlib.closing(sqlite3.connect(settings.DATABASES["default"]["NAME"])) as another:
         committed.extend(another.execute("SELECT status, version FROM django_host_image").fetchone())
     return done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -131,15 +132,16 @@ def test_a_read_only_place_without_a_mark_is_told_by_its_images(tmp_path: Path) 
 
 
 def test_a_first_start_that_died_is_taken_up_and_two_at_once_agree(tmp_path: Path) -> None:
-    places = SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite").places
-    begun = places.remember_place("fast", KnownPlace("a" * 32, written=False), instead_of=None)
-    assert places.remember_place("fast", KnownPlace("b" * 32, written=False), instead_of=None) == begun
-    store = Store("fast", FilesystemDriver(datadir=str(tmp_path / "images")))
-    settle(store, places, create=True)
-    assert places.known_place("fast") == KnownPlace("a" * 32, written=True)
-    (tmp_path / "images" / MARK_NAME).unlink()
-    with pytest.raises(errors.WrongPlace):
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/catalog.sqlite")) as catalog:
+        places = catalog.places
+        begun = places.remember_place("fast", KnownPlace("a" * 32, written=False), instead_of=None)
+        assert places.remember_place("fast", KnownPlace("b" * 32, written=False), instead_of=None) == begun
+        store = Store("fast", FilesystemDriver(datadir=str(tmp_path / "images")))
         settle(store, places, create=True)
+        assert places.known_place("fast") == KnownPlace("a" * 32, written=True)
+        (tmp_path / "images" / MARK_NAME).unlink()
+        with pytest.raises(errors.WrongPlace):
+            settle(store, places, create=True)
 
 
 @pytest.mark.parametrize("other", ["a", "link", "link/new"], ids=["the same", "by a link", "inside"])
