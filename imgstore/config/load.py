@@ -70,19 +70,19 @@ def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cf
     translation = glance.translate([file.sections for file in files])
     for remark in translation.remarks:
         LOG.warning("Glance's configuration: %s", remark)
-    stores = {name.lower() for name in translation.sections}
-    sources = [_without_old(file, stores, extra) for file in files]
-    check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
+    sources = [_without_old(file, translation, extra) for file in files]
+    known = check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
     for file in files:
-        warn_of_readers(file.path, (f"[{name}] {key}" for name, key in glance.secrets(file.sections)))
+        old = (f"[{name}] {key}" for name, key in glance.secrets(file.sections))
+        warn_of_readers(file.path, [*old, *_secrets(file, known)])
     return conf
 
 
-def _without_old(file: Source, stores: set[str], extra: Known) -> Source:
+def _without_old(file: Source, translation: glance.Translation, extra: Known) -> Source:
     """What of the file is the host's and ours: nothing else of Glance's is looked at."""
-    ours = {_lower(name) for name in extra} | stores
+    ours = {_lower(name) for name in (*extra, *translation.sections)}
     kept = {
-        section: {name: lines for name, lines in found.items() if not glance.is_old_option(name)}
+        section: {name: lines for name, lines in found.items() if not translation.is_read(section, name)}
         for section, found in file.sections.items()
         if _lower(section) in ours
     }
