@@ -114,15 +114,21 @@ def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
 def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[tuple[str, str]]:
     default = old.get("glance_store", {}).get("default_backend")
     for name, kind in pairs(old["DEFAULT"][BACKENDS]):
-        driver = old.get(name, {}).get("driver") if kind == ANY_DRIVER else {**STORES, **OURS}.get(kind)
+        driver = _driver(name, old.get(name, {})) if kind == ANY_DRIVER else {**STORES, **OURS}.get(kind)
         if driver:
             yield name, driver
         elif name == default or not kind:
             problem = f"the store '{name}' has the type '{kind}', which has no driver here."
-            cure = "Write it as in 'fast:file', of type file, s3 or swift; with the type 'imgstore', set its driver."
+            cure = "Write it as in 'fast:file', of type file, s3 or swift."
             raise _refusal("DEFAULT", BACKENDS, problem, cure)
         else:
             remarks.append(f"store {name} is left out: its type '{kind}' has no driver here")
+
+
+def _driver(name: str, given: Mapping[str, str]) -> str:
+    if not given.get("driver"):
+        raise _refusal(name, "driver", "is not set.", f"Set it: a store of the type {ANY_DRIVER} needs it.")
+    return given["driver"]
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:
