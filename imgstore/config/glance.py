@@ -90,9 +90,7 @@ def secrets(file: Lines) -> Iterator[tuple[str, str]]:
 
 def is_glances(option: str, *, of_ours: bool) -> bool:
     """Whether an option in the section of a store is not ours: a translation has read it, or has remarked it."""
-    if of_ours:
-        return option in GLANCE_ONLY or option in COMMON or option == "driver"
-    return _is_old_option(option)
+    return option in GLANCE_ONLY or _is_old_option(option) or (of_ours and option == "driver")
 
 
 def _is_old_option(option: str) -> bool:
@@ -141,7 +139,7 @@ def _ours(own: Mapping[str, str], *, any_driver: bool) -> Iterator[tuple[str, st
     for option, text in own.items():
         if option in COMMON:
             yield COMMON[option].name, text
-        elif option not in GLANCE_ONLY and not (any_driver and option == "driver"):
+        elif not is_glances(option, of_ours=any_driver):
             yield option, text
 
 

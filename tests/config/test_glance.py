@@ -190,6 +190,7 @@ def test_stores_that_are_ours_in_glance_already_keep_their_options(tmp_path: Pat
         default_backend = fast
         [fast]
         datadir = {0}/fast
+        filesystem_store_datadir = {0}/fast
         places_dir = {0}/places
         store_description = Fast disks
         [any]
@@ -206,6 +207,9 @@ def test_stores_that_are_ours_in_glance_already_keep_their_options(tmp_path: Pat
         False,
     )
     assert (other.driver.url("x"), other.read_only) == (f"file://{tmp_path}/any/x", True)
+    path.write_text(path.read_text().replace("fast:imgstore_file", "fast:file"))
+    (before, _) = config.build_stores(config.load([str(path)]))
+    assert before.driver.url("x") == fast.driver.url("x")
     path.write_text(path.read_text().replace("read_only", "read_onyl"))
     with pytest.raises(ConfigurationError, match=r"\[any\] read_onyl: no such option"):
         config.load([str(path)])
