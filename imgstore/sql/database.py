@@ -45,7 +45,7 @@ class Database:
         bounded: bool = True, read_only: bool = False,
     ) -> None:  # fmt: skip
         deadline = max(busy_timeout, 2.0 * lock_wait(busy_timeout)) if bounded else None
-        self.address = addresses.parse(address) if isinstance(address, str) else address
+        self.address = addresses.given(address) if isinstance(address, str) else address
         try:
             self._engine = engine_of(
                 self.address, patience=busy_timeout, connections=connections, deadline=deadline, read_only=read_only
