@@ -14,9 +14,7 @@ page cache, which ends before its `commit` or `abort` returns.
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
-import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -34,6 +32,7 @@ from imgstore.drivers.filesystem.page_cache import CacheShare, Claim
 from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.space import Reserve, expect_room, room
 from imgstore.drivers.filesystem.staging import Staged, Staging
+from imgstore.drivers.filesystem.urls import Urls
 from imgstore.drivers.filesystem.writer import FileWriter, PastTheCache
 from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
@@ -55,7 +54,7 @@ class FilesystemDriver(StoreDriver):
 
     def __init__(self, **options: Any) -> None:
         self._settings = Settings(**options)
-        self._url_prefix = f"file://{urllib.parse.quote(os.fsencode(self._settings.datadir))}/"
+        self._urls = Urls(self._settings.datadir, spelled=str(options["datadir"]))
         self._lock = ProcessLock()
         self._staging: Staging | None = None
         self._whereabouts = place.Whereabouts(self._settings.datadir)
@@ -97,14 +96,12 @@ class FilesystemDriver(StoreDriver):
             place.write_epoch(directory, epoch, mode=self._settings.file_permissions)
 
     def url(self, key: str) -> str:
-        """See StoreDriver: `file:///datadir/key`."""
-        return self._url_prefix + check_key(key)
+        """`file:///datadir/key`."""
+        return self._urls.url(key)
 
     def key_from_url(self, url: str) -> str:
-        """See StoreDriver. A key needs no quoting, so there is one spelling only and nothing to decode."""
-        if not url.startswith(self._url_prefix):
-            raise errors.InvalidKey("The URL is not of an object in this store.")
-        return check_key(url[len(self._url_prefix) :])
+        """Reads glance_store's URLs too."""
+        return self._urls.key(url)
 
     def objects(self) -> Iterator[ObjectInfo]:
         """See ListsObjects."""

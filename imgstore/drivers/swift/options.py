@@ -16,6 +16,8 @@ from imgstore.driver.options import bad, option, size_option
 from imgstore.drivers.swift.credentials import NAMES, Credentials, read_account
 from imgstore.model import MIB
 
+DEFAULT_REFERENCE = "ref1"
+"""glance_store's, too."""
 SEGMENTS = "_segments"
 LARGEST_SEGMENT = 5 * 1024**3
 LONGEST_CONTAINER = 256
@@ -36,7 +38,9 @@ class SwiftOptions(Credentials):
         help="File of accounts, as glance_store's swift_store_config_file: an ini file with a section for each account "
         "(auth_address, user, key ...). It replaces the options above.",
     )
-    reference: str = option(cfg.StrOpt, default="ref1", help="The section of account_file that this store uses.")
+    reference: str = option(
+        cfg.StrOpt, default=DEFAULT_REFERENCE, help="The section of account_file that this store uses."
+    )
     region: str | None = option(
         cfg.StrOpt, help="Region of the Swift endpoint in Keystone's catalog; unset: the first one."
     )

@@ -56,7 +56,7 @@ def open_reader(
         return _long_reader(account, path, wanted)
     with contextlib.ExitStack() as undo:
         undo.callback(stream.close)
-        if stream.status == 416:
+        if stream.status == 416 or _has_no_segments(stream):
             return _nothing(_described(account, path, stream.headers), wanted.start)
         if is_long(stream.headers):
             return _listed_reader(listed(account, path, stream.headers), wanted)
@@ -138,6 +138,11 @@ def _opened(info: ObjectInfo, stream: Stream, wanted: Range) -> Opened:
         raise errors.RangeNotSatisfiable(f"The object has {info.size} bytes.", size=info.size)
     _read_over(stream, start)
     return Opened(info, stream, start, wanted.end_in(info))
+
+
+def _has_no_segments(stream: Stream) -> bool:
+    """Whether it is the answer of Ceph's gateway for a range of a dynamic object that is empty: others say 416."""
+    return stream.status == 206 and is_dynamic(stream.headers) and range_of(stream.headers) is None
 
 
 def _read_over(stream: Stream, count: int) -> None:

@@ -4,10 +4,11 @@
     swift+https://AUTH_HOST/PATH/CONTAINER/KEY        else; swift+http for http
     swift+https://STORAGE_HOST/PATH/CONTAINER/KEY     in a caller's account
 
-Old forms are read too: the first form without a file of accounts, if the reference is the store's; `user:key@` in front
-of the host, if the user is the store's own and the host gives its tokens, with `swift://` for `swift+https://`. The
-password is dropped unread: it may have been changed since. A URL is an object of this store only if its container is
-the one that the key leads to.
+Old forms are read too: the first form without a file of accounts, if the reference is the store's (glance_store 5.7
+writes `None` for the one that it takes where none is set); `user:key@` in front of the host, if the user is the store's
+own and the host gives its tokens, with `swift://` for `swift+https://`. The password is dropped unread, slashes
+included: it may have been changed since. A URL is an object of this store only if its container is the one that the key
+leads to.
 
 With a temporary URL anybody may read one object for some time, without a token. The signature is in the URL, which is
 therefore a credential itself: it is handed to the caller and never logged.
@@ -27,12 +28,12 @@ from imgstore.drivers.swift.account import AccountClient, Path
 from imgstore.drivers.swift.containers import Naming
 from imgstore.drivers.swift.credentials import Credentials
 from imgstore.drivers.swift.errors import NotAsConfigured
-from imgstore.drivers.swift.options import SwiftOptions
+from imgstore.drivers.swift.options import DEFAULT_REFERENCE, SwiftOptions
 
 ACCOUNT_KEYS = ("x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2")
 
 _URL = re.compile(
-    r"(?P<scheme>swift(?:\+https?|\+config)?)://(?:(?P<login>[^/@]*)@)?(?P<host>[^/@]+)(?P<path>(?:/[^/]+)*?)"
+    r"(?P<scheme>swift(?:\+https?|\+config)?)://(?:(?P<login>[^@]*)@)?(?P<host>[^/@]+)(?P<path>(?:/[^/]+)*?)"
     r"/(?P<container>[^/]+)/(?P<key>[^/]+)",
     re.ASCII,
 )
@@ -63,7 +64,8 @@ class StoreUrls(Urls):
     def __init__(self, options: SwiftOptions, naming: Naming, credentials: Callable[[], Credentials]) -> None:
         super().__init__(_prefix(options), naming)
         self._credentials = credentials
-        self._reference = options.reference
+        unset = {"None"} if options.reference == DEFAULT_REFERENCE else set()
+        self._references = {options.reference, *unset}
 
     def key(self, url: str) -> str:
         """The key of the object with this URL, or with an old one. Raises InvalidKey."""
@@ -81,7 +83,7 @@ class StoreUrls(Urls):
     def _is_ours(self, match: re.Match[str]) -> bool:
         """Whether user and host are the store's own. What follows the host, such as /v2.0, may be of another time."""
         if match["scheme"] == "swift+config":
-            return (match["login"], match["host"], match["path"]) == (None, self._reference, "")
+            return match["host"] in self._references and (match["login"], match["path"]) == (None, "")
         if match["login"] is None:
             return False
         who = self._credentials()
