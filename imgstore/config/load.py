@@ -70,8 +70,7 @@ def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cf
     translation = glance.translate([file.sections for file in files])
     for remark in translation.remarks:
         LOG.warning("Glance's configuration: %s", remark)
-    stores = {name.lower() for name in translation.sections}
-    sources = [_without_old(file, stores, extra, translation.ours) for file in files]
+    sources = [_without_old(file, translation, extra) for file in files]
     known = check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
     for file in files:
         old = (f"[{name}] {key}" for name, key in glance.secrets(file.sections))
@@ -79,12 +78,11 @@ def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cf
     return conf
 
 
-def _without_old(file: Source, stores: set[str], extra: Known, own: set[str]) -> Source:
-    """What of the file is the host's and ours: nothing else of Glance's is looked at. `own`: stores whose options were
-    ours in Glance already."""
-    ours = {_lower(name) for name in extra} | stores
+def _without_old(file: Source, translation: glance.Translation, extra: Known) -> Source:
+    """What of the file is the host's and ours: nothing else of Glance's is looked at."""
+    ours = {_lower(name) for name in (*extra, *translation.sections)}
     kept = {
-        section: {name: lines for name, lines in found.items() if not glance.is_glances(name, of_ours=section in own)}
+        section: {name: lines for name, lines in found.items() if not translation.is_read(section, name)}
         for section, found in file.sections.items()
         if _lower(section) in ours
     }

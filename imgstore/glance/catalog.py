@@ -82,7 +82,7 @@ class GlanceLocations:
         """See Locations."""
         if store not in self._urls.stores:
             return [data_at(location, "") for location in self._living() if location.store == store]
-        found = {key: location for location in self._living() if (key := self._urls.own_key(store, location))}
+        found = {key: location for location in self._living() if (key := self._urls.key(store, location))}
         return [data_at(location, key) for key, location in found.items()]
 
     def strays(self, store: str) -> Sequence[str]:
@@ -119,11 +119,6 @@ class Urls:
                 return found.driver.key_from_url(location.url)
         except errors.InvalidKey:
             return None
-
-    def own_key(self, store: str, location: GlanceLocation) -> str | None:
-        """The same, and None where Glance has noted another store of ours."""
-        noted = location.store in self._stores and location.store != store
-        return None if noted else self.key(store, location)
 
     def may_be_in(self, store: str, location: GlanceLocation) -> bool:
         """Whether Glance says that it is in this store, or says of no backend that it has now that it is there."""

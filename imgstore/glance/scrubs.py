@@ -53,7 +53,7 @@ class ScrubFiles:
         """See ScrubProgress."""
         after, found = cursor.after, list[tuple[int, CatalogLocation]]()
         while len(found) < limit and (page := self._tables.following(after, PAGE)):
-            own = [(each, self._urls.own_key(cursor.store, each)) for each in page if not each.pending]
+            own = [(each, self._urls.key(cursor.store, each)) for each in page if not each.pending]
             found += [(each.id, data_at(each, key)) for each, key in own if key is not None]
             after = page[-1].id
         return found

@@ -47,8 +47,8 @@ class Purge(ListCommand):
     service may run meanwhile.
 
     With Glance's configuration purge reads Glance's database, and changes nothing in it. It removes objects, too, that
-    an upload left and no image has, such as those of images that Glance refused for their content. It keeps all of an
-    image while Glance has it in `saving` or `importing`, except for leftovers of more than a day (or --older-than).
+    an upload left and that no location names, such as those that Glance refused after they were stored. It keeps all of
+    an image while Glance has it in `saving` or `importing`, except for leftovers of more than a day (or --older-than).
     """
 
     EXAMPLES = """
