@@ -20,6 +20,8 @@ $(error $(VENV) has $(shell $(BIN)/python --version). For $(PYTHON) add VENV=.ve
 endif
 endif
 endif
+# Where it is set, each process that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Where tools keep what they would keep in the user's home.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
