@@ -38,7 +38,7 @@ FLOORS = (
 )
 WORDS = {
     "errors", "connections", "model", "limits", "quota", "catalog", "undo", "distribution", "supervised", "bulkhead",
-    "side_by_side", "host_answers", "first_failure",
+    "side_by_side", "host_answers", "first_failure", "file_spans",
 }  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}

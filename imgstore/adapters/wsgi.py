@@ -14,16 +14,18 @@ Bounded memory: one chunk of `chunk_size` bytes and what the upload session says
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, cast
 
 from imgstore import errors
 from imgstore.adapters.resource import announce_body, image_id_below, require_resource
 from imgstore.bulkhead import ASKED_AT, asked_at
 from imgstore.driver.translate import function_failures
+from imgstore.file_spans import SENDS_FILES
 from imgstore.host_answers import answer_of, require_kind, require_plain
 from imgstore.http import ImageData, LengthRequired, Response, UploadExchange, body_failure, error_response
 from imgstore.model import MIB
+from imgstore.transfers.download import Download
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -74,7 +76,10 @@ class ImageDataApp:
         except errors.ImgstoreError as error:
             response = error_response(error, headers)
         start_response(f"{response.status} {response.reason}", list(response.headers))
-        return () if environ["REQUEST_METHOD"] == "HEAD" else response.body
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return ()
+        body = response.body
+        return _Spans(body) if environ.get(SENDS_FILES) and isinstance(body, Download) else body
 
     def _answer(self, environ: WSGIEnvironment, headers: dict[str, str]) -> Response:
         method = environ["REQUEST_METHOD"]
@@ -107,6 +112,17 @@ class ImageDataApp:
                 return
             write(chunk)
             left -= len(chunk)
+
+
+class _Spans:
+    """A download for a server that sends spans of files."""
+
+    def __init__(self, download: Download) -> None:
+        self._download = download
+        self.close = download.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return cast("Iterator[bytes]", self._download.spans())  # and spans, which this server takes
 
 
 def request_headers(environ: WSGIEnvironment) -> dict[str, str]:

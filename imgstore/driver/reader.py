@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
 from imgstore.driver.translate import refuse_overrides, storage_failures
+from imgstore.file_spans import FileSpan
 from imgstore.model import MIB, ObjectInfo
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 READ_SIZE = MIB
-_READER_FINAL = frozenset({"read", "close", "start", "stop", "position", "_arm", "__iter__", "__enter__", "__exit__"})
+SPAN = 4 * MIB
+_READER_FINAL = frozenset(
+    {"read", "span", "close", "start", "stop", "position", "_arm", "__iter__", "__enter__", "__exit__"}
+)
 
 
 class ObjectReader(ABC):
@@ -40,6 +44,8 @@ class ObjectReader(ABC):
     __closed = False
     __failed = False
     __process = 0
+    __span: FileSpan | None = None
+    __has_spans = True
 
     @abstractmethod
     def _read(self, size: int) -> bytes:
@@ -48,6 +54,10 @@ class ObjectReader(ABC):
     @abstractmethod
     def _close(self) -> None:
         """Returns connection, descriptor, threads. Called once, also in the middle of the range."""
+
+    def _descriptor(self) -> int | None:
+        """The open file whose bytes are the object's, at the same offsets, where the storage is one."""
+        return None
 
     @final
     @property
@@ -65,7 +75,7 @@ class ObjectReader(ABC):
     @property
     def position(self) -> int:
         """Offset in the object of the byte that is read next."""
-        return self.__position
+        return self.__position + (0 if self.__span is None else self.__span.sent)
 
     @final
     def read(self, size: int = READ_SIZE) -> bytes:
@@ -77,6 +87,7 @@ class ObjectReader(ABC):
         self.__expect_open()
         if size < 1:
             raise errors.UsageError(f"Cannot read {size} bytes: ask for 1 or more.")
+        self.__end_span()
         wanted = min(size, self.__stop - self.__position)
         if wanted <= 0:
             return b""
@@ -91,6 +102,18 @@ class ObjectReader(ABC):
         self.__position += len(data)
         self.__failed = False
         return data
+
+    @final
+    def span(self) -> FileSpan | None:
+        """The next bytes as a span of a file, for whoever can send that without reading it; None where only `read` has
+        them: the storage is no file, or not all of a span could be sent. What was sent of it counts as read when the
+        reader is used next."""
+        self.__expect_open()
+        self.__end_span()
+        size = min(SPAN, self.__stop - self.__position)
+        fd = self._descriptor() if self.__has_spans and size > 0 else None
+        self.__span = None if fd is None else FileSpan(fd, self.__position, size)
+        return self.__span
 
     @final
     def __iter__(self) -> Iterator[bytes]:
@@ -120,6 +143,12 @@ class ObjectReader(ABC):
         self.__start = self.__position = start
         self.__stop = stop
         self.__process = os.getpid()
+
+    def __end_span(self) -> None:
+        span, self.__span = self.__span, None
+        if span is not None:
+            self.__position += span.sent
+            self.__has_spans = span.sent == span.size
 
     def __expect_open(self) -> None:
         if self.__closed:

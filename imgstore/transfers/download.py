@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from imgstore import errors
 from imgstore.bulkhead import Slot
@@ -20,6 +20,7 @@ from imgstore.catalog import ImageSource
 from imgstore.driver.base import ObjectReader
 from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
+from imgstore.file_spans import FileSpan
 from imgstore.first_failure import untraced
 from imgstore.host_answers import instance, require, require_kind
 from imgstore.model import Location, StoredImage
@@ -36,6 +37,7 @@ LOG = logging.getLogger(__name__)
 
 RESUMES = 3
 FIRST_PAUSE = 0.1
+C = TypeVar("C", bound=Sized)
 
 
 class DownloadService:
@@ -43,14 +45,9 @@ class DownloadService:
     the last location of an image and for readers that do not try by themselves."""
 
     def __init__(
-        self,
-        stores: StoreSet,
-        *,
-        source: ImageSource,
-        resumes: int = RESUMES,
-        sleep: Callable[[float], None] = time.sleep,
-        observers: Sequence[Observer] = (),
-    ) -> None:
+        self, stores: StoreSet, *, source: ImageSource, resumes: int = RESUMES,
+        sleep: Callable[[float], None] = time.sleep, observers: Sequence[Observer] = (),
+    ) -> None:  # fmt: skip
         require_kind(stores, StoreSet, name="stores")
         require(source, ImageSource)
         self.stores = stores
@@ -120,19 +117,11 @@ class Download:
     """One download under way: iterate over it once. Leaving it closes what it holds."""
 
     def __init__(
-        self,
-        service: DownloadService,
-        image: StoredImage,
-        locations: list[Location],
-        *,
-        start: int,
-        stop: int,
-        context: object,
-        taken: Taken | None = None,
-    ) -> None:
+        self, service: DownloadService, image: StoredImage, locations: list[Location], *, start: int, stop: int,
+        context: object, taken: Taken | None = None,
+    ) -> None:  # fmt: skip
         self.image = image
-        self.start = start
-        self.stop = stop
+        self.start, self.stop = start, stop
         self._service = service
         self._context = context
         self._locations = locations
@@ -164,12 +153,19 @@ class Download:
             self._reader = self._open_next()
 
     def __iter__(self) -> Iterator[bytes]:
+        return self._moved(self._next_chunk)
+
+    def spans(self) -> Iterator[bytes | FileSpan]:
+        """The same for whoever can send spans of files."""
+        return self._moved(self._next_span)
+
+    def _moved(self, next_: Callable[[], C]) -> Iterator[C]:
         with OnFailure(self._failed):
             while self._position < self.stop:
-                chunk = self._next_chunk()
+                chunk = next_()
+                yield chunk
                 self._position += len(chunk)
                 self._tries = 0
-                yield chunk
                 if self._observation is not None:
                     self._observation.moved(len(chunk))
         if self._observation is not None:
@@ -194,6 +190,10 @@ class Download:
         """Tells the observers, unless the download has ended: whoever closes it before has given it up."""
         if self._observation is not None:
             self._observation.failed(error)
+
+    def _next_span(self) -> bytes | FileSpan:
+        span = None if self._reader is None else self._reader.span()
+        return self._next_chunk() if span is None else span
 
     def _next_chunk(self) -> bytes:
         reader = self._reader

@@ -79,7 +79,7 @@ class _OtherReaderDriver(FilesystemDriver):
 
 class _BreakingReader(FileReader):
     def _read(self, size: int) -> bytes:
-        if self._offset >= 2 * MIB:
+        if self.position >= 2 * MIB:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return super()._read(size)
 
@@ -121,7 +121,7 @@ class _GatedReader(FileReader):
     datadir = ""
 
     def _read(self, size: int) -> bytes:
-        if self._offset >= MIB:
+        if self.position >= MIB:
             wait_at_gate(self.datadir, "read")
         return super()._read(size)
 

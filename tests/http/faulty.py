@@ -140,7 +140,7 @@ class FaultyDriver(StoreDriver):
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         self.strike("open for reading")
         self.opened.append((key, start))
-        return _FaultyReader(self, self.inner._open_reader(key, start, stop, etag), start)
+        return _FaultyReader(self, self.inner.open_reader(key, start=start, stop=stop, etag=etag), start)
 
     def _stat(self, key: str) -> ObjectInfo:
         self.strike("open for reading")
@@ -181,7 +181,7 @@ class _FaultyReader(ObjectReader):
 
     def _read(self, size: int) -> bytes:
         self._driver.strike("read", self._done)
-        data = self._inner._read(min(size, 65536))
+        data = self._inner.read(min(size, 65536))
         self._done += len(data)
         self._driver.note("have read")
         return data
@@ -189,4 +189,4 @@ class _FaultyReader(ObjectReader):
     def _close(self) -> None:
         self._driver.note("close")
         self._driver.count_readers(-1)
-        self._inner._close()
+        self._inner.close()

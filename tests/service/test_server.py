@@ -9,11 +9,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from imgstore.bulkhead import ASKED_AT
+from imgstore.file_spans import SENDS_FILES, FileSpan
+from imgstore.model import MIB
 from imgstore.service.server.server import Server
 from tests.support.client import Answer, first_line, read_answer
 from tests.support.waiting import until
@@ -28,10 +31,13 @@ READ_TIMEOUT = 30.0
 
 @dataclass
 class Probe:
-    """Answers with the body that it read; `/refuse` reads nothing, `/fail` breaks in the middle of its answer."""
+    """Answers with the body that it read; `/refuse` reads nothing, `/fail` breaks in the middle of its answer, `/span`
+    answers with `span`, and with zeros for what of it could not be sent."""
 
     failures: list[str] = field(default_factory=list)
     calls: int = 0
+    span: FileSpan = field(default_factory=lambda: FileSpan(-1, 0, 0))
+    closed: bool = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.calls += 1
@@ -49,6 +55,10 @@ class Probe:
             return [b"short"]
         if environ["PATH_INFO"] == "/fail":
             return self._fail(start_response)
+        if environ["PATH_INFO"] == "/span":
+            assert environ[SENDS_FILES]
+            start_response("200 OK", [("Content-Length", str(self.span.size))])
+            return cast("Iterable[bytes]", self._spans())
         body = self._read(environ)
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -62,6 +72,13 @@ class Probe:
             self.failures.append(type(error).__name__)
             raise
         return body
+
+    def _spans(self) -> Iterator[bytes | FileSpan]:
+        try:
+            yield self.span
+            yield bytes(self.span.size - self.span.sent)
+        finally:
+            self.closed = True
 
     def _fail(self, start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", [])
@@ -257,3 +274,29 @@ def test_a_request_has_come_when_its_head_was_whole_whatever_it_waits_for(server
         for each in held:
             each.sendall(b"x")
         assert began <= float(read_answer(late).body) <= waited
+
+
+def test_a_span_of_a_file_is_sent_as_far_as_the_file_goes(server: Server, probe: Probe, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(250)) * 40_000)
+    with (tmp_path / "file").open("rb") as file:
+        for size, sent in ((6_000_000, 6_000_000), (10_000_001, 9_999_990)):
+            probe.span = FileSpan(file.fileno(), 10, size)
+            with connect(server) as client:
+                client.sendall(b"GET /span HTTP/1.1\r\nHost: x\r\n\r\n")
+                answer = read_answer(client)
+                client.sendall(b"GET /asked HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert read_answer(client).status == 200
+            assert probe.span.sent == len(probe.span) == sent
+            assert answer.body == (bytes(range(250)) * 40_000)[10 : 10 + sent] + bytes(size - sent)
+
+
+def test_a_client_that_takes_no_more_of_a_span_is_left(
+    server: Server, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "timeout", 0.2)
+    (tmp_path / "file").write_bytes(bytes(64 * MIB))
+    with (tmp_path / "file").open("rb") as file, connect(server) as client:
+        probe.span = FileSpan(file.fileno(), 0, 64 * MIB)
+        client.sendall(b"GET /span HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: probe.closed)
+        assert 0 < probe.span.sent < probe.span.size

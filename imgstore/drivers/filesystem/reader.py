@@ -19,15 +19,15 @@ class FileReader(ObjectReader):
     def __init__(self, fd: int, info: ObjectInfo, *, start: int, chunk_size: int) -> None:
         self._fd = fd
         self.info = info
-        self._offset = start
         self._chunk_size = chunk_size
         with contextlib.suppress(OSError):
             os.posix_fadvise(fd, start, 0, os.POSIX_FADV_SEQUENTIAL)
 
     def _read(self, size: int) -> bytes:
-        data = os.pread(self._fd, min(size, self._chunk_size), self._offset)
-        self._offset += len(data)
-        return data
+        return os.pread(self._fd, min(size, self._chunk_size), self.position)
+
+    def _descriptor(self) -> int | None:
+        return self._fd if type(self) is FileReader else None  # another class may have other bytes than the file
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1

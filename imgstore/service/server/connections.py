@@ -11,7 +11,9 @@ import errno
 import io
 import logging
 import math
+import os
 import resource
+import select
 import selectors
 import socket
 import time
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
+from imgstore.file_spans import FileSpan
 from imgstore.http.pace import Pace
 from imgstore.service.server.heads import Head, Progress
 from imgstore.service.server.lingering import Lingering
@@ -98,6 +101,28 @@ class Connection(HTTPConnection):
             count = self.socket.send(view)
             self._writing.moved(count, since=since)
             view = view[count:]
+
+    def send_file(self, span: FileSpan) -> None:
+        """Sends bytes of a file without reading them, until the file ends or fails. Raises TimeoutError as `send_all`,
+        and what the connection raises."""
+        room = select.poll()
+        room.register(self.socket, select.POLLOUT)
+        while span.sent < span.size:
+            since = time.monotonic()
+            if not room.poll(self.server.timeout * 1000):
+                raise TimeoutError("timed out")
+            try:
+                count = os.sendfile(self.socket.fileno(), span.fd, span.offset + span.sent, span.size - span.sent)
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                raise
+            except OSError:  # of the file: whoever reads on finds out
+                return
+            if count == 0:
+                return
+            span.sent += count
+            self._writing.moved(count, since=since)
 
     def close(self) -> None:
         """Closes it; first the client may read its answer, while the connection holds no thread."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from cheroot.server import HTTPRequest
 
+from imgstore.file_spans import FileSpan
 from imgstore.service.server.body import Body, IncompleteBody, MalformedBody
 
 LOG = logging.getLogger(__name__)
@@ -180,6 +181,13 @@ class Request(HTTPRequest):
             if name.lower() == b"content-length":
                 self._out_left = 0 if self.method == b"HEAD" else int(value)
         super().send_headers()
+
+    def write_span(self, span: FileSpan) -> None:
+        """Sends a span of a file as far as it can be sent; nothing where the answer's length is not known."""
+        self.ensure_headers_sent()
+        if self._out_left is not None and span.size <= self._out_left:
+            self.conn.send_file(span)
+            self._out_left -= span.sent
 
     def write(self, chunk: bytes) -> None:
         status: Any = self.status  # bytes, whatever the stub says
