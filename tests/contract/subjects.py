@@ -9,6 +9,7 @@ from imgstore import errors
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver, MemoryObject, MemoryStorage
 from imgstore.model import ObjectInfo
+from imgstore.quota import Account, capacity_refusal
 from imgstore.testing import Subject
 
 
@@ -53,6 +54,11 @@ class MemorySubject(Subject):
     def broken(self) -> MemoryDriver:
         return self.driver.on(self.NOWHERE())
 
+    def limited(self, capacity: int) -> MemoryDriver:
+        used = sum(info.size for info in self.storage.infos())
+        self.storage.account = Account(capacity, used=used, refusal=capacity_refusal)
+        return self.open()
+
     def inventory(self) -> set[str]:
         return self.storage.names()
 
@@ -86,8 +92,13 @@ class FilesystemSubject(Subject):
         beside.mkdir()
         return self._at(beside)
 
-    def _at(self, datadir: Path) -> FilesystemDriver:
-        return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)
+    def limited(self, capacity: int) -> FilesystemDriver:
+        return self._at(self._datadir, capacity=capacity)
+
+    def _at(self, datadir: Path, *, capacity: int | None = None) -> FilesystemDriver:
+        return self._driver(
+            datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io, capacity=capacity
+        )
 
     def inventory(self) -> set[str]:
         return {str(path.relative_to(self._datadir)) for path in self._datadir.rglob("*")}
