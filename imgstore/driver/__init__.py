@@ -6,5 +6,6 @@ of what only some storages can do, `imgstore.driver.options` the options that ar
 """
 
 from imgstore.driver.base import READ_SIZE, ObjectReader, ObjectWriter, StoreDriver, WriterState, check_key, is_key
+from imgstore.driver.signatures import SPI
 
-__all__ = ["READ_SIZE", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "is_key"]
+__all__ = ["READ_SIZE", "SPI", "ObjectReader", "ObjectWriter", "StoreDriver", "WriterState", "check_key", "is_key"]
