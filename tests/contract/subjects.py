@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from imgstore import errors
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.driver import StoreDriver
 from imgstore.drivers.memory import MemoryDriver, MemoryObject, MemoryStorage
 from imgstore.model import ObjectInfo
 from imgstore.quota import Account, capacity_refusal
@@ -70,7 +71,7 @@ class FilesystemSubject(Subject):
     arrives_within = 0.0
 
     def __init__(
-        self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool, direct_io: str
+        self, root: Path, *, driver: Callable[..., StoreDriver], thin_provisioning: bool, direct_io: str
     ) -> None:  # fmt: skip
         self._driver = driver
         self._thin = thin_provisioning
@@ -81,21 +82,21 @@ class FilesystemSubject(Subject):
         self._nowhere = root / "file" / "images"
         self.internals = (str(root),)
 
-    def open(self) -> FilesystemDriver:
+    def open(self) -> StoreDriver:
         return self._at(self._datadir)
 
-    def broken(self) -> FilesystemDriver:
+    def broken(self) -> StoreDriver:
         return self._at(self._nowhere)
 
-    def neighbour(self) -> FilesystemDriver:
+    def neighbour(self) -> StoreDriver:
         beside = self._datadir.with_name("images-2")
         beside.mkdir()
         return self._at(beside)
 
-    def limited(self, capacity: int) -> FilesystemDriver:
+    def limited(self, capacity: int) -> StoreDriver:
         return self._at(self._datadir, capacity=capacity)
 
-    def _at(self, datadir: Path, *, capacity: int | None = None) -> FilesystemDriver:
+    def _at(self, datadir: Path, *, capacity: int | None = None) -> StoreDriver:
         return self._driver(
             datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io, capacity=capacity
         )
