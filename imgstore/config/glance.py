@@ -127,12 +127,6 @@ def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterato
             remarks.append(f"store {name} is left out: its type '{kind}' has no driver here")
 
 
-def _driver(name: str, given: Mapping[str, str]) -> str:
-    if not given.get("driver"):
-        raise _refusal(name, "driver", "is not set.", f"Set it: a store of the type {ANY_DRIVER} needs it.")
-    return given["driver"]
-
-
 def pairs(text: str) -> Iterator[tuple[str, str]]:
     """Identifier and type of each backend."""
     for pair in text.split(","):

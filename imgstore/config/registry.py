@@ -20,6 +20,7 @@ from imgstore.config.extras import missing_extra
 from imgstore.config.options import STORE_OPTIONS
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.options import strays
+from imgstore.driver.signatures import OPTIONAL, SPI, misfits
 
 GROUP = distribution.DRIVERS
 
@@ -33,6 +34,7 @@ def driver_class(name: str) -> type[StoreDriver]:
     """The driver of that name. Raises ConfigurationError if there is none, or not one, or if it cannot work."""
     found = _load(_entry_point(name))
     _refuse_other_things(name, found)
+    _refuse_another_spi(name, found)
     _refuse_bad_options(name, found)
     return found  # type: ignore[no-any-return] # just proved to be a subclass of StoreDriver
 
@@ -91,6 +93,13 @@ def _refuse_other_things(name: str, found: object) -> None:
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise author_error(name, f"does not implement {missing}.")
+
+
+def _refuse_another_spi(name: str, found: type[StoreDriver]) -> None:
+    """Today, in one line, and not at the first upload as a store that seems to be down."""
+    changes = misfits(found, StoreDriver, optional=OPTIONAL)
+    if changes:
+        raise author_error(name, f"does not fit SPI {SPI} of imgstore: {'; '.join(changes)}.")
 
 
 def _refuse_bad_options(name: str, found: type[StoreDriver]) -> None:

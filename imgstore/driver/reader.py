@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
+from imgstore.driver.signatures import refuse_misfits
 from imgstore.driver.translate import refuse_overrides, storage_failures
 from imgstore.file_spans import FileSpan
 from imgstore.model import MIB, ObjectInfo
@@ -161,6 +162,7 @@ class ObjectReader(ABC):
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, ObjectReader, _READER_FINAL)
+        refuse_misfits(cls, ObjectReader)
 
 
 class EmptyReader(ObjectReader):

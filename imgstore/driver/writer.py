@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, final
 
 from imgstore import errors
+from imgstore.driver.signatures import refuse_misfits
 from imgstore.driver.translate import Failed, OnFailure, blamed_on, nothing_is_missing, refuse_overrides, storage_failed
 from imgstore.host_answers import wrong_answer
 from imgstore.model import Chunk, ObjectInfo
@@ -270,6 +271,7 @@ class ObjectWriter(ABC):
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, ObjectWriter, _WRITER_FINAL)
+        refuse_misfits(cls, ObjectWriter)
 
 
 def _translated(store: str, action: str, error: BaseException) -> None:

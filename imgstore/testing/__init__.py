@@ -18,6 +18,7 @@ with needs("testing"):
 _LAWS = (
     "aborting",
     "bench",
+    "capacity",
     "concurrency",
     "copying",
     "describing",

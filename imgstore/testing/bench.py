@@ -117,6 +117,12 @@ class Bench:
         self._stack.callback(driver.close)
         return driver
 
+    def limited(self, capacity: int) -> StoreDriver:
+        """A driver whose store may take so many bytes; closed with the bench."""
+        driver = self.subject.limited(capacity)
+        self._stack.callback(driver.close)
+        return driver
+
     def sizes(self) -> list[int]:
         """0, 1, and around every border."""
         return sorted({0, 1, *(border + by for border in self.subject.borders for by in (-1, 0, 1))})

@@ -8,6 +8,7 @@ import pytest
 
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.bench import Bench, working_bench
+from imgstore.testing.capacity import CapacityLaws
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
@@ -37,6 +38,7 @@ class DriverContract(
     ResourceLaws,
     DescribingLaws,
     CopyLaws,
+    CapacityLaws,
     ClearingLaws,
     LeftoverLaws,
     NeighbourLaws,

@@ -49,6 +49,12 @@ class Subject(ABC):
             f"{type(self).__name__} does not say what another store on its storage is: implement `neighbour`."
         )
 
+    def limited(self, capacity: int) -> StoreDriver:
+        """A driver on the storage whose store may take so many bytes. For drivers with `HasCapacity` only."""
+        raise NotImplementedError(
+            f"The driver has a capacity, and {type(self).__name__} does not say how to set it: implement `limited`."
+        )
+
     @abstractmethod
     def inventory(self) -> set[str]:
         """Everything that is physically in the storage, as another tool than the driver sees it (`os.walk`, a bare

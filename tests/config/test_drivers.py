@@ -145,6 +145,10 @@ def test_an_import_that_no_extra_cures_is_told_as_it_is(tmp_path: Path) -> None:
 
 FAILED = "(acme_tape:Driver) failed when it was imported:"
 OTHER = "is not a subclass of imgstore.driver.StoreDriver."
+SPI = "does not fit SPI 1 of imgstore:"
+OLD_READER = "_open_reader(key, start, stop) must be _open_reader(key, start, stop, etag)"
+OLD_CALLS = "_delete() must be _delete(key); leftovers() must be leftovers(*, older_than=0.0)"
+OLD_WRITER = "\nfrom imgstore.driver import ObjectWriter\nclass Writer(ObjectWriter):\n    def _write(self): pass"
 DIFFER = "has OPTIONS that differ from the keyword parameters of __init__:"
 ABSTRACT = "from imgstore.driver import StoreDriver\nclass Driver(StoreDriver):\n    def check(self): pass"
 CLASH = f"{DRIVER}    OPTIONS = (cfg.IntOpt('weight'),)\n    def __init__(self, *, weight): super().__init__()"
@@ -158,6 +162,10 @@ def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path) -> None:
         ("class Driver: pass", OTHER),
         ("Driver = []", OTHER),
         (ABSTRACT, "does not implement _delete, _open_reader, _open_writer, _stat, key_from_url, url."),
+        (f"{DRIVER}    def _open_reader(self, key, start, stop): pass", f"{SPI} {OLD_READER}."),
+        (f"{DRIVER}    async def _stat(self, key): pass", f"{SPI} _stat must be no coroutine."),
+        (f"{DRIVER}    def leftovers(self): pass\n    def _delete(self): pass", f"{SPI} {OLD_CALLS}."),
+        (f"{DRIVER}{OLD_WRITER}", f"{FAILED} TypeError: Writer {SPI} _write() must be _write(chunk)."),
         (f"{DRIVER}    OPTIONS = ()", f"{DIFFER} capacity."),
         (f"{DRIVER}    def __init__(self, *, capacity, robots=1): pass", f"{DIFFER} robots."),
         (f"{DRIVER}    def __init__(self, *, capacity, **rest): pass", f"{DIFFER} **rest."),

@@ -25,6 +25,7 @@ BROKEN = {
     "absent": "import absent_robots",
     "leaving": "raise SystemExit(3)",
     "odd": f"{OF_MEMORY}None",
+    "old": "from imgstore.drivers.memory import MemoryDriver\nclass Driver(MemoryDriver):\n    def _stat(self): ...",
     "failing": f"{OF_MEMORY}property(None)",
 }
 SERVED = ("GlanceStoreDriver", "S3Driver", "SwiftDriver")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from imgstore import errors
-from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.driver import StoreDriver
 from imgstore.drivers.memory import MemoryDriver, MemoryObject, MemoryStorage
 from imgstore.model import ObjectInfo
+from imgstore.quota import Account, capacity_refusal
 from imgstore.testing import Subject
 
 
@@ -53,6 +55,11 @@ class MemorySubject(Subject):
     def broken(self) -> MemoryDriver:
         return self.driver.on(self.NOWHERE())
 
+    def limited(self, capacity: int) -> MemoryDriver:
+        used = sum(info.size for info in self.storage.infos())
+        self.storage.account = Account(capacity, used=used, refusal=capacity_refusal)
+        return self.open()
+
     def inventory(self) -> set[str]:
         return self.storage.names()
 
@@ -64,7 +71,7 @@ class FilesystemSubject(Subject):
     arrives_within = 0.0
 
     def __init__(
-        self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool, direct_io: str
+        self, root: Path, *, driver: Callable[..., StoreDriver], thin_provisioning: bool, direct_io: str
     ) -> None:  # fmt: skip
         self._driver = driver
         self._thin = thin_provisioning
@@ -75,19 +82,24 @@ class FilesystemSubject(Subject):
         self._nowhere = root / "file" / "images"
         self.internals = (str(root),)
 
-    def open(self) -> FilesystemDriver:
+    def open(self) -> StoreDriver:
         return self._at(self._datadir)
 
-    def broken(self) -> FilesystemDriver:
+    def broken(self) -> StoreDriver:
         return self._at(self._nowhere)
 
-    def neighbour(self) -> FilesystemDriver:
+    def neighbour(self) -> StoreDriver:
         beside = self._datadir.with_name("images-2")
         beside.mkdir()
         return self._at(beside)
 
-    def _at(self, datadir: Path) -> FilesystemDriver:
-        return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)
+    def limited(self, capacity: int) -> StoreDriver:
+        return self._at(self._datadir, capacity=capacity)
+
+    def _at(self, datadir: Path, *, capacity: int | None = None) -> StoreDriver:
+        return self._driver(
+            datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io, capacity=capacity
+        )
 
     def inventory(self) -> set[str]:
         return {str(path.relative_to(self._datadir)) for path in self._datadir.rglob("*")}

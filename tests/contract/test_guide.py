@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore import driver
 from imgstore.driver import base, capabilities
 from tests.contract.runner import cases, contract_tests
 
@@ -33,6 +34,14 @@ def test_example_driver_keeps_the_contract(tmp_path: Path) -> None:
     total = sum(len(list(cases(test))) for test in contract_tests())
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"{total} passed" in ran.stdout
+
+
+def test_all_that_the_interface_names_is_there() -> None:
+    assert [name for name in driver.__all__ if not hasattr(driver, name)] == []
+    assert driver.ListsObjects is capabilities.ListsObjects
+    assert "nothing" not in dir(driver)
+    with pytest.raises(AttributeError, match="nothing"):
+        getattr(driver, "noth" + "ing")
 
 
 def test_adoption_takes_about_twenty_lines() -> None:

@@ -40,6 +40,9 @@ class S3Subject(Subject):
             port = server.getsockname()[1]
         return self._place.driver(endpoint_url=f"http://127.0.0.1:{port}", max_attempts=1)
 
+    def limited(self, capacity: int) -> S3Driver:
+        return self._place.driver(prefix=self._prefix, capacity=capacity)
+
     def inventory(self) -> set[str]:
         return {name.removeprefix("images/") for name in self._place.names()}
 

@@ -6,6 +6,7 @@ methods after the class is made, or the private ones beneath them.
 
 from tests.contract.mutants import (
     aborting,
+    capacity,
     clearing,
     copying,
     describing,
@@ -27,6 +28,7 @@ __all__ = [
     "Mutant",
     "MutantSubject",
     "aborting",
+    "capacity",
     "clearing",
     "copying",
     "describing",
