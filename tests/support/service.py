@@ -197,7 +197,7 @@ class ServiceProcess(Running):
         finally:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+                process.wait(PATIENCE)  # one that waits in the kernel cannot be killed
             if process.stdout is not None:
                 process.stdout.close()
 
