@@ -8,6 +8,7 @@ told besides: another process takes the clock's time, but hardly CPU time of the
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ LOADED = 0.2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark."""
     options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ends)  # with its mounts and processes, as at Ctrl-C
     for name, value in load_found().items():
         print(f"{name}: {value}")
     print(HEAD, GOALS, sep="\n", flush=True)
@@ -40,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(line(kind, count, found), *remarks(found), sep="\n", flush=True)
     print(f"load at the end: {load_found()['loadavg']}")
     return 0
+
+
+def _ends(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def line(kind: str, clients: int, found: Found) -> str:

@@ -6,18 +6,22 @@ import contextlib
 import ctypes.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.support.child import Child
 from tests.support.frozen import frozen
 from tests.support.moto import MotoServer
+from tests.support.waiting import until
 
 DEVICE = Path("/dev/fuse")
+GATE = ".freeze"
+"""The name of a file that does not exist; the server stops when it is asked for it."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,8 @@ class Hanging:
     driver: str
     options: Mapping[str, object]
     pid: int
-
-    def frozen(self) -> contextlib.AbstractContextManager[None]:
-        """Inside, the server takes what the kernel takes for it, and says nothing."""
-        return frozen(self.pid)
+    frozen: Callable[[], contextlib.AbstractContextManager[None]]
+    """Inside, the server takes what the kernel takes for it, and says nothing."""
 
 
 @contextlib.contextmanager
@@ -42,7 +44,8 @@ def on_moto() -> Iterator[Hanging]:
             "endpoint_url": bucket.endpoint, "bucket": bucket.name, "region": bucket.region,
             "access_key": bucket.access_key, "secret_key": bucket.secret_key,
         }  # fmt: skip
-        yield Hanging("s3", options, server.child.process.pid)
+        pid = server.child.process.pid
+        yield Hanging("s3", options, pid, partial(frozen, pid))
 
 
 @contextlib.contextmanager
@@ -53,13 +56,30 @@ def on_a_mount() -> Iterator[Hanging]:
         root.mkdir()
         point.mkdir()
         script = Path(__file__).parent / "mount" / "launch.py"
-        with Child(script, str(root), str(point), name="fuse", root=Path(name)) as child:
-            while not os.path.ismount(point):
-                time.sleep(0.01)
+        with Child(script, str(root), str(point / GATE), name="fuse", root=Path(name)) as child:
+            pid = child.process.pid
             try:
-                yield Hanging("filesystem", {"datadir": point}, child.process.pid)
+                until(lambda: os.path.ismount(point))
+                yield Hanging("filesystem", {"datadir": point}, pid, partial(_stopped, point / GATE, pid))
             finally:
                 subprocess.run(["umount", "--lazy", point], check=False)
+
+
+@contextlib.contextmanager
+def _stopped(gate: Path, pid: int) -> Iterator[None]:
+    """A server that is stopped by a signal may have taken requests, and who waits for one of these cannot be killed,
+    nor can its process end. So the server stops itself while it has the one request in hand that is made here."""
+    with subprocess.Popen(["stat", gate], stderr=subprocess.DEVNULL):
+        try:
+            until(lambda: _state(pid) == "T")
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 KINDS: Mapping[str, Callable[[], contextlib.AbstractContextManager[Hanging]]] = {"s3": on_moto, "mount": on_a_mount}

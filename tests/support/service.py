@@ -197,7 +197,7 @@ class ServiceProcess(Running):
         finally:
             if process.poll() is None:
                 process.kill()
-                process.wait(PATIENCE)  # which one that waits in the kernel may outlast
+                process.wait(PATIENCE)  # one that waits in the kernel cannot be killed
             if process.stdout is not None:
                 process.stdout.close()
 

@@ -1,5 +1,8 @@
 """Run by the Python of mfusepy's environment: mounts a directory at a mount point, and passes everything through.
 
+It is told the mount point by the path of its gate, a file there that does not exist. Who asks for it stops this
+process, which has one thread, and so no other request in hand then.
+
 It prints 0, a line, once it is about to mount. It ends when its standard input does, and unmounts.
 """
 
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,13 +29,16 @@ class Passed(Operations):  # type: ignore[misc]  # it has no type there
 
     use_ns = True
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, gate: str) -> None:
         self._root = root
+        self._gate = f"/{gate}"
 
     def _at(self, path: str) -> str:
         return self._root + path
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
+        if path == self._gate:
+            os.kill(os.getpid(), signal.SIGSTOP)
         status = os.lstat(self._at(path)) if fh is None else os.fstat(fh)
         return {name.removesuffix("_ns"): getattr(status, name) for name in ATTRIBUTES}
 
@@ -87,8 +94,9 @@ class Passed(Operations):  # type: ignore[misc]  # it has no type there
         return {name: getattr(found, name) for name in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail")}
 
 
-def main(root: str, point: str) -> None:
+def main(root: str, gate: str) -> None:
     """Serves until standard input ends."""
+    point, name = os.path.split(gate)
 
     def unmount() -> None:
         sys.stdin.read()
@@ -98,7 +106,7 @@ def main(root: str, point: str) -> None:
     threading.Thread(target=unmount, daemon=True).start()
     sys.stdout.write("0\n")
     sys.stdout.flush()
-    FUSE(Passed(root), point, foreground=True, use_ino=True, allow_other=True)
+    FUSE(Passed(root, name), point, foreground=True, nothreads=True, use_ino=True, allow_other=True)
 
 
 if __name__ == "__main__":
