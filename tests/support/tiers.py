@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-OURS = ("tests.", "bench.", "test_")
+OURS = ("tests.", "bench.", "test_", "imgstore.testing.")
 PROCESSES = frozenset({"subprocess", "Popen", "multiprocessing", "fork", "create_server", "bind", "getfixturevalue"})
 """Names that only a function which starts something has, or may have started by a fixture that nobody knows before."""
 SERVERS = frozenset({"cheroot", "uvicorn", "socketserver"})
