@@ -13,8 +13,12 @@ from imgstore.testing import Bench, working_bench
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
+from imgstore.testing.copying import CopyLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
+from imgstore.testing.neighbours import NeighbourLaws
+from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.visibility import VisibilityLaws
@@ -53,7 +57,10 @@ class RgwSwiftSubject(AccountSubject):
         return key if rest and attempts.get(key) == rest[0] else path
 
 
-class StoringLaws(WritingLaws, VisibilityLaws, AbortLaws, NamingLaws, ConcurrencyLaws, ClearingLaws):
+class StoringLaws(
+    WritingLaws, VisibilityLaws, AbortLaws, PartLaws, NamingLaws, ConcurrencyLaws, CopyLaws, ClearingLaws, LeftoverLaws,
+    NeighbourLaws,
+):  # fmt: skip
     """The laws that rest on what a server keeps, and under which name."""
 
 
