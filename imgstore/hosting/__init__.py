@@ -27,6 +27,7 @@ from imgstore.hosting.protocols import (
     KeptQuota,
     RestoreMemory,
 )
+from imgstore.hosting.restored import epochs_of
 from imgstore.hosting.rows import ImageRow, ImageTable, Values
 from imgstore.hosting.table import TableCatalog
 from imgstore.model import DeadAttempt, KnownPlace, ObjectId, Removal, Standing
@@ -35,5 +36,5 @@ from imgstore.transfers.places import PlaceMemory
 __all__ = [
     "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "ImageRow", "ImageTable", "Keeper", "KeptCatalog",
     "KeptQuota", "KnownPlace", "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "PlaceMemory", "PlaceTable", "Removal",
-    "RestoreMemory", "Standing", "TableCatalog", "TablePlaces", "Values",
+    "RestoreMemory", "Standing", "TableCatalog", "TablePlaces", "Values", "epochs_of",
 ]  # fmt: skip

@@ -84,11 +84,11 @@ class Keeper:
         self.leases.start()
         try:
             self._expect_places()
+            self._settle_places()  # before anything counts as dead: a place may tell that the table was restored
             if not self.records.removes_nothing():
                 self.recovery.end_dead()
         except errors.CatalogUnavailable as error:
             LOG.warning("Recovery waits for the catalog: %s", describe(error))
-        self._settle_places()
         self.cleaning.begin(self._stores if up is None else up, seconds=seconds)
         self.recovery.start()
 

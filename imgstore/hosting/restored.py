@@ -8,6 +8,7 @@ in; `imgstore db resume` is the operator's word that removing may go on.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from imgstore.driver.capabilities import KeepsEpoch
 from imgstore.driver.translate import host_failures
@@ -39,3 +40,14 @@ def look(store: Store, memory: RestoreMemory) -> None:
         following = memory.next_epoch(store.identifier)
     with store.blamed():
         driver.write_epoch(following)
+
+
+def epochs_of(stores: Iterable[Store]) -> dict[str, int]:
+    """The epochs in the places, by store: for `resume`. Raises StoreError, since a store that does not answer now would
+    stop the removals again."""
+    found: dict[str, int] = {}
+    for store in stores:
+        if isinstance(store.driver, KeepsEpoch) and store.driver.mark is not None:
+            with store.blamed():
+                found[store.identifier] = store.driver.read_epoch()
+    return found

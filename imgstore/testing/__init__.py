@@ -54,7 +54,7 @@ from imgstore.testing.hosts.host import (
 from imgstore.testing.hosts.host_bench import HostSubject
 from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
-from imgstore.testing.hosts.places import PlaceMemoryContract
+from imgstore.testing.hosts.places import NoticesRestores, PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
 from imgstore.testing.hosts.stores_over_http import HasReadOnlyStore, NamesStores, RefusesSignatures
 from imgstore.testing.hosts.subjects import (
@@ -97,6 +97,7 @@ __all__ = [
     "LimitsQuota",
     "LimitsSize",
     "NamesStores",
+    "NoticesRestores",
     "PlaceMemoryContract",
     "PlaceMemorySubject",
     "QuotaContract",

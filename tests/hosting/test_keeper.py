@@ -14,7 +14,7 @@ import pytest
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.filesystem import FilesystemDriver
-from imgstore.hosting import Keeper, LeasedCatalog, ObjectId, TableCatalog, TablePlaces
+from imgstore.hosting import Keeper, LeasedCatalog, ObjectId, TableCatalog, TablePlaces, epochs_of
 from imgstore.hosting.orphaned_holds import OrphanedHolds
 from imgstore.hosting.rows import state_of
 from imgstore.limits import Allowance, FixedLimits
@@ -283,9 +283,32 @@ def test_known_by_its_place_another_disk_is_taken_on_the_operators_word(tmp_path
         Host().keeper.adopt_place("fast")
 
 
+def test_table_that_was_restored_removes_nothing_until_somebody_has_looked(tmp_path: Path) -> None:
+    table, memory = DictPlaces(), TablePlaces(DictPlaces())
+    for _ in range(2):
+        backup = dict(table.records)
+        keeper, memory = _keeper_with_places(tmp_path, table), TablePlaces(table)
+        keeper.start()
+        keeper.stop()
+    assert memory.reason() is None
+    table.records = backup
+    table.images.add(Row("image", "ann"))
+    TableCatalog(table.images, lease=-1).begin(UploadRequest("image", context="ann"), ["fast"])
+    keeper = _keeper_with_places(tmp_path, table)
+    keeper.start()
+    assert "is at epoch" in str(memory.reason())
+    assert not list(keeper.purge())
+    assert table.images.rows["image"].status == "saving"
+    assert memory.resume(epochs_of(keeper._stores))
+    until(lambda: table.images.rows["image"].status == "queued")
+    keeper.stop()
+    assert memory.reason() is None
+
+
 def _keeper_with_places(datadir: Path, table: DictPlaces) -> Keeper:
     stores = StoreSet([Store("fast", FilesystemDriver(datadir=str(datadir)))], default="fast")
-    return Keeper(LeasedCatalog(TableCatalog(table.images)), stores, places=TablePlaces(table), interval=0.02)
+    memory, catalog = TablePlaces(table), LeasedCatalog(TableCatalog(table.images))
+    return Keeper(catalog, stores, places=memory, restored=memory, interval=0.02)
 
 
 def _takes(store: Store) -> bool:

@@ -18,6 +18,7 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptCatalogSubject,
+    NoticesRestores,
     PlaceMemoryContract,
     PlaceMemorySubject,
     RecoversCopies,
@@ -46,7 +47,7 @@ class TestRecovery(RecoversCopies, KeptCatalogContract):
         return TableSubject()
 
 
-class TestPlaces(PlaceMemoryContract):
+class TestPlaces(NoticesRestores, PlaceMemoryContract):
     @pytest.fixture
     def subject(self) -> PlaceMemorySubject:
         return PlacesSubject()

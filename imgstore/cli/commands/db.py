@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterable, Iterator
 
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import configured
@@ -17,8 +16,6 @@ from imgstore.cli.database import (
     service_configuration,
 )  # fmt: skip
 from imgstore.cli.failures import BadUsage
-from imgstore.driver.capabilities import KeepsEpoch
-from imgstore.store import Store
 
 COLUMNS = ("part", "revision", "needed")
 ACTIONS = UPGRADE, CURRENT, RESTORED, RESUME = "upgrade", "current", "restored", "resume"
@@ -67,13 +64,7 @@ class Db(ListCommand):
                 catalog.restored.declare("An operator said so.")
                 return STATES, [("wait for 'imgstore db resume'",)]
             expect_places(catalog, found.stores)
-            resumed = catalog.restored.resume(dict(_epochs(found.stores)))
+            from imgstore.hosting import epochs_of
+
+            resumed = catalog.restored.resume(epochs_of(found.stores))
             return STATES, [("go on" if resumed else "were never stopped",)]
-
-
-def _epochs(stores: Iterable[Store]) -> Iterator[tuple[str, int]]:
-    """Raises StoreError: a store that does not answer now would stop the removals again."""
-    for store in stores:
-        if isinstance(store.driver, KeepsEpoch) and store.driver.mark is not None:
-            with store.blamed():
-                yield store.identifier, store.driver.read_epoch()

@@ -38,11 +38,37 @@ class PlaceBench:
         told = self.other.value("known_place", store)
         self.other.must(be=told == wanted, did=f"remembers {told} of store {store!r}", instead_of=f"{wanted}")
 
+    def assert_told(self, method: str, wanted: object, *given: object) -> None:
+        """The method returns this."""
+        told = self.other.value(method, *given)
+        self.other.must(be=told == wanted, did=f"returned {told!r} from {method}", instead_of=repr(wanted))
+
     def assert_keys(self, keys: Collection[str], store: str = "fast") -> None:
         """Some of these keys are told, and none else."""
         told = set(self.other.value("some_keys", store))
         is_well = told <= set(keys) and bool(told) == bool(keys)
         self.other.must(be=is_well, did=f"told the keys {sorted(told)} of {store!r}", instead_of=f"of {sorted(keys)}")
+
+
+class NoticesRestores:
+    """For memories that are a `RestoreMemory`, too: adopt it beside `PlaceMemoryContract`."""
+
+    def test_epoch_of_a_store_grows_for_all(self, bench: PlaceBench) -> None:
+        for store in ("fast", "slow"):
+            bench.remember(OURS, None, OURS, store)
+            bench.assert_told("epoch", 0, store)
+        for epoch in (1, 2):
+            bench.assert_told("next_epoch", epoch, "fast")
+            bench.assert_told("epoch", epoch, "fast")
+        bench.remember(WRITTEN, OURS, WRITTEN)
+        bench.assert_told("epoch", 2, "fast")
+        bench.assert_told("epoch", 0, "slow")
+
+    def test_first_reason_stays(self, bench: PlaceBench) -> None:
+        bench.assert_told("reason", None)
+        for reason in ("the first", "the second"):
+            bench.memory.returns(None, "declare", reason)
+            bench.assert_told("reason", "the first")
 
 
 class PlaceMemoryContract:

@@ -20,8 +20,8 @@ class KnowsTheUnknown(TablePlaces):
 
 @caught_by("test_place_is_remembered_for_its_store")
 class HasOnePlaceForAll(TablePlaces):
-    def _record(self, store: str) -> str | None:
-        return super()._record("fast")
+    def known_place(self, store: str) -> KnownPlace | None:
+        return super().known_place("fast")
 
 
 @caught_by("test_place_is_remembered_for_its_store")
@@ -56,3 +56,23 @@ class TellsOfAllStores(TablePlaces):
 class TellsOfNone(TablePlaces):
     def some_keys(self, store: str) -> Sequence[str]:
         return []
+
+
+@caught_by("test_epoch_of_a_store_grows_for_all")
+class ForgetsTheEpoch(TablePlaces):
+    def remember_place(self, store: str, place: KnownPlace, *, instead_of: KnownPlace | None) -> KnownPlace:
+        self._changed(store, lambda note: replace(note, epoch=0))
+        return super().remember_place(store, place, instead_of=instead_of)
+
+
+@caught_by("test_epoch_of_a_store_grows_for_all")
+class HasOneEpochForAll(TablePlaces):
+    def next_epoch(self, store: str) -> int:
+        return max(super().next_epoch(each) for each in ("fast", "slow"))
+
+
+@caught_by("test_first_reason_stays")
+class TellsTheLastReason(TablePlaces):
+    def declare(self, reason: str) -> None:
+        self.resume({})
+        super().declare(reason)

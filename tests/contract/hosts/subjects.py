@@ -74,6 +74,10 @@ class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):
             database.change(lambda connection: connection.execute(ran_out))
 
 
+class _PlacesAndEpochs(SqlPlaces):
+    """Both memories of a catalog."""
+
+
 class SqlPlacesSubject(PlaceMemorySubject):
     """What the catalog in a database remembers."""
 
@@ -81,7 +85,11 @@ class SqlPlacesSubject(PlaceMemorySubject):
         self._images = SqlSubject(url, stack)
 
     def open(self) -> SqlPlaces:
-        return self._images.open().places
+        catalog = self._images.open()
+        both = _PlacesAndEpochs(catalog._database)
+        for name in ("reason", "declare", "epoch", "next_epoch"):
+            setattr(both, name, getattr(catalog.restored, name))
+        return both
 
     def add_image(self, store: str) -> str:
         catalog, image_id = self._images.open(), self._images.create()

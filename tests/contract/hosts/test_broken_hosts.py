@@ -14,6 +14,7 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptQuotaContract,
+    NoticesRestores,
     PlaceMemoryContract,
     QuotaContract,
     RecoversCopies,
@@ -43,6 +44,10 @@ class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContra
     """Everything that can be demanded of a catalog for uploads."""
 
 
+class Places(NoticesRestores, PlaceMemoryContract):
+    """Everything that can be demanded of a memory of places."""
+
+
 class Recovery(RecoversCopies, KeptCatalogContract):
     """Everything that can be demanded of a catalog that is recovered."""
 
@@ -55,7 +60,7 @@ class Recovery(RecoversCopies, KeptCatalogContract):
         (Recovery, broken_recoveries.MUTANTS),
         (QuotaContract, broken_quotas.MUTANTS),
         (KeptQuotaContract, broken_kept_quotas.MUTANTS),
-        (PlaceMemoryContract, broken_places.MUTANTS),
+        (Places, broken_places.MUTANTS),
     ],
     ids=name_of,
 )
@@ -104,5 +109,5 @@ def test_broken_recovery_of_a_quota_is_caught(test: str, mutant: type[KeptQuota]
 
 @pytest.mark.parametrize(("test", "mutant"), broken_places.MUTANTS, ids=name_of)
 def test_broken_memory_of_places_is_caught(test: str, mutant: type[TablePlaces]) -> None:
-    said = verdict(PlaceMemoryContract, test, lambda: PlaceBench(PlacesSubject(mutant)))
+    said = verdict(Places, test, lambda: PlaceBench(PlacesSubject(mutant)))
     assert_caught(said, mutant, "laws-of-a-memory-of-places")

@@ -16,6 +16,7 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptCatalogSubject,
+    NoticesRestores,
     PlaceMemoryContract,
     PlaceMemorySubject,
     RecoversCopies,
@@ -40,7 +41,7 @@ class TestSqlCatalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, Catalo
 
 
 @pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
-class TestSqlPlaces(PlaceMemoryContract):
+class TestSqlPlaces(NoticesRestores, PlaceMemoryContract):
     @pytest.fixture
     def subject(self, tables: str) -> Iterator[PlaceMemorySubject]:
         with contextlib.ExitStack() as stack:
