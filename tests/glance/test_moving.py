@@ -108,7 +108,7 @@ def test_the_page_moves_glance_and_moves_it_back(tmp_path: Path, database: Path,
         _read(operator, images)
         image = next(iter(images))
         printed = operator.follow("Another service replaces Glance", IMAGE=image, PROJECT="project")
-        assert image in printed[5]
+        assert image in printed[7]
         _read(operator, images)
 
 
