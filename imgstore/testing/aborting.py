@@ -37,9 +37,9 @@ def nothing_left(bench: Bench) -> None:
     bench.assert_holds(body(50, 9))
 
 
-def stop_in_the_middle() -> Iterator[bytes]:
+def stop_in_the_middle(bench: Bench) -> Iterator[bytes]:
     """A body whose source breaks."""
-    yield body(300)
+    yield bench.large()
     raise Interrupted
 
 
@@ -75,7 +75,7 @@ class AbortLaws:
     def test_body_that_breaks_leaves_nothing(self, bench: Bench) -> None:
         def upload() -> None:
             with bench.driver.open_writer(KEY) as writer:
-                for piece in stop_in_the_middle():
+                for piece in stop_in_the_middle(bench):
                     writer.write(piece)
 
         with pytest.raises(Interrupted):
@@ -108,31 +108,31 @@ class AbortLaws:
 
     def test_abort_of_a_loser_leaves_the_winners_object(self, bench: Bench) -> None:
         with bench.other.open_writer(KEY) as loser:
-            loser.write(body(30, 1))
-            bench.put(body(100))
+            loser.write(bench.large(1))
+            bench.put(bench.large())
             loser.abort()
-        bench.assert_holds(body(100))
+        bench.assert_holds(bench.large())
 
     def test_refused_loser_leaves_the_winners_object(self, bench: Bench) -> None:
         with bench.other.open_writer(KEY) as loser:
-            loser.write(body(30, 1))
-            bench.put(body(100))
+            loser.write(bench.large(1))
+            bench.put(bench.large())
             with bench.refuses(errors.ObjectExists):
                 loser.commit()
             loser.abort()
-        bench.assert_holds(body(100))
+        bench.assert_holds(bench.large())
         bench.assert_clean()
 
     def test_abort_harms_no_upload_beside_it(self, bench: Bench) -> None:
         with bench.driver.open_writer(KEYS[0]) as beside, bench.driver.open_writer(KEY) as retry:
-            beside.write(body(300, 1))
-            retry.write(body(300, 2))
+            beside.write(bench.large(1))
+            retry.write(bench.large(2))
             begin(bench, "some", declared=False).abort()
             beside.write(body(300, 3))
             retry.write(body(300, 4))
             for writer in (beside, retry):
                 writer.commit()
-        bench.committed.update({KEYS[0]: body(300, 1) + body(300, 3), KEY: body(300, 2) + body(300, 4)})
+        bench.committed.update({KEYS[0]: bench.large(1) + body(300, 3), KEY: bench.large(2) + body(300, 4)})
         bench.assert_all_hold()
 
     def test_chunk_that_is_no_buffer_ends_the_writer(self, bench: Bench) -> None:

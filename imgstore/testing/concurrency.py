@@ -70,14 +70,15 @@ class ConcurrencyLaws:
         bench.assert_all_hold()
 
     def test_interleaved_writers_do_not_mix(self, bench: Bench) -> None:
+        data, step = bench.large(), bench.subject.largest // 3
         with bench.driver.open_writer(KEYS[0]) as left, bench.driver.open_writer(KEYS[1]) as right:
-            for piece in pieces(body(4000), 500):
+            for piece in pieces(data, step):
                 left.write(piece)
                 right.write(piece[::-1])
             left.commit()
             right.commit()
-        bench.committed[KEYS[0]] = body(4000)
-        bench.committed[KEYS[1]] = b"".join(piece[::-1] for piece in pieces(body(4000), 500))
+        bench.committed[KEYS[0]] = data
+        bench.committed[KEYS[1]] = b"".join(piece[::-1] for piece in pieces(data, step))
         bench.assert_all_hold()
 
     def test_race_for_one_key_leaves_one_whole_object(self, bench: Bench) -> None:

@@ -7,7 +7,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
-from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
 
 AN_HOUR = 3600.0
 
@@ -44,7 +44,7 @@ class VisibilityLaws:
         for number, key in enumerate(KEYS[:3]):
             bench.put(body(number * 10), key)
         with bench.driver.open_writer(KEYS[3]) as writer:
-            writer.write(body(13))
+            writer.write(bench.large())
             for driver in (bench.driver, bench.other):
                 assert bench.visible(driver) == set(KEYS[:3])
         for driver in (bench.driver, bench.other):
@@ -54,17 +54,15 @@ class VisibilityLaws:
     def test_object_outlives_its_driver(self, bench: Bench) -> None:
         first = bench.subject.open()
         with first.open_writer(KEY) as writer:
-            writer.write(body(13))
+            writer.write(bench.large())
             writer.commit()
         first.close()
-        bench.committed[KEY] = body(13)
-        later = bench.open()
-        assert later.stat(KEY).size == 13
-        with later.open_reader(KEY) as reader:
-            assert b"".join(reader) == body(13)
+        bench.committed[KEY] = bench.large()
+        with bench.open().open_reader(KEY) as reader:
+            assert same(b"".join(reader), bench.large())
 
     def test_deleted_object_is_gone_everywhere(self, bench: Bench) -> None:
-        bench.put(body(13))
+        bench.put(bench.large())
         bench.delete()
         bench.assert_absent()
         bench.assert_clean()
@@ -72,19 +70,19 @@ class VisibilityLaws:
     def test_delete_takes_one_object_only(self, bench: Bench) -> None:
         neighbours = (KEY + ".2", KEY + "-2", KEY + "2", KEY[:-1])
         for number, key in enumerate((KEY, *neighbours)):
-            bench.put(body(50, number), key)
+            bench.put(bench.large(number), key)
         bench.delete()
         bench.assert_all_hold()
 
     def test_living_upload_is_not_a_leftover(self, bench: Bench) -> None:
         with bench.driver.open_writer(KEY) as writer:
-            writer.write(body(300))
+            writer.write(bench.large())
             purge(bench.other, older_than=AN_HOUR)
             writer.write(body(300, 1))
             purge(bench.other, older_than=AN_HOUR)
             writer.commit()
-        bench.committed[KEY] = body(300) + body(300, 1)
-        bench.assert_holds(body(300) + body(300, 1))
+        bench.committed[KEY] = bench.large() + body(300, 1)
+        bench.assert_holds(bench.large() + body(300, 1))
 
     def test_committed_object_is_not_a_leftover(self, bench: Bench) -> None:
         bench.put(body(max(bench.subject.borders) + 1))

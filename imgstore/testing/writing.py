@@ -93,22 +93,22 @@ class WritingLaws:
         bench.assert_all_hold()
 
     def test_existing_object_is_never_overwritten(self, bench: Bench) -> None:
-        bench.put(body(100))
-        for driver in (bench.driver, bench.other):
-            with bench.refuses(errors.ObjectExists), driver.open_writer(KEY, size=200) as writer:
-                writer.write(body(200, 1))
+        bench.put(bench.large())
+        for driver, data in ((bench.driver, body(200, 1)), (bench.other, bench.large(1))):
+            with bench.refuses(errors.ObjectExists), driver.open_writer(KEY, size=len(data)) as writer:
+                writer.write(data)
                 writer.commit()
-            bench.assert_holds(body(100))
+        bench.assert_holds(bench.large())
 
     def test_first_commit_wins_and_the_second_is_refused(self, bench: Bench) -> None:
         with bench.other.open_writer(KEY) as loser, bench.driver.open_writer(KEY) as winner:
-            loser.write(body(200, 1))
-            winner.write(body(100))
+            loser.write(bench.large(1))
+            winner.write(bench.large())
             winner.commit()
-            bench.committed[KEY] = body(100)
+            bench.committed[KEY] = bench.large()
             with bench.refuses(errors.ObjectExists):
                 loser.commit()
-            bench.assert_holds(body(100))
+            bench.assert_holds(bench.large())
 
     def test_writer_that_ended_takes_nothing(self, bench: Bench) -> None:
         with bench.driver.open_writer(KEY) as writer:
@@ -122,15 +122,16 @@ class WritingLaws:
 
     def test_abort_after_commit_changes_nothing(self, bench: Bench) -> None:
         with bench.driver.open_writer(KEY) as writer:
-            writer.write(body(13))
+            writer.write(bench.large())
             writer.commit()
-            bench.committed[KEY] = body(13)
+            bench.committed[KEY] = bench.large()
             writer.abort()
-        bench.assert_holds(body(13))
+        bench.assert_holds(bench.large())
 
     def test_deleted_key_is_free_again(self, bench: Bench) -> None:
-        bench.put(body(100))
+        bench.put(bench.large())
         bench.delete()
+        bench.assert_clean()
         bench.put(body(50, 1))
         with bench.other.open_reader(KEY) as reader:
             assert same(b"".join(reader), body(50, 1))
