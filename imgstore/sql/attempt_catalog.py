@@ -77,7 +77,7 @@ class SqlAttemptCatalog(AttemptRecovery):
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """See AttemptCatalog. Not `certain`: knows nothing without a query."""
-        if certain and not self._database.read(lambda connection: attempts.owns(connection, attempt)):
+        if certain and self._database.first(attempts.owned(attempt)) is None:
             raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:

@@ -48,7 +48,7 @@ class LedgerHooks(QuotaHooks):
         the same, because the catalog has it."""
         for location in sorted(locations, key=lambda each: each.store):
             object_id = ObjectId(location.store, location.key)
-            if not entries.settle(connection, object_id, size):
+            if not _settled(connection, object_id, size, attempt.owner):
                 entry = LedgerEntry(object_id, attempt.owner, attempt.image_id, attempt.number, USED, size)
                 entries.adopt(connection, entry)
 
@@ -60,6 +60,11 @@ class LedgerHooks(QuotaHooks):
 
     def settlement_committed(self, attempt: Attempt, store: str) -> None:
         self._ledger.ended(ObjectId(store, attempt.key))
+
+
+def _settled(connection: sa.Connection, object_id: ObjectId, size: int, owner: str) -> bool:
+    expected = entries.settle_expected(connection, object_id, size, owner=owner)
+    return expected or entries.settle(connection, object_id, size)
 
 
 def _bounds(value: object) -> Bounds:

@@ -107,6 +107,18 @@ def settle(connection: sa.Connection, object_id: ObjectId, size: int) -> bool:
     return True
 
 
+def settle_expected(connection: sa.Connection, object_id: ObjectId, size: int, *, owner: str) -> bool:
+    """As `settle`, without a look at the hold: as that of an upload to one store is when its size was known. False
+    if it is another one, or none; then nothing is changed."""
+    expected = LedgerEntry(object_id, owner, "", 0, HELD, size)
+    held = (*_is(object_id), ENTRIES.c.owner == owner, ENTRIES.c.state == HELD, ENTRIES.c.bytes == size)
+    after = EntryState(USED, size)
+    if connection.execute(sa.update(ENTRIES).where(*held).values(**_ended(after))).rowcount != 1:
+        return False
+    _count(connection, expected, expected.counted, after)
+    return True
+
+
 def release(connection: sa.Connection, object_id: ObjectId) -> bool:
     """Removes a hold; its upload may go on in other stores. False if there is no hold (any more)."""
     image_id = connection.scalar(sa.select(ENTRIES.c.image_id).where(*_is(object_id)))
@@ -217,9 +229,14 @@ def _become(connection: sa.Connection, entry: LedgerEntry, after: EntryState | N
     if after is None:
         connection.execute(sa.delete(ENTRIES).where(*_is(entry.object_id)))
     else:
-        values = {"state": after.state, "bytes": after.size, "reported": after.size}
-        _update(connection, entry.object_id, holder=None, expires_at=None, tight=False, **values)
+        _update(connection, entry.object_id, **_ended(after))
     _count(connection, entry, entry.counted, after)
+
+
+def _ended(after: EntryState) -> dict[str, object]:
+    """The columns of a hold that ended so."""
+    size = after.size
+    return {"state": after.state, "bytes": size, "reported": size, "holder": None, "expires_at": None, "tight": False}
 
 
 def _count(

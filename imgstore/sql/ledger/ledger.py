@@ -27,13 +27,14 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger import accounts, entries
-from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
+from imgstore.sql.ledger.accounts import Bounds, Refused, bounds_of
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount
 from imgstore.sql.ledger.entries import LedgerEntry, OwnerChanged
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.hold_keeper import HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
+from imgstore.sql.ledger.three_accounts import LARGEST
 from imgstore.sql.upgrade import LEDGER, opened
 from imgstore.supervised import Supervised
 
