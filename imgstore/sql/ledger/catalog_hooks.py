@@ -17,7 +17,8 @@ from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds, Refused
 from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.schema import USED
-from imgstore.sql.quota_hooks import QuotaHooks
+from imgstore.sql.ledger.three_accounts import LARGEST
+from imgstore.sql.quota_hooks import EarlyHold, QuotaHooks
 
 
 class LedgerHooks(QuotaHooks):
@@ -37,6 +38,14 @@ class LedgerHooks(QuotaHooks):
     def owner_changed(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
         with _refusals():
             entries.change_owner(connection, image_id, owner, _bounds(bounds))
+
+    def early_hold(self, owner: str | None, stores: Sequence[str], size: int | None) -> EarlyHold | None:
+        if size is None or size > LARGEST or len(stores) != 1:
+            return None
+        return self._ledger.early.prepared(owner, stores[0], size)
+
+    def attempt_released(self, attempt: Attempt) -> None:
+        self._ledger.early.release(attempt)
 
     def image_deleted(self, connection: sa.Connection, image_id: str) -> None:
         entries.remove_image(connection, image_id)

@@ -61,12 +61,19 @@ def image_object_id(image_id: str) -> ObjectId:
     return ObjectId("", image_id)
 
 
-def reserve(connection: sa.Connection, entry: LedgerEntry, bounds: Bounds, *, holder: str, lease: int) -> None:
-    """Sets `entry.size` bytes aside; counts an upload, unless the attempt holds something already.
+class AlreadyCounted(errors.CatalogUnavailable):
+    """The object has an entry already."""
 
-    Raises Refused, and CatalogUnavailable if the object has an entry already.
+
+def reserve(
+    connection: sa.Connection, entry: LedgerEntry, bounds: Bounds, *, holder: str, lease: int, first: bool = False
+) -> None:
+    """Sets `entry.size` bytes aside; counts an upload, unless the attempt holds something already (`first`: it does
+    not, as one that begins just now).
+
+    Raises Refused, AlreadyCounted.
     """
-    if _is_held(connection, entry.image_id, entry.attempt):
+    if not first and _is_held(connection, entry.image_id, entry.attempt):
         entry = replace(entry, state=JOINED)
     _insert(connection, entry, holder=holder, expires_at=Now() + 1000 * lease)
     _count(connection, entry, None, entry.counted, bounds)
@@ -259,7 +266,7 @@ def _insert(connection: sa.Connection, entry: LedgerEntry, **more: object) -> No
     try:
         connection.execute(sa.insert(ENTRIES).values(**values, **more))
     except sa.exc.IntegrityError as error:
-        raise errors.CatalogUnavailable("The quota counts this object already: try again.", retry_after=1) from error
+        raise AlreadyCounted("The quota counts this object already: try again.", retry_after=1) from error
 
 
 def _update(connection: sa.Connection, object_id: ObjectId, **values: object) -> None:
