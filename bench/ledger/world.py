@@ -2,7 +2,7 @@
 
 Every upload is another image of one project, whose account all of them change: the worst case for a ledger. Creating
 the images is not measured. `statements` and `transactions` are what SQLAlchemy sends and commits meanwhile, by the
-holds' and the leases' own threads too.
+holds' and the leases' own threads too. What only begins a transaction is no statement, on any database.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Counted:
         sa.event.remove(sa.Engine, "before_cursor_execute", self._statement)
         sa.event.remove(sa.Engine, "commit", self._transaction)
 
-    def _statement(self, connection: sa.Connection, *_: object) -> None:
+    def _statement(self, connection: sa.Connection, cursor: object, statement: str, *_: object) -> None:
         with self._lock:
-            self.statements += connection.engine.url == self._url
+            self.statements += connection.engine.url == self._url and not statement.startswith("BEGIN")
 
     def _transaction(self, connection: sa.Connection) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ from imgstore.sql import attempts
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.queries import permitted
-from imgstore.sql.quota_hooks import QuotaHooks
+from imgstore.sql.quota_hooks import EarlyHold, NotHeld, QuotaHooks
 from imgstore.sql.records import Caller, ImageRecord, caller_of
 from imgstore.sql.recovery import AttemptRecovery
 from imgstore.sql.schema import IMAGES
@@ -44,11 +44,19 @@ class SqlAttemptCatalog(AttemptRecovery):
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog. If COMMIT fails, the attempt is released, so that the image does not stay `saving`."""
 
+        caller = caller_of(request.context)
+
         def begin(connection: sa.Connection, image: ImageRecord) -> Attempt:
             self._refuse_signature(image.properties)
             return attempts.begin(connection, image, stores, lease=self.lease)
 
-        return self._begin(request.image_id, caller_of(request.context), "upload_image", begin)[0]
+        def begun(early: EarlyHold | None) -> Attempt:
+            return self._begin(request.image_id, caller, "upload_image", begin, early)[0]
+
+        try:
+            return begun(self._hooks.early_hold(caller.project_id, stores, request.size))
+        except NotHeld:
+            return begun(None)
 
     def begin_copy(self, image_id: str, stores: Sequence[str], context: object = None) -> tuple[Attempt, StoredImage]:
         """See CopyCatalog, and `begin`."""
@@ -77,7 +85,7 @@ class SqlAttemptCatalog(AttemptRecovery):
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """See AttemptCatalog. Not `certain`: knows nothing without a query."""
-        if certain and not self._database.read(lambda connection: attempts.owns(connection, attempt)):
+        if certain and self._database.first(attempts.owned(attempt)) is None:
             raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:
@@ -91,6 +99,8 @@ class SqlAttemptCatalog(AttemptRecovery):
         except (errors.CatalogUnavailable, OutcomeUnknown):
             self._unreleased.add(attempt)
             raise
+        finally:
+            self._hooks.attempt_released(attempt)
 
     def _released(self, connection: sa.Connection, attempt: Attempt, unremoved: Sequence[str]) -> bool:
         if not attempts.release(connection, attempt):
@@ -103,8 +113,9 @@ class SqlAttemptCatalog(AttemptRecovery):
             require_unsigned(properties)
 
     def _begin(
-        self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt]
-    ) -> tuple[Attempt, ImageRecord]:
+        self, image_id: str, caller: Caller, action: str, begin: Callable[[sa.Connection, ImageRecord], Attempt],
+        early: EarlyHold | None = None,
+    ) -> tuple[Attempt, ImageRecord]:  # fmt: skip
         begun: list[tuple[Attempt, ImageRecord]] = []
         unreleased = self._unreleased.of(image_id)
 
@@ -112,12 +123,18 @@ class SqlAttemptCatalog(AttemptRecovery):
             self._abandon(connection, unreleased)
             image = permitted(connection, image_id, caller, action)
             begun[:] = [(begin(connection, image), image)]
+            if early is not None:
+                early.hold(connection, begun[0][0])
 
         try:
             self._database.change(work)
         except OutcomeUnknown as error:
+            if early is not None:
+                early.committed(begun[0][0])
             self._release_uncertain(begun[0][0])
             raise errors.CatalogUnavailable("The catalog failed while the attempt began.", detail=str(error)) from error
+        if early is not None:
+            early.committed(begun[0][0])
         self._unreleased.ended(unreleased)
         self._end_unreleased()
         return begun[0]

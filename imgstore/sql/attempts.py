@@ -27,7 +27,7 @@ def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], 
     """queued -> saving, with a lease in seconds. Raises InvalidRequest, ImageConflict."""
     require_formats(image.disk_format, image.container_format)
     require_queued(image.id, image.status)
-    attempt = _next(connection, image, stores)
+    attempt = _next(image, stores)
     if not _grant(connection, attempt, "queued", status="saving", **granted(lease)):
         require_queued(image.id, "saving")
     return attempt
@@ -45,7 +45,7 @@ def activate(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, res
 def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
     """An attempt of an active image, with a lease in seconds. Raises ImageConflict."""
     require_copyable(image.as_stored(), stores, busy=False)
-    attempt = _next(connection, image, stores)
+    attempt = _next(image, stores)
     if not _grant(connection, attempt, "active", copy_failed="", **granted(lease)):
         require_copyable(image.as_stored(), stores, busy=True)
     return attempt
@@ -65,10 +65,9 @@ def add_locations(
     _add_all(connection, hooks, attempt, locations)
 
 
-def owns(connection: sa.Connection, attempt: Attempt) -> bool:
-    """Whether the attempt owns an image that is not deleted."""
-    found = sa.select(IMAGES.c.id).where(*_owned_by(attempt), IMAGES.c.deleted_at.is_(None))
-    return connection.scalar(found) is not None
+def owned(attempt: Attempt) -> sa.Select[tuple[str]]:
+    """Finds the image that the attempt owns, unless it is deleted."""
+    return sa.select(IMAGES.c.id).where(*_owned_by(attempt), IMAGES.c.deleted_at.is_(None))
 
 
 def release(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS) -> bool:
@@ -102,10 +101,9 @@ def abandon_all(connection: sa.Connection, hooks: QuotaHooks) -> int:
     return sum(abandon(connection, hooks, Attempt(row.id, row.uploading, row.owner, "", "")) for row in rows)
 
 
-def _next(connection: sa.Connection, image: ImageRecord, stores: Sequence[str]) -> Attempt:
-    last = connection.scalar(sa.select(IMAGES.c.attempts).where(IMAGES.c.id == image.id)) or 0
+def _next(image: ImageRecord, stores: Sequence[str]) -> Attempt:
     formats = image.disk_format or "", image.container_format or ""
-    return Attempt(image.id, last + 1, image.owner, *formats, stores=tuple(stores))
+    return Attempt(image.id, image.attempts + 1, image.owner, *formats, stores=tuple(stores))
 
 
 def _grant(connection: sa.Connection, attempt: Attempt, present: str, **values: Any) -> bool:

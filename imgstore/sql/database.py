@@ -13,7 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
-from imgstore.sql.dialects import engine_of, isolated, lock_wait
+from imgstore.sql.dialects import engine_of, isolated, lock_wait, single
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +60,10 @@ class Database:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
         return self.retried(lambda: self._read(work))
 
+    def first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+        """The first row that a query finds, as `read`; a single statement needs no transaction."""
+        return self.retried(lambda: self._first(query))
+
     def change(self, work: Work[T]) -> T:
         """Commits the changes of `work` and returns what it returns. If `work` raises, nothing is changed.
 
@@ -88,6 +92,10 @@ class Database:
             connection = isolated(plain, changes=False)
             with connection.begin():
                 return work(connection)
+
+    def _first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+        with _before_commit("reading"), self._engine.connect() as plain:
+            return single(plain).execute(query).first()
 
     def _change(self, work: Work[T]) -> T:
         with contextlib.ExitStack() as stack:

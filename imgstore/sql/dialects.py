@@ -32,6 +32,8 @@ from imgstore.sql.address import Address
 
 CHANGES = "imgstore_changes"
 """The execution option that marks a transaction of changes."""
+SINGLE = "imgstore_single"
+"""The execution option that marks one statement without a transaction."""
 CONNECT_TIMEOUT = 10
 MARGIN = 2.0
 """Seconds that this side waits longer than the server: its answer says more than silence does."""
@@ -100,6 +102,13 @@ def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
     if connection.dialect.name == "postgresql":
         return connection.execution_options(isolation_level=CHANGING if changes else READING)
     return connection.execution_options(**{CHANGES: changes})
+
+
+def single(connection: sa.Connection) -> sa.Connection:
+    """The connection, for one statement that reads: nothing is sent to begin or to end it, where that can be."""
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection.execution_options(**{SINGLE: True})
 
 
 def _connect_arguments(kind: str, deadline: float | None) -> Mapping[str, Any]:
@@ -174,13 +183,16 @@ class _Setup:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get(SINGLE, False):
+        return
     changes = connection.get_execution_options().get(CHANGES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if changes else "BEGIN")
 
 
 def _begin_mysql(connection: sa.Connection) -> None:
     """Sets it for this one transaction. SQLAlchemy would change the session and back, in four round trips."""
-    if not connection.get_execution_options().get(CHANGES, False):
+    options = connection.get_execution_options()
+    if not (options.get(CHANGES, False) or options.get(SINGLE, False)):
         connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {READING}")
 
 

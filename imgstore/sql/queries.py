@@ -14,6 +14,9 @@ from imgstore.model import Location
 from imgstore.sql.records import SHARED, Caller, ImageRecord, record_of
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, MEMBERS
 
+WITHOUT_DATA = frozenset({"queued", "saving"})
+"""The statuses of images without a location: an image gets its first one when it becomes active."""
+
 
 def visible(connection: sa.Connection, image_id: str, caller: Caller, *, lock: bool = False) -> ImageRecord:
     """One image; `lock`: it stays locked. Raises ImageNotFound if it does not exist or the caller may not see it."""
@@ -45,7 +48,7 @@ def permitted(connection: sa.Connection, image_id: str, caller: Caller, action: 
 def records(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRecord]:
     """The images that a query for rows of `images` finds, with their locations."""
     rows = connection.execute(query).mappings().all()
-    locations = _locations(connection, [row["id"] for row in rows])
+    locations = _locations(connection, [row["id"] for row in rows if row["status"] not in WITHOUT_DATA])
     return [record_of(dict(row), locations.get(row["id"], ())) for row in rows]
 
 

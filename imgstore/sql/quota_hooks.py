@@ -7,10 +7,26 @@ comes between them. `NO_HOOKS` is for a catalog without a ledger.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import sqlalchemy as sa
 
 from imgstore.model import Attempt, Location
+
+
+class NotHeld(Exception):
+    """The quota holds nothing in this transaction, which is to be rolled back: the upload begins without a hold, and
+    asks the quota by itself."""
+
+
+class EarlyHold(Protocol):
+    """A hold for an upload that begins, made in the transaction in which it begins."""
+
+    def hold(self, connection: sa.Connection, attempt: Attempt) -> None:
+        """Sets the size aside. It may run again. Raises NotHeld."""
+
+    def committed(self, attempt: Attempt) -> None:
+        """The transaction is committed, or may be."""
 
 
 class QuotaHooks:
@@ -29,6 +45,14 @@ class QuotaHooks:
 
     def owner_changed(self, connection: sa.Connection, image_id: str, owner: str, bounds: object) -> None:
         """An image belongs to another project now. Raises QuotaExceeded."""
+
+    def early_hold(self, owner: str | None, stores: Sequence[str], size: int | None) -> EarlyHold | None:
+        """What sets `size` bytes aside when an upload begins. None: its session asks the quota, as every other.
+        `owner`: the project that probably has the image. Runs outside a transaction, and does not fail."""
+        return None
+
+    def attempt_released(self, attempt: Attempt) -> None:
+        """An attempt ended. If an early hold was made for it, and its session never asked for it, nobody needs it."""
 
     def image_deleted(self, connection: sa.Connection, image_id: str) -> None:
         """An image was deleted; its objects are still to be removed."""

@@ -82,7 +82,8 @@ class ImageRecord(NewImage):
     """An image as the catalog has it. Sizes in bytes; times are UTC; `locations` only those that have its data.
 
     `copying_to`: stores to which a copy is under way; `copy_failed`: those that the last copy did not reach, None if
-    there never was a copy. `member`: the caller's project where it sees the image as a member only.
+    there never was a copy. `attempts`: the number of its last attempt. `member`: the caller's project where it sees the
+    image as a member only.
     """
 
     status: str = "queued"
@@ -96,6 +97,7 @@ class ImageRecord(NewImage):
     locations: Sequence[Location] = ()
     copying_to: Sequence[str] = ()
     copy_failed: Sequence[str] | None = None
+    attempts: int = 0
     member: str | None = None
 
     def as_stored(self) -> StoredImage:

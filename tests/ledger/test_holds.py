@@ -13,9 +13,9 @@ from imgstore import errors
 from imgstore.limits import Allowance
 from imgstore.model import Location
 from imgstore.sql import Charge, Database, LedgerAccount, ObjectId, OutcomeUnknown, SqlLedger
-from imgstore.sql.ledger.accounts import LARGEST
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.schema import ENTRIES
+from imgstore.sql.ledger.three_accounts import LARGEST
 from tests.ledger.conftest import LIMIT, NONE, OWNER, STORE, Ledgers, new_attempt
 from tests.support.waiting import until
 

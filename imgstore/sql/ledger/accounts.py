@@ -1,12 +1,13 @@
-"""Changes accounts: one UPDATE for each row, in a fixed order, with the limit in its condition.
+"""Changes accounts: in a fixed order, with the limit in the UPDATE's own condition.
 
-No row is read before it is changed. So nothing comes between the check and the change, at any isolation, on any
-database.
+No row is read before it is locked. So nothing comes between the check and the change, at any isolation, on any
+database. The three accounts of an entry are changed by one statement (`three_accounts`). Where that changes nothing,
+because a row is missing or a limit is reached, one UPDATE for each row makes the row, or finds the limit that refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,15 +18,11 @@ from imgstore import errors, quota
 from imgstore.host_answers import instance
 from imgstore.limits import Allowance, Limits
 from imgstore.sql.failures import Contention
+from imgstore.sql.ledger import three_accounts
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount, accounts_of
 from imgstore.sql.ledger.schema import ACCOUNTS
 
 Changes: TypeAlias = Mapping[LedgerAccount, Charge]
-
-LARGEST = 2**60
-"""Bytes of one object, and of a limit, that fit into a column with room to add."""
-MOST = 2**31 - 1
-"""Images and uploads that a column can count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +89,20 @@ class Refused(Exception):
 
 def change(connection: sa.Connection, changes: Changes, bounds: Bounds = NO_BOUNDS) -> None:
     """Changes the accounts, in the order of locks. Raises Refused if `bounds` forbid it."""
-    for account in sorted(changes, key=lambda each: each.rank):
-        if changes[account] != NOTHING or account in bounds.allowances:
-            _change(connection, account, changes[account], bounds.allowances.get(account, _NO_LIMIT), bounds.headroom)
+    each = [
+        (account, changes[account], bounds.allowances.get(account, _NO_LIMIT))
+        for account in sorted(changes, key=lambda account: account.rank)
+        if changes[account] != NOTHING or account in bounds.allowances
+    ]
+    if _are_of_one_entry(each) and three_accounts.change(connection, each, bounds.headroom):
+        return
+    for account, wanted, allowance in each:
+        _change(connection, account, wanted, allowance, bounds.headroom)
+
+
+def _are_of_one_entry(changes: Sequence[tuple[LedgerAccount, Charge, Allowance]]) -> bool:
+    accounts = tuple(account for account, _, _ in changes)
+    return len(accounts) == 3 and accounts == accounts_of(accounts[0].owner, accounts[2].store)
 
 
 def present(connection: sa.Connection, account: LedgerAccount, *, lock: bool = False) -> Charge | None:
@@ -142,15 +150,9 @@ def _change(
 
 
 def _conditions(wanted: Charge, allowance: Allowance, headroom: int) -> list[sa.ColumnElement[bool]]:
-    conditions = []
-    if allowance.size is not None:
-        taken = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes
-        conditions.append(taken <= min(allowance.size, LARGEST) - headroom - wanted.taken)
-    if allowance.images is not None and wanted.images > 0:
-        conditions.append(ACCOUNTS.c.images <= min(allowance.images, MOST) - wanted.images)
-    if allowance.uploads is not None and wanted.uploads > 0:
-        conditions.append(ACCOUNTS.c.uploads <= min(allowance.uploads, MOST) - wanted.uploads)
-    return conditions
+    columns = ACCOUNTS.c.used_bytes + ACCOUNTS.c.held_bytes, ACCOUNTS.c.images, ACCOUNTS.c.uploads
+    limits = three_accounts.most(wanted, allowance, headroom)
+    return [column <= limit for column, limit in zip(columns, limits, strict=True) if limit is not None]
 
 
 def _refuse(account: LedgerAccount, allowance: Allowance, found: Charge, wanted: Charge, headroom: int) -> None:

@@ -17,7 +17,8 @@ from imgstore.sql.ledger.accounts import NO_BOUNDS, Bounds, Refused
 from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.ledger.schema import USED
-from imgstore.sql.quota_hooks import QuotaHooks
+from imgstore.sql.ledger.three_accounts import LARGEST
+from imgstore.sql.quota_hooks import EarlyHold, QuotaHooks
 
 
 class LedgerHooks(QuotaHooks):
@@ -38,6 +39,14 @@ class LedgerHooks(QuotaHooks):
         with _refusals():
             entries.change_owner(connection, image_id, owner, _bounds(bounds))
 
+    def early_hold(self, owner: str | None, stores: Sequence[str], size: int | None) -> EarlyHold | None:
+        if size is None or size > LARGEST or len(stores) != 1:
+            return None
+        return self._ledger.early.prepared(owner, stores[0], size)
+
+    def attempt_released(self, attempt: Attempt) -> None:
+        self._ledger.early.release(attempt)
+
     def image_deleted(self, connection: sa.Connection, image_id: str) -> None:
         entries.remove_image(connection, image_id)
 
@@ -48,7 +57,7 @@ class LedgerHooks(QuotaHooks):
         the same, because the catalog has it."""
         for location in sorted(locations, key=lambda each: each.store):
             object_id = ObjectId(location.store, location.key)
-            if not entries.settle(connection, object_id, size):
+            if not _settled(connection, object_id, size, attempt.owner):
                 entry = LedgerEntry(object_id, attempt.owner, attempt.image_id, attempt.number, USED, size)
                 entries.adopt(connection, entry)
 
@@ -60,6 +69,11 @@ class LedgerHooks(QuotaHooks):
 
     def settlement_committed(self, attempt: Attempt, store: str) -> None:
         self._ledger.ended(ObjectId(store, attempt.key))
+
+
+def _settled(connection: sa.Connection, object_id: ObjectId, size: int, owner: str) -> bool:
+    expected = entries.settle_expected(connection, object_id, size, owner=owner)
+    return expected or entries.settle(connection, object_id, size)
 
 
 def _bounds(value: object) -> Bounds:

@@ -61,12 +61,19 @@ def image_object_id(image_id: str) -> ObjectId:
     return ObjectId("", image_id)
 
 
-def reserve(connection: sa.Connection, entry: LedgerEntry, bounds: Bounds, *, holder: str, lease: int) -> None:
-    """Sets `entry.size` bytes aside; counts an upload, unless the attempt holds something already.
+class AlreadyCounted(errors.CatalogUnavailable):
+    """The object has an entry already."""
 
-    Raises Refused, and CatalogUnavailable if the object has an entry already.
+
+def reserve(
+    connection: sa.Connection, entry: LedgerEntry, bounds: Bounds, *, holder: str, lease: int, first: bool = False
+) -> None:
+    """Sets `entry.size` bytes aside; counts an upload, unless the attempt holds something already (`first`: it does
+    not, as one that begins just now).
+
+    Raises Refused, AlreadyCounted.
     """
-    if _is_held(connection, entry.image_id, entry.attempt):
+    if not first and _is_held(connection, entry.image_id, entry.attempt):
         entry = replace(entry, state=JOINED)
     _insert(connection, entry, holder=holder, expires_at=Now() + 1000 * lease)
     _count(connection, entry, None, entry.counted, bounds)
@@ -104,6 +111,18 @@ def settle(connection: sa.Connection, object_id: ObjectId, size: int) -> bool:
     if entry is None or entry.state not in HOLDING:
         return False
     _become(connection, entry, EntryState(USED, size))
+    return True
+
+
+def settle_expected(connection: sa.Connection, object_id: ObjectId, size: int, *, owner: str) -> bool:
+    """As `settle`, without a look at the hold: as that of an upload to one store is when its size was known. False
+    if it is another one, or none; then nothing is changed."""
+    expected = LedgerEntry(object_id, owner, "", 0, HELD, size)
+    held = (*_is(object_id), ENTRIES.c.owner == owner, ENTRIES.c.state == HELD, ENTRIES.c.bytes == size)
+    after = EntryState(USED, size)
+    if connection.execute(sa.update(ENTRIES).where(*held).values(**_ended(after))).rowcount != 1:
+        return False
+    _count(connection, expected, expected.counted, after)
     return True
 
 
@@ -217,9 +236,14 @@ def _become(connection: sa.Connection, entry: LedgerEntry, after: EntryState | N
     if after is None:
         connection.execute(sa.delete(ENTRIES).where(*_is(entry.object_id)))
     else:
-        values = {"state": after.state, "bytes": after.size, "reported": after.size}
-        _update(connection, entry.object_id, holder=None, expires_at=None, tight=False, **values)
+        _update(connection, entry.object_id, **_ended(after))
     _count(connection, entry, entry.counted, after)
+
+
+def _ended(after: EntryState) -> dict[str, object]:
+    """The columns of a hold that ended so."""
+    size = after.size
+    return {"state": after.state, "bytes": size, "reported": size, "holder": None, "expires_at": None, "tight": False}
 
 
 def _count(
@@ -242,7 +266,7 @@ def _insert(connection: sa.Connection, entry: LedgerEntry, **more: object) -> No
     try:
         connection.execute(sa.insert(ENTRIES).values(**values, **more))
     except sa.exc.IntegrityError as error:
-        raise errors.CatalogUnavailable("The quota counts this object already: try again.", retry_after=1) from error
+        raise AlreadyCounted("The quota counts this object already: try again.", retry_after=1) from error
 
 
 def _update(connection: sa.Connection, object_id: ObjectId, **values: object) -> None:

@@ -27,13 +27,15 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown
 from imgstore.sql.ledger import accounts, entries
-from imgstore.sql.ledger.accounts import LARGEST, Bounds, Refused, bounds_of
+from imgstore.sql.ledger.accounts import Bounds, Refused, bounds_of
 from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount
+from imgstore.sql.ledger.early_holds import EarlyHolds
 from imgstore.sql.ledger.entries import LedgerEntry, OwnerChanged
 from imgstore.sql.ledger.hold import SqlHold
 from imgstore.sql.ledger.hold_keeper import HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
+from imgstore.sql.ledger.three_accounts import LARGEST
 from imgstore.sql.upgrade import LEDGER, opened
 from imgstore.supervised import Supervised
 
@@ -61,6 +63,7 @@ class SqlLedger:
         self._patience = patience
         self._holder = uuid.uuid4().hex
         self._keeper = HoldKeeper(self, tick=tick, lease=lease)
+        self.early = EarlyHolds(self, self._database.address.url)
 
     @property
     def supervised(self) -> Supervised:
@@ -83,12 +86,28 @@ class SqlLedger:
             raise errors.ImageTooLarge(f"The image has {size} bytes; {LARGEST} are the most that can be counted.")
         if not attempt.owner:
             raise errors.UsageError(f"The attempt for image {attempt.image_id[:80]} has no owner to count for.")
+        hold = self.early.take(attempt, store, size)
+        if hold is None:
+            self._reserve(self.entry_held(attempt, store, size or 0))
+            hold = self.kept(attempt, store, size)
+        return hold
+
+    def entry_held(self, attempt: Attempt, store: str, size: int) -> LedgerEntry:
+        """The entry of a hold."""
+        return LedgerEntry(
+            ObjectId(store, attempt.key), attempt.owner, attempt.image_id, attempt.number, HELD, size
+        )  # fmt: skip
+
+    def kept(self, attempt: Attempt, store: str, size: int | None) -> SqlHold:
+        """The hold whose entry is made, looked after from now on."""
         object_id = ObjectId(store, attempt.key)
-        entry = LedgerEntry(object_id, attempt.owner, attempt.image_id, attempt.number, HELD, size or 0)
-        self._reserve(entry)
-        hold = SqlHold(self, object_id, attempt.owner, entry.size, known=size is not None)
+        hold = SqlHold(self, object_id, attempt.owner, size or 0, known=size is not None)
         self._keeper.keep(hold)
         return hold
+
+    def reserve_within(self, connection: sa.Connection, entry: LedgerEntry, bounds: Bounds) -> None:
+        """See LedgerOfEarlyHolds."""
+        entries.reserve(connection, entry, bounds, holder=self._holder, lease=self._lease, first=True)
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
         """See Quota. In whatever state the object is; the second time nothing happens."""
@@ -152,6 +171,7 @@ class SqlLedger:
 
     def ended(self, object_id: ObjectId) -> None:
         """A transaction of the catalog has settled or released the hold: its session has nothing left to do."""
+        self.early.forget(object_id)
         hold = self._keeper.drop(object_id)
         if hold is not None:
             hold.forget()

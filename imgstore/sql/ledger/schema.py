@@ -24,7 +24,7 @@ the last extension. The difference is spare and can be returned; `tight` asks fo
 off; whoever takes the hold away asks the catalog first (see `SqlLedger.expired`).
 
 `quota_accounts` has a row for each limit that there may be: (owner, ""), (owner, store) and ("", store). A reservation
-is an UPDATE on each of the three rows, in this order, with the limit in its condition. So two reservations at once wait
+is an UPDATE of the three rows, locked in this order, with the limits in its condition. So two reservations at once wait
 for each other, and neither passes the limit. Everything takes its locks in this order: the row of the image, entries,
 accounts of projects, accounts of projects in stores, accounts of stores.
 """
