@@ -2,9 +2,11 @@
 
 `[DEFAULT] enabled_backends` tells such a file. Its stores become ours, under their identifiers: `[backend_defaults]`
 and the section of each are read, values are converted (MB to bytes, octal modes), and defaults are those of Glance
-where they say where the data is. Backends of imgstore's own types keep their options. What has no counterpart is named,
-once, and not silently left out. What is not about stores (database, policy, messages) is somebody else's. `imgstore
-migrate-config` writes the result down.
+where they say where the data is. What has no counterpart is named, once, and not silently left out. What is not about
+stores (database, policy, messages) is somebody else's. `imgstore migrate-config` writes the result down.
+
+A store that is imgstore's in Glance already (`fast:imgstore_file`) has our options. They stay as they are, but for
+those that are of no use outside Glance.
 """
 
 from __future__ import annotations
@@ -13,11 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imgstore.config.glance_options import (
-    ANY,
+    ANY_DRIVER,
     COMMON,
     DATADIR,
-    DRIVER,
-    GLANCES_OWN,
+    GLANCE_ONLY,
     OPTIONS,
     OTHERS,
     OURS,
@@ -43,32 +44,17 @@ Lines = Mapping[str, Mapping[str, Sequence[str]]]
 @dataclass(frozen=True)
 class Translation:
     """The new sections with the texts of their options, and a remark for each old option that has no counterpart.
-    `ours`: the stores that were imgstore's in Glance already."""
+    `ours`: the stores that are imgstore's in Glance already."""
 
     sections: dict[str, dict[str, str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
-    ours: frozenset[str] = frozenset()
+    ours: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
         """The new file."""
         yield from (f"# {remark}" for remark in self.remarks)
         for section, options in self.sections.items():
             yield from ("", f"[{section}]", *(f"{name} = {text}" for name, text in options.items()))
-
-    def is_read(self, section: str, option: str) -> bool:
-        """Whether an option is Glance's or glance_store's, so that this has read it, or has remarked it."""
-        if section in self.ours:
-            return option in COMMON or option in (DRIVER, GLANCES_OWN)
-        return option in COMMON or option.startswith(OTHERS)
-
-
-@dataclass(frozen=True)
-class _Backend:
-    """One enabled backend that has a driver here; `ours`: of one of imgstore's own types."""
-
-    name: str
-    driver: str
-    ours: bool
 
 
 def is_old(files: Sequence[Lines]) -> bool:
@@ -80,19 +66,19 @@ def is_old(files: Sequence[Lines]) -> bool:
 def translate(files: Sequence[Lines]) -> Translation:
     """What the files say, later ones over earlier ones. Raises ConfigurationError."""
     old = _together(files)
-    remarks: list[str] = []
-    stores = list(_stores(old, remarks))
-    result = Translation({SECTION: {}}, remarks, frozenset(store.name for store in stores if store.ours))
-    result.sections[SECTION]["enabled_stores"] = ", ".join(f"{store.name}:{store.driver}" for store in stores)
+    result = Translation({SECTION: {}})
+    stores = dict(_stores(old, result.remarks))
+    result.sections[SECTION]["enabled_stores"] = ", ".join(f"{name}:{driver}" for name, driver in stores.items())
     for (section, name), counterpart in OWN.items():
         if name in old.get(section, {}):
             _put(result.sections[SECTION], counterpart, section, name, old[section][name])
-    for store in stores:
-        given = old.get(store.name, {})
-        result.sections[store.name] = dict(_own_options(given) if store.ours else _store(store.name, store.driver, old))
-        result.remarks.extend(
-            _left_out(store.name, given) if store.ours else _without_counterpart(store.name, given, [store.driver])
-        )
+    for name, driver in stores.items():
+        if _kind(old, name) in OURS:
+            result.ours.add(name)
+            result.sections[name] = dict(_ours(old.get(name, {}), any_driver=_kind(old, name) == ANY_DRIVER))
+            continue
+        result.sections[name] = dict(_store(name, driver, old))
+        result.remarks.extend(_without_counterpart(name, old.get(name, {}), [driver]))
     result.remarks.extend(_without_counterpart(DEFAULTS, old.get(DEFAULTS, {}), list(OPTIONS)))
     return result
 
@@ -100,6 +86,17 @@ def translate(files: Sequence[Lines]) -> Translation:
 def secrets(file: Lines) -> Iterator[tuple[str, str]]:
     """Section and option of each secret of a store in the file."""
     yield from ((section, name) for section, found in file.items() for name in found if name in SECRETS)
+
+
+def is_glances(option: str, *, of_ours: bool) -> bool:
+    """Whether an option in the section of a store is not ours: a translation has read it, or has remarked it."""
+    if of_ours:
+        return option in GLANCE_ONLY or option in COMMON or option == "driver"
+    return _is_old_option(option)
+
+
+def _is_old_option(option: str) -> bool:
+    return option in COMMON or option.startswith(OTHERS)
 
 
 def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
@@ -114,37 +111,38 @@ def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
     return old
 
 
-def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[_Backend]:
+def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[tuple[str, str]]:
     default = old.get("glance_store", {}).get("default_backend")
-    for pair in old["DEFAULT"][BACKENDS].split(","):
-        name, _, kind = (part.strip() for part in pair.partition(":"))
-        if kind in STORES:
-            yield _Backend(name, STORES[kind], ours=False)
-        elif kind == ANY or kind in OURS:
-            yield _Backend(name, OURS.get(kind) or _driver(name, old.get(name, {})), ours=True)
+    for name, kind in pairs(old["DEFAULT"][BACKENDS]):
+        driver = old.get(name, {}).get("driver") if kind == ANY_DRIVER else {**STORES, **OURS}.get(kind)
+        if driver:
+            yield name, driver
         elif name == default or not kind:
             problem = f"the store '{name}' has the type '{kind}', which has no driver here."
-            raise _refusal("DEFAULT", BACKENDS, problem, "Write it as in 'fast:file', of type file, s3 or swift.")
+            cure = "Write it as in 'fast:file', of type file, s3 or swift; with the type 'imgstore', set its driver."
+            raise _refusal("DEFAULT", BACKENDS, problem, cure)
         else:
             remarks.append(f"store {name} is left out: its type '{kind}' has no driver here")
 
 
-def _driver(name: str, given: Mapping[str, str]) -> str:
-    if not given.get(DRIVER):
-        raise _refusal(name, DRIVER, "is not set.", f"Set it: a store of the type {ANY} needs it.")
-    return given[DRIVER]
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Identifier and type of each backend."""
+    for pair in text.split(","):
+        name, _, kind = (part.strip() for part in pair.partition(":"))
+        yield name, kind
 
 
-def _own_options(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """As they are, but for what is Glance's."""
-    for option, text in given.items():
-        if option not in (DRIVER, GLANCES_OWN):
-            yield COMMON[option].name if option in COMMON else option, text
+def _kind(old: Mapping[str, Mapping[str, str]], name: str) -> str:
+    return dict(pairs(old["DEFAULT"][BACKENDS]))[name]
 
 
-def _left_out(name: str, given: Mapping[str, str]) -> Iterator[str]:
-    if GLANCES_OWN in given:
-        yield f"[{name}] {GLANCES_OWN} has no counterpart here"
+def _ours(own: Mapping[str, str], *, any_driver: bool) -> Iterator[tuple[str, str]]:
+    """What a store that is imgstore's keeps."""
+    for option, text in own.items():
+        if option in COMMON:
+            yield COMMON[option].name, text
+        elif option not in GLANCE_ONLY and not (any_driver and option == "driver"):
+            yield option, text
 
 
 def _store(name: str, driver: str, old: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
@@ -163,7 +161,7 @@ def _without_counterpart(section: str, given: Mapping[str, str], drivers: Sequen
     """A remark for each such option. Raises ConfigurationError for one that is misspelt: a datadir would be the default
     one."""
     for option in given:
-        if any(option in OPTIONS[driver] for driver in drivers) or option in COMMON or not option.startswith(OTHERS):
+        if any(option in OPTIONS[driver] for driver in drivers) or option in COMMON or not _is_old_option(option):
             continue
         for driver in drivers:
             known = {*OPTIONS[driver], *WITHOUT[driver]}

@@ -80,13 +80,16 @@ STORES: Mapping[str, str] = {
 }  # fmt: skip
 """The drivers by the types of glance_store's stores."""
 
-OURS: Mapping[str, str] = {"imgstore_file": "filesystem", "imgstore_s3": "s3", "imgstore_swift": "swift"}
-"""The same by the types of imgstore's own backends in Glance, whose options are those of the driver."""
-ANY = "imgstore"
-"""The type of the backend whose driver is an option of its section."""
-DRIVER = "driver"
-GLANCES_OWN = "places_dir"
-"""What such a backend has besides: here the catalog remembers places."""
+ANY_DRIVER = "imgstore"
+"""The type whose section names the driver."""
+
+OURS: Mapping[str, str] = {
+    "imgstore_file": "filesystem", "imgstore_s3": "s3", "imgstore_swift": "swift", ANY_DRIVER: "",
+}  # fmt: skip
+"""The drivers by the types that are imgstore's in Glance (`imgstore.glance.stores`)."""
+
+GLANCE_ONLY = frozenset({"places_dir"})
+"""Options of those types that a store has in Glance only."""
 
 COMMON: Mapping[str, Counterpart] = _plain("store_description>description weight>weight")
 
