@@ -48,6 +48,22 @@ class DataGone(exceptions.GlanceStoreException, exc.HTTPGone):
         exc.HTTPGone.__init__(self, explanation=self.msg)
 
 
+class NotAllowed(exceptions.Forbidden, exc.HTTPForbidden):
+    """403. The storage is asked with the caller's own token (`multi_tenant`), and does not let the caller do this."""
+
+    def __init__(self, error: errors.ImgstoreError) -> None:
+        self.msg = _text(error)
+        exc.HTTPForbidden.__init__(self, explanation=self.msg)
+
+
+class NotKnown(exceptions.GlanceStoreException, exc.HTTPUnauthorized):
+    """401. The storage refuses the caller's own token: it is not good any more."""
+
+    def __init__(self, error: errors.ImgstoreError) -> None:
+        self.msg = _text(error)
+        exc.HTTPUnauthorized.__init__(self, explanation=self.msg)
+
+
 def adding() -> OnFailure:
     """Around `add`."""
     return OnFailure(_adding)
@@ -76,6 +92,7 @@ def configuring() -> OnFailure:
 def _adding(error: BaseException) -> None:
     if not isinstance(error, errors.ImgstoreError):
         return
+    _callers(error)
     if isinstance(error, errors.StoreFull):
         raise exceptions.StorageFull(_text(error)) from error
     if isinstance(error, errors.StoreReadOnly):
@@ -87,6 +104,7 @@ def _adding(error: BaseException) -> None:
 
 
 def _reading(error: BaseException) -> None:
+    _callers(error)
     if isinstance(error, errors.ImgstoreError):
         _tell(error)
         raise (DataGone if isinstance(error, errors.ObjectNotFound) else Unavailable)(error) from error
@@ -94,6 +112,7 @@ def _reading(error: BaseException) -> None:
 
 def _asking(error: BaseException) -> None:
     _not_found(error)
+    _callers(error)
     if isinstance(error, errors.InvalidKey):
         raise exceptions.BadStoreUri(_text(error)) from error
     if isinstance(error, errors.ImgstoreError):
@@ -103,6 +122,7 @@ def _asking(error: BaseException) -> None:
 
 def _deleting(error: BaseException) -> None:
     _not_found(error)
+    _callers(error)
     if isinstance(error, errors.ImgstoreError):
         _tell(error)
         raise NotDeleted(error) from error
@@ -116,6 +136,13 @@ def _configuring(error: BaseException) -> None:
 def _not_found(error: BaseException) -> None:
     if isinstance(error, errors.ObjectNotFound):
         raise exceptions.NotFound(_text(error)) from error
+
+
+def _callers(error: BaseException) -> None:
+    if isinstance(error, errors.Forbidden):
+        raise NotAllowed(error) from error
+    if isinstance(error, errors.Unauthenticated):
+        raise NotKnown(error) from error
 
 
 def _text(error: errors.ImgstoreError) -> str:

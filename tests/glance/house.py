@@ -74,6 +74,10 @@ def object_backends(root: Path, objects: Objects) -> dict[str, dict[str, object]
             "username": swift.login, "password": swift.key, "container": "images", "create_container": True,
             "segment_size": PART, "large_object_threshold": PART, "quota_age": 0,
         },
+        "tenants:imgstore_swift": {
+            **shared, "auth_version": 1, "multi_tenant": True, "container": "images", "segment_size": PART,
+            "large_object_threshold": PART, "endpoint": f"{objects.proxies['vault'].url}/v1/AUTH_%(project_id)s",
+        },
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The cross table: each driver reads and deletes whole what either wrote, on Swift's own servers and on Ceph's gateway.
 
 glance_store writes plain objects and dynamic large ones (of any image whose size is unknown), imgstore plain objects
-and static large ones. Both are in one configuration, as in Glance.
+and static large ones, and both objects of S3 in one or several parts. Both are in one configuration, as in Glance.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from glance_store import exceptions, location, multi_backend
 from oslo_config import cfg
 
 from imgstore.driver.place import NOTES
+from imgstore.model import MIB
+from tests.glance.house import PART
 from tests.support.client import new_id
 from tests.support.fixtures import SwiftFactory
 from tests.support.rgw import RgwServer, needs_rgw
 from tests.support.swift import SwiftAccount, SwiftSettings
 from tests.support.token_exchange import TokenExchange
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.long,
@@ -134,11 +137,28 @@ def swift_sections(root: Path, account: SwiftAccount, keystone: str) -> dict[str
     }  # fmt: skip
 
 
+def s3_sections(root: Path, account: SwiftAccount) -> dict[str, dict[str, object]]:
+    """Both on a bucket of the account."""
+    url, region, bucket = account.auth_url.removesuffix("/auth/v1.0"), SwiftSettings().region, account.container()
+    return {
+        "theirs:s3": {
+            "s3_store_host": url, "s3_store_region_name": region, "s3_store_bucket": bucket,
+            "s3_store_access_key": account.access_key, "s3_store_secret_key": account.key,
+            "s3_store_bucket_url_format": "path", "s3_store_large_object_size": PART // MIB,
+            "s3_store_large_object_chunk_size": PART // MIB,
+        },
+        "ours:imgstore_s3": {
+            "endpoint_url": url, "region": region, "bucket": bucket, "access_key": account.access_key,
+            "secret_key": account.key, "part_size": PART, "multipart_threshold": PART, "places_dir": root / "places",
+        },
+    }  # fmt: skip
+
+
 @contextlib.contextmanager
 def nothing_left(account: SwiftAccount) -> Iterator[None]:
-    """All is gone in the end but what a store notes."""
+    """All is gone in the end but what a store notes; Swift's S3 API has parts removed later."""
     yield
-    assert {name for name in account.everything() if name.rpartition("/")[2] not in NOTES} == set()
+    until(lambda: all(name.rpartition("/")[2] in NOTES for name in account.everything()))
 
 
 @pytest.mark.parametrize("writer", BOTH)
@@ -148,5 +168,16 @@ def test_either_reads_and_deletes_what_the_other_wrote_in_swift(
     with TokenExchange(account.auth_url) as keystone, nothing_left(account):
         shop = Shop(tmp_path / "glance.conf", swift_sections(tmp_path, account, keystone.url))
         for image in images(CHUNK):
+            for deleter in BOTH:
+                shop.check(writer, deleter, image)
+
+
+@pytest.mark.parametrize("writer", BOTH)
+def test_either_reads_and_deletes_what_the_other_wrote_in_s3(
+    tmp_path: Path, account: SwiftAccount, writer: str
+) -> None:
+    with nothing_left(account):
+        shop = Shop(tmp_path / "glance.conf", s3_sections(tmp_path, account))
+        for image in (Image(0), Image(1000), Image(2 * PART + 9)):
             for deleter in BOTH:
                 shop.check(writer, deleter, image)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +22,6 @@ LARGE = SHORT * (2 * PART // 256) + b"and a bit"
 STORES = ("fast", "cold", "vault")
 BOTH = ("fast", "cold")
 """What glance_store can use without Keystone."""
-GLANCES = {"places_dir", "store_description", "weight"}
-"""Options that Glance alone has."""
-DRIVERS = {"fast": "filesystem", "cold": "s3", "vault": "swift"}
 
 
 @pytest.fixture
@@ -99,16 +95,6 @@ def test_images_are_read_and_deleted_by_the_drivers_of_either(
         assert house.files("fast") == set()
 
 
-def imgstore_conf(ours: dict[str, dict[str, object]]) -> Iterator[str]:
-    """The lines of a configuration for the command line, of the sections that Glance has."""
-    yield "[imgstore]"
-    yield f"enabled_stores = {', '.join(f'{name}:{driver}' for name, driver in DRIVERS.items())}"
-    yield "default_store = fast"
-    for name, section in ours.items():
-        yield f"[{name.partition(':')[0]}]"
-        yield from (f"{option} = {value}" for option, value in section.items() if option not in GLANCES)
-
-
 def changed(objects: Objects, store: str, before: object) -> bool:
     return objects.everything(store) != before
 
@@ -129,10 +115,8 @@ def test_a_killed_upload_leaves_nothing_after_a_purge(
             if store in before:
                 until(partial(changed, objects, store, before[store]))
         glance.kill()
-    configuration = tmp_path / "imgstore.conf"
-    configuration.write_text("\n".join(imgstore_conf(ours)))
-    configuration.chmod(0o600)
-    command = [sys.executable, "-m", "imgstore.cli.main", "purge", "--config-file", str(configuration)]
+    configuration = str(tmp_path / "glance-api.conf")
+    command = [sys.executable, "-m", "imgstore.cli.main", "purge", "--config-file", configuration]
 
     def nothing_is_left() -> bool:
         done = subprocess.run([*command, "--older-than", "0s"], capture_output=True, text=True, check=False)
