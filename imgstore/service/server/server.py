@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.bulkhead import ASKED_AT
 from imgstore.service.server.connections import Connection, Connections, ceiling
+from imgstore.service.server.ending import Ending
 from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
 from imgstore.service.server.shutdown import OpenConnections
 from imgstore.service.server.tls import TLSAdapter
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
-
-UNDO_SECONDS = 5.0
-"""For what was cut to undo itself, or half of the time if that is less."""
-CLOSE_SECONDS = 1.5
-"""For all that is closed after the last request."""
 
 
 class Gateway(Gateway_10):
@@ -72,8 +67,7 @@ class Server(WSGIServer):
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.shutdown_timeout = max(grace - CLOSE_SECONDS, CLOSE_SECONDS)
-        self._grace = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
+        self.ending = Ending(grace)
         self._is_stopping = False
 
     def prepare(self) -> None:
@@ -125,18 +119,19 @@ class Server(WSGIServer):
     def stop(self) -> None:
         """Accepts no more, lets requests finish, and cuts them in time for the end of the grace period. May be called
         on any thread."""
+        ending = self.ending
+        ending.begin()
         if not self._is_stopping:
             LOG.info(
-                "Stopping: what is under way has %.1f s (%s connections)", self._grace, len(list(self.open_connections))
+                "Stopping: what is under way has %.1f s (%s connections)", ending.cut, len(list(self.open_connections))
             )
         self._is_stopping = True
-        timer = threading.Timer(self._grace, self.open_connections.cut)
+        timer = threading.Timer(ending.left(ending.cut), self.open_connections.cut)
         timer.daemon = True
         timer.start()
-        until = time.monotonic() + self.shutdown_timeout
         try:
             super().stop()
             for lane in self._lanes:
-                lane.requests.stop(max(0.0, until - time.monotonic()))
+                lane.requests.stop()
         finally:
             timer.cancel()
