@@ -154,7 +154,7 @@ def test_a_process_that_gives_keys_and_hangs_is_killed_and_asked_again(
     given = tmp_path / "given"
     os.mkfifo(given)
     (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {given}\n")
-    found = keys.Keys(botocore.session.Session, patience=60)
+    found = keys.Keys(botocore.session.Session, patience=20)
     with pytest.raises(errors.StoreUnavailable, match="CredentialRetrievalError"):
         found.get_frozen_credentials()
     given.unlink()
