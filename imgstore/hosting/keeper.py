@@ -16,6 +16,7 @@ Nothing here waits for a store longer than it may, and nothing that fails ends i
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import cast
@@ -30,7 +31,7 @@ from imgstore.hosting.places import StorePlaces
 from imgstore.hosting.protocols import EndsUploads, KeptQuota, RestoreMemory
 from imgstore.hosting.purge import Purge
 from imgstore.hosting.records import HostRecords
-from imgstore.hosting.recovery import INTERVAL, RecoveryLoop
+from imgstore.hosting.recovery import INTERVAL, PATIENCE, RecoveryLoop
 from imgstore.hosting.removal_queue import RemovalQueue
 from imgstore.side_by_side import StoreThreads
 from imgstore.store import Store, StoreSet
@@ -92,11 +93,12 @@ class Keeper:
         self.cleaning.begin(self._stores if up is None else up, seconds=seconds)
         self.recovery.start()
 
-    def stop(self) -> None:
-        """Ends the threads, each after what it is doing; waits for them, but not for what hangs. What is under way in
-        this process is renewed no more: end it before."""
-        self.recovery.stop()
-        self.leases.stop()
+    def stop(self, seconds: float = PATIENCE) -> None:
+        """Ends the threads, each after what it is doing; waits for them, but not for what hangs: so many seconds for
+        all. What is under way in this process is renewed no more: end it before."""
+        until = time.monotonic() + seconds
+        self.recovery.stop(seconds)
+        self.leases.stop(max(0.0, until - time.monotonic()))
 
     def end_uploads(self) -> int:
         """For a host that knows, before the start, that no upload is under way: a service of one process. Ends them

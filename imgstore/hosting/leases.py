@@ -78,14 +78,14 @@ class LeaseKeeper(OfOneProcess):
             if self._open:
                 self._start()
 
-    def stop(self) -> None:
-        """Ends the thread; no lease is renewed any more."""
+    def stop(self, seconds: float = JOIN_SECONDS) -> None:
+        """Ends the thread, and waits so many seconds for it; no lease is renewed any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
             thread = self._thread
         if thread is not None:
-            thread.join(JOIN_SECONDS)
+            thread.join(seconds)
 
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():

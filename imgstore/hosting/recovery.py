@@ -67,11 +67,11 @@ class RecoveryLoop:
             self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the thread after its present round. Waits for it, but not for a store that hangs."""
+    def stop(self, seconds: float = PATIENCE) -> None:
+        """Ends the thread after its present round. Waits so many seconds for it, but not for a store that hangs."""
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join(PATIENCE)
+            self._thread.join(seconds)
 
     def recover(self, *, at_once: bool = False) -> int:
         """Does one round and returns how many uploads it ended. `at_once`: asks also the stores that failed lately.

@@ -28,6 +28,7 @@ from imgstore.service.log import LogSettings, configure, level_of
 from imgstore.service.middleware import REQUEST_ID
 from imgstore.service.options import SECTION, ServiceSettings, load, log_settings, service_settings
 from imgstore.service.reload import Reloader, hangups
+from imgstore.service.server.ending import Ending
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
 from imgstore.service.standalone import PATIENCE, FileLock, file_lock, standalone_configuration
@@ -82,11 +83,13 @@ def run(options: argparse.Namespace) -> None:
         database = _database(settings.database)
         stack.callback(database.close)
         service = service_of(conf, database)
-        stack.callback(service.close)
+        ending = Ending(settings.grace_period)
+        stack.callback(lambda: service.close(within=ending.left(ending.closed)))
         _end_dead_uploads(service, lock)
         service.start()
         warn(service.stores, service.catalog, auth=conf[SECTION].auth, listen=settings.listen)
         server = _bound(service.app, settings)
+        server.ending = ending
         service.probes.threads, service.process.lanes = server.threads, server.lanes
         stack.callback(server.stop)  # its threads would outlive whatever fails before it serves
         _announce(server, settings.database, files, names=driver_names(conf))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from imgstore import config, errors
 from imgstore.adapters.wsgi import ImageDataApp
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.deadline import Deadline
 from imgstore.hosting import Keeper, LeasedCopyCatalog
 from imgstore.hosting.places import StorePlaces
 from imgstore.hosting.recovery import INTERVAL
@@ -49,6 +50,8 @@ LOG = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.0
 """For the drivers to close what is idle."""
+PATIENCE = 30.0
+"""For the end of a service that no server runs."""
 
 
 class Service:
@@ -192,15 +195,17 @@ class Service:
         if not self._places.is_settled(store) or all(part.up for part in self.health.parts()):
             self._places.settle(store)
 
-    def close(self) -> None:
-        """Ends the copies under way and closes catalog and stores; waits for both, but not for a store that hangs."""
-        self.health.stop()
+    def close(self, *, within: float = PATIENCE) -> None:
+        """Ends the copies under way and closes catalog and stores, in so many seconds. Each step may wait for half of
+        those that are left: what hangs is left to the end of the process."""
+        end = Deadline(within)
+        self.health.stop(end.left() / 2)
         self.counting.stop()
-        self.copies.stop()
-        self.keeper.stop()
-        self.quota.close()
+        self.copies.stop(end.left() / 2)
+        self.keeper.stop(end.left() / 2)
+        self.quota.close(end.left() / 2)
         self.catalog.close()
-        self.stores.close_within(CLOSE_SECONDS)
+        self.stores.close_within(min(CLOSE_SECONDS, max(0.0, end.left())))
         Begun({str(number): driver.close for number, driver in enumerate(self._replaced)}, seconds=CLOSE_SECONDS)
 
 

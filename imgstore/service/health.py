@@ -65,12 +65,13 @@ class StoreHealth:
         for watch in added:
             watch.thread.start()
 
-    def stop(self) -> None:
-        """Ends the threads, each after its present check, which leaves nothing behind then; waits a moment for all."""
+    def stop(self, seconds: float = MOMENT) -> None:
+        """Ends the threads, each after its present check, which leaves nothing behind then; waits a moment for all, at
+        most so many seconds."""
         watches = [watch for watch in (*self._watches, *self._parts) if watch.thread.is_alive()]
         for watch in watches:
             watch.stopped.set()
-        until = time.monotonic() + MOMENT
+        until = time.monotonic() + min(MOMENT, seconds)
         for watch in watches:
             watch.thread.join(max(0.0, until - time.monotonic()))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.service.server.ending import LEAST, Ending
 from imgstore.sql import PARTS
 from tests.support.client import OpenUpload
 from tests.support.database_fixtures import Servers
@@ -32,7 +33,7 @@ def hurry(service: ServiceProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moving", "end", "grace"), [pytest.param(6, hurry, FOR_EVER, marks=pytest.mark.long), (0, lapse, 0.5)]
+    ("moving", "end", "grace"), [pytest.param(6, hurry, FOR_EVER, marks=pytest.mark.long), (0, lapse, 5)]
 )
 def test_sigterm_during_ten_uploads_leaves_whole_images_or_nothing(
     tmp_path: Path, moving: int, end: Callable[[ServiceProcess], None], grace: float
@@ -82,14 +83,26 @@ def test_no_upload_begins_after_a_signal_and_the_one_under_way_goes_on(tmp_path:
 
 HUNG = """
 import os, signal, threading
-from imgstore.service.server import shutdown
-shutdown.END_SECONDS = 0.1
+from imgstore.service.server import ending, shutdown
+ending.LEAST = 0.1
 class Hung:
-    open_connections, grace = shutdown.OpenConnections(), 0.1
+    open_connections, ending = shutdown.OpenConnections(), ending.Ending(0.1)
     def serve(self): threading.Event().wait()
     def stop(self): threading.Event().wait()
 shutdown.serve(Hung(), announce=lambda: os.kill(os.getpid(), signal.SIGTERM))
 """
+
+
+@pytest.mark.parametrize("grace", [0.0, 1.0, 5.0, 30.0])
+def test_each_step_of_the_end_is_a_part_of_the_grace_period(grace: float) -> None:
+    now = [100.0]
+    ending = Ending(grace, clock=lambda: now[0])
+    assert ending.cut < ending.served < ending.closed < ending.over == max(grace, LEAST)
+    ending.begin()
+    now[0] += ending.served
+    ending.begin()  # another signal
+    assert ending.left(ending.cut) == ending.left(ending.served) == 0
+    assert ending.left(ending.over) == pytest.approx(ending.over - ending.served)
 
 
 def test_what_hangs_at_the_end_does_not_keep_the_process() -> None:
@@ -106,7 +119,7 @@ def test_contained_a_database_that_hangs_holds_neither_health_nor_the_end(tmp_pa
         with servers["postgresql"].frozen(), socket.create_connection(service.client.address) as waiting:
             waiting.sendall(b"GET /v2/images HTTP/1.1\r\nHost: x\r\n\r\n")
             assert service.client.get("/healthcheck").status == 200
-            service.terminate()
+            assert service.terminate() == 0  # else the last resort ended it
 
 
 def _wait_until_closed(service: ServiceProcess) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from imgstore import errors
@@ -143,6 +145,27 @@ def test_a_process_that_gives_keys_and_hangs_holds_up_only_who_has_none(
     for number in range(3):
         swift_place.put(driver, b"x", f"{KEY}.{number}")
     pipe.write_text(json.dumps(given))  # the process that hung all the time ends
+
+
+def test_a_process_that_gives_keys_and_hangs_is_killed_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keys, "PROCESS_SECONDS", 0.2)
+    given = tmp_path / "given"
+    os.mkfifo(given)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {given}\n")
+    found = keys.Keys(botocore.session.Session, patience=20)
+    with pytest.raises(errors.StoreUnavailable, match="CredentialRetrievalError"):
+        found.get_frozen_credentials()
+    given.unlink()
+    given.write_text(json.dumps({"Version": 1, "AccessKeyId": "mine", "SecretAccessKey": "secret"}))
+
+    def mine() -> object:
+        with contextlib.suppress(errors.ImgstoreError):
+            return found.get_frozen_credentials().access_key
+        return None
+
+    assert until(mine) == "mine"
 
 
 def test_what_an_undo_opens_after_the_close_is_closed_again(swift_place: SwiftPlace) -> None:

@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 QUIET = 3.0
 PATIENCE = 60.0
+HEAD = "\n     MiB      blocks   threads  descriptors"
 INSIDE = Path(__file__).parent / "inside"
 
 
@@ -27,6 +28,10 @@ class Footprint:
     descriptors: int
     memory: int
     blocks: int
+
+    def line(self) -> str:
+        """In a table, below HEAD."""
+        return f"{self.memory:8}{self.blocks:12}{self.threads:10}{self.descriptors:13}"
 
 
 def environment(told: Path) -> dict[str, str]:

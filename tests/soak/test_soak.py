@@ -21,7 +21,7 @@ from bench.isolation.hung import Hanging, missing, on_a_mount
 from imgstore.driver.place import NOTES
 from imgstore.sql import PARTS
 from tests.needs import needs_server
-from tests.soak.footprint import Footprint, environment, rise, settled
+from tests.soak.footprint import HEAD, Footprint, environment, rise, settled
 from tests.soak.traffic import Traffic
 from tests.support.database_fixtures import WHY, Servers
 from tests.support.frozen import frozen
@@ -155,7 +155,7 @@ def test_contained_a_soak_leaves_nothing_and_takes_no_more(world: World) -> None
                 event()
         seen.append(_quiet(world))
     before, after = seen[0], seen[-1]
-    print(*seen, dict(traffic.done), sep="\n")  # noqa: T201 - what `make soak` is run for
+    print(HEAD, *map(Footprint.line, seen), dict(traffic.done), sep="\n")  # noqa: T201 - what `make soak` is run for
     assert after.threads <= before.threads
     assert after.descriptors <= before.descriptors + SPARE
     assert after.memory <= before.memory * GROWTH

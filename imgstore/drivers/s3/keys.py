@@ -8,11 +8,18 @@ are there, or until the server says that they have expired.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import botocore.session
-from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, RefreshableCredentials
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    Credentials,
+    ProcessProvider,
+    RefreshableCredentials,
+)
 
 from imgstore.driver.forks import OfOneProcess
 from imgstore.driver.shared import Kept, Shared
@@ -22,6 +29,9 @@ FRESH = 60.0
 """Seconds after which keys are looked for anew."""
 NONE_FOUND = 1.0
 """The same where there are none."""
+
+PROCESS_SECONDS = 60.0
+"""For a `credential_process`, for which boto3 has no bound; then it is killed, and asked again."""
 
 
 class Keys(Credentials, OfOneProcess):
@@ -48,7 +58,7 @@ class Keys(Credentials, OfOneProcess):
         with translated("looking for keys"):
             found = self._found
             if not isinstance(found, RefreshableCredentials):
-                found = self._session().get_credentials()
+                found = _bounded(self._session()).get_credentials()
             frozen = None if found is None else found.get_frozen_credentials()
         self._found = found
         return Kept(frozen, fresh=FRESH) if frozen else Kept(None, fresh=NONE_FOUND, good=NONE_FOUND)
@@ -56,6 +66,32 @@ class Keys(Credentials, OfOneProcess):
     def _forked(self) -> None:
         """boto3's locks may be another thread's of the parent."""
         self._found = None
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A `credential_process`."""
+
+    def communicate(self, *arguments: Any, **options: Any) -> tuple[bytes, bytes]:
+        """What it writes; nothing if it was killed after its time. boto3 does not tell what was written besides."""
+        try:
+            return super().communicate(*arguments, **{"timeout": PROCESS_SECONDS, **options})
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.wait()
+            for pipe in (self.stdout, self.stderr):
+                if pipe is not None:
+                    pipe.close()
+            return b"", b""
+
+
+def _bounded(session: botocore.session.Session) -> botocore.session.Session:
+    """The same session, whose `credential_process` cannot hang for ever."""
+    resolver, name = session.get_component("credential_provider"), ProcessProvider.METHOD
+    if any(name == provider.METHOD for provider in resolver.providers):
+        profile = session.get_config_variable("profile") or "default"
+        resolver.insert_after(name, ProcessProvider(profile, lambda: session.full_config, popen=_Process))
+        resolver.remove(name)  # the first of this name
+    return session
 
 
 class _Given(CredentialProvider):

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from threading import TIMEOUT_MAX
 
 from imgstore import errors
 from imgstore.bulkhead import share
@@ -58,14 +59,15 @@ class Copies:
         with self._changed:
             return self._changed.wait_for(lambda: not self._under_way, timeout)
 
-    def stop(self) -> None:
-        """Ends all copies and undoes those that are not complete. Returns when their threads have ended."""
+    def stop(self, seconds: float = TIMEOUT_MAX) -> None:
+        """Ends all copies and undoes those that are not complete. Returns when their threads have ended, at the latest
+        after so many seconds."""
         with self._changed:
             self._stopping = True
             for copy in self._under_way:
                 copy.stop()
             self._start_waiting()
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=self.wait_until_idle(seconds))
 
     def _submit(self, copy: ImageCopy) -> None:
         with self._changed:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,13 +46,13 @@ class Pool(ThreadPool):
         """How many threads are busy, and how many there are."""
         return self.max - min(self.max, self.idle), self.max
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """Ends the threads; one that has not ended after `timeout` seconds is told of and left."""
-        until = time.monotonic() + timeout
+    def stop(self, timeout: float | None = None) -> None:
+        """Ends the threads; one that has not ended by the time that requests have is told of and left."""
+        ending = self.server.ending
         for _ in self._threads:
             self._queue.put(_SHUTDOWNREQUEST)
         for worker in self._threads:
-            worker.join(max(0.0, until - time.monotonic()))
+            worker.join(ending.left(ending.served))
         if left := sum(worker.is_alive() for worker in self._threads):
             LOG.error("%s requests go on after the grace period, and end with the process", left)
         self._threads.clear()

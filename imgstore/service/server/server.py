@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.bulkhead import ASKED_AT
-from imgstore.file_spans import SENDS_FILES, FileSpan
 from imgstore.service.server.connections import Connection, Connections, ceiling
+from imgstore.service.server.ending import Ending
 from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
 from imgstore.service.server.shutdown import OpenConnections
 from imgstore.service.server.tls import TLSAdapter
@@ -28,37 +27,15 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-UNDO_SECONDS = 5.0
-"""For what was cut to undo itself, or half of the time if that is less."""
-CLOSE_SECONDS = 2.0
-"""For all that is closed after the last request."""
-LEAST_SECONDS = 1.0
-"""For the requests under way, and for undoing them, whatever the grace period."""
-
 
 class Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stub says None
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["wsgi.input_terminated"] = True
         environ[ASKED_AT] = self.req.conn.head.whole_at
-        environ[SENDS_FILES] = self.req.server.ssl_adapter is None
         if self.req._expect:
             environ["HTTP_EXPECT"] = self.req._expect.decode("latin-1")
         return environ
-
-    def respond(self) -> None:
-        """As cheroot's, and with spans of files."""
-        response = self.req.server.wsgi_app(self.env, self.start_response)
-        try:
-            for chunk in response:
-                if isinstance(chunk, FileSpan):
-                    self.req.write_span(chunk)
-                elif chunk:
-                    self.write(chunk)
-        finally:
-            self.req.ensure_headers_sent()
-            if hasattr(response, "close"):
-                response.close()
 
 
 class Server(WSGIServer):
@@ -90,9 +67,7 @@ class Server(WSGIServer):
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
         self.timeout = read_timeout
-        self.grace = grace
-        self.shutdown_timeout = max(grace - CLOSE_SECONDS, LEAST_SECONDS)
-        self._cut_after = min(grace, max(self.shutdown_timeout - UNDO_SECONDS, self.shutdown_timeout / 2))
+        self.ending = Ending(grace)
         self._is_stopping = False
 
     def prepare(self) -> None:
@@ -144,18 +119,19 @@ class Server(WSGIServer):
     def stop(self) -> None:
         """Accepts no more, lets requests finish, and cuts them in time for the end of the grace period. May be called
         on any thread."""
+        ending = self.ending
+        ending.begin()
         if not self._is_stopping:
             LOG.info(
-                "Stopping: what is under way has %.1f s (%s connections)", self._cut_after, len(self.open_connections)
+                "Stopping: what is under way has %.1f s (%s connections)", ending.cut, len(list(self.open_connections))
             )
         self._is_stopping = True
-        timer = threading.Timer(self._cut_after, self.open_connections.cut)
+        timer = threading.Timer(ending.left(ending.cut), self.open_connections.cut)
         timer.daemon = True
         timer.start()
-        until = time.monotonic() + self.shutdown_timeout
         try:
             super().stop()
             for lane in self._lanes:
-                lane.requests.stop(max(0.0, until - time.monotonic()))
+                lane.requests.stop()
         finally:
             timer.cancel()

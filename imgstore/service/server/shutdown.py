@@ -1,8 +1,8 @@
 """How the service stops: requests under way have the grace period, and a second signal ends it.
 
 No thread is ended: a connection is cut, and the request on it then fails and undoes itself. What hangs all the same (a
-database, a store, in the kernel) does not keep the process from ending: with the grace period it ends as by a crash,
-which leaves nothing that the next start does not take back.
+database, a store, in the kernel) does not keep the process from ending: at the end of the grace period it ends as by a
+crash, which leaves nothing that the next start does not take back.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from imgstore.service.server.ending import Ending
+
 LOG = logging.getLogger(__name__)
 
-END_SECONDS = 10.0
-"""The process has so many at least, whatever the grace period: a busy machine needs some to undo what was cut."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -58,10 +58,10 @@ class OpenConnections:
 
 
 class Stoppable(Protocol):
-    """A server, as `serve` needs it. `grace`: seconds from the first signal to the end of the process."""
+    """A server, as `serve` needs it."""
 
     open_connections: OpenConnections
-    grace: float
+    ending: Ending
 
     def serve(self) -> None:
         """Serves until `stop`."""
@@ -76,9 +76,11 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
     steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
     begun: list[threading.Thread] = []
-    ends = [_last_resort(server.grace), _last_resort(0.0)]
+    ending = server.ending
+    ends = [_last_resort(ending.over), _last_resort(ending.over - ending.cut)]
 
     def on_signal(number: int, frame: object) -> None:
+        ending.begin()
         if steps:
             begun.append(steps.pop(0))
             begun[-1].start()
@@ -93,8 +95,8 @@ def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -
 
 
 def _last_resort(seconds: float) -> threading.Timer:
-    """Ends the process if it still runs so many seconds after the start of the timer, END_SECONDS at least."""
-    timer = threading.Timer(min(max(seconds, END_SECONDS), threading.TIMEOUT_MAX), _end)
+    """Ends the process if it still runs so many seconds after the start of the timer."""
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), _end)
     timer.daemon = True
     return timer
 

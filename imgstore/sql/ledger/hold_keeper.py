@@ -78,14 +78,14 @@ class HoldKeeper:
         """Begins the next round now."""
         self._awake.set()
 
-    def close(self) -> None:
-        """Ends the thread after a last round."""
+    def close(self, seconds: float = JOIN_SECONDS) -> None:
+        """Ends the thread after a last round, and waits so many seconds for it."""
         with self._lock:
             self._closed = True
             thread = self._thread
         self._awake.set()
         if thread is not None:
-            thread.join(JOIN_SECONDS)
+            thread.join(seconds)
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:

@@ -32,7 +32,7 @@ from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount
 from imgstore.sql.ledger.early_holds import EarlyHolds
 from imgstore.sql.ledger.entries import LedgerEntry, OwnerChanged
 from imgstore.sql.ledger.hold import SqlHold
-from imgstore.sql.ledger.hold_keeper import HoldKeeper
+from imgstore.sql.ledger.hold_keeper import JOIN_SECONDS, HoldKeeper
 from imgstore.sql.ledger.reclaim import Reclaim
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HELD, HOLDING
 from imgstore.sql.ledger.three_accounts import LARGEST
@@ -74,9 +74,10 @@ class SqlLedger:
         """Reads from the ledger. Raises CatalogUnavailable."""
         self._database.read(lambda connection: connection.execute(sa.select(ACCOUNTS.c.owner).limit(1)).first())
 
-    def close(self) -> None:
-        """Ends the thread that looks after the holds, and closes the connections."""
-        self._keeper.close()
+    def close(self, seconds: float = JOIN_SECONDS) -> None:
+        """Ends the thread that looks after the holds, for which it waits so many seconds, and closes the
+        connections."""
+        self._keeper.close(seconds)
         self._database.close()
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
