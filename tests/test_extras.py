@@ -107,8 +107,9 @@ def foreign(*homes: str) -> set[str]:
 
 
 def _distribution(top: str) -> str:
-    """The distribution that has a module; of several, the one that is imported here."""
-    return SHARED.get(top) or normal(_distributions()[top][0])
+    """The distribution that has a module; of several, the one that is imported here. Python 3.10 does not know those
+    without a file `top_level.txt`, which have the module's name."""
+    return SHARED.get(top) or normal(_distributions().get(top, [top])[0])
 
 
 _distributions = functools.cache(metadata.packages_distributions)
