@@ -9,6 +9,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.base import ObjectWriter
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.resources import FEW, MANY, descriptors, no_collector
 
 at_every_point = pytest.mark.parametrize("point", ["nothing", "some", "all"])
 known_or_not = pytest.mark.parametrize("declared", [True, False])
@@ -41,6 +42,16 @@ def stop_in_the_middle(bench: Bench) -> Iterator[bytes]:
     """A body whose source breaks."""
     yield bench.large()
     raise Interrupted
+
+
+def lose(bench: Bench) -> None:
+    """A commit that is refused, since another upload had the key first."""
+    with bench.other.open_writer(KEY) as loser:
+        loser.write(body(13))
+        bench.put(body(13))
+        with bench.refuses(errors.ObjectExists):
+            loser.commit()
+    bench.delete()
 
 
 class AbortLaws:
@@ -142,3 +153,13 @@ class AbortLaws:
                 writer.write(chunk)  # type: ignore[arg-type] # a caller's mistake is what is tested
             bench.assert_clean()
             bench.assert_absent()
+
+    def test_refused_commit_returns_its_descriptors(self, bench: Bench) -> None:
+        def held_after(rounds: int) -> int:
+            for _ in range(rounds):
+                lose(bench)
+            return len(descriptors())
+
+        with no_collector():
+            before = held_after(FEW)
+            assert held_after(MANY) < before + MANY, "every refused commit costs a descriptor that is not returned"

@@ -20,6 +20,7 @@ from imgstore.model import ObjectInfo
 from imgstore.testing.subject import SMALLEST_BORDER, Subject
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
+READ = "Read doc/drivers.md#what-you-implement-and-what-the-base-does"
 KEYS = tuple(f"{KEY[:-1]}{number}" for number in range(1, 9))
 
 
@@ -188,7 +189,9 @@ class Bench:
     def assert_clean(self) -> None:
         """What is physically in the storage is what was committed, no more and no less."""
         found = self.subject.inventory()
-        assert found == set(self.committed), "the storage holds something else than the committed objects"
+        extra, missing = sorted(found - set(self.committed)), sorted(set(self.committed) - found)
+        if extra or missing:
+            pytest.fail(f"the storage has {extra} too much, and {missing} too little, of what was committed. {READ}")
 
     def assert_no_secret(self, lines: Iterable[str]) -> None:
         """No line holds a credential. The failure does not show it either."""
@@ -208,9 +211,16 @@ class Bench:
     @contextlib.contextmanager
     def refuses(self, *kinds: type[errors.ImgstoreError]) -> Iterator[None]:
         """Inside, one of the library's errors of these kinds must be raised, and it must be discreet."""
-        with pytest.raises(kinds) as caught:
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        try:
             yield
-        self.assert_discreet(caught.value)
+        except kinds as error:
+            self.assert_discreet(error)
+        except errors.ImgstoreError as error:
+            did = f"{type(error).__name__} was raised ({error.message})"
+            raise pytest.fail.Exception(f"{did} instead of {wanted}. {READ}") from error
+        else:
+            pytest.fail(f"nothing was raised instead of {wanted}. {READ}")
 
 
 @contextlib.contextmanager

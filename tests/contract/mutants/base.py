@@ -37,8 +37,7 @@ class MutantStorage(MemoryStorage):
     def names(self) -> set[str]:
         now = time.monotonic()
         late = {name for when, name in self.late if when <= now}
-        beside = {f"beside/{name}" for name in self.beside.names()} if self.beside is not None else set()
-        return super().names() | self.traces | late | beside
+        return super().names() | self.traces | late
 
     def replace(self, key: str, data: bytes) -> ObjectInfo:
         """What exclusive creation is not."""
@@ -69,6 +68,24 @@ class MutantStorage(MemoryStorage):
         self.released.set()
         for thread in self.threads:
             thread.join()
+
+
+class StorageBeside(MutantStorage):
+    """Another store on the same storage: `storage` has the traces of its objects."""
+
+    def __init__(self, storage: MutantStorage) -> None:
+        super().__init__()
+        self.storage = storage
+
+    def create(self, key: str, data: bytes) -> ObjectInfo:
+        info = super().create(key, data)
+        self.storage.traces.add(f"beside/{key}")
+        return info
+
+    def remove(self, key: str, *, etag: str | None = None) -> ObjectInfo:
+        info = super().remove(key, etag=etag)
+        self.storage.traces.discard(f"beside/{key}")
+        return info
 
 
 class MutantWriter(MemoryWriter):
@@ -134,7 +151,7 @@ class MutantSubject(MemorySubject):
 
     def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
         super().__init__(driver)
-        self.storage.beside = self.beside
+        self.storage.beside = self.beside = StorageBeside(self.storage)
 
     def neighbour(self) -> MemoryDriver:
         """A driver that works as it should."""
