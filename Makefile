@@ -20,6 +20,8 @@ $(error $(VENV) has $(shell $(BIN)/python --version). For $(PYTHON) add VENV=.ve
 endif
 endif
 endif
+# Where it is set, each process that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Where tools keep what they would keep in the user's home.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
@@ -29,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-s3 bench-swift bench-ledger bench-isolation sample clean
+.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -51,8 +53,9 @@ test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VEN
 	$(PYTEST) -m long $(ARGS)
 
 # A real OpenStack Glance whose stores are imgstore's. It is a part of test-long.
-test-glance: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/glance.stamp
-	$(PYTEST) -m long tests/glance $(ARGS)
+test-glance: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/glance.stamp $(VENV)/keystone.stamp \
+		$(VENV)/tempest.stamp
+	$(PYTEST) -m long tests/glance tests/auth/test_tempest.py $(ARGS)
 
 # Everything that hangs and dies, for ten minutes; test-long has a short form. make soak SECONDS=3600
 soak: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
@@ -76,6 +79,10 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m bench $(ARGS)
+
+# A real Glance with its own file store and with imgstore's.
+bench-glance: $(VENV)/test.stamp $(VENV)/glance.stamp
+	$(BIN)/python -m bench.glance $(ARGS)
 
 bench-s3: $(VENV)/bench.stamp $(VENV)/swift.stamp $(VENV)/aws.stamp
 	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.s3 --aws $(VENV)/aws/bin/aws $(ARGS)

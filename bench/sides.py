@@ -32,13 +32,13 @@ IMAGE = "5f0c8a52-6a0e-4a0f-9a39-3c5b8a6e7d10"
 @dataclass(frozen=True)
 class Side:
     """Who stores, with which digests, whether it waits for the disk, in chunks of how many bytes it gets them, and
-    whether all of it goes through the page cache though it waits."""
+    whether it goes past the page cache though it fits."""
 
     who: str
     algorithms: tuple[str, ...]
     fsync: bool = False
     chunk: int = MIB
-    cached: bool = False
+    direct: bool = False
 
     @property
     def name(self) -> str:
@@ -46,8 +46,8 @@ class Side:
         parts = [self.who, "+".join(self.algorithms)]
         if self.fsync:
             parts.append("fsync")
-        if self.cached:
-            parts.append("cached")
+        if self.direct:
+            parts.append("direct")
         if self.who == OURS and self.chunk != MIB:
             parts.append(f"{self.chunk // 1024}KiB")
         return ":".join(parts)
@@ -60,7 +60,7 @@ SIDES = {
     for side in (
         *(Side(OURS, algorithms, fsync) for algorithms in (BOTH, SHA512, BOTH256, SHA256) for fsync in (True, False)),
         Side(OURS, BOTH, fsync=True, chunk=64 * 1024),
-        Side(OURS, BOTH, fsync=True, cached=True),
+        Side(OURS, BOTH, fsync=True, direct=True),
         Side(PEER, BOTH, chunk=PEER_READ),
         Side(PEER, BOTH256, chunk=PEER_READ),
         Side(TOOLS, BOTH),
@@ -83,7 +83,7 @@ def prepare(side: Side, *, size: int, datadir: Path, source: Path | None) -> Run
 def _ours(side: Side, body: Body, datadir: Path) -> Run:
     from imgstore.drivers.filesystem import FilesystemDriver
 
-    direct_io = "off" if side.cached else "auto"
+    direct_io = "on" if side.direct else "auto"
     driver = FilesystemDriver(datadir=str(datadir), fsync=side.fsync, direct_io=direct_io, thin_provisioning=False)
     driver.check()
     return our_session(driver, body, size=body.size, algorithms=side.algorithms)

@@ -47,6 +47,17 @@ def require(
         known.add(kind)
 
 
+def require_renewed(catalog: object, *, by: str) -> None:
+    """Raises UsageError for a table whose attempts have leases that nobody would renew: each upload that is longer than
+    a lease would be taken back. `by`: the class that renews them."""
+    table = getattr(catalog, "__wrapped__", catalog)
+    if callable(getattr(table, "renew", None)) and callable(getattr(table, "take_back", None)):
+        raise errors.UsageError(
+            f"{kind_of(table)} is a table whose attempts have leases, which nobody would renew: give {by}(table), "
+            "of imgstore.hosting, the same that the Keeper takes."
+        )
+
+
 def require_kind(value: object, kind: type, *, name: str) -> None:
     """Raises UsageError unless `value`, which the library calls `name`, is an instance of one of its own classes."""
     if not isinstance(value, kind):

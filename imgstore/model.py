@@ -166,6 +166,28 @@ class Standing(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogLocation:
+    """What should be in a store for one image. `size` in bytes; None if nobody knows."""
+
+    image_id: str
+    key: str
+    size: int | None
+    hash_algo: str | None
+    hash_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubCursor:
+    """How far the reading of all data in a store has come. `after`: the number of the last location that was read.
+    `began`: when this pass began, `complete`: when the last complete one did; 0 for never."""
+
+    store: str
+    after: int = 0
+    began: int = 0
+    complete: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UploadResult:
     """A finished upload. `locations`: one for each store that has the data, in the order of the request. `checksum`:
     the md5 in hex, None if it is turned off. `findings`: the results of the taps."""

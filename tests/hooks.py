@@ -52,6 +52,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A group's tests share what they start. pytest 9.2 hides groups from pytest-xdist 3.8, which then spreads them."""
+    if session.config.option.__dict__.get("loadgroup"):
+        spread = [
+            item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid
+        ]
+        if spread:
+            raise pytest.UsageError(
+                f"pytest-xdist does not see the group of {spread[0]}: take the pytest of setup.cfg."
+            )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     guard = item.config.stash.get(GUARD, None)

@@ -46,6 +46,14 @@ from host_processes import Process
 from prometheus_client import CollectorRegistry
 from tests.support.waiting import until
 
+from host_places import places
+from imgstore.hosting import Keeper, KnownPlace, LeasedCatalog, TableCatalog
+
+memory, mark = places(table), KnownPlace("m", written=False)
+Keeper(LeasedCatalog(TableCatalog(table)), stores, places=memory).adopt_place("b")
+print(memory.known_place("b").written, memory.remember_place("c", mark, instead_of=None) == mark)
+print(memory.remember_place("c", KnownPlace("n", written=True), instead_of=None) == mark, memory.some_keys("a"))
+
 registry = CollectorRegistry()
 if (child := os.fork()) == 0:
     dying = Process(conf, stores, "shared.db", lease=1)
@@ -169,8 +177,9 @@ def test_host_of_the_embedding_guide_works_as_it_stands(host: Path) -> None:
     (host / "use.py").write_text(USE)
     run = _run(host, "-W", "error", "use.py")
     audit = "upload watched: 5 bytes, a\nupload left: given up\ndownload watched: 1 bytes, a\n"
+    remembered = f"True True\nTrue ['{IMAGE}.2']\n"
     recovered = f"204 5\n['{MARK_NAME}', '{IMAGE}.2'] 0 1.0 0.0\n"
-    assert run.stdout == f"413 404\n204 409\n206 b'el'\n{recovered}['a', 'b'] 10\n{audit}5\n", run.stderr
+    assert run.stdout == f"413 404\n204 409\n206 b'el'\n{remembered}{recovered}['a', 'b'] 10\n{audit}5\n", run.stderr
 
 
 def test_host_of_the_embedding_guide_satisfies_the_protocols(host: Path) -> None:

@@ -155,6 +155,7 @@ def _requires(name: str) -> list[str]:
         return []
 
 
+@pytest.mark.xdist_group("extras")  # they look at the installed packages once
 @pytest.mark.parametrize("extra", HOME)
 def test_modules_import_only_what_their_extra_brings(extra: str) -> None:
     assert foreign(*HOME[extra]) <= brought_by(extra)

@@ -131,8 +131,8 @@ def sources() -> dict[str, str]:
 def problems(package: Mapping[str, str]) -> list[str]:
     """What in `package`, source by path, breaks the rule, one line each."""
     modules = [_module(path, source) for path, source in package.items()]
-    parts = _Parts(modules)
-    found = [f"{module.name} {problem}" for module in modules for problem in _find(module, parts)]
+    parts = _parts(frozenset((module.name, module.part) for module in modules))
+    found = [f"{module.name} {problem}" for module in modules for problem in _problems_of(module, parts)]
     return [*found, *_circles(modules, parts)]
 
 
@@ -153,8 +153,8 @@ def _part(file: tuple[str, ...]) -> str:
 class _Parts:
     """The part of each module."""
 
-    def __init__(self, modules: Sequence[Module]) -> None:
-        self._parts = {module.name: module.part for module in modules}
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        self._parts = parts
 
     def of(self, name: str) -> str:
         """The part that an imported name is in."""
@@ -165,6 +165,12 @@ class _Parts:
         while name not in self._parts:
             name = name.rpartition(".")[0]
         return name
+
+
+@functools.cache
+def _parts(names: frozenset[tuple[str, str]]) -> _Parts:
+    """One object for the same names, so that what was found with it is found once."""
+    return _Parts(dict(names))
 
 
 def _circles(modules: Sequence[Module], parts: _Parts) -> Iterator[str]:
@@ -178,9 +184,16 @@ def _circles(modules: Sequence[Module], parts: _Parts) -> Iterator[str]:
         yield f"{min(below)} is in a circle of imports: {', '.join(sorted(below))}"
 
 
+@functools.cache
 def _imported(module: Module, parts: _Parts) -> frozenset[str]:
     names = {found.name for found in _imports(module) if found.name.split(".")[0] == "imgstore"}
     return frozenset(parts.module_of(name) for name in names) - {module.name}
+
+
+@functools.cache
+def _problems_of(module: Module, parts: _Parts) -> tuple[str, ...]:
+    """Kept, since a broken copy differs from the package in one module."""
+    return tuple(_find(module, parts))
 
 
 def _find(module: Module, parts: _Parts) -> Iterator[str]:
@@ -197,24 +210,23 @@ def _find(module: Module, parts: _Parts) -> Iterator[str]:
 
 @functools.cache
 def _imports(module: Module) -> tuple[Import, ...]:
-    """Kept, since a broken copy differs from the package in one module."""
-    return tuple(_find_imports(_tree(module)))
+    return tuple(_find_imports(_nodes(module)))
 
 
 @functools.cache
-def _tree(module: Module) -> ast.Module:
-    return ast.parse(module.source)
+def _nodes(module: Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(module.source)))
 
 
-def _find_imports(tree: ast.Module) -> Iterator[Import]:
+def _find_imports(nodes: Sequence[ast.AST]) -> Iterator[Import]:
     unloaded = {
         inner
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node in unloaded) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -257,14 +269,9 @@ def _may_come_in(part: str, found: Import, top: str) -> bool:
     return not HOMES[top].isdisjoint({part, part.partition(".")[0]})
 
 
-@functools.cache
-def _misplaced_words(module: Module) -> tuple[str, ...]:
-    return tuple(_find_misplaced_words(module, _tree(module)))
-
-
-def _find_misplaced_words(module: Module, tree: ast.Module) -> Iterator[str]:
-    annotations = {inner for node in ast.walk(tree) for part in _annotations(node) for inner in ast.walk(part)}
-    for node in ast.walk(tree):
+def _misplaced_words(module: Module) -> Iterator[str]:
+    annotations = {inner for node in _nodes(module) for part in _annotations(node) for inner in ast.walk(part)}
+    for node in _nodes(module):
         word = _word(node)
         if word in {"import_module", "__import__"}:
             yield f"hides an import from this test: {word}"
@@ -297,6 +304,9 @@ def test_the_house_keeps_its_floors() -> None:
 def test_no_part_is_on_two_floors() -> None:
     assert sum(map(len, FLOORS)) == len(FLOOR)
     assert not FLOOR.keys() & BESIDE.keys()
+
+
+pytestmark = pytest.mark.xdist_group("layers")  # they walk the package once
 
 
 LOW = "which is not below it"

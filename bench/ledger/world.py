@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.hosting import LeasedCatalog
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import MIB, UploadRequest
 from imgstore.quota import MemoryQuota
@@ -113,7 +114,7 @@ def on(url: str) -> Iterator[World]:
         upgrade(database, PARTS)
         with contextlib.closing(SqlLedger(database, FixedLimits(Allowance(size=LIMIT)))) as ledger:
             catalog = SqlCatalog(database, quota_hooks=LedgerHooks(ledger))
-            service = UploadService(_stores(), catalog=catalog, quota=ledger)
+            service = UploadService(_stores(), catalog=LeasedCatalog(catalog), quota=ledger)
             yield World(service, lambda image_id: catalog.create(_new(image_id)), database.address.url)
 
 

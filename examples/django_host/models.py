@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db import close_old_connections, models, transaction
+from django.db import close_old_connections, connection, models, transaction
 
 from imgstore.hosting import ImageRow, Values
 
@@ -24,16 +24,16 @@ class Table:
     refuses to be part of another transaction, as one of ATOMIC_REQUESTS: what is not committed is not done."""
 
     def get(self, image_id: str) -> ImageRow | None:
-        return next(iter(self._rows(pk=image_id)), None)
+        return next(iter(self._images().filter(pk=image_id)), None)
 
     def unfinished(self) -> Iterable[ImageRow]:
-        return self._rows(unfinished=True)
+        return list(self._images().filter(unfinished=True))
 
     def swap(self, row: ImageRow, values: Values) -> bool:
-        close_old_connections()
+        images = self._images()
         with transaction.atomic(durable=True):
-            return int(Image.objects.filter(pk=row.id, version=row.version).update(**values)) == 1
+            return int(images.filter(pk=row.id, version=row.version).update(**values)) == 1
 
-    def _rows(self, **where: str | bool) -> list[ImageRow]:
-        close_old_connections()
-        return list(Image.objects.filter(**where))
+    def _images(self) -> models.Manager:
+        connection.in_atomic_block or close_old_connections()  # it would close the transaction, too
+        return Image.objects

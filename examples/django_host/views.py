@@ -43,7 +43,7 @@ def delete(request: HttpRequest, image_id: str) -> HttpResponse:
 
 
 def file(request: HttpRequest, image_id: str) -> HttpResponse:
-    """imgstore's WSGI application as a view. With ATOMIC_REQUESTS it needs `transaction.non_atomic_requests`."""
+    """imgstore's WSGI app as a view. With ATOMIC_REQUESTS this and `delete` need `transaction.non_atomic_requests`."""
     request.META["gunicorn.socket"].settimeout(60)  # for one wait for the client; gunicorn itself has no limit
     head: list[Any] = []
     body = storage.app(request.META, cast(Any, lambda *status_and_headers: head.extend(status_and_headers)))

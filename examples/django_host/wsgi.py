@@ -1,6 +1,5 @@
-"""What the server loads, in each of its processes: gunicorn --workers 2 --threads 16 django_host.wsgi
-
-Once, `python -m django_host.wsgi` makes the tables and the places of the stores."""
+"""What the server loads, in each of its processes: gunicorn --workers 2 --threads 16 django_host.wsgi;
+once before, `python -m django_host.wsgi` makes the tables and the places of the stores."""
 
 import atexit
 import os

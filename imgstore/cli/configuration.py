@@ -38,11 +38,13 @@ class ObjectName:
 
 @dataclass(frozen=True)
 class Configured:
-    """The stores and what is configured for them. `drivers`: the driver's name by store identifier."""
+    """The stores and what is configured for them. `drivers`: the driver's name by store identifier. `files`: those that
+    say so."""
 
     stores: StoreSet
     drivers: Mapping[str, str]
     settings: UploadSettings
+    files: Sequence[str]
 
     def store(self, identifier: str | None) -> Store:
         """The store of that identifier, the default one for None. Raises BadUsage."""
@@ -88,7 +90,7 @@ def configured(options: Namespace, *, places: bool = True) -> Iterator[Configure
         ending.callback(stores.close_within, CLOSE_SECONDS)
         if places:
             look_up_places(conf, options, stores)
-        yield Configured(stores, config.driver_names(conf), config.upload_settings(conf))
+        yield Configured(stores, config.driver_names(conf), config.upload_settings(conf), files)
 
 
 def shown(text: str | None) -> str:

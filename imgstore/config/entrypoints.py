@@ -1,13 +1,15 @@
 """What is installed under an entry-point group, by the packages' metadata. The only module that knows stevedore.
 
 stevedore writes what it found to a file in the user's home (`~/.cache/python-entrypoints`). For two minutes that file
-hides a package that was installed again. imgstore writes no file: it reads the metadata each time, in some ten
-milliseconds.
+hides a package that was installed again. imgstore writes no file: it reads the metadata, in some ten milliseconds, and
+reads them anew as soon as a directory of `sys.path` has changed.
 """
 
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from importlib import metadata
 from typing import Any
 
@@ -26,15 +28,29 @@ def keep_no_file() -> None:
 
 
 def _read(manager: ExtensionManager[Any]) -> list[metadata.EntryPoint]:
-    return list(metadata.entry_points(group=manager.namespace))
+    return list(_of_group(manager.namespace, tuple((path, _changed(path)) for path in sys.path)))
 
 
 class _Drivers(NamedExtensionManager[object]):
-    """Reads the metadata once; stevedore asks for it when the manager is made."""
-
-    @functools.cached_property
-    def _found(self) -> list[metadata.EntryPoint]:
-        return _read(self)
+    """It has what is installed, and not what stevedore's file says."""
 
     def list_entry_points(self) -> list[metadata.EntryPoint]:
-        return self._found
+        return _read(self)
+
+
+def _changed(path: str) -> int | None:
+    """In nanoseconds: a package that is installed or removed changes the directory that its metadata are in."""
+    try:
+        return os.stat(path or os.curdir).st_mtime_ns
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _of_group(group: str, state: tuple[tuple[str, int | None], ...]) -> tuple[metadata.EntryPoint, ...]:
+    return tuple(_all(state).select(group=group))
+
+
+@functools.lru_cache(maxsize=1)
+def _all(state: tuple[tuple[str, int | None], ...]) -> Any:  # two types, by the version of Python; both have `select`
+    return metadata.entry_points()

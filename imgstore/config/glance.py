@@ -4,6 +4,9 @@
 and the section of each are read, values are converted (MB to bytes, octal modes), and defaults are those of Glance
 where they say where the data is. What has no counterpart is named, once, and not silently left out. What is not about
 stores (database, policy, messages) is somebody else's. `imgstore migrate-config` writes the result down.
+
+A store that is imgstore's in Glance already (`fast:imgstore_file`) has our options. They stay as they are, but for
+those that are of no use outside Glance.
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imgstore.config.glance_options import (
+    ANY_DRIVER,
     COMMON,
     DATADIR,
+    GLANCE_ONLY,
     OPTIONS,
     OTHERS,
+    OURS,
     OWN,
     PREFIXES,
     SECRETS,
@@ -37,10 +43,12 @@ Lines = Mapping[str, Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True)
 class Translation:
-    """The new sections with the texts of their options, and a remark for each old option that has no counterpart."""
+    """The new sections with the texts of their options, and a remark for each old option that has no counterpart.
+    `ours`: the stores that are imgstore's in Glance already."""
 
     sections: dict[str, dict[str, str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    ours: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
         """The new file."""
@@ -65,6 +73,10 @@ def translate(files: Sequence[Lines]) -> Translation:
         if name in old.get(section, {}):
             _put(result.sections[SECTION], counterpart, section, name, old[section][name])
     for name, driver in stores.items():
+        if _kind(old, name) in OURS:
+            result.ours.add(name)
+            result.sections[name] = dict(_ours(old.get(name, {}), any_driver=_kind(old, name) == ANY_DRIVER))
+            continue
         result.sections[name] = dict(_store(name, driver, old))
         result.remarks.extend(_without_counterpart(name, old.get(name, {}), [driver]))
     result.remarks.extend(_without_counterpart(DEFAULTS, old.get(DEFAULTS, {}), list(OPTIONS)))
@@ -76,8 +88,14 @@ def secrets(file: Lines) -> Iterator[tuple[str, str]]:
     yield from ((section, name) for section, found in file.items() for name in found if name in SECRETS)
 
 
-def is_old_option(option: str) -> bool:
-    """Whether an option in the section of a store is glance_store's. A translation has read it, or has remarked it."""
+def is_glances(option: str, *, of_ours: bool) -> bool:
+    """Whether an option in the section of a store is not ours: a translation has read it, or has remarked it."""
+    if of_ours:
+        return option in GLANCE_ONLY or option in COMMON or option == "driver"
+    return _is_old_option(option)
+
+
+def _is_old_option(option: str) -> bool:
     return option in COMMON or option.startswith(OTHERS)
 
 
@@ -95,15 +113,36 @@ def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
 
 def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[tuple[str, str]]:
     default = old.get("glance_store", {}).get("default_backend")
-    for pair in old["DEFAULT"][BACKENDS].split(","):
-        name, _, kind = (part.strip() for part in pair.partition(":"))
-        if kind in STORES:
-            yield name, STORES[kind]
+    for name, kind in pairs(old["DEFAULT"][BACKENDS]):
+        driver = old.get(name, {}).get("driver") if kind == ANY_DRIVER else {**STORES, **OURS}.get(kind)
+        if driver:
+            yield name, driver
         elif name == default or not kind:
             problem = f"the store '{name}' has the type '{kind}', which has no driver here."
-            raise _refusal("DEFAULT", BACKENDS, problem, "Write it as in 'fast:file', of type file, s3 or swift.")
+            cure = "Write it as in 'fast:file', of type file, s3 or swift; with the type 'imgstore', set its driver."
+            raise _refusal("DEFAULT", BACKENDS, problem, cure)
         else:
             remarks.append(f"store {name} is left out: its type '{kind}' has no driver here")
+
+
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Identifier and type of each backend."""
+    for pair in text.split(","):
+        name, _, kind = (part.strip() for part in pair.partition(":"))
+        yield name, kind
+
+
+def _kind(old: Mapping[str, Mapping[str, str]], name: str) -> str:
+    return dict(pairs(old["DEFAULT"][BACKENDS]))[name]
+
+
+def _ours(own: Mapping[str, str], *, any_driver: bool) -> Iterator[tuple[str, str]]:
+    """What a store that is imgstore's keeps."""
+    for option, text in own.items():
+        if option in COMMON:
+            yield COMMON[option].name, text
+        elif option not in GLANCE_ONLY and not (any_driver and option == "driver"):
+            yield option, text
 
 
 def _store(name: str, driver: str, old: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
@@ -122,7 +161,7 @@ def _without_counterpart(section: str, given: Mapping[str, str], drivers: Sequen
     """A remark for each such option. Raises ConfigurationError for one that is misspelt: a datadir would be the default
     one."""
     for option in given:
-        if any(option in OPTIONS[driver] for driver in drivers) or option in COMMON or not is_old_option(option):
+        if any(option in OPTIONS[driver] for driver in drivers) or option in COMMON or not _is_old_option(option):
             continue
         for driver in drivers:
             known = {*OPTIONS[driver], *WITHOUT[driver]}

@@ -80,6 +80,17 @@ STORES: Mapping[str, str] = {
 }  # fmt: skip
 """The drivers by the types of glance_store's stores."""
 
+ANY_DRIVER = "imgstore"
+"""The type whose section names the driver."""
+
+OURS: Mapping[str, str] = {
+    "imgstore_file": "filesystem", "imgstore_s3": "s3", "imgstore_swift": "swift", ANY_DRIVER: "",
+}  # fmt: skip
+"""The drivers by the types that are imgstore's in Glance (`imgstore.glance.stores`)."""
+
+GLANCE_ONLY = frozenset({"places_dir"})
+"""Options of those types that a store has in Glance only."""
+
 COMMON: Mapping[str, Counterpart] = _plain("store_description>description weight>weight")
 
 OPTIONS: Mapping[str, Mapping[str, Counterpart]] = {

@@ -44,7 +44,7 @@ def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
     `extra`: the host's own sections with their options; a section without options is not looked into. Everything is
     checked except what only a running driver can find out. Raises ConfigurationError.
     """
-    parsed = [_parse(path) for path in files]
+    parsed = [parse_file(path) for path in files]
     conf = empty(files)
     if glance.is_old([file.sections for file in parsed]):
         return _load_old(conf, parsed, extra)
@@ -56,7 +56,7 @@ def load(files: Sequence[str], *, extra: Known = NOTHING) -> cfg.ConfigOpts:
 
 def translated(files: Sequence[str]) -> glance.Translation:
     """Glance's files as sections of ours. Raises ConfigurationError, also for files that are not Glance's."""
-    parsed = [_parse(path).sections for path in files]
+    parsed = [parse_file(path).sections for path in files]
     if not glance.is_old(parsed):
         raise ConfigurationError(
             "is not set, so this is no configuration of Glance's.", section="DEFAULT", option=glance.BACKENDS,
@@ -71,18 +71,20 @@ def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cf
     for remark in translation.remarks:
         LOG.warning("Glance's configuration: %s", remark)
     stores = {name.lower() for name in translation.sections}
-    sources = [_without_old(file, stores, extra) for file in files]
-    check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
+    sources = [_without_old(file, stores, extra, translation.ours) for file in files]
+    known = check(conf, sources, extra, read=partial(set_values, conf, translation.sections))
     for file in files:
-        warn_of_readers(file.path, (f"[{name}] {key}" for name, key in glance.secrets(file.sections)))
+        old = (f"[{name}] {key}" for name, key in glance.secrets(file.sections))
+        warn_of_readers(file.path, [*old, *_secrets(file, known)])
     return conf
 
 
-def _without_old(file: Source, stores: set[str], extra: Known) -> Source:
-    """What of the file is the host's and ours: nothing else of Glance's is looked at."""
+def _without_old(file: Source, stores: set[str], extra: Known, own: set[str]) -> Source:
+    """What of the file is the host's and ours: nothing else of Glance's is looked at. `own`: stores whose options were
+    ours in Glance already."""
     ours = {_lower(name) for name in extra} | stores
     kept = {
-        section: {name: lines for name, lines in found.items() if not glance.is_old_option(name)}
+        section: {name: lines for name, lines in found.items() if not glance.is_glances(name, of_ours=section in own)}
         for section, found in file.sections.items()
         if _lower(section) in ours
     }
@@ -138,7 +140,7 @@ class Source:
     sections: Mapping[str, Mapping[str, Sequence[str]]]
 
 
-def _parse(path: str) -> Source:
+def parse_file(path: str) -> Source:
     """The file at `path`. Raises ConfigurationError if it cannot be read or is not an ini file."""
     sections: dict[str, dict[str, list[str]]] = {}
     parser = IniParser(path, sections)

@@ -16,7 +16,7 @@ from imgstore.config.stores import StorePlan, build_driver
 from imgstore.config.values import register, values
 from imgstore.driver.capabilities import SharesObjects
 from imgstore.driver.forks import ProcessLock
-from imgstore.glance.places import OPTION, PlaceFiles, settle
+from imgstore.glance.places import OPTION, PLACES_DIR, PlaceFiles, settle
 from imgstore.glance.transfer import Download, Reads, Uploaded, Verifier, download, upload
 from imgstore.store import Store, StoreSet
 from imgstore.undo import describe
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 _SHARED = {"read_only", "max_transfers", "max_wait"}
-PLACES_DIR = "/var/lib/glance/imgstore"
 
 OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.StrOpt(

@@ -16,6 +16,7 @@ from imgstore.driver.place import LONGEST, mark_in, new_mark, text_of
 from imgstore.store import Store
 
 OPTION = "places_dir"
+PLACES_DIR = "/var/lib/glance/imgstore"
 
 
 class PlaceFiles:
@@ -32,7 +33,7 @@ class PlaceFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._unusable(store, error) from error
+            raise self.unusable(store, error) from error
         if found is None:
             raise self._bad(store, f"{self._file(store)} is not a note of a store's place.")
         return found
@@ -42,7 +43,7 @@ class PlaceFiles:
         try:
             os.makedirs(self._directory, mode=0o750, exist_ok=True)
         except OSError as error:
-            raise self._unusable(store, error) from error
+            raise self.unusable(store, error) from error
         if not os.access(self._directory, os.W_OK | os.X_OK):
             raise self._bad(store, f"{self._directory} cannot be written.")
 
@@ -58,14 +59,19 @@ class PlaceFiles:
                 os.link(draft, self._file(store))
             os.unlink(draft)
         except OSError as error:
-            raise self._unusable(store, error) from error
+            raise self.unusable(store, error) from error
         return self.known(store) or mark
 
-    def _file(self, store: str) -> str:
-        return os.path.join(self._directory, f"{store}.place")
+    def path_of(self, store: str, kind: str) -> str:
+        """Where a note of this kind on the store is."""
+        return os.path.join(self._directory, f"{store}.{kind}")
 
-    def _unusable(self, store: str, error: OSError) -> errors.ConfigurationError:
+    def unusable(self, store: str, error: OSError) -> errors.ConfigurationError:
+        """The refusal of a directory in which nothing can be noted."""
         return self._bad(store, f"{self._directory} cannot be used ({error.strerror}).")
+
+    def _file(self, store: str) -> str:
+        return self.path_of(store, "place")
 
     def _bad(self, store: str, problem: str) -> errors.ConfigurationError:
         cure = "Name a directory that Glance may write and that outlives a restart."

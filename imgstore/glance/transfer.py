@@ -20,6 +20,8 @@ from imgstore.transfers.digests import Digests
 MD5 = "md5"
 READ = 4 * MIB
 """Bytes that are asked for at once; a server may give fewer."""
+READ_BACK = 256 * 1024
+"""Bytes that Glance is given at once: few enough to be still in the processor's cache when Glance sends them."""
 
 
 class Reads(Protocol):
@@ -125,7 +127,7 @@ class Download:
 
     def __next__(self) -> bytes:
         try:
-            data = self._reader.read()
+            data = self._reader.read(READ_BACK)
         except BaseException:
             self.close()
             raise

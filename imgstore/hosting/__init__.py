@@ -9,7 +9,8 @@ around it, and starts a `Keeper` in each process:
     keeper.start()
 
 A host that would rather not write the compare-and-sets implements `ImageTable`, three methods, and gives it to
-`TableCatalog`, which is the table for `LeasedCatalog`.
+`TableCatalog`, which is the table for `LeasedCatalog`. `TablePlaces` remembers the places of the stores in the same
+way: `Keeper(..., places=TablePlaces(Places()))`.
 
 After `kill -9` of any process another one, or the next one, sets its images back to `queued` within a lease, removes
 what it left in the stores, and ends its holds on the quota. What `__all__` names is public; the rest may change.
@@ -17,6 +18,7 @@ what it left in the stores, and ends its holds on the quota. What `__all__` name
 
 from imgstore.hosting.keeper import Keeper
 from imgstore.hosting.leased_catalog import LeasedCatalog, LeasedCopyCatalog
+from imgstore.hosting.place_table import PlaceTable, TablePlaces
 from imgstore.hosting.protocols import (
     EndsUploads,
     HostCatalog,
@@ -27,10 +29,11 @@ from imgstore.hosting.protocols import (
 )
 from imgstore.hosting.rows import ImageRow, ImageTable, Values
 from imgstore.hosting.table import TableCatalog
-from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
+from imgstore.model import DeadAttempt, KnownPlace, ObjectId, Removal, Standing
+from imgstore.transfers.places import PlaceMemory
 
 __all__ = [
     "DeadAttempt", "EndsUploads", "HostCatalog", "HostCopyCatalog", "ImageRow", "ImageTable", "Keeper", "KeptCatalog",
-    "KeptQuota", "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "Removal", "RestoreMemory", "Standing",
-    "TableCatalog", "Values",
+    "KeptQuota", "KnownPlace", "LeasedCatalog", "LeasedCopyCatalog", "ObjectId", "PlaceMemory", "PlaceTable", "Removal",
+    "RestoreMemory", "Standing", "TableCatalog", "TablePlaces", "Values",
 ]  # fmt: skip

@@ -120,6 +120,14 @@ class Keeper:
         writable = () if self.records.removes_nothing() else [each for each in self._stores if not each.read_only]
         return Purge(self.records, self._stores, writable).everything(older_than=older_than)
 
+    def adopt_place(self, store: str) -> str:
+        """The operator's word that what is at the place of this store is the store, after a restore or a move: for a
+        command. Returns what was done, for people. Raises UsageError without `places`, UnknownStore,
+        ConfigurationError, StoreError, CatalogUnavailable."""
+        if self._places is None:
+            raise errors.UsageError("This Keeper remembers no places: give it places=.")
+        return self._places.adopt(self._stores.resolve(store), beside=self._stores)
+
     def found_up(self, store: Store) -> None:
         """A host's check of its stores found it up."""
         self.cleaning.found_up(store)

@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.hosting.protocols import RestoreMemory
 from imgstore.hosting.restored import look
 from imgstore.store import Store
-from imgstore.transfers.places import PlaceMemory, expect, expect_adoption, settle
+from imgstore.transfers.places import PlaceMemory, adopt, expect, expect_adoption, settle
 
 
 class StorePlaces:
@@ -39,6 +39,10 @@ class StorePlaces:
                 failure = error
         if failure is not None:
             raise failure
+
+    def adopt(self, store: Store, *, beside: Iterable[Store]) -> str:
+        """See `imgstore.transfers.places.adopt`."""
+        return adopt(store, self._memory, beside=beside)
 
     def settle(self, store: Store) -> None:
         """Looks for the place of a store. Raises WrongPlace, StoreUnavailable, ConfigurationError; CatalogUnavailable

@@ -6,7 +6,7 @@ transaction; so it does for a host's own table in that database (`borrowed`). Wh
 may change.
 """
 
-from imgstore.model import DeadAttempt, ObjectId, Removal, Standing, attempt_of
+from imgstore.model import CatalogLocation, DeadAttempt, ObjectId, Removal, Standing, attempt_of
 from imgstore.sql.address import Address, address_of_file, is_file_path, parse
 from imgstore.sql.audit import Audit, AuditedAccount, compare, put_right
 from imgstore.sql.borrowed import borrowed
@@ -15,13 +15,14 @@ from imgstore.sql.census import Census, OpenAttempt, take_census
 from imgstore.sql.changes import NotInStore
 from imgstore.sql.database import Database
 from imgstore.sql.failures import OutcomeUnknown, WrongDatabase
+from imgstore.sql.glance import GlanceImage, GlanceLocation, GlanceTables, glance_address
 from imgstore.sql.leases import LEASE
 from imgstore.sql.ledger.catalog_hooks import LedgerHooks
 from imgstore.sql.ledger.charges import Charge, LedgerAccount
 from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.ledger import SqlLedger
 from imgstore.sql.listing import ORDERS, SORT_KEYS, Condition, ImageQuery, SortKey
-from imgstore.sql.locations import CatalogLocation, CatalogLocations
+from imgstore.sql.locations import CatalogLocations
 from imgstore.sql.members import STATUSES as MEMBER_STATUSES
 from imgstore.sql.members import ImageMembers, Member
 from imgstore.sql.quota_hooks import QuotaHooks
@@ -33,9 +34,9 @@ from imgstore.sql.upgrade import CATALOG, LEDGER, PARTS, current, opened, upgrad
 __all__ = [
     "CATALOG", "EVERYTHING", "LEASE", "LEDGER", "MEMBER_STATUSES", "ORDERS", "PARTS", "SORT_KEYS", "Address",
     "AttemptRecovery", "Audit", "AuditedAccount", "Caller", "CatalogLocation", "CatalogLocations", "Census", "Charge",
-    "Condition", "Database", "DeadAttempt", "ImageMembers", "ImageQuery", "ImageRecord", "LedgerAccount",
-    "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore", "ObjectId", "OpenAttempt", "OutcomeUnknown",
-    "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog", "SqlLedger", "Standing", "WrongDatabase",
-    "address_of_file", "attempt_of", "borrowed", "compare", "current", "is_file_path", "opened", "parse", "put_right",
-    "take_census", "upgrade",
+    "Condition", "Database", "DeadAttempt", "GlanceImage", "GlanceLocation", "GlanceTables", "ImageMembers",
+    "ImageQuery", "ImageRecord", "LedgerAccount", "LedgerEntry", "LedgerHooks", "Member", "NewImage", "NotInStore",
+    "ObjectId", "OpenAttempt", "OutcomeUnknown", "QuotaHooks", "Removal", "RestoredDatabase", "SortKey", "SqlCatalog",
+    "SqlLedger", "Standing", "WrongDatabase", "address_of_file", "attempt_of", "borrowed", "compare", "current",
+    "glance_address", "is_file_path", "opened", "parse", "put_right", "take_census", "upgrade",
 ]  # fmt: skip

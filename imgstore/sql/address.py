@@ -79,6 +79,19 @@ def parse(text: str) -> Address:
     return address
 
 
+def given(text: str) -> Address:
+    """The same for a host's code: the ValueError says what to write. A database in memory would be another one for each
+    connection."""
+    try:
+        address = parse(text)
+    except ValueError as error:
+        cure = ". For a file write sqlite:/// and its path" if is_file_path(text) else ""
+        raise ValueError(f"The address of a database is wrong: {error}{cure}.") from None
+    if address.embedded and address.file is None:
+        raise ValueError("The address of a database names no file: write sqlite:/// and its path.")
+    return address
+
+
 def _is_cut(url: sa.URL, text: str) -> bool:
     """Whether an '@' may be a part of the password, and the rest of it in host, name or parameters."""
     behind_scheme = text.partition("://")[2]

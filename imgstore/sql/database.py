@@ -37,16 +37,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 class Database:
     """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
     a change waits for others, and a server may take for a statement, if that is longer than a wait for a lock.
-    `connections`: the most that are open to a server. `bounded` False: statements may take any time (an upgrade's)."""
+    `connections`: the most that are open to a server. `bounded` False: statements may take any time (an upgrade's).
+    `read_only`: the database itself refuses every change, and is not made where it is missing."""
 
     def __init__(
         self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS,
-        bounded: bool = True,
+        bounded: bool = True, read_only: bool = False,
     ) -> None:  # fmt: skip
         deadline = max(busy_timeout, 2.0 * lock_wait(busy_timeout)) if bounded else None
-        self.address = addresses.parse(address) if isinstance(address, str) else address
+        self.address = addresses.given(address) if isinstance(address, str) else address
         try:
-            self._engine = engine_of(self.address, patience=busy_timeout, connections=connections, deadline=deadline)
+            self._engine = engine_of(
+                self.address, patience=busy_timeout, connections=connections, deadline=deadline, read_only=read_only
+            )
         except ImportError as error:
             raise _missing(self.address) from error
         except SQLAlchemyError as error:

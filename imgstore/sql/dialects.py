@@ -22,6 +22,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -45,26 +46,30 @@ TO_JSON = functools.partial(json.dumps, ensure_ascii=False)
 """MariaDB compares JSON strings as text, so each string is written in one way only."""
 
 
-def engine_of(address: Address, *, patience: float, connections: int, deadline: float | None) -> sa.Engine:
+def engine_of(
+    address: Address, *, patience: float, connections: int, deadline: float | None, read_only: bool = False
+) -> sa.Engine:
     """An engine that has not connected yet. `patience`: seconds to wait for a lock or a connection; `deadline`: for a
-    statement on a server.
+    statement on a server. `read_only`: every connection refuses changes.
 
     Raises ImportError if the database's driver is not installed, CatalogUnavailable if the file cannot be used or the
     driver does not take a parameter of the address.
     """
     kind = address.url.get_backend_name()
-    if address.file is not None:
+    if address.file is not None and not read_only:
         _create_private(address.file)
     options: dict[str, Any] = {}
     if not address.embedded:
         options = {"pool_size": connections, "max_overflow": 0, "isolation_level": CHANGING}
     with _parameters_taken():
         engine = sa.create_engine(
-            address.url, hide_parameters=True, pool_pre_ping=not address.embedded, pool_timeout=patience,
+            _only_read(address) if read_only else address.url, hide_parameters=True, pool_timeout=patience,
+            pool_pre_ping=not address.embedded,
             connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
         )  # fmt: skip
     event.listen(engine, "do_connect", functools.partial(_connected, deadline=deadline))
-    event.listen(engine, "connect", _Setup(kind, _setup_of(kind, patience, deadline)))
+    setup = _setup_of(kind, patience, deadline)
+    event.listen(engine, "connect", _Setup(kind, _reading_setup(kind, setup) if read_only else setup))
     if kind in _BEGINNINGS:
         event.listen(engine, "begin", _BEGINNINGS[kind])
     return engine
@@ -139,6 +144,22 @@ def _setup_of(kind: str, patience: float, deadline: float | None) -> Sequence[st
         "PRAGMA foreign_keys=ON",
         "PRAGMA synchronous=FULL",
     )
+
+
+def _reading_setup(kind: str, setup: Sequence[str]) -> Sequence[str]:
+    """The same for a connection that changes nothing. How an SQLite file keeps its journal is a change."""
+    if kind == "postgresql":
+        return (*setup, "SET default_transaction_read_only = on")
+    if kind == "mysql":
+        return (*setup, "SET SESSION TRANSACTION READ ONLY")
+    return (setup[0], "PRAGMA query_only=ON")
+
+
+def _only_read(address: Address) -> sa.URL:
+    """A file is opened for reading, too, so that it is not made where it is missing."""
+    if address.file is None:
+        return address.url
+    return address.url.set(database=f"file:{quote(str(address.file.resolve()))}", query={"mode": "ro", "uri": "true"})
 
 
 class _Setup:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from imgstore.model import CatalogLocation
 from imgstore.sql.database import Database
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogLocation:
-    """What should be in a store for one image. `size` in bytes; None if nobody knows."""
-
-    image_id: str
-    key: str
-    size: int | None
-    hash_algo: str | None
-    hash_value: str | None
 
 
 class CatalogLocations:
@@ -43,6 +32,10 @@ class CatalogLocations:
         )
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return [CatalogLocation(row.id, row.key, row.size, row.os_hash_algo, row.os_hash_value) for row in rows]
+
+    def strays(self, store: str) -> Sequence[str]:
+        """See Locations. There is a key and no URL here, so there are none."""
+        return []
 
     def images_without(self) -> Sequence[str]:
         """Images whose status says that they have data, but that have no location."""

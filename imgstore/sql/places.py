@@ -58,8 +58,9 @@ def _write(connection: sa.Connection, store: str, place: KnownPlace, instead_of:
         except sa.exc.IntegrityError as error:
             raise _OtherFirst from error
         return
-    before = (PLACES.c.store == store, PLACES.c.mark == instead_of.mark)
-    connection.execute(sa.update(PLACES).where(*before).values(**values))
+    before = (PLACES.c.store == store, PLACES.c.mark == instead_of.mark, PLACES.c.written == instead_of.written)
+    if connection.execute(sa.update(PLACES).where(*before).values(**values)).rowcount != 1:
+        raise _OtherFirst
 
 
 class _OtherFirst(Exception):

@@ -8,26 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from imgstore.model import CatalogLocation, ScrubCursor
 from imgstore.sql.database import Database
-from imgstore.sql.locations import CatalogLocation
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, STATE
 
 PREFIX = "scrub:"
-
-
-@dataclass(frozen=True, slots=True)
-class ScrubCursor:
-    """`after`: the number of the last location that was read. `began`: when this pass began, `complete`: when the last
-    complete one did, in seconds since the epoch; 0 for never."""
-
-    store: str
-    after: int = 0
-    began: int = 0
-    complete: int = 0
 
 
 class Scrubs:

@@ -19,8 +19,13 @@ _LAWS = (
     "aborting",
     "bench",
     "concurrency",
+    "copying",
+    "describing",
     "failures",
+    "leftovers",
     "naming",
+    "neighbours",
+    "parts",
     "reading",
     "resources",
     "sizes",
@@ -48,13 +53,17 @@ from imgstore.testing.hosts.host import (
 from imgstore.testing.hosts.host_bench import HostSubject
 from imgstore.testing.hosts.kept_catalog import KeptCatalogContract, RecoversCopies
 from imgstore.testing.hosts.kept_quota import KeptQuotaContract
+from imgstore.testing.hosts.places import PlaceMemoryContract
 from imgstore.testing.hosts.quota import QuotaContract
+from imgstore.testing.hosts.stores_over_http import HasReadOnlyStore, NamesStores, RefusesSignatures
 from imgstore.testing.hosts.subjects import (
     CatalogSubject,
     CopyCatalogSubject,
     KeptCatalogSubject,
     KeptQuotaSubject,
+    PlaceMemorySubject,
     QuotaSubject,
+    end_lease,
 )
 from imgstore.testing.hosts.uploads_in_catalog import (
     ConfirmsOwnership,
@@ -75,6 +84,7 @@ __all__ = [
     "CopyCatalogSubject",
     "DeletesImages",
     "DriverContract",
+    "HasReadOnlyStore",
     "HidesImages",
     "HostContract",
     "HostSubject",
@@ -85,11 +95,16 @@ __all__ = [
     "KeptQuotaSubject",
     "LimitsQuota",
     "LimitsSize",
+    "NamesStores",
+    "PlaceMemoryContract",
+    "PlaceMemorySubject",
     "QuotaContract",
     "QuotaSubject",
     "RecoversCopies",
     "RefusesBeforeTheBody",
+    "RefusesSignatures",
     "RefusesUnsetFormats",
     "Subject",
+    "end_lease",
     "working_bench",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
@@ -17,7 +17,7 @@ from imgstore import errors
 from imgstore.driver.base import ObjectReader, StoreDriver
 from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
-from imgstore.testing.subject import Subject
+from imgstore.testing.subject import SMALLEST_BORDER, Subject
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
 KEYS = tuple(f"{KEY[:-1]}{number}" for number in range(1, 9))
@@ -31,6 +31,14 @@ def body(size: int, seed: int = 0) -> bytes:
 def pieces(data: bytes, step: int) -> Iterator[bytes]:
     """`data` in chunks of `step` bytes."""
     return (data[start : start + step] for start in range(0, len(data), step))
+
+
+def expect_useful_borders(borders: Sequence[int]) -> None:
+    """Fails a test whose bodies would cross no border of the driver."""
+    if not borders:
+        pytest.fail("The subject has no `borders`: name the sizes at which the driver changes what it does.")
+    if min(borders) < SMALLEST_BORDER:
+        pytest.fail(f"A border of {min(borders)} bytes proves nothing: give the driver {SMALLEST_BORDER} or more.")
 
 
 def same(got: bytes, wanted: bytes) -> bool:
@@ -83,6 +91,7 @@ class Bench:
     """Two drivers on one storage (`driver`, and `other` as another process has it) and what was committed by key."""
 
     def __init__(self, subject: Subject, log: CapturedLog, stack: contextlib.ExitStack) -> None:
+        expect_useful_borders(subject.borders)
         self.subject = subject
         self.log = log
         self.committed: dict[str, bytes] = {}
@@ -102,10 +111,19 @@ class Bench:
         self._stack.callback(driver.close)
         return driver
 
+    def neighbour(self) -> StoreDriver:
+        """A driver of another store on the storage; closed with the bench."""
+        driver = self.subject.neighbour()
+        self._stack.callback(driver.close)
+        return driver
+
     def sizes(self) -> list[int]:
-        """0, 1, small, and around every border."""
-        around = [border + by for border in self.subject.borders for by in (-1, 0, 1)]
-        return sorted({0, 1, 2, 13, *(size for size in around if size > 0)})
+        """0, 1, and around every border."""
+        return sorted({0, 1, *(border + by for border in self.subject.borders for by in (-1, 0, 1))})
+
+    def large(self, seed: int = 0) -> bytes:
+        """A body that crosses every border of the driver twice and ends in the middle; another `seed`, another body."""
+        return body(self.subject.largest * 2 + 7, seed)
 
     def put(self, data: bytes, key: str = KEY, *, declared: bool = True, step: int = 16 * 1024) -> ObjectInfo:
         """Commits an object."""
@@ -148,6 +166,16 @@ class Bench:
         for driver in (self.driver, self.other):
             assert driver.stat(key).size == len(data), "stat tells another size"
             assert key in self.visible(driver), "a committed object is missing from the listing"
+            with driver.open_reader(key) as reader:
+                assert same(b"".join(reader), data)
+
+    def assert_all_hold(self) -> None:
+        """Every driver shows what was committed and nothing else, and reads back exactly that."""
+        for driver in (self.driver, self.other):
+            assert self.visible(driver) == set(self.committed), "a listing shows something else than what was committed"
+        for number, (key, data) in enumerate(self.committed.items()):
+            driver = (self.driver, self.other)[number % 2]
+            assert driver.stat(key).size == len(data), "stat tells another size"
             with driver.open_reader(key) as reader:
                 assert same(b"".join(reader), data)
 

@@ -67,8 +67,7 @@ class ConcurrencyLaws:
         bodies = {key: body(max(bench.subject.borders) + seed, seed) for seed, key in enumerate(KEYS[:RACERS])}
         for result in at_once([partial(bench.put, data, key, step=1000) for key, data in bodies.items()]):
             assert isinstance(result, ObjectInfo), result
-        for key, data in bodies.items():
-            bench.assert_holds(data, key)
+        bench.assert_all_hold()
 
     def test_interleaved_writers_do_not_mix(self, bench: Bench) -> None:
         with bench.driver.open_writer(KEYS[0]) as left, bench.driver.open_writer(KEYS[1]) as right:
@@ -79,8 +78,7 @@ class ConcurrencyLaws:
             right.commit()
         bench.committed[KEYS[0]] = body(4000)
         bench.committed[KEYS[1]] = b"".join(piece[::-1] for piece in pieces(body(4000), 500))
-        for key, data in bench.committed.items():
-            bench.assert_holds(data, key)
+        bench.assert_all_hold()
 
     def test_race_for_one_key_leaves_one_whole_object(self, bench: Bench) -> None:
         for number in range(ROUNDS):
@@ -91,8 +89,8 @@ class ConcurrencyLaws:
                 found = b"".join(reader)
             assert found in winners, "the object is not that of a racer whose commit succeeded"
             bench.committed[key] = found
-            bench.assert_holds(found, key)
             bench.assert_clean()
+        bench.assert_all_hold()
 
     def test_readers_of_one_object_do_not_meet(self, bench: Bench) -> None:
         data = body(max(bench.subject.borders) * 2)
@@ -117,4 +115,4 @@ class AtomicCreation:
             winners = race(bench, key)
             assert len(winners) == 1, f"{len(winners)} racers were told that they had won"
             bench.committed[key] = winners[0]
-            bench.assert_holds(winners[0], key)
+        bench.assert_all_hold()

@@ -10,8 +10,13 @@ from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.bench import Bench, working_bench
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
+from imgstore.testing.copying import CopyLaws
+from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
+from imgstore.testing.neighbours import NeighbourLaws
+from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.sizes import SizeLaws
@@ -25,11 +30,16 @@ class DriverContract(
     VisibilityLaws,
     SizeLaws,
     AbortLaws,
+    PartLaws,
     ReadingLaws,
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
+    DescribingLaws,
+    CopyLaws,
     ClearingLaws,
+    LeftoverLaws,
+    NeighbourLaws,
     FailureLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""

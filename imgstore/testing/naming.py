@@ -19,8 +19,6 @@ HOSTILE_KEYS: tuple[Any, ...] = (
     "\ud800", "x" * 201, "x" * 100_000, None, 7, b"a", ["a"],
 )  # fmt: skip
 
-all_hostile_keys = pytest.mark.parametrize("key", HOSTILE_KEYS, ids=lambda key: ascii(key)[:24])
-
 
 def hostile_urls(url: str, key: str) -> list[str]:
     """What is near the URL of an object and is the URL of none."""
@@ -40,15 +38,14 @@ class NamingLaws:
     def test_good_keys_are_objects_of_their_own(self, bench: Bench) -> None:
         for number, key in enumerate(GOOD_KEYS):
             bench.put(body(20, number), key)
-        for number, key in enumerate(GOOD_KEYS):
-            bench.assert_holds(body(20, number), key)
+        bench.assert_all_hold()
 
-    @all_hostile_keys
-    def test_hostile_key_is_refused_by_every_method(self, bench: Bench, key: Any) -> None:
+    def test_hostile_key_is_refused_by_every_method(self, bench: Bench) -> None:
         driver = bench.driver
-        for ask in (driver.open_writer, driver.open_reader, driver.stat, driver.delete, driver.url):
-            with bench.refuses(errors.InvalidKey):
-                ask(key)
+        for key in HOSTILE_KEYS:
+            for ask in (driver.open_writer, driver.open_reader, driver.stat, driver.delete, driver.url):
+                with bench.refuses(errors.InvalidKey):
+                    pytest.fail(f"{ask.__name__}({ascii(key)[:60]}) returned {ask(key)!r}")
         bench.assert_clean()
 
     def test_url_leads_back_to_its_key(self, bench: Bench) -> None:

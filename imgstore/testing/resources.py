@@ -52,6 +52,16 @@ def a_days_work(bench: Bench, driver: StoreDriver) -> None:
     driver.delete(KEY)
 
 
+def lose(bench: Bench) -> None:
+    """A commit that is refused, since another upload had the key first."""
+    with bench.other.open_writer(KEY) as loser:
+        loser.write(body(13))
+        bench.put(body(13))
+        with bench.refuses(errors.ObjectExists):
+            loser.commit()
+    bench.delete()
+
+
 class ResourceLaws:
     """Before and after."""
 
@@ -90,6 +100,16 @@ class ResourceLaws:
             with bench.refuses(errors.RangeNotSatisfiable, errors.ObjectChanged):
                 bench.driver.open_reader(KEY, start=start, stop=stop, etag=etag)
         assert len(descriptors()) <= before, "a refused read keeps its descriptor"
+
+    def test_refused_commit_returns_its_descriptors(self, bench: Bench) -> None:
+        def held_after(rounds: int) -> int:
+            for _ in range(rounds):
+                lose(bench)
+            return len(descriptors())
+
+        with no_collector():
+            before = held_after(FEW)
+            assert held_after(MANY) < before + MANY, "every refused commit costs a descriptor that is not returned"
 
     def test_construction_does_no_input_or_output(self, bench: Bench) -> None:
         files, threads = len(descriptors()), threading.active_count()

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from imgstore.driver.base import StoreDriver
 
 DEFAULT_BORDER = 64 * 1024
+SMALLEST_BORDER = 1024
 
 
 class Subject(ABC):
@@ -15,12 +16,22 @@ class Subject(ABC):
     `secrets`: every credential that the drivers are configured with; they must appear in no text at all.
     `internals`: what the operator may read in a log but a client must not see in an error's message: paths, hosts.
     `borders`: sizes in bytes at which the driver changes its behaviour (a buffer, a block, a part); configure the
-    drivers so that they are small, since the tests write objects of a byte less, as many, and a byte more.
+    drivers so that they are small, since the tests write objects of a byte less, as many, and a byte more, and of
+    twelve times the largest. `arrives_within`: seconds after which a request that an abort cut off has had its effect
+    in the storage; 0 for a driver that has nothing in flight when `abort` returns. `shared`: whether another process
+    sees the storage, so that one may be forked to die there; False for memory alone.
     """
 
     secrets: tuple[str, ...] = ()
     internals: tuple[str, ...] = ()
     borders: tuple[int, ...] = (DEFAULT_BORDER,)
+    arrives_within: float = 0.4
+    shared: bool = True
+
+    @property
+    def largest(self) -> int:
+        """The largest border, from which the tests take the sizes of their bodies."""
+        return max(self.borders)
 
     @abstractmethod
     def open(self) -> StoreDriver:
@@ -29,6 +40,14 @@ class Subject(ABC):
     @abstractmethod
     def broken(self) -> StoreDriver:
         """A driver, with the same secrets, whose storage cannot be reached: a closed port, a directory that is gone."""
+
+    def neighbour(self) -> StoreDriver:
+        """A driver of another store on the same storage, empty too: another prefix of the bucket, a container beside, a
+        directory beside. What is its is not in `inventory`, or under other names. The tests close it and remove what
+        they wrote there."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say what another store on its storage is: implement `neighbour`."
+        )
 
     @abstractmethod
     def inventory(self) -> set[str]:

@@ -28,7 +28,7 @@ class WritingLaws:
         for number, size in enumerate(bench.sizes()):
             key = f"{KEY}-{number}"
             bench.put(body(size, number), key, declared=declared)
-            bench.assert_holds(body(size, number), key)
+        bench.assert_all_hold()
 
     def test_commit_tells_what_stat_tells(self, bench: Bench) -> None:
         told, found = bench.put(body(13)), bench.other.stat(KEY)
@@ -64,9 +64,8 @@ class WritingLaws:
         border = max(bench.subject.borders)
         hole = bytes(border * 2)
         for number, data in enumerate((hole, b"x" + hole, hole + b"x", body(7) + hole + body(7) + hole)):
-            for key, step in ((f"{KEY}-{number}", border), (f"{KEY}-odd-{number}", border // 2 + 1)):
-                bench.put(data, key, declared=False, step=step)
-                bench.assert_holds(data, key)
+            bench.put(data, f"{KEY}-{number}", declared=False, step=border if number % 2 else border // 2 + 1)
+        bench.assert_all_hold()
 
     def test_every_kind_of_buffer_is_taken(self, bench: Bench) -> None:
         data = body(64)
@@ -77,7 +76,7 @@ class WritingLaws:
                 writer.write(chunk)
                 writer.commit()
             bench.committed[KEYS[number]] = data
-            bench.assert_holds(data, KEYS[number])
+        bench.assert_all_hold()
 
     def test_buffer_is_the_callers_again_after_write(self, bench: Bench) -> None:
         border = max(bench.subject.borders)
@@ -91,7 +90,7 @@ class WritingLaws:
                     buffer[:] = b"\xff" * size
                 writer.commit()
             bench.committed[key] = data
-            bench.assert_holds(data, key)
+        bench.assert_all_hold()
 
     def test_existing_object_is_never_overwritten(self, bench: Bench) -> None:
         bench.put(body(100))

@@ -17,7 +17,16 @@ from dataclasses import dataclass
 from imgstore import errors
 from imgstore.catalog import CopyCatalog, require_countable
 from imgstore.driver.translate import host_failures
-from imgstore.host_answers import answer_of, asked_for, nothing, require, require_granted, require_kind, wrong_answer
+from imgstore.host_answers import (
+    answer_of,
+    asked_for,
+    nothing,
+    require,
+    require_granted,
+    require_kind,
+    require_renewed,
+    wrong_answer,
+)
 from imgstore.model import Attempt, StoredImage, UploadResult
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -66,6 +75,7 @@ class CopyService:
         require_kind(stores, StoreSet, name="stores")
         require_kind(downloads, DownloadService, name="downloads")
         require(catalog, CopyCatalog)
+        require_renewed(catalog, by="LeasedCopyCatalog")
         require(quota, Quota)
         self._stores = stores
         self._catalog = catalog

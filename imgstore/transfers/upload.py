@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.bulkhead import asked_at
 from imgstore.catalog import ImageCatalog, require_countable
 from imgstore.driver.translate import host_failures
-from imgstore.host_answers import asked_for, instance, require, require_granted, require_kind
+from imgstore.host_answers import asked_for, instance, require, require_granted, require_kind, require_renewed
 from imgstore.model import Attempt, UploadRequest
 from imgstore.quota import UNLIMITED, Quota
 from imgstore.store import Store, StoreSet
@@ -29,7 +29,7 @@ __all__ = ["UploadService", "UploadSettings"]
 
 class UploadService:
     """Begins uploads. One for the whole host, used by all its threads. Raises UsageError for a part that lacks a method
-    of its protocol, or has one that cannot be called so."""
+    of its protocol, or has one that cannot be called so, and for a table without the LeasedCatalog around it."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class UploadService:
     ) -> None:
         require_kind(stores, StoreSet, name="stores")
         require(catalog, ImageCatalog)
+        require_renewed(catalog, by="LeasedCatalog")
         require(quota, Quota)
         self._stores = stores
         self._catalog = catalog

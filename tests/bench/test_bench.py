@@ -150,7 +150,7 @@ def test_a_run_prints_load_table_and_verdicts_and_keeps_every_measurement(
     assert "load at the start" in told
     assert "load at the end" in told
     assert "imgstore:md5+sha512:fsync / digests:md5+sha512, throughput: " in told
-    ours = [f"imgstore:md5+sha512:fsync{kind}" for kind in ("", ":64KiB", ":cached")]
+    ours = [f"imgstore:md5+sha512:fsync{kind}" for kind in ("", ":64KiB", ":direct")]
     kept = json.loads((tmp_path / "out.json").read_text())
     assert {name: len(runs) for name, runs in kept["runs"].items()} == dict.fromkeys([*ours, "digests:md5+sha512"], 2)
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ def test_a_driver_that_is_installed_over_itself_is_the_new_one(tmp_path: Path, s
     points = site / "acme_tape-1.0.dist-info" / "entry_points.txt"
     started(tmp_path, site)
     before = points.stat()
-    points.write_text("[imgstore.drivers]\ndisk = acme_tape:Driver\n")
+    shutil.rmtree(points.parent)
+    install(site, "acme-tape", entry_points=["disk = acme_tape:Driver"])
     os.utime(points, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert started(tmp_path, site, driver="disk").built == {"archive": "Driver"}
     assert "is not installed. Use one of: disk, filesystem, glance_store, memory, s3, swift;" in refusal(tmp_path, site)

@@ -180,3 +180,32 @@ def test_every_counterpart_is_an_option_of_the_driver() -> None:
     for driver, counterparts in glance_options.OPTIONS.items():
         known = {option.dest for option in config.registry.driver_class(driver).OPTIONS}
         assert {each.name for each in counterparts.values()} <= known
+
+
+def test_stores_that_are_ours_in_glance_already_keep_their_options(tmp_path: Path) -> None:
+    text = """
+        [DEFAULT]
+        enabled_backends = fast:imgstore_file, any:imgstore
+        [glance_store]
+        default_backend = fast
+        [fast]
+        datadir = {0}/fast
+        places_dir = {0}/places
+        store_description = Fast disks
+        [any]
+        driver = filesystem
+        datadir = {0}/any
+        read_only = true
+    """
+    path = tmp_path / "glance-api.conf"
+    path.write_text("\n".join(line.strip() for line in text.format(tmp_path).splitlines()))
+    fast, other = config.build_stores(config.load([str(path)]))
+    assert (fast.description, fast.driver.url("x"), fast.read_only) == (
+        "Fast disks",
+        f"file://{tmp_path}/fast/x",
+        False,
+    )
+    assert (other.driver.url("x"), other.read_only) == (f"file://{tmp_path}/any/x", True)
+    path.write_text(path.read_text().replace("read_only", "read_onyl"))
+    with pytest.raises(ConfigurationError, match=r"\[any\] read_onyl: no such option"):
+        config.load([str(path)])

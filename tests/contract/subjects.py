@@ -36,10 +36,16 @@ class MemorySubject(Subject):
 
     STORAGE: ClassVar[type[MemoryStorage]] = MemoryStorage
     NOWHERE: ClassVar[type[UnreachableStorage]] = UnreachableStorage
+    arrives_within = 0.0
+    shared = False
 
     def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
         self.driver = driver
         self.storage = self.STORAGE()
+        self.beside = self.STORAGE()
+
+    def neighbour(self) -> MemoryDriver:
+        return self.driver.on(self.beside)
 
     def open(self) -> MemoryDriver:
         return self.driver.on(self.storage)
@@ -55,6 +61,7 @@ class FilesystemSubject(Subject):
     """Drivers on one directory. The broken one's directory is below a file, where no directory can be."""
 
     borders = (4096, 64 * 1024)
+    arrives_within = 0.0
 
     def __init__(
         self, root: Path, *, driver: type[FilesystemDriver], thin_provisioning: bool, direct_io: str
@@ -73,6 +80,11 @@ class FilesystemSubject(Subject):
 
     def broken(self) -> FilesystemDriver:
         return self._at(self._nowhere)
+
+    def neighbour(self) -> FilesystemDriver:
+        beside = self._datadir.with_name("images-2")
+        beside.mkdir()
+        return self._at(beside)
 
     def _at(self, datadir: Path) -> FilesystemDriver:
         return self._driver(datadir=str(datadir), thin_provisioning=self._thin, direct_io=self._direct_io)

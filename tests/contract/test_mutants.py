@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import clearing
+from imgstore.testing import clearing, leftovers
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.runner import contract_tests, verdict
 
@@ -16,6 +16,7 @@ PAIRS = [(test, mutant) for mutant in MUTANTS for test in mutant.CAUGHT_BY]
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory nothing happens later."""
     monkeypatch.setattr(clearing, "PAUSE", 0.0)
+    monkeypatch.setattr(leftovers, "PATIENCE", 0.0)
 
 
 def test_every_test_of_the_contract_has_a_mutant() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Iterator
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
@@ -11,7 +12,7 @@ from imgstore.driver.multipart import MultipartWriter, Part
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.driver.ranged import Body, Opened, RangedReader
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
-from imgstore.model import ObjectInfo
+from imgstore.model import Leftover, ObjectInfo
 
 PART = 16 * 1024
 
@@ -93,6 +94,15 @@ class PartDriver(MemoryDriver):
 
     storage: PartStorage
     concurrency = 3
+
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        self.check()
+        with self.storage.lock:
+            begun = [] if older_than else list(self.storage.begun.items())
+        return (Leftover(upload, "an upload without an end", key=key) for upload, key in begun)
+
+    def remove_leftover(self, leftover: Leftover) -> None:
+        self.storage.drop(leftover.name)
 
     def clear_leftovers(self, key: str) -> None:
         super().clear_leftovers(key)

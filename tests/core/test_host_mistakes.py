@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 
 from imgstore import errors
+from imgstore.adapters import asgi
 from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver
+from imgstore.hosting import TableCatalog
 from imgstore.limits import FixedLimits
 from imgstore.model import Attempt, UploadResult
 from imgstore.quota import MemoryQuota
 from imgstore.sql.ledger.accounts import bounds_of
 from imgstore.store import Store, StoreSet
-from imgstore.transfers.copy import CopyRequest
+from imgstore.transfers.copy import CopyRequest, CopyService
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.observer import Observer
 from imgstore.transfers.places import settle
@@ -28,7 +30,9 @@ from imgstore.transfers.upload import UploadService
 from tests.core.copying_world import Copying
 from tests.core.faults import FaultyTaps
 from tests.core.world import IMAGE, World
+from tests.hosting.tables import DictTable
 
+BARE: Any = TableCatalog(DictTable())
 STORES = StoreSet([Store("fast", MemoryDriver())], default="fast")
 
 
@@ -82,6 +86,8 @@ def tap(**methods: object) -> Callable[..., object]:
         ({"settings": {}}, "settings is a dict: it must be an UploadSettings"),
         ({"catalog": SimpleNamespace()}, "a SimpleNamespace is no ImageCatalog: it has no method activate"),
         ({"catalog": MemoryCatalog}, "the class MemoryCatalog is no ImageCatalog: give an instance"),
+        ({"catalog": BARE}, r"a TableCatalog .*leases.* give LeasedCatalog\(table\)"),
+        ({"catalog": asgi.AsyncCatalog(BARE)}, "a TableCatalog .*nobody would renew"),
         ({"quota": answering(None)}, "a function is no Quota: it has no method give_back"),
         ({"quota": type("Quotas", (MemoryQuota,), {"reserve": later})(len)}, "Quotas.reserve is a coroutine function"),
         ({"taps": [later]}, "later is a coroutine function"),
@@ -183,6 +189,11 @@ def test_wrong_answers_about_a_copy_are_told_and_nothing_is_left() -> None:
             world.copying.begin(CopyRequest(IMAGE, ["cold"])).run()
         assert [location.store for location in world.rows.find(IMAGE).locations] == ["fast"]
         assert set(world.objects) == {f"fast/{IMAGE}"}
+
+
+def test_table_whose_leases_nobody_renews_takes_no_copies() -> None:
+    with pytest.raises(errors.UsageError, match=r"give LeasedCopyCatalog\(table\)"):
+        CopyService(STORES, catalog=BARE, downloads=DownloadService(STORES, source=BARE))
 
 
 def test_place_and_limit_that_are_none_are_told(tmp_path: Path) -> None:

@@ -56,9 +56,10 @@ FASTAPI = Server(
 
 
 class Host(Running):
-    """A host under way. Requests have the `token` of one of two users that the hosts know. `options` are imgstore's."""
+    """A host under way. Requests have the `token` of one of two users that the hosts know. `options` are imgstore's
+    in the section of that name, or in another one."""
 
-    def __init__(self, server: Server, root: Path, **options: int) -> None:
+    def __init__(self, server: Server, root: Path, **options: int | str) -> None:
         self.server = server
         self.token = "swordfish"
         self._images = root / "images"
@@ -66,7 +67,11 @@ class Host(Running):
         self._log = root / "log"
         paths = os.pathsep.join([str(EXAMPLES), str(EXAMPLES.parent)])
         own = {"IMAGES_DIR": str(root), "IMAGES_LEASE": str(LEASE), "PYTHONPATH": paths}
-        self._environment = os.environ | own | {f"OS_IMGSTORE__{name}": str(value) for name, value in options.items()}
+        self._environment = (
+            os.environ
+            | own
+            | {f"OS_{name if '__' in name else f'IMGSTORE__{name}'}": str(value) for name, value in options.items()}
+        )
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:

@@ -10,10 +10,12 @@ from imgstore.testing import (
     AnswersBrokenBodies,
     AsksWho,
     DeletesImages,
+    HasReadOnlyStore,
     HostContract,
     HostSubject,
     LimitsQuota,
     LimitsSize,
+    NamesStores,
     RefusesBeforeTheBody,
 )
 from tests.examples.hosts import FASTAPI, THREADS, Host, Server
@@ -26,6 +28,7 @@ class ExampleSubject(HostSubject):
     """An example that serves."""
 
     largest, quota = LARGEST, QUOTA
+    stores, read_only_store = ("fs",), "closed"
     caller, stranger = {"X-Auth-Token": "swordfish"}, {"X-Auth-Token": "open sesame"}
 
     def __init__(self, host: Host) -> None:
@@ -52,12 +55,13 @@ class ExampleSubject(HostSubject):
 @pytest.fixture(scope="class")
 def serving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
     """The example of the class, started once."""
-    options = {"MAX_IMAGE_SIZE": LARGEST, "PROJECT_QUOTA": QUOTA}
-    with Host(request.cls.SERVER, tmp_path_factory.mktemp("host"), **options) as host:
+    stores = {"ENABLED_STORES": "fs:filesystem, closed:memory", "DEFAULT_STORE": "fs", "CLOSED__READ_ONLY": "true"}
+    limits = {"MAX_IMAGE_SIZE": LARGEST, "PROJECT_QUOTA": QUOTA}
+    with Host(request.cls.SERVER, tmp_path_factory.mktemp("host"), **stores, **limits) as host:
         yield ExampleSubject(host)
 
 
-class OnServer(AsksWho, DeletesImages, LimitsQuota, LimitsSize, HostContract):
+class OnServer(AsksWho, DeletesImages, LimitsQuota, LimitsSize, NamesStores, HasReadOnlyStore, HostContract):
     """What all three promise."""
 
     @pytest.fixture

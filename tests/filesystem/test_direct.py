@@ -164,4 +164,5 @@ def test_the_numbers_are_those_that_operators_are_told() -> None:
     buffers = FilesystemDriver.BUFFERS
     told = (Path(__file__).parents[2] / "doc" / "configuration.md").read_text()
     assert f"The first {buffers.start // MIB} MiB of an image go through the page cache" in told
-    assert f"takes {buffers.count * buffers.size // MIB} MiB of memory" in told
+    assert f"Each such upload takes {buffers.count * buffers.size // MIB} MiB of\nmemory" in told
+    assert f"gets {FilesystemDriver.CACHE.step // MIB} MiB after the other" in told

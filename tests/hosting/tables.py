@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from imgstore.hosting import ImageRow, TableCatalog, Values
-from imgstore.hosting.rows import state_of, values_of
-from imgstore.model import Attempt
-from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject
+from imgstore.hosting import ImageRow, TableCatalog, TablePlaces, Values
+from imgstore.model import Attempt, Location, UploadRequest, UploadResult
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, PlaceMemorySubject, end_lease
 from tests.support.client import new_id
 
 
@@ -53,6 +52,46 @@ class DictTable:
         self.rows[image.id] = image
 
 
+class DictPlaces:
+    """See PlaceTable; the rows of images are those of a `DictTable`."""
+
+    def __init__(self) -> None:
+        self.images = DictTable()
+        self.records: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def place(self, store: str) -> str | None:
+        return self.records.get(store)
+
+    def swap_place(self, store: str, record: str, instead_of: str | None) -> bool:
+        with self._lock:
+            if self.records.get(store) != instead_of:
+                return False
+            self.records[store] = record
+            return True
+
+    def active(self) -> Iterator[ImageRow]:
+        return (row for row in self.images.rows.values() if row.status == "active")
+
+
+class PlacesSubject(PlaceMemorySubject):
+    """A memory on such a table."""
+
+    def __init__(self, memory: type[TablePlaces] = TablePlaces) -> None:
+        self.table = DictPlaces()
+        self._memory = memory
+
+    def open(self) -> TablePlaces:
+        return self._memory(self.table)
+
+    def add_image(self, store: str) -> str:
+        catalog = TableCatalog(self.table.images)
+        self.table.images.add(Row(image_id := new_id(), "ann"))
+        attempt = catalog.begin(UploadRequest(image_id, context="ann"), [store])
+        catalog.activate(attempt, UploadResult(image_id, [Location(store, attempt.key, "")], 5, "sha512", "5d"))
+        return attempt.key
+
+
 class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
     """A catalog on such a table."""
 
@@ -78,6 +117,4 @@ class TableSubject(CopyCatalogSubject, KeptCatalogSubject):
         self.open().delete(image_id, "ann")
 
     def expire(self, attempt: Attempt) -> None:
-        row = self.table.rows[attempt.image_id]
-        over = replace(state_of(row), lease_until=1.0)
-        assert self.table.swap(row, values_of(over, version=row.version + 1))
+        end_lease(self.table, attempt)

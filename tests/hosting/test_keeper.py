@@ -14,17 +14,17 @@ import pytest
 from imgstore import errors
 from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.filesystem import FilesystemDriver
-from imgstore.hosting import Keeper, LeasedCatalog, ObjectId, TableCatalog
+from imgstore.hosting import Keeper, LeasedCatalog, ObjectId, TableCatalog, TablePlaces
 from imgstore.hosting.orphaned_holds import OrphanedHolds
 from imgstore.hosting.rows import state_of
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import Attempt, Leftover, UploadRequest
 from imgstore.quota import UNLIMITED, MemoryQuota
-from imgstore.sql import LEDGER, Charge, Database, SqlCatalog, SqlLedger, upgrade
+from imgstore.sql import LEDGER, Charge, Database, SqlLedger, upgrade
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.upload import UploadService
 from tests.core.stores import HookedStore
-from tests.hosting.tables import DictTable, Row
+from tests.hosting.tables import DictPlaces, DictTable, Row
 from tests.support.forwarding import Forwarding
 from tests.support.waiting import until
 
@@ -250,26 +250,42 @@ def test_store_that_is_down_at_the_start_is_cleaned_once_when_it_works(monkeypat
 def test_known_by_its_place_a_disk_that_is_not_mounted_comes_in_by_itself(tmp_path: Path) -> None:
     datadir = tmp_path / "images"
     datadir.mkdir()
-    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/places.sqlite")) as memory:
-        first = _keeper_with_places(datadir, memory)
-        first.start()
-        datadir.rename(tmp_path / "disk")
-        datadir.mkdir()
-        keeper = _keeper_with_places(datadir, memory)
+    table = DictPlaces()
+    first = _keeper_with_places(datadir, table)
+    first.start()
+    datadir.rename(tmp_path / "disk")
+    datadir.mkdir()
+    keeper = _keeper_with_places(datadir, table)
+    keeper.start()
+    (store,) = keeper._stores
+    with pytest.raises(errors.StoreUnavailable):
+        store.driver.open_writer("key")
+    datadir.rmdir()
+    (tmp_path / "disk").rename(datadir)
+    until(lambda: _takes(store))
+    for each in (first, keeper):
+        each.stop()
+
+
+def test_known_by_its_place_another_disk_is_taken_on_the_operators_word(tmp_path: Path) -> None:
+    table = DictPlaces()
+    for name in ("disk", "restored"):
+        (tmp_path / name).mkdir()
+        keeper = _keeper_with_places(tmp_path / name, table)
         keeper.start()
-        (store,) = keeper._stores
-        with pytest.raises(errors.StoreUnavailable):
-            store.driver.open_writer("key")
-        datadir.rmdir()
-        (tmp_path / "disk").rename(datadir)
-        until(lambda: _takes(store))
-        for each in (first, keeper):
-            each.stop()
+        keeper.stop()
+    (store,) = keeper._stores
+    assert not _takes(store)
+    assert keeper.adopt_place("fast") == "is marked now"
+    assert _takes(store)
+    assert keeper.adopt_place("fast") == "has its mark already"
+    with pytest.raises(errors.UsageError, match="remembers no places"):
+        Host().keeper.adopt_place("fast")
 
 
-def _keeper_with_places(datadir: Path, memory: SqlCatalog) -> Keeper:
+def _keeper_with_places(datadir: Path, table: DictPlaces) -> Keeper:
     stores = StoreSet([Store("fast", FilesystemDriver(datadir=str(datadir)))], default="fast")
-    return Keeper(LeasedCatalog(TableCatalog(DictTable())), stores, places=memory.places, interval=0.02)
+    return Keeper(LeasedCatalog(TableCatalog(table.images)), stores, places=TablePlaces(table), interval=0.02)
 
 
 def _takes(store: Store) -> bool:

@@ -18,10 +18,12 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptCatalogSubject,
+    PlaceMemoryContract,
+    PlaceMemorySubject,
     RecoversCopies,
     RefusesUnsetFormats,
 )
-from tests.hosting.tables import DictTable, Row, TableSubject
+from tests.hosting.tables import DictTable, PlacesSubject, Row, TableSubject
 
 LEASE = 60.0
 
@@ -42,6 +44,12 @@ class TestRecovery(RecoversCopies, KeptCatalogContract):
     @pytest.fixture
     def subject(self) -> KeptCatalogSubject:
         return TableSubject()
+
+
+class TestPlaces(PlaceMemoryContract):
+    @pytest.fixture
+    def subject(self) -> PlaceMemorySubject:
+        return PlacesSubject()
 
 
 class World:

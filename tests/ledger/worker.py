@@ -18,6 +18,7 @@ from typing import NamedTuple
 from imgstore import errors
 from imgstore.driver import ObjectWriter
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.hosting import LeasedCatalog
 from imgstore.limits import Allowance, FixedLimits
 from imgstore.model import ObjectInfo, UploadRequest
 from imgstore.sql import PARTS, LedgerHooks, NewImage, SqlCatalog, SqlLedger, opened
@@ -99,7 +100,10 @@ class House:
         stores = [Store(name, FailingDriver(directory / name, dice)) for name in STORES]
         settings = UploadSettings(hash_algo="sha256", checksum=False)
         self.uploads = UploadService(
-            StoreSet(stores, default=STORES[0]), catalog=self.catalog, quota=self.ledger, settings=settings
+            StoreSet(stores, default=STORES[0]),
+            catalog=LeasedCatalog(self.catalog),
+            quota=self.ledger,
+            settings=settings,
         )
 
     def new(self, project: str, size: int) -> Image:

@@ -21,6 +21,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.place import NOTES
 from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.hosting import LeasedCatalog
 from imgstore.hosting.orphaned_holds import OrphanedHolds
 from imgstore.hosting.purge import Purge
 from imgstore.hosting.records import HostRecords
@@ -67,7 +68,8 @@ class House:
         stores = StoreSet([self.store], default="fast")
         self.ledger = SqlLedger(database, tick=PATIENCE)
         self.catalog = SqlCatalog(database, quota_hooks=LedgerHooks(self.ledger), lease=PATIENCE)
-        self.uploads = UploadService(stores, catalog=self.catalog, quota=self.ledger)
+        self._leased = LeasedCatalog(self.catalog)
+        self.uploads = UploadService(stores, catalog=self._leased, quota=self.ledger)
         self.records = HostRecords(self.catalog, self.ledger)
         self.removals = RemovalQueue(stores, self.records)
         self.purge = Purge(self.records, stores, [self.store])
@@ -99,6 +101,7 @@ class House:
 
     def close(self) -> None:
         """Ends its threads and connections."""
+        self._leased.close()
         self.ledger.close()
         self.catalog.close()
 

@@ -24,12 +24,16 @@ class S3Subject(Subject):
     def __init__(self, place: Place) -> None:
         self._place = place
         place.watched = False  # the bench looks itself
+        self._prefix = f"{place.prefix}images/"
         self.secrets = place.secrets
         self.internals = (place.endpoint, place.bucket)
         self.borders = (place.options["part_size"],)
 
     def open(self) -> S3Driver:
-        return self._place.driver()
+        return self._place.driver(prefix=self._prefix)
+
+    def neighbour(self) -> S3Driver:
+        return self._place.driver(prefix=f"{self._prefix.rstrip('/')}-2/")
 
     def broken(self) -> S3Driver:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -37,7 +41,7 @@ class S3Subject(Subject):
         return self._place.driver(endpoint_url=f"http://127.0.0.1:{port}", max_attempts=1)
 
     def inventory(self) -> set[str]:
-        return self._place.names()
+        return {name.removeprefix("images/") for name in self._place.names()}
 
 
 class TestS3(DriverContract):

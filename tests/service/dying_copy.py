@@ -14,6 +14,7 @@ from typing import Any
 from imgstore import CopyRequest, CopyService, DownloadService, Store, StoreSet, UploadRequest, UploadService
 from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.writer import FileWriter
+from imgstore.hosting import LeasedCopyCatalog
 from imgstore.model import MIB
 from imgstore.sql import NewImage, SqlCatalog
 from imgstore.transfers.places import settle
@@ -51,16 +52,17 @@ def main(root: Path, point: str) -> None:
     fast, slow = FilesystemDriver(datadir=str(root / "fast")), Staging(datadir=str(root / "slow"))
     stores = StoreSet([Store("fast", fast), Store("slow", slow)], default="fast")
     catalog = SqlCatalog(f"sqlite:///{root}/imgstore.sqlite")
+    leased = LeasedCopyCatalog(catalog)
     for store in stores:
         settle(store, catalog.places, create=True)
     image_id = catalog.create(NewImage(new_id(), "default", disk_format="raw", container_format="bare")).id
-    with UploadService(stores, catalog=catalog).begin(UploadRequest(image_id)) as session:
+    with UploadService(stores, catalog=leased).begin(UploadRequest(image_id)) as session:
         session.write(CONTENT)
         session.finish()
     sys.stdout.write(image_id)
     sys.stdout.flush()
     let_die(*POINTS[point])
-    copies = CopyService(stores, catalog=catalog, downloads=DownloadService(stores, source=catalog))
+    copies = CopyService(stores, catalog=leased, downloads=DownloadService(stores, source=catalog))
     copies.begin(CopyRequest(image_id, ["slow"])).run()
 
 

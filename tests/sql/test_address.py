@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from imgstore import errors
 from imgstore.service.options import OPTIONS, database
-from imgstore.sql import Database, parse
+from imgstore.sql import Database, SqlCatalog, SqlLedger, parse
 
 SHOWN = {
     "postgresql://u:hunter@h/db": "postgresql+psycopg://u:***@h/db",
@@ -51,6 +51,22 @@ def test_no_secrets_where_the_driver_does_not_take_a_parameter(parameter: str) -
         Database(f"mysql://u:hunter@127.0.0.1:1/db?{parameter}", busy_timeout=0.1).read(lambda connection: None)
     assert "hun" not in f"{caught.value} {caught.value.detail}"
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/srv/images.db", "not a URL.* For a file write sqlite:/// and its path"),
+        ("u:hunter@h/db", r"not a URL such as \S+\.$"),
+        ("sqlite://", "names no file: write sqlite:///"),
+        ("oracle://u:hunter@h/db", "begins with none of"),
+    ],
+)
+def test_host_whose_database_is_no_url_is_told_what_to_write(text: str, words: str) -> None:
+    for kind in (SqlLedger, SqlCatalog, Database):
+        with pytest.raises(ValueError, match=f"^The address of a database .*{words}") as caught:
+            kind(text)
+        assert "hunter" not in str(caught.value)
 
 
 def test_a_path_stays_a_path(tmp_path: Path) -> None:

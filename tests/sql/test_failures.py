@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from imgstore import errors
-from imgstore.sql import PARTS, ImageQuery, OutcomeUnknown, SqlCatalog
+from imgstore.sql import PARTS, Database, ImageQuery, OutcomeUnknown, SqlCatalog
 from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
@@ -148,3 +149,15 @@ def test_refusal_stays_a_refusal_where_the_connection_breaks_at_the_rollback(cat
         catalog._database.change(refused)
     assert catalog.get(image_id, OWNER).name != "changed"
     assert catalog.begin(request(image_id), ["fast"]).number == 1
+
+
+def test_a_database_that_is_only_read_refuses_every_change(tables: str) -> None:
+    with contextlib.closing(SqlCatalog(tables)) as catalog:
+        image = queued_image(catalog)
+        with contextlib.closing(Database(tables, read_only=True)) as database:
+            for change in (sa.delete(IMAGES), sa.update(IMAGES).values(status="active")):
+                for method in (database.read, database.change):
+                    with pytest.raises(errors.CatalogUnavailable):
+                        method(partial(sa.Connection.execute, statement=change))
+            seen = database.read(lambda connection: list(connection.scalars(sa.select(IMAGES.c.status))))
+        assert (seen, catalog.find(image).status) == (["queued"], "queued")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-OURS = ("tests.", "bench.", "test_")
+OURS = ("tests.", "bench.", "test_", "imgstore.testing.")
 PROCESSES = frozenset({"subprocess", "Popen", "multiprocessing", "fork", "create_server", "bind", "getfixturevalue"})
 """Names that only a function which starts something has, or may have started by a fixture that nobody knows before."""
 SERVERS = frozenset({"cheroot", "uvicorn", "socketserver"})
@@ -89,7 +89,7 @@ def starts_something(item: pytest.Function) -> bool:
 
 
 def _starts(functions: frozenset[object], params: tuple[object, ...]) -> bool:
-    if not params:
+    if not params or _functions_start(functions):
         return _functions_start(functions)
     search = Search()
     search.add([*functions, *params])

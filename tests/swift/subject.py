@@ -30,9 +30,14 @@ class AccountSubject(Subject):
         """A driver; `options` are for this one only."""
         return SwiftDriver(**{**self._options, **options})
 
-    def mark(self) -> None:
+    def neighbour(self) -> SwiftDriver:
+        """Containers beside."""
+        self.mark(container=f"{CONTAINER}-2")
+        return self.open(container=f"{CONTAINER}-2")
+
+    def mark(self, **options: Any) -> None:
         """Makes the place, as `imgstore check --create` does."""
-        with contextlib.closing(self.open()) as driver:
+        with contextlib.closing(self.open(**options)) as driver:
             driver.write_mark(new_mark())
 
     def broken(self) -> SwiftDriver:

@@ -14,6 +14,7 @@ from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_records
 from imgstore.cli.failures import FAILED, GOOD, line_of, status_of
 from imgstore.cli.formatting import AlignedSizeCell, TimeCell, YesNo, duration
+from imgstore.cli.glance import GlanceData, glance_data
 from imgstore.cli.parser import typed
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.store import Store
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from imgstore.hosting.records import HostRecords
 
 LOG = logging.getLogger(__name__)
-COLUMNS = ("store", "name", "size", "modified", "reason", "removed")
 HOUR = 3600.0
+COLUMNS = ("store", "name", "size", "modified", "reason", "removed")
 
 Row = tuple[object, ...]
 Source = Callable[[], Iterable[RemovableLeftover]]
@@ -44,18 +45,23 @@ class Purge(ListCommand):
     so that their images can be uploaded again. It removes data of deleted images that a store failed to remove, and
     objects that an upload wrote and then abandoned. It keeps the data of every upload under way, whatever its age. The
     service may run meanwhile.
+
+    With Glance's configuration purge reads Glance's database, and changes nothing in it. It removes objects, too, that
+    an upload left and no image has, such as those of images that Glance refused for their content. It keeps all of an
+    image while Glance has it in `saving` or `importing`, except for leftovers of more than a day (or --older-than).
     """
 
     EXAMPLES = """
         imgstore purge --dry-run
         imgstore purge --older-than 1d slow
         imgstore purge --config-file /etc/imgstore/imgstore.conf --data-dir /var/lib/imgstore --dry-run
+        imgstore purge --config-file /etc/glance/glance-api.conf --dry-run
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_stores(parser)
         parser.add_argument(
-            "--older-than", metavar="TIME", type=typed(duration), default=HOUR,
+            "--older-than", metavar="TIME", type=typed(duration),
             help="spare what is younger: 90s, 15m, 1h, 2d (default: 1h), unless the service's database knows its end",
         )  # fmt: skip
         parser.add_argument("--dry-run", action="store_true", help="remove nothing; list what would go, and why")
@@ -64,22 +70,27 @@ class Purge(ListCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args, places=False) as found, service_records(parsed_args) as known:
+        with (
+            configured(parsed_args, places=False) as found,
+            service_records(parsed_args) as known,
+            glance_data(found, parsed_args, unless=known) as glance,
+        ):
             stores = found.chosen(parsed_args.stores)
             if known is not None:
                 catalog, records = known
                 expect_places(catalog, found.stores)
                 if not parsed_args.dry_run:
                     refuse_if_restored(catalog)
+            age = HOUR if parsed_args.older_than is None else parsed_args.older_than
             sources: Sequence[Source]
-            if known is None:
-                sources = [partial(leftovers, store, older_than=parsed_args.older_than) for store in stores]
+            if known is not None:
+                sources = self._known(records, found, stores, age)
+            elif glance is not None:
+                sources = self._of_glance(glance, stores, parsed_args.older_than)
             else:
-                sources = self._known(records, found, stores, parsed_args.older_than)
+                sources = [partial(leftovers, store, older_than=age) for store in stores]
             if parsed_args.versions:
-                sources = [
-                    *sources, *(partial(hidden_versions, store, older_than=parsed_args.older_than) for store in stores)
-                ]  # fmt: skip
+                sources = [*sources, *(partial(hidden_versions, store, older_than=age) for store in stores)]
             self._report_unable(stores, named=bool(parsed_args.stores))
             return COLUMNS, [row for source in sources for row in self._purged(source, parsed_args)]
 
@@ -93,6 +104,12 @@ class Purge(ListCommand):
         for each in stores:
             sources += [partial(purging.leftovers, each, older_than=older_than), partial(purging.objects, each)]
         return sources
+
+    def _of_glance(self, glance: GlanceData, stores: list[Store], older_than: float | None) -> list[Source]:
+        from imgstore.glance.purge import GlancePurge
+
+        purging = GlancePurge(glance.catalog, older_than=older_than)
+        return [partial(each, store) for store in stores for each in (purging.leftovers, purging.objects)]
 
     def _report_unable(self, stores: list[Store], *, named: bool) -> None:
         for store in stores:

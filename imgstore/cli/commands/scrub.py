@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgstore.cli.base import ListCommand, Table, add_stores
-from imgstore.cli.configuration import configured
+from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.database import add_optional_data_dir, copying_catalog, needed, refuse_if_restored, service_database
 from imgstore.cli.failures import FAILED
 from imgstore.cli.formatting import duration
+from imgstore.cli.glance import GlanceData, glance_data
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.parser import size, typed
 from imgstore.store import Store
@@ -20,6 +22,7 @@ from imgstore.store import Store
 if TYPE_CHECKING:
     from imgstore.service.cleanup.scrub import Finding
     from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+    from imgstore.sql import Database
 
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "key", "image", "result", "detail")
@@ -59,11 +62,15 @@ class Scrub(ListCommand):
     A copy that is missing or wrong is made anew from another copy that was read and is right; else it is told, and the
     exit status is 1. It needs the service's database; the service may run meanwhile. The metric
     imgstore_oldest_verification_seconds tells when the last complete pass of each store began.
+
+    With Glance's configuration it reads the data of Glance's images. It then heals nothing, and notes in the stores'
+    places_dir how far it came.
     """
 
     EXAMPLES = """
         imgstore scrub --rate 50MiB --for 4h --data-dir /var/lib/imgstore
         imgstore scrub slow
+        imgstore scrub --config-file /etc/glance/glance-api.conf --rate 50MiB --for 4h
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -76,15 +83,34 @@ class Scrub(ListCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
-            database = needed(database, "that knows the images")
-            with copying_catalog(database, found.stores, found.settings) as (catalog, copying), INTERRUPTS.deferred():
-                refuse_if_restored(catalog)
-                from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+        read = Rate(parsed_args.rate, parsed_args.seconds)
+        with (
+            configured(parsed_args, places=False) as found,
+            service_database(parsed_args) as database,
+            glance_data(found, parsed_args, unless=database) as glance,
+            contextlib.ExitStack() as stack,
+        ):
+            if glance is None:
+                scrub = self._of_service(needed(database, "that knows the images"), found, read, stack)
+            else:
+                scrub = self._of_glance(glance, read)
+            stack.enter_context(INTERRUPTS.deferred())
+            return COLUMNS, list(self._rows(scrub, found.chosen(parsed_args.stores)))
 
-                read = Rate(parsed_args.rate, parsed_args.seconds)
-                scrub = Scrubbing(catalog, found.stores, copying, read=read)
-                return COLUMNS, list(self._rows(scrub, found.chosen(parsed_args.stores)))
+    def _of_service(self, database: Database, found: Configured, read: Rate, stack: contextlib.ExitStack) -> Scrubbing:
+        catalog, copying = stack.enter_context(copying_catalog(database, found.stores, found.settings))
+        refuse_if_restored(catalog)
+        from imgstore.service.cleanup.healing import Healing
+        from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+
+        healing = Healing(catalog, found.stores, copying, read=read)
+        return Scrubbing(catalog, catalog.scrubs, read=read, heal=healing.heal)
+
+    def _of_glance(self, glance: GlanceData, read: Rate) -> Scrubbing:
+        """Nothing is healed: what Glance knows of a copy is not ours to change."""
+        from imgstore.service.cleanup.scrub import Scrub as Scrubbing
+
+        return Scrubbing(glance.catalog, glance.scrubs, read=read)
 
     def _rows(self, scrub: Scrubbing, stores: list[Store]) -> Iterator[tuple[str, ...]]:
         try:

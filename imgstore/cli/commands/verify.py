@@ -18,12 +18,15 @@ from imgstore.cli.configuration import Configured, configured
 from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database
 from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
+from imgstore.cli.glance import GlanceData, glance_data
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.store import Store
 from imgstore.transfers.leftovers import hidden_versions
 
 if TYPE_CHECKING:
+    from imgstore.hosting.inventory import Inventory
     from imgstore.service.cleanup.verify import Difference
+    from imgstore.sql import Database
 
 LOG = logging.getLogger(__name__)
 RESULT = "result"
@@ -39,12 +42,15 @@ class Verify(ShowCommand):
     Uploads under way and pending removals are no differences, so the service may run meanwhile. [service] database or
     --data-dir says where the database is. 'STORE:' compares the objects of one store only.
 
+    With Glance's configuration the catalog is Glance's database, which is only read; Glance has no usage to compare.
+
     With an object, the exit status is 1 if a digest is not the expected one.
     """
 
     EXAMPLES = """
         imgstore verify --data-dir /var/lib/imgstore
         imgstore verify --digests slow: -f json
+        imgstore verify --config-file /etc/glance/glance-api.conf
         imgstore verify fast:7f0f4b5e
         imgstore verify fast:7f0f4b5e --expect "$os_hash_value"
         imgstore verify fast:7f0f4b5e --expect md5:$checksum --expect sha256:$(cut -d' ' -f1 SHA256SUMS)
@@ -84,8 +90,7 @@ class Verify(ShowCommand):
         if rows or not isinstance(formatter, TableFormatter):
             formatter.emit_list(names, rows, self.app.stdout, parsed_args)
         elif self.status == GOOD and not parsed_args.quiet:
-            agreeing = "Catalog and store" if parsed_args.object else "Catalog, usage and stores"
-            self.app.stdout.write(f"{agreeing} agree.\n")
+            self.app.stdout.write(f"{self._compares} agree.\n")
         return GOOD
 
     def _of_one(self, parsed_args: argparse.Namespace) -> Table:
@@ -103,22 +108,42 @@ class Verify(ShowCommand):
 
     def _compared(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, COLUMNS)
-        with configured(parsed_args, places=False) as found, service_database(parsed_args) as database:
-            database = needed(database, "to compare with")
+        with (
+            configured(parsed_args, places=False) as found,
+            service_database(parsed_args) as database,
+            glance_data(found, parsed_args, unless=database) as glance,
+        ):
+            return COLUMNS, self._differences(found, parsed_args, database, glance)
+
+    def _differences(
+        self, found: Configured, parsed_args: argparse.Namespace, database: Database | None, glance: GlanceData | None
+    ) -> list[tuple[str, ...]]:
+        from imgstore.service.cleanup.verify import Verification, of_usage
+
+        catalog: Inventory
+        if glance is None:
             from imgstore.sql import SqlCatalog
 
-            expect_places(SqlCatalog(database), found.stores)
-            from imgstore.service.cleanup.verify import Verification
-
-            verification = Verification(database, found.stores, digests=parsed_args.digests)
-            sources: list[Callable[[], Iterable[Difference]]] = []
-            if not parsed_args.object:
-                sources += [verification.of_catalog, verification.of_usage]
-            sources += [partial(verification.of_store, store) for store in _chosen(found, parsed_args.object)]
-            rows = [row for source in sources for row in self._rows(source)]
-            for store in _chosen(found, parsed_args.object):
-                self._tell_of_versions(store)
-        return COLUMNS, rows
+            database = needed(database, "to compare with")
+            catalog = known = SqlCatalog(database)
+            expect_places(known, found.stores)
+        else:
+            catalog = glance.catalog
+        verification = Verification(catalog, found.stores, digests=parsed_args.digests)
+        sources: list[Callable[[], Iterable[Difference]]] = []
+        if not parsed_args.object:
+            sources.append(verification.of_catalog)
+            sources += [] if database is None else [partial(of_usage, database)]
+        if parsed_args.object:
+            self._compares = "Catalog and store"
+        else:
+            self._compares = "Catalog, usage and stores" if glance is None else "Catalog and stores"
+        chosen = _chosen(found, parsed_args.object)
+        sources += [partial(verification.of_store, store) for store in chosen]
+        rows = [row for source in sources for row in self._rows(source)]
+        for store in chosen:
+            self._tell_of_versions(store)
+        return rows
 
     def _tell_of_versions(self, store: Store) -> None:
         """They cost room, and are no difference."""

@@ -28,12 +28,13 @@ from imgstore.driver.translate import storage_failures
 from imgstore.drivers.filesystem import check, leftovers, place, staging
 from imgstore.drivers.filesystem.direct import Buffers, wanted
 from imgstore.drivers.filesystem.directory import Directory, info_of
-from imgstore.drivers.filesystem.options import Settings
+from imgstore.drivers.filesystem.options import AUTO, Settings
 from imgstore.drivers.filesystem.output import FileOutput
+from imgstore.drivers.filesystem.page_cache import CacheShare, Claim
 from imgstore.drivers.filesystem.reader import FileReader
 from imgstore.drivers.filesystem.space import Reserve, expect_room, room
 from imgstore.drivers.filesystem.staging import Staged, Staging
-from imgstore.drivers.filesystem.writer import FileWriter
+from imgstore.drivers.filesystem.writer import FileWriter, PastTheCache
 from imgstore.model import Leftover, ObjectInfo, Place, Space
 from imgstore.quota import Hold
 
@@ -43,12 +44,14 @@ class FilesystemDriver(StoreDriver):
     ConfigurationError for bad values.
 
     `STAGINGS`: the ways to stage a file, best first; the first that the filesystem takes is used. `BUFFERS`: where and
-    by how much a file goes past the page cache, if `direct_io` lets it.
+    by how much a file goes past the page cache, if `direct_io` lets it. `CACHE`: what all stores of this process may
+    have in the page cache.
     """
 
     OPTIONS = Settings.options()
     STAGINGS: ClassVar[Sequence[Staging]] = (staging.unnamed, staging.named)
     BUFFERS: ClassVar[Buffers] = Buffers()
+    CACHE: ClassVar[CacheShare] = CacheShare()
 
     def __init__(self, **options: Any) -> None:
         self._settings = Settings(**options)
@@ -147,20 +150,25 @@ class FilesystemDriver(StoreDriver):
             expect_room(directory.fd, self._settings.free_space_reserve, self._wanted(size))
             staged = self._chosen_staging(directory)(directory, key, self._settings.file_permissions)
             undo.pop_all()
-        return self._writer(key, directory, staged)
+        return self._writer(key, directory, staged, size)
 
     def _wanted(self, size: int | None) -> int:
         """The room that an upload needs for certain. How much of a thin file is written is not known before."""
         known = 1 if size is None else size
         return min(1, known) if self._settings.thin_provisioning else known
 
-    def _writer(self, key: str, directory: Directory, staged: Staged) -> FileWriter:
+    def _writer(self, key: str, directory: Directory, staged: Staged, size: int | None) -> FileWriter:
         settings = self._settings
         reserve = Reserve(directory.fd, settings.free_space_reserve) if settings.free_space_reserve else None
         output = FileOutput(staged, reserve=reserve, thin=settings.thin_provisioning, early=settings.fsync)
-        direct = wanted(settings.direct_io, fsync=settings.fsync, device=staged.identity[0])
-        buffers = self.BUFFERS if direct else None
-        return FileWriter(key, directory=directory, output=output, direct=buffers, fsync=settings.fsync)
+        past = self._past_the_cache(staged.identity[0], size)
+        return FileWriter(key, directory=directory, output=output, past=past, fsync=settings.fsync)
+
+    def _past_the_cache(self, device: int, size: int | None) -> PastTheCache | None:
+        choice = self._settings.direct_io
+        if not wanted(choice, fsync=self._settings.fsync, device=device):
+            return None
+        return PastTheCache(self.BUFFERS, Claim(self.CACHE, size) if choice == AUTO else None)
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> FileReader:
         with self._open() as directory:

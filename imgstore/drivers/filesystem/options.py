@@ -57,13 +57,17 @@ class Settings(Options):
         cfg.StrOpt,
         default=AUTO,
         choices=[
-            (AUTO, "Where fsync is on and the filesystem is on a disk of its own (ext4, XFS)."),
+            (
+                AUTO,
+                "Where fsync is on and the filesystem is on a disk of its own (ext4, XFS): images that do not fit in a "
+                "quarter of the available memory, which all uploads share.",
+            ),
             (ON, "Wherever the filesystem takes it; where it does not, images go through the cache all the same."),
             (OFF, "Everything goes through the page cache."),
         ],
         help="Whether the long middle of a large image is written past the page cache (O_DIRECT). That is less work "
         "for the kernel, and what the cache holds for others stays there; but the first download then reads from the "
-        "disk.",
+        "disk, and not from memory.",
     )
     thin_provisioning: bool = option(
         cfg.BoolOpt,

@@ -2,43 +2,61 @@
 
 Atomic: bytes go into a staged file, are made durable, and get their name by one exclusive link; then the name is made
 durable. Undone: an abort takes back the staged file, and the name too if this writer gave it - told by the inode, so
-that another's object is never touched. Memory: nothing besides the caller's chunk, which is not copied; with `direct`,
-the buffers of one `DirectLane` for a file longer than `direct.start`.
+that another's object is never touched. Memory: nothing besides the caller's chunk, which is not copied; with `past`,
+the buffers of one `DirectLane` for a file that does not go through the page cache whole.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.driver.writer import ObjectWriter
 from imgstore.drivers.filesystem.direct import Buffers, DirectLane
 from imgstore.drivers.filesystem.directory import Directory, info_of
 from imgstore.drivers.filesystem.output import FileOutput
+from imgstore.drivers.filesystem.page_cache import Claim
 from imgstore.model import ObjectInfo
 
 
+@dataclass(frozen=True, slots=True)
+class PastTheCache:
+    """How a long file goes past the page cache, and what of it may go through nevertheless; `claim` None: no more than
+    the beginning of `buffers.start` bytes."""
+
+    buffers: Buffers
+    claim: Claim | None = None
+
+    def room(self) -> int:
+        """Bytes of the file that may go through the cache. It may be more when they are written and it is asked
+        again."""
+        return self.buffers.start if self.claim is None else self.claim.room(self.buffers.start)
+
+
 class FileWriter(ObjectWriter):
-    """Writes one file. Owns `directory` and the staged file of `output`: both are given back however it ends. `direct`
-    None: all of it goes through the page cache."""
+    """Writes one file. Owns `directory` and the staged file of `output`, and the claim of `past`: all are given back
+    however it ends. `past` None: all of it goes through the page cache."""
 
     def __init__(
-        self, key: str, *, directory: Directory, output: FileOutput, direct: Buffers | None, fsync: bool
+        self, key: str, *, directory: Directory, output: FileOutput, past: PastTheCache | None, fsync: bool
     ) -> None:
         self._key = key
         self._directory = directory
         self._staged = output.staged
         self._output = output
-        self._direct = direct
+        self._past = past
+        self._cached = sys.maxsize if past is None else past.buffers.start
         self._fsync = fsync
         self._lane: DirectLane | None = None
         self._offset = 0
 
     def _write(self, chunk: bytes | memoryview) -> None:
         data = memoryview(chunk)
-        if self._direct is not None and self._offset + len(data) > self._direct.start:
-            data = self._begin_direct(data, self._direct)
+        if self._past is not None and self._offset + len(data) > self._cached:
+            data = self._leave_cache(data, self._past)
         if self._lane is not None and self._lane.refused:
             self._end_direct()
         if self._lane is None:
@@ -62,10 +80,12 @@ class FileWriter(ObjectWriter):
             self._directory.sync()
         self._staged.close()
         self._directory.close()
+        self._end_claim()
         return info
 
     def _abort(self) -> None:
         with contextlib.ExitStack() as steps:
+            steps.callback(self._end_claim)
             steps.callback(self._directory.close)
             steps.callback(self._staged.discard)
             if self._lane is not None:
@@ -80,15 +100,29 @@ class FileWriter(ObjectWriter):
         except FileExistsError as error:
             raise errors.ObjectExists("An object with that key exists already.") from error
 
-    def _begin_direct(self, data: memoryview, buffers: Buffers) -> memoryview:
-        """Writes what is missing before the lane's part of the file, and begins the lane. Returns the rest. It is
-        tried once."""
-        self._direct = None
-        head = buffers.start - self._offset
+    def _leave_cache(self, data: memoryview, past: PastTheCache) -> memoryview:
+        """Unless `data` may go through the cache: writes what may, and begins the lane for what may not. Returns the
+        rest. It is begun once."""
+        if self._fits_in_cache(self._offset + len(data), past):
+            return data
+        head = self._cached - self._offset
+        self._cached = sys.maxsize
         self._output.write(data[:head], self._offset)
         self._offset += head
-        self._lane = DirectLane.begun(self._output, buffers, offset=self._offset)
+        self._lane = DirectLane.begun(self._output, past.buffers, offset=self._offset)
         return data[head:]
+
+    def _fits_in_cache(self, total: int, past: PastTheCache) -> bool:
+        while self._cached < total:
+            room = past.room()
+            if room == self._cached:
+                return False
+            self._cached = room
+        return True
+
+    def _end_claim(self) -> None:
+        if self._past is not None and self._past.claim is not None:
+            self._past.claim.end()
 
     def _end_direct(self) -> None:
         if self._lane is not None:

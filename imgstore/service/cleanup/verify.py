@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from imgstore import errors
 from imgstore.driver.capabilities import ListsObjects
-from imgstore.model import MIB
-from imgstore.sql import AuditedAccount, CatalogLocation, Charge, Database, LedgerAccount, SqlCatalog, Standing, compare
+from imgstore.hosting.inventory import Inventory
+from imgstore.model import MIB, CatalogLocation, Standing
+from imgstore.sql import AuditedAccount, Charge, Database, LedgerAccount, compare
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import new_hash
 
 MISSING, SIZE, DIGEST, UNREADABLE = "missing", "size", "digest", "unreadable"
-UNKNOWN, NO_DATA, NO_STORE, USAGE = "unknown object", "no data", "no store", "usage"
+UNKNOWN, NO_DATA, NO_STORE, ELSEWHERE, USAGE = "unknown object", "no data", "no store", "elsewhere", "usage"
 
 _WHY_UNKNOWN = {
     Standing.UNKNOWN: "no image has it",
@@ -46,12 +47,10 @@ class Difference:
 
 
 class Verification:
-    """Finds differences. `database` has catalog and ledger; `digests`: reads each object whole and compares its digest
-    with the one of its upload."""
+    """Finds differences. `digests`: reads each object whole and compares its digest with the one of its upload."""
 
-    def __init__(self, database: Database, stores: StoreSet, *, digests: bool = False) -> None:
-        self._database = database
-        self._catalog = SqlCatalog(database)
+    def __init__(self, catalog: Inventory, stores: StoreSet, *, digests: bool = False) -> None:
+        self._catalog = catalog
         self._stores = stores
         self._digests = digests
 
@@ -64,15 +63,6 @@ class Verification:
             number = len(self._catalog.locations.in_store(store))
             yield Difference(NO_STORE, store, detail=f"{number} images have data there, and it is not enabled")
 
-    def of_usage(self) -> Iterator[Difference]:
-        """What the quota counts and the catalog does not, or the other way round; single images only where the sum of
-        each account is right all the same. Raises CatalogUnavailable."""
-        audit = compare(self._database)
-        for finding in audit.wrong:
-            yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
-        for image_id in () if audit.wrong else audit.images:
-            yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
-
     def of_store(self, store: Store) -> Iterator[Difference]:
         """What differs between the catalog and one store. Raises StoreError, CatalogUnavailable."""
         places = {place.key: place for place in self._catalog.locations.in_store(store.identifier)}
@@ -83,6 +73,8 @@ class Verification:
         else:
             sizes = {}
         yield from self._known(store, places, sizes)
+        for image_id in self._catalog.locations.strays(store.identifier):
+            yield Difference(ELSEWHERE, store.identifier, "", image_id, "its URL does not lead into the store")
 
     def _unknown(self, store: Store, keys: list[str]) -> Iterator[Difference]:
         standings = self._catalog.standings(store.identifier, keys)
@@ -130,6 +122,16 @@ class Verification:
 
     def _is_still(self, store: Store, place: CatalogLocation) -> bool:
         return self._catalog.standings(store.identifier, [place.key])[place.key] is Standing.LIVE
+
+
+def of_usage(database: Database) -> Iterator[Difference]:
+    """What the quota counts and the catalog does not, or the other way round; single images only where the sum of each
+    account is right all the same. Raises CatalogUnavailable."""
+    audit = compare(database)
+    for finding in audit.wrong:
+        yield Difference(USAGE, finding.account.store, detail=_miscounted(finding))
+    for image_id in () if audit.wrong else audit.images:
+        yield Difference(USAGE, image=image_id, detail=f"it is counted wrong: {_CURE}")
 
 
 def _size(store: Store, key: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import urllib.parse
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import pytest
@@ -33,6 +33,8 @@ class HostSubject(ABC):
 
     Some classes beside `HostContract` ask for more. `largest`: bytes of the largest image (`LimitsSize`). `quota`:
     bytes that each project may use, at least as many as `largest` and less than twice as many (`LimitsQuota`).
+    `stores`: identifiers of stores that clients may name (`NamesStores`). `read_only_store`: that of one which takes
+    nothing (`HasReadOnlyStore`).
     """
 
     url: str
@@ -40,6 +42,8 @@ class HostSubject(ABC):
     stranger: Mapping[str, str]
     largest: int = 0
     quota: int = 0
+    stores: Sequence[str] = ()
+    read_only_store: str = ""
 
     def newcomer(self) -> Mapping[str, str]:
         """Headers of the caller of one test. In a host with a quota, the project of a newcomer uses nothing yet."""
@@ -56,6 +60,16 @@ class HostSubject(ABC):
     @abstractmethod
     def inventory(self) -> Collection[str]:
         """Names of everything that is in the host's stores, as another tool sees it: `os.listdir`, say."""
+
+    def inventory_of(self, store: str) -> Collection[str]:
+        """Of these names, those in one store; only `NamesStores` asks for it. The keys of objects have the identifiers
+        of their images."""
+        return self.inventory()
+
+    def create_signed(self, caller: Mapping[str, str]) -> str | None:
+        """As `create`, with the properties of a signature (`imgstore.catalog.SIGNATURE`); None if the host refused that
+        with 400; only `RefusesSignatures` asks for it."""
+        raise NotImplementedError("create an image with img_signature")
 
     def path(self, image_id: str) -> str:
         """Where the data of an image is, below `url`."""

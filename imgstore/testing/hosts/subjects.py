@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Protocol
 
 from imgstore.catalog import CopyCatalog, ImageCatalog, ImageSource
-from imgstore.hosting import KeptCatalog, KeptQuota, ObjectId
+from imgstore.hosting import ImageTable, KeptCatalog, KeptQuota, ObjectId, PlaceMemory
+from imgstore.hosting.rows import state_of, values_of
 from imgstore.model import Attempt
 from imgstore.quota import Quota
 
@@ -62,7 +64,28 @@ class KeptCatalogSubject(CatalogSubject):
 
     @abstractmethod
     def expire(self, attempt: Attempt) -> None:
-        """The lease of this attempt, which is under way, ran out a second ago: changes the time in its row."""
+        """The lease of this attempt, which is under way, ran out a second ago: changes the time in its row. On the
+        table of a `TableCatalog` it is `end_lease(table, attempt)`."""
+
+
+def end_lease(table: ImageTable, attempt: Attempt) -> None:
+    """The lease of an attempt on a `TableCatalog` with this table ran out: for `KeptCatalogSubject.expire`."""
+    row = table.get(attempt.image_id)
+    assert row is not None, f"There is no image {attempt.image_id}."
+    over = values_of(replace(state_of(row), lease_until=1.0), version=row.version + 1)
+    assert table.swap(row, over), f"Image {attempt.image_id} was changed meanwhile."
+
+
+class PlaceMemorySubject(ABC):
+    """What a host remembers of its stores' places: nothing at the start of each test."""
+
+    @abstractmethod
+    def open(self) -> PlaceMemory:
+        """The memory as another process has it. What is kept in memory gives the same object."""
+
+    @abstractmethod
+    def add_image(self, store: str) -> str:
+        """The key of the data of a new active image in this store."""
 
 
 class QuotaSubject(ABC):

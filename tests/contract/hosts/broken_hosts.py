@@ -361,3 +361,21 @@ class TrustsNobody(BrokenHost):
 @caught_by("test_nobody_is_refused")
 class ChallengesNobody(_Forgets):
     UNSAID = ("WWW-Authenticate",)
+
+
+@caught_by("test_image_goes_to_the_store_that_is_named", "test_read_only_store_takes_nothing")
+class HearsNoStore(_Forgets):
+    UNHEARD = ("HTTP_X_IMAGE_META_STORE",)
+
+
+@caught_by("test_read_only_store_takes_nothing")
+class SaysForbidden(BrokenHost):
+    def answer(self, environ: Environ, reply: Reply) -> Reply:
+        reply.status = reply.status.replace("410 Gone", "403 Forbidden")
+        return reply
+
+
+@caught_by("test_image_that_is_said_to_be_signed_is_never_active")
+class LooksAtNoSignature(BrokenHost):
+    def create_signed(self, caller: Mapping[str, str]) -> str | None:
+        return self.create(caller)

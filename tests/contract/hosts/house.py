@@ -6,15 +6,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imgstore import DownloadService, UploadService, errors
 from imgstore.adapters.wsgi import ImageDataApp
-from imgstore.catalog import MemoryCatalog
+from imgstore.catalog import SIGNATURE, MemoryCatalog, require_unsigned
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.http import ImageData
+from imgstore.model import Attempt, UploadRequest
 from imgstore.quota import MemoryQuota, Quota
 from imgstore.service.server.server import Server
 from imgstore.store import Store, StoreSet
@@ -37,27 +38,41 @@ def user_of(environ: Mapping[str, Any]) -> object:
     return environ[USER]
 
 
+class _Catalog(MemoryCatalog):
+    """Some images are said to be signed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signed: set[str] = set()
+
+    def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
+        require_unsigned(dict.fromkeys(SIGNATURE, "x") if request.image_id in self.signed else {})
+        return super().begin(request, stores)
+
+
 class House(HostSubject):
     """The host, which keeps the contract, and its subject."""
 
     caller, stranger = {"X-User": "ann"}, {"X-User": "bob"}
     largest, quota = LARGEST, QUOTA
+    stores, read_only_store = ("files", "other"), "closed"
 
     def __init__(self, quota: type[MemoryQuota] = MemoryQuota, *, careless: bool = False) -> None:
-        self.catalog, self.driver = MemoryCatalog(), MemoryDriver()
+        self.catalog, self.driver, self.other = _Catalog(), MemoryDriver(), MemoryDriver()
         self._quota = quota(lambda owner: None if careless else QUOTA)
-        self.stores = StoreSet([Store("files", self.driver)], default="files")
+        closed = Store(self.read_only_store, MemoryDriver(), read_only=True)
+        self._stores = StoreSet([Store("files", self.driver), Store("other", self.other), closed], default="files")
         self.app = self._app(self._quota, careless=careless)
 
     def _app(self, quota: Quota, *, careless: bool) -> ImageDataApp:
         uploads = UploadService(
-            self.stores,
+            self._stores,
             catalog=self.catalog,
             quota=quota,
             settings=UploadSettings(max_image_size=None if careless else LARGEST),
             taps=[] if careless else [FormatInspection()],
         )
-        return ImageDataApp(ImageData(uploads, DownloadService(self.stores, source=self.catalog)), context=user_of)
+        return ImageDataApp(ImageData(uploads, DownloadService(self._stores, source=self.catalog)), context=user_of)
 
     def newcomer(self) -> Mapping[str, str]:
         return {"X-User": f"user-{next_number()}"}
@@ -67,12 +82,19 @@ class House(HostSubject):
         self.catalog.create(image_id, owner=caller["X-User"], disk_format=disk_format)
         return image_id
 
+    def create_signed(self, caller: Mapping[str, str]) -> str | None:
+        self.catalog.signed.add(image_id := self.create(caller))
+        return image_id
+
     def delete(self, caller: Mapping[str, str], image_id: str) -> None:
         for location in self.catalog.delete(image_id).locations:
             self.driver.delete(location.key)
 
     def inventory(self) -> set[str]:
-        return self.driver.storage.names()
+        return self.driver.storage.names() | self.other.storage.names()
+
+    def inventory_of(self, store: str) -> set[str]:
+        return {"files": self.driver, "other": self.other}[store].storage.names()
 
 
 @dataclass

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from imgstore.catalog import MemoryCatalog
 from imgstore.limits import Allowance, FixedLimits
-from imgstore.model import Attempt, ObjectId
+from imgstore.model import Attempt, Location, ObjectId, UploadRequest, UploadResult
 from imgstore.quota import MemoryQuota
 from imgstore.sql import Caller, Database, NewImage, SqlCatalog, SqlLedger
 from imgstore.sql.clock import Now
 from imgstore.sql.ledger.schema import ENTRIES
+from imgstore.sql.places import SqlPlaces
 from imgstore.sql.schema import IMAGES
-from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, KeptQuotaSubject, QuotaSubject
+from imgstore.testing import CopyCatalogSubject, KeptCatalogSubject, KeptQuotaSubject, PlaceMemorySubject, QuotaSubject
 from tests.support.client import new_id
 
 _numbers = itertools.count(1)
@@ -71,6 +72,22 @@ class SqlSubject(CopyCatalogSubject, KeptCatalogSubject):
         ran_out = sa.update(IMAGES).where(IMAGES.c.id == attempt.image_id).values(lease_until=Now() - 1000)
         with contextlib.closing(Database(self._url)) as database:
             database.change(lambda connection: connection.execute(ran_out))
+
+
+class SqlPlacesSubject(PlaceMemorySubject):
+    """What the catalog in a database remembers."""
+
+    def __init__(self, url: str, stack: contextlib.ExitStack) -> None:
+        self._images = SqlSubject(url, stack)
+
+    def open(self) -> SqlPlaces:
+        return self._images.open().places
+
+    def add_image(self, store: str) -> str:
+        catalog, image_id = self._images.open(), self._images.create()
+        attempt = catalog.begin(UploadRequest(image_id, context=self._images.caller), [store])
+        catalog.activate(attempt, UploadResult(image_id, [Location(store, attempt.key, "")], 5, "sha512", "5d"))
+        return attempt.key
 
 
 class MemoryQuotaSubject(QuotaSubject):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore.catalog import MemoryCatalog
-from imgstore.hosting import TableCatalog
+from imgstore.hosting import TableCatalog, TablePlaces
 from imgstore.quota import MemoryQuota
 from imgstore.testing import (
     CatalogContract,
@@ -14,6 +14,7 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptQuotaContract,
+    PlaceMemoryContract,
     QuotaContract,
     RecoversCopies,
     RefusesUnsetFormats,
@@ -22,12 +23,20 @@ from imgstore.testing.hosts.catalog_bench import CatalogBench
 from imgstore.testing.hosts.copy_catalog import CopyBench
 from imgstore.testing.hosts.kept_catalog import KeptBench
 from imgstore.testing.hosts.kept_quota import KeptQuotaBench
+from imgstore.testing.hosts.places import PlaceBench
 from imgstore.testing.hosts.quota import QuotaBench
-from tests.contract.hosts import broken_catalogs, broken_copies, broken_kept_quotas, broken_quotas, broken_recoveries
+from tests.contract.hosts import (
+    broken_catalogs,
+    broken_copies,
+    broken_kept_quotas,
+    broken_places,
+    broken_quotas,
+    broken_recoveries,
+)
 from tests.contract.hosts.broken_kept_quotas import KeptQuota, KeptQuotaInMemory
 from tests.contract.hosts.runner import Mutants, all_tests, name_of, verdict
 from tests.contract.hosts.subjects import MemoryQuotaSubject, MemorySubject
-from tests.hosting.tables import TableSubject
+from tests.hosting.tables import PlacesSubject, TableSubject
 
 
 class Catalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, CatalogContract):
@@ -46,6 +55,7 @@ class Recovery(RecoversCopies, KeptCatalogContract):
         (Recovery, broken_recoveries.MUTANTS),
         (QuotaContract, broken_quotas.MUTANTS),
         (KeptQuotaContract, broken_kept_quotas.MUTANTS),
+        (PlaceMemoryContract, broken_places.MUTANTS),
     ],
     ids=name_of,
 )
@@ -90,3 +100,9 @@ def test_broken_recovery_of_a_quota_is_caught(test: str, mutant: type[KeptQuota]
     said = verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory(mutant)))
     assert_caught(said, mutant, "laws-of-a-quota")
     assert verdict(KeptQuotaContract, test, lambda: KeptQuotaBench(KeptQuotaInMemory())) is None
+
+
+@pytest.mark.parametrize(("test", "mutant"), broken_places.MUTANTS, ids=name_of)
+def test_broken_memory_of_places_is_caught(test: str, mutant: type[TablePlaces]) -> None:
+    said = verdict(PlaceMemoryContract, test, lambda: PlaceBench(PlacesSubject(mutant)))
+    assert_caught(said, mutant, "laws-of-a-memory-of-places")

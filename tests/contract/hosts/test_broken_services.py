@@ -12,11 +12,14 @@ from imgstore.testing import (
     AnswersBrokenBodies,
     AsksWho,
     DeletesImages,
+    HasReadOnlyStore,
     HostContract,
     InspectsContent,
     LimitsQuota,
     LimitsSize,
+    NamesStores,
     RefusesBeforeTheBody,
+    RefusesSignatures,
 )
 from imgstore.testing.hosts import host_bench, wire
 from imgstore.testing.hosts.host_bench import HostBench
@@ -30,7 +33,7 @@ SHORT = 0.3
 
 class Contract(
     AnswersBrokenBodies, RefusesBeforeTheBody, LimitsSize, LimitsQuota, DeletesImages, AsksWho, InspectsContent,
-    HostContract,
+    NamesStores, HasReadOnlyStore, RefusesSignatures, HostContract,
 ):  # fmt: skip
     """Everything that can be demanded of a host."""
 

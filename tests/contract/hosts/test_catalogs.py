@@ -16,10 +16,12 @@ from imgstore.testing import (
     HidesImages,
     KeptCatalogContract,
     KeptCatalogSubject,
+    PlaceMemoryContract,
+    PlaceMemorySubject,
     RecoversCopies,
     RefusesUnsetFormats,
 )
-from tests.contract.hosts.subjects import MemorySubject, SqlSubject
+from tests.contract.hosts.subjects import MemorySubject, SqlPlacesSubject, SqlSubject
 from tests.support.database_fixtures import EACH_DATABASE
 
 
@@ -35,6 +37,14 @@ class TestSqlCatalog(ConfirmsOwnership, HidesImages, RefusesUnsetFormats, Catalo
     def subject(self, tables: str) -> Iterator[CatalogSubject]:
         with contextlib.ExitStack() as stack:
             yield SqlSubject(tables, stack)
+
+
+@pytest.mark.parametrize("database_kind", EACH_DATABASE, indirect=True)
+class TestSqlPlaces(PlaceMemoryContract):
+    @pytest.fixture
+    def subject(self, tables: str) -> Iterator[PlaceMemorySubject]:
+        with contextlib.ExitStack() as stack:
+            yield SqlPlacesSubject(tables, stack)
 
 
 class TestMemoryCopies(CopyCatalogContract):

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.catalog import SIGNATURE
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.store import Store, StoreSet
 from imgstore.testing import (
     AnswersBrokenBodies,
     DeletesImages,
+    HasReadOnlyStore,
     HostContract,
     HostSubject,
     InspectsContent,
     LimitsQuota,
     LimitsSize,
+    NamesStores,
     RefusesBeforeTheBody,
+    RefusesSignatures,
 )
 from imgstore.transfers.inspection import FormatInspection
 from imgstore.transfers.upload import UploadSettings
@@ -30,14 +34,15 @@ PROJECT = "X-Project-Id"
 
 
 class ServiceSubject(HostSubject):
-    """The service. `images`: where its only store keeps them."""
+    """The service. `root`: where its stores keep images, each in a directory of its name."""
 
     caller, stranger = {PROJECT: "ann"}, {PROJECT: "bob"}
     largest, quota = LARGEST, QUOTA
+    stores, read_only_store = ("files", "other"), "closed"
 
-    def __init__(self, service: LocalService, images: Path) -> None:
+    def __init__(self, service: LocalService, root: Path) -> None:
         self.url = service.client.url
-        self._client, self._images = service.client, images
+        self._client, self._root = service.client, root
 
     def newcomer(self) -> Mapping[str, str]:
         return {PROJECT: uuid.uuid4().hex}
@@ -49,23 +54,37 @@ class ServiceSubject(HostSubject):
         assert self._client.of(caller[PROJECT]).delete(image_id).status == 204
 
     def inventory(self) -> Collection[str]:
-        return os.listdir(self._images)
+        return [name for store in self.stores for name in self.inventory_of(store)]
+
+    def inventory_of(self, store: str) -> Collection[str]:
+        return os.listdir(self._root / store)
+
+    def create_signed(self, caller: Mapping[str, str]) -> str | None:
+        signed = {"disk_format": "raw", "container_format": "bare"} | dict.fromkeys(SIGNATURE, "x")
+        answer = self._client.of(caller[PROJECT]).post("/v2/images", signed)
+        assert answer.status in (201, 400), answer
+        return answer.json()["id"] if answer.status == 201 else None
+
+
+def _files_in(directory: Path) -> FilesystemDriver:
+    directory.mkdir()
+    return FilesystemDriver(datadir=str(directory))
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostSubject]:
     root = tmp_path_factory.mktemp("service")
-    images = root / "images"
-    images.mkdir()
-    stores = StoreSet([Store("files", FilesystemDriver(datadir=str(images)))], default="files")
+    each = [Store(name, _files_in(root / name), read_only=name == "closed") for name in ("files", "other", "closed")]
+    stores = StoreSet(each, default="files")
     settings = UploadSettings(max_image_size=LARGEST)
     service = LocalService(root, stores, settings=settings, taps=[FormatInspection()], project_quota=QUOTA)
     with service.running():
-        yield ServiceSubject(service, images)
+        yield ServiceSubject(service, root)
 
 
 class TestService(
-    AnswersBrokenBodies, RefusesBeforeTheBody, LimitsSize, LimitsQuota, DeletesImages, InspectsContent, HostContract
+    AnswersBrokenBodies, RefusesBeforeTheBody, LimitsSize, LimitsQuota, DeletesImages, InspectsContent,
+    NamesStores, HasReadOnlyStore, RefusesSignatures, HostContract,
 ):  # fmt: skip
     @pytest.fixture
     def subject(self, service: HostSubject) -> HostSubject:

@@ -4,7 +4,22 @@ A mutant is the memory driver with one law broken. The rules that the base keeps
 methods after the class is made, or the private ones beneath them.
 """
 
-from tests.contract.mutants import aborting, clearing, failing, naming, reading, resources, sizes, visibility, writing
+from tests.contract.mutants import (
+    aborting,
+    clearing,
+    copying,
+    describing,
+    failing,
+    leftovers,
+    naming,
+    neighbours,
+    parts,
+    reading,
+    resources,
+    sizes,
+    visibility,
+    writing,
+)
 from tests.contract.mutants.base import MUTANTS, Mutant, MutantSubject
 
 __all__ = [
@@ -13,11 +28,16 @@ __all__ = [
     "MutantSubject",
     "aborting",
     "clearing",
+    "copying",
+    "describing",
     "failing",
+    "leftovers",
     "naming",
+    "neighbours",
+    "parts",
     "reading",
     "resources",
     "sizes",
     "visibility",
     "writing",
-]  # fmt: skip
+]

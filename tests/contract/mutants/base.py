@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -29,9 +30,15 @@ class MutantStorage(MemoryStorage):
         self.descriptors: list[int] = []
         self.released = threading.Event()
         self.threads: list[threading.Thread] = []
+        self.late: list[tuple[float, str]] = []
+        self.links: dict[str, str] = {}
+        self.beside: MutantStorage | None = None
 
     def names(self) -> set[str]:
-        return super().names() | self.traces
+        now = time.monotonic()
+        late = {name for when, name in self.late if when <= now}
+        beside = {f"beside/{name}" for name in self.beside.names()} if self.beside is not None else set()
+        return super().names() | self.traces | late | beside
 
     def replace(self, key: str, data: bytes) -> ObjectInfo:
         """What exclusive creation is not."""
@@ -43,6 +50,11 @@ class MutantStorage(MemoryStorage):
         fd = os.open(os.devnull, os.O_RDONLY)
         self.descriptors.append(fd)
         return fd
+
+    def close_descriptor(self, fd: int | None) -> None:
+        if fd is not None:
+            self.descriptors.remove(fd)
+            os.close(fd)
 
     def close_descriptors(self) -> None:
         while self.descriptors:
@@ -114,9 +126,19 @@ class MutantSubject(MemorySubject):
     """Drivers of a mutant's class on one storage."""
 
     STORAGE = MutantStorage
+    arrives_within = 0.4
     storage: MutantStorage
+    beside: MutantStorage
     secrets = (SECRET,)
     internals = (INTERNAL,)
+
+    def __init__(self, driver: type[MemoryDriver] = MemoryDriver) -> None:
+        super().__init__(driver)
+        self.storage.beside = self.beside
+
+    def neighbour(self) -> MemoryDriver:
+        """A driver that works as it should."""
+        return Mutant.on(self.beside)
 
     def clean_up(self) -> None:
         """Gives back what a mutant kept on purpose."""

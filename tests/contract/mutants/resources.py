@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryStorage
-from tests.contract.mutants.base import Mutant, caught_by
+from imgstore.model import ObjectInfo
+from tests.contract.mutants.base import Mutant, MutantStorage, MutantWriter, caught_by
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,9 +41,26 @@ class RefusesARangeWithTheObjectOpen(Mutant):
         reader = super()._open_reader(key, start, stop, etag)
         if start > reader.info.size:
             raise errors.RangeNotSatisfiable("The object ends before.")
-        self.storage.descriptors.remove(fd)
-        os.close(fd)
+        self.storage.close_descriptor(fd)
         return reader
+
+
+@caught_by("test_refused_commit_returns_its_descriptors")
+class RefusedCommitKeepsItsDescriptor(Mutant):
+    class WRITER(MutantWriter):
+        def __init__(self, storage: MutantStorage, key: str) -> None:
+            super().__init__(storage, key)
+            self.fd: int | None = storage.open_descriptor()
+
+        def _commit(self) -> ObjectInfo:
+            fd, self.fd = self.fd, None  # so the abort does not know it any more
+            info = super()._commit()
+            self.mutant_storage.close_descriptor(fd)
+            return info
+
+        def _abort(self) -> None:
+            super()._abort()
+            self.mutant_storage.close_descriptor(self.fd)
 
 
 @caught_by("test_construction_does_no_input_or_output")

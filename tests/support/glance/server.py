@@ -70,6 +70,12 @@ class GlanceServer(Running):
         return (self.root / "glance.log").read_text(errors="replace")
 
     @property
+    def pid(self) -> int:
+        """The process that leads the session in which all of its processes are."""
+        assert self._child is not None
+        return self._child.process.pid
+
+    @property
     def staging(self) -> Path:
         """Where imports wait."""
         return self.root / RESERVED[0]
@@ -81,8 +87,7 @@ class GlanceServer(Running):
 
     def kill(self) -> None:
         """SIGKILL to all of its processes, in the middle of whatever they do."""
-        assert self._child is not None
-        os.killpg(self._child.process.pid, signal.SIGKILL)
+        os.killpg(self.pid, signal.SIGKILL)
         self.stop()
 
     def stop(self) -> None:
@@ -104,6 +109,7 @@ def _sections(root: Path, backends: Options) -> dict[str, Mapping[str, object]]:
             "worker_self_reference_url": "http://127.0.0.1",
         },
         "glance_store": {"default_backend": next(iter(backends)).partition(":")[0]},
+        "oslo_concurrency": {"lock_path": root},
         "database": {"connection": f"sqlite:///{root}/glance.sqlite"},
         "paste_deploy": {"config_file": root / "paste.ini"},
         "oslo_policy": {"policy_file": root / "policy.yaml"},
