@@ -85,7 +85,8 @@ class SqlAttemptCatalog(AttemptRecovery):
 
     def confirm(self, attempt: Attempt, *, certain: bool = True) -> None:
         """See AttemptCatalog. Not `certain`: knows nothing without a query."""
-        if certain and self._database.first(attempts.owned(attempt)) is None:
+        mine = {"image_id": attempt.image_id, "number": attempt.number}
+        if certain and self._database.first(attempts.OWNED, mine) is None:
             raise image_gone(attempt.image_id)
 
     def release(self, attempt: Attempt, unremoved: Sequence[str] = ()) -> bool:

@@ -21,6 +21,7 @@ from imgstore.sql.records import ImageRecord, names_in, now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 _ALWAYS = sa.true()
+_LOCATED = sa.insert(LOCATIONS)
 
 
 def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
@@ -65,9 +66,12 @@ def add_locations(
     _add_all(connection, hooks, attempt, locations)
 
 
-def owned(attempt: Attempt) -> sa.Select[tuple[str]]:
-    """Finds the image that the attempt owns, unless it is deleted."""
-    return sa.select(IMAGES.c.id).where(*_owned_by(attempt), IMAGES.c.deleted_at.is_(None))
+OWNED = sa.select(IMAGES.c.id).where(
+    IMAGES.c.id == sa.bindparam("image_id"),
+    IMAGES.c.uploading == sa.bindparam("number"),
+    IMAGES.c.deleted_at.is_(None),
+)
+"""Finds the image that an attempt owns, unless it is deleted."""
 
 
 def release(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS) -> bool:
@@ -149,4 +153,4 @@ def remove_from(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, 
 def add_location(connection: sa.Connection, image_id: str, location: Location, state: str) -> None:
     """An object of the image, or one that is to be removed."""
     where = {"store": location.store, "key": location.key, "url": location.url}
-    connection.execute(sa.insert(LOCATIONS).values(image_id=image_id, state=state, **where))
+    connection.execute(_LOCATED, {"image_id": image_id, "state": state, **where})

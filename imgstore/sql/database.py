@@ -12,7 +12,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -60,9 +60,9 @@ class Database:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
         return self.retried(lambda: self._read(work))
 
-    def first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+    def first(self, query: sa.Select[Any], parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
         """The first row that a query finds, as `read`; a single statement needs no transaction."""
-        return self.retried(lambda: self._first(query))
+        return self.retried(lambda: self._first(query, parameters))
 
     def change(self, work: Work[T]) -> T:
         """Commits the changes of `work` and returns what it returns. If `work` raises, nothing is changed.
@@ -93,9 +93,9 @@ class Database:
             with connection.begin():
                 return work(connection)
 
-    def _first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+    def _first(self, query: sa.Select[Any], parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
         with _before_commit("reading"), self._engine.connect() as plain:
-            return single(plain).execute(query).first()
+            return single(plain).execute(query, parameters).first()
 
     def _change(self, work: Work[T]) -> T:
         with contextlib.ExitStack() as stack:

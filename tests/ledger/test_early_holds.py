@@ -40,6 +40,12 @@ def test_upload_is_counted_once_from_its_beginning(house: House) -> None:
     assert house.ledger.account(OWNER) == Charge(used=40, images=1)
 
 
+def test_what_is_held_beyond_the_object_is_given_back(house: House) -> None:
+    attempt = begun(house, 40)
+    house.catalog.activate(attempt, result(attempt, 30))
+    assert house.ledger.account(OWNER) == Charge(used=30, images=1)
+
+
 def test_hold_that_nobody_asked_for_ends_with_its_attempt(house: House) -> None:
     attempt = begun(house)
     assert house.catalog.release(attempt)

@@ -44,6 +44,17 @@ class LedgerEntry:
         return EntryState(self.state, self.size)
 
 
+_NEW_ENTRY = sa.insert(ENTRIES)
+_SETTLED = sa.update(ENTRIES).where(
+    ENTRIES.c.store == sa.bindparam("in_store"),
+    ENTRIES.c.key == sa.bindparam("under_key"),
+    ENTRIES.c.owner == sa.bindparam("of_owner"),
+    ENTRIES.c.state == HELD,
+    ENTRIES.c.bytes == sa.bindparam("of_bytes"),
+)
+"""Built once, since that costs more than the database takes for them."""
+
+
 class HoldGone(Exception):
     """Somebody took the hold away: its attempt counted as dead."""
 
@@ -118,9 +129,9 @@ def settle_expected(connection: sa.Connection, object_id: ObjectId, size: int, *
     """As `settle`, without a look at the hold: as that of an upload to one store is when its size was known. False
     if it is another one, or none; then nothing is changed."""
     expected = LedgerEntry(object_id, owner, "", 0, HELD, size)
-    held = (*_is(object_id), ENTRIES.c.owner == owner, ENTRIES.c.state == HELD, ENTRIES.c.bytes == size)
     after = EntryState(USED, size)
-    if connection.execute(sa.update(ENTRIES).where(*held).values(**_ended(after))).rowcount != 1:
+    held = {"in_store": object_id.store, "under_key": object_id.key, "of_owner": owner, "of_bytes": size}
+    if connection.execute(_SETTLED, {**held, **_ended(after)}).rowcount != 1:
         return False
     _count(connection, expected, expected.counted, after)
     return True
@@ -264,7 +275,7 @@ def _insert(connection: sa.Connection, entry: LedgerEntry, **more: object) -> No
         "attempt": entry.attempt, "state": entry.state, "bytes": entry.size, "reported": entry.size, "tight": False,
     }  # fmt: skip
     try:
-        connection.execute(sa.insert(ENTRIES).values(**values, **more))
+        connection.execute(_NEW_ENTRY.values(**more) if more else _NEW_ENTRY, values)
     except sa.exc.IntegrityError as error:
         raise AlreadyCounted("The quota counts this object already: try again.", retry_after=1) from error
 
