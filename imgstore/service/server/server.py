@@ -16,6 +16,7 @@ from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.bulkhead import ASKED_AT
+from imgstore.file_spans import SENDS_FILES, FileSpan
 from imgstore.service.server.connections import Connection, Connections, ceiling
 from imgstore.service.server.ending import Ending
 from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
@@ -33,9 +34,24 @@ class Gateway(Gateway_10):
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["wsgi.input_terminated"] = True
         environ[ASKED_AT] = self.req.conn.head.whole_at
+        environ[SENDS_FILES] = self.req.server.ssl_adapter is None
         if self.req._expect:
             environ["HTTP_EXPECT"] = self.req._expect.decode("latin-1")
         return environ
+
+    def respond(self) -> None:
+        """As cheroot's, and with spans of files."""
+        response = self.req.server.wsgi_app(self.env, self.start_response)
+        try:
+            for chunk in response:
+                if isinstance(chunk, FileSpan):
+                    self.req.write_span(chunk)
+                elif chunk:
+                    self.write(chunk)
+        finally:
+            self.req.ensure_headers_sent()
+            if hasattr(response, "close"):
+                response.close()
 
 
 class Server(WSGIServer):
