@@ -20,8 +20,9 @@ from tests.support.moto import MotoServer
 from tests.support.waiting import until
 
 DEVICE = Path("/dev/fuse")
-GATE = ".freeze"
-"""The name of a file that does not exist; the server stops when it is asked for it."""
+GATE = "gate/freeze"
+"""The name of a file that does not exist; the server stops when it is asked for it. Its directory is
+not the store's: the kernel looks for one name at a time in a directory, and who waits for his turn cannot be killed."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ def on_a_mount() -> Iterator[Hanging]:
     """A filesystem."""
     with tempfile.TemporaryDirectory(prefix="imgstore-mount-") as name:
         root, point = Path(name) / "root", Path(name) / "point"
-        root.mkdir()
-        point.mkdir()
+        for each in (point, root / "store", (root / GATE).parent):
+            each.mkdir(parents=True)
         script = Path(__file__).parent / "mount" / "launch.py"
-        with Child(script, str(root), str(point / GATE), name="fuse", root=Path(name)) as child:
+        with Child(script, str(root), str(point), str(point / GATE), name="fuse", root=Path(name)) as child:
             pid = child.process.pid
             try:
                 until(lambda: os.path.ismount(point))
-                yield Hanging("filesystem", {"datadir": point}, pid, partial(_stopped, point / GATE, pid))
+                yield Hanging("filesystem", {"datadir": point / "store"}, pid, partial(_stopped, point / GATE, pid))
             finally:
                 subprocess.run(["umount", "--lazy", point], check=False)
 

@@ -1,7 +1,7 @@
 """Run by the Python of mfusepy's environment: mounts a directory at a mount point, and passes everything through.
 
-It is told the mount point by the path of its gate, a file there that does not exist. Who asks for it stops this
-process, which has one thread, and so no other request in hand then.
+Its gate is the path of a file there that does not exist. Who asks for it stops this process, which has one thread, and
+so no other request in hand then.
 
 It prints 0, a line, once it is about to mount. It ends when its standard input does, and unmounts.
 """
@@ -31,7 +31,7 @@ class Passed(Operations):  # type: ignore[misc]  # it has no type there
 
     def __init__(self, root: str, gate: str) -> None:
         self._root = root
-        self._gate = f"/{gate}"
+        self._gate = gate
 
     def _at(self, path: str) -> str:
         return self._root + path
@@ -94,9 +94,8 @@ class Passed(Operations):  # type: ignore[misc]  # it has no type there
         return {name: getattr(found, name) for name in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail")}
 
 
-def main(root: str, gate: str) -> None:
+def main(root: str, point: str, gate: str) -> None:
     """Serves until standard input ends."""
-    point, name = os.path.split(gate)
 
     def unmount() -> None:
         sys.stdin.read()
@@ -106,8 +105,8 @@ def main(root: str, gate: str) -> None:
     threading.Thread(target=unmount, daemon=True).start()
     sys.stdout.write("0\n")
     sys.stdout.flush()
-    FUSE(Passed(root, name), point, foreground=True, nothreads=True, use_ino=True, allow_other=True)
+    FUSE(Passed(root, gate.removeprefix(point)), point, foreground=True, nothreads=True, use_ino=True, allow_other=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
