@@ -147,6 +147,7 @@ def test_a_process_that_gives_keys_and_hangs_holds_up_only_who_has_none(
     pipe.write_text(json.dumps(given))  # the process that hung all the time ends
 
 
+@pytest.mark.server  # it starts the process
 def test_a_process_that_gives_keys_and_hangs_is_killed_and_asked_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
