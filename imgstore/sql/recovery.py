@@ -71,10 +71,12 @@ class AttemptRecovery:
         return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
 
     def removed(self, removal: Removal) -> None:
-        """The object is gone from its store."""
+        """The object is gone from its store. Told again, it changes nothing: SQLite gives the number of a row that is
+        gone to a new one, which may be the data of an image."""
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(sa.delete(LOCATIONS).where(LOCATIONS.c.id == removal.id))
+            same = (LOCATIONS.c.store == removal.store, LOCATIONS.c.key == removal.key, LOCATIONS.c.state == REMOVING)
+            connection.execute(sa.delete(LOCATIONS).where(*same))
             self._hooks.object_removed(connection, removal.store, removal.key)
 
         self._database.change(work)

@@ -222,6 +222,16 @@ class RemovalLaws:
         bench.assert_removals(attempt)
         bench.assert_removals(other, *STORES)
 
+    def test_removal_that_is_told_again_takes_no_images_data(self, bench: KeptBench) -> None:
+        attempt, dead = bench.dead("fast")
+        bench.other.returns(True, "take_back", dead)
+        (removal,) = bench.removals(attempt.image_id)
+        bench.catalog.returns(None, "removed", removal)
+        later = bench.begun()
+        bench.activate(later)
+        bench.other.returns(None, "removed", removal)  # by a process that was stopped meanwhile
+        bench.assert_active(later)
+
 
 class StandingLaws:
     """What purge may remove: never an image's data, and never what the catalog does not know."""

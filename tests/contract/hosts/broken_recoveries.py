@@ -174,6 +174,18 @@ class ForgetsNothing(Broken):
         """Does nothing."""
 
 
+@caught_by("test_removal_that_is_told_again_takes_no_images_data")
+class GoesByTheNumberOfARow(Broken):
+    """That of the last row is given to the next one when it is gone, as in SQLite."""
+
+    def removed(self, removal: Removal) -> None:
+        if removal in self.removals(removal.image_id):
+            super().removed(removal)
+            return
+        for image_id, row in list(self._table.rows.items()):
+            self._set(image_id, **values_of(replace(state_of(row), locations=()), version=row.version + 1))
+
+
 @caught_by("test_objects_are_known_by_what_became_of_their_attempts")
 class TakesWhatItDoesNotKnowForDead(Broken):
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
