@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from imgstore.bulkhead import Bulkhead
 from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.hosting import LeasedCatalog
@@ -119,7 +120,9 @@ def on(url: str) -> Iterator[World]:
 
 
 def _stores() -> StoreSet:
-    return StoreSet([Store("memory", MemoryDriver(capacity=4096 * MIB))], default="memory")
+    return StoreSet(
+        [Store("memory", MemoryDriver(capacity=4096 * MIB), bulkhead=Bulkhead(max_transfers=64))], default="memory"
+    )
 
 
 def _new(image_id: str) -> NewImage:
