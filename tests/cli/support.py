@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import sysconfig
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
+from imgstore.cli.commands import scrub
 from imgstore.cli.main import main
 from imgstore.driver.place import NOTES
 from tests.cli.drivers import GATE
@@ -216,3 +220,18 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def time_for_one_object(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Inside, the time of a scrub is up after its first object."""
+    counts: list[int] = []
+
+    def once(self: scrub.Rate, count: int) -> None:
+        counts.append(count)
+        if len(counts) > 1:
+            raise scrub.TimeIsUp
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scrub.Rate, "__call__", once)
+        yield

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from imgstore.cli.commands import scrub
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.glance.catalog import GlanceCatalog
@@ -18,7 +17,7 @@ from imgstore.glance.places import PlaceFiles, settle
 from imgstore.glance.purge import GlancePurge
 from imgstore.sql import Database, GlanceTables, glance_address
 from imgstore.store import Store, StoreSet
-from tests.cli.support import Shop
+from tests.cli.support import Shop, time_for_one_object
 from tests.cli.test_purge_service import put
 from tests.support.client import new_id
 from tests.support.glance.rows import GlanceRows
@@ -174,15 +173,7 @@ def test_a_scrub_tells_bit_rot_and_goes_on_where_it_ended(
     first, second = glance.stored(data=b"rats"), glance.stored(data=b"rats")
     for store in ("fast", "slow"):
         glance.location(glance.stored(store), "rbd://cluster/pool/image/snap", store="ceph")
-    counts: list[int] = []
-
-    def once(self: scrub.Rate, count: int) -> None:
-        counts.append(count)
-        if len(counts) > 1:
-            raise scrub.TimeIsUp
-
-    with monkeypatch.context() as patch:
-        patch.setattr(scrub.Rate, "__call__", once)
+    with time_for_one_object(monkeypatch):
         assert [(row["image"], row["result"]) for row in glance.run("scrub", "fast", status=1)] == [(first, "wrong")]
     assert [row["image"] for row in glance.run("scrub", status=1)] == [second]
     assert [row["image"] for row in glance.run("scrub", "fast", status=1)] == [first, second]

@@ -10,7 +10,7 @@ import pytest
 from imgstore.cli.commands import scrub
 from imgstore.service.cleanup.scrub import HEALED, UNREADABLE, WRONG
 from imgstore.sql import EVERYTHING, SqlCatalog
-from tests.cli.support import Shop
+from tests.cli.support import Shop, time_for_one_object
 from tests.cli.test_evacuate import stored
 from tests.cli.test_purge_service import catalog, put
 
@@ -52,15 +52,7 @@ def test_scrub_goes_on_where_it_ended(shop: Shop, catalog: SqlCatalog, monkeypat
     first, second = stored(shop, catalog), stored(shop, catalog)
     for attempt in (first, second):
         put(shop, attempt.key).write_bytes(b"rats")
-    counts: list[int] = []
-
-    def once(self: scrub.Rate, count: int) -> None:
-        counts.append(count)
-        if len(counts) > 1:
-            raise scrub.TimeIsUp
-
-    with monkeypatch.context() as patch:
-        patch.setattr(scrub.Rate, "__call__", once)
+    with time_for_one_object(monkeypatch):
         assert results(shop, "fast", status=1) == {("fast", first.image_id): WRONG}
     assert catalog.scrubs.complete() == {}
     assert results(shop, "fast", status=1) == {("fast", second.image_id): WRONG}
