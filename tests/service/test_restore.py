@@ -99,4 +99,5 @@ def test_restored_database_removes_nothing_until_an_operator_has_looked(
         operator.does("adopt, and go on", DURING=during, AFTER=after, PROJECT="default")
         assert "agree" in operator.does("look")
         assert [client.download(each).body for each in (before, during, after)] == [b"before", b"during", b"after"]
-    assert service.leftovers("fast") == []
+    # The kill may meet a look at the store: its probe is no image's, and goes with the next purge.
+    assert [name for name in service.leftovers("fast") if "-probe-" not in name] == []
