@@ -149,6 +149,7 @@ def _bound(app: WSGIApplication, settings: ServiceSettings) -> Server:
         threads=settings.threads,
         read_timeout=settings.body_timeout,
         grace=settings.grace_period,
+        share_port=settings.share_port,
         backlog=settings.backlog,
         tls=settings.tls,
         lanes=LANES,

@@ -36,6 +36,12 @@ OPTIONS: Sequence[cfg.Opt] = (
         "(X-Project-Id): listen on trusted networks only.",
     ),
     cfg.PortOpt("port", default=9292, help="Port to listen on; 0: a free one, which is printed."),
+    cfg.BoolOpt(
+        "share_port",
+        default=False,
+        help="Whether other processes of the service, of the same user, may listen on the same port. The kernel gives "
+        "each new connection to one of them (SO_REUSEPORT).",
+    ),
     cfg.IntOpt(
         "backlog",
         default=128,
@@ -228,6 +234,7 @@ class ServiceSettings:
     threads: int
     body_timeout: float
     grace_period: float
+    share_port: bool
     backlog: int
     tls: ssl.SSLContext | None
 
@@ -237,13 +244,20 @@ def service_settings(
 ) -> ServiceSettings:
     """The settings; what the command line gives comes first. Raises ConfigurationError."""
     section = conf[SECTION]
+    port = section.port if port is None else port
+    if section.share_port and port == 0:
+        raise errors.ConfigurationError(
+            "port is 0, and a free port is shared with nobody.", section=SECTION, option="share_port",
+            cure="Name a port, or remove share_port.",
+        )  # fmt: skip
     return ServiceSettings(
         listen=section.listen if listen is None else listen,
-        port=section.port if port is None else port,
+        port=port,
         database=database(conf, data_dir),
         threads=section.threads,
         body_timeout=section.body_timeout,
         grace_period=section.grace_period,
+        share_port=section.share_port,
         backlog=section.backlog,
         tls=tls(conf),
     )

@@ -48,6 +48,7 @@ MISTAKES: tuple[tuple[Options, str], ...] = (
     ({"service": {"upload_lease": "nan"}}, "[service] upload_lease"),
     ({"service": {"recovery_interval": 0}}, "[service] recovery_interval"),
     ({"service": {"port": "http"}}, "[service] port"),
+    ({"service": {"share_port": True}}, "[service] share_port"),
     ({"service": {"no_such_option": 1}}, "[service] no_such_option"),
     *(({"service": {"database": url}}, f"[service] database{why}") for url, why in DATABASES.items()),
 )

@@ -132,6 +132,7 @@ class ServiceProcess(Running):
         self.configuration.write_text(_configuration(self.stores, options or {}))
         self.configuration.chmod(0o600)  # it may have passwords
         self.log = root / "service.log"
+        self.port = 0
         self._process: subprocess.Popen[str] | None = None
         self.client = Client("http://127.0.0.1:1")
 
@@ -167,7 +168,7 @@ class ServiceProcess(Running):
     def command(self) -> list[str]:
         """How it is started."""
         module = [sys.executable, "-m", "imgstore.service", "--config-file", str(self.configuration)]
-        return [*module, "--data-dir", str(self.root), "--port", "0"]
+        return [*module, "--data-dir", str(self.root), "--port", str(self.port)]
 
     def hang_up(self, options: Options) -> None:
         """SIGHUP, with other options in its file."""

@@ -56,7 +56,8 @@ class Gateway(Gateway_10):
 
 class Server(WSGIServer):
     """Serves `app`, `threads` requests at a time, and in each of the `lanes` as many as it has threads. `read_timeout`
-    and `grace` in seconds; `backlog`: connections that may wait to be accepted; `tls`: https and nothing else."""
+    and `grace` in seconds; `share_port`: other processes may listen there too; `backlog`: connections that may wait to
+    be accepted; `tls`: https and nothing else."""
 
     ConnectionClass = Connection
     max_request_header_size = 1 << 16
@@ -71,13 +72,14 @@ class Server(WSGIServer):
         threads: int,
         read_timeout: float,
         grace: float,
+        share_port: bool = False,
         backlog: int = 128,
         tls: ssl.SSLContext | None = None,
         lanes: Sequence[Lane] = (),
     ) -> None:
         self.open_connections = OpenConnections()
         self.ceiling = ceiling(threads + sum(lane.threads for lane in lanes))
-        super().__init__(address, app, numthreads=threads, request_queue_size=backlog)
+        super().__init__(address, app, numthreads=threads, request_queue_size=backlog, reuse_port=share_port)
         self.requests: Pool = Pool(self, min=threads, max=threads)
         self._lanes = [LanePool(self, lane) for lane in lanes]
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
