@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-s3 bench-swift bench-ledger bench-isolation sample clean
+.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -83,6 +83,10 @@ bench: $(VENV)/bench.stamp
 # A real Glance with its own file store and with imgstore's.
 bench-glance: $(VENV)/test.stamp $(VENV)/glance.stamp
 	$(BIN)/python -m bench.glance $(ARGS)
+
+# The service beside Glance, nginx and Debian's docker-registry; what is not installed is left out.
+bench-http: $(VENV)/test.stamp $(VENV)/glance.stamp
+	$(BIN)/python -m bench.http $(ARGS)
 
 bench-s3: $(VENV)/bench.stamp $(VENV)/swift.stamp $(VENV)/aws.stamp
 	IMGSTORE_SWIFT=$(VENV)/swift $(VENV)/bench/bin/python -m bench.s3 --aws $(VENV)/aws/bin/aws $(ARGS)

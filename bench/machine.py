@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("imgstore", "glance_store")
+PACKAGES = ("imgstore-backends", "glance_store")
 SHARED_MEMORY = Path("/dev/shm")
 
 

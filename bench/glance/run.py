@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.body import MIB, Body
 from bench.machine import CpuTime
 from bench.measure import Measurement, SideFailed
+from bench.processes import Processes
 from tests.support.glance import GlanceServer
 
 STOCK, OURS = "file", "imgstore_file"
 UPLOAD, FIRST, SECOND = STEPS = ("upload", "download", "download-again")
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 def backends(root: Path) -> dict[str, dict[str, object]]:
@@ -31,49 +30,12 @@ def backends(root: Path) -> dict[str, dict[str, object]]:
     }
 
 
-@dataclass(frozen=True)
-class Processes:
-    """Glance's: all of the session whose leader is `leader`."""
-
-    leader: int
-
-    def cpu(self) -> tuple[float, float]:
-        """Seconds in user mode and in the kernel."""
-        ticks = [(int(fields[11]), int(fields[12])) for _, fields in self._found()]
-        return sum(user for user, _ in ticks) / _TICK, sum(kernel for _, kernel in ticks) / _TICK
-
-    def memory(self, field: str) -> int:
-        """Bytes that the largest of them has."""
-        return max(_memory(process, field) for process, _ in self._found())
-
-    def forget_peak(self) -> None:
-        """The high-water mark starts again from here."""
-        for process, _ in self._found():
-            (process / "clear_refs").write_text("5")
-
-    def _found(self) -> Iterator[tuple[Path, list[str]]]:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended
-                continue
-            if int(fields[3]) == self.leader:
-                yield process, fields
-
-
-def _memory(process: Path, field: str) -> int:
-    for line in (process / "status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
 def measure(glance: GlanceServer, store: str, *, size: int, chunked: bool) -> list[Measurement]:
     """The steps of one image in `store`, in this order. `chunked`: without a length, as Glance's own client sends it.
     Raises SideFailed."""
     client, image = glance.client, glance.client.create()
     body, length = Body(size), {} if chunked else {"Content-Length": str(size)}
-    processes = Processes(glance.pid)
+    processes = Processes(frozenset([glance.pid]))
     os.sync()  # no side pays for the write-back of another
 
     def upload() -> None:
