@@ -1,6 +1,7 @@
 """`python -m bench.http`: this service beside Glance, nginx and a registry of containers, by HTTP, in one run.
 
-First one large image through each, round by round; then many small ones by several clients. Each server runs alone
+First one large image through each, round by round; then several large ones at once; then many small ones by several
+clients. Each server runs alone
 while it is measured, with its defaults, on one disk.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.body import MIB
-from bench.http import large, small
+from bench.http import large, many, small
 from bench.http.large import FIRST, SECOND, STEPS, UPLOAD
 from bench.http.servers import GLANCE, NGINX, OURS, REGISTRY, TWICE, Glance, Images, Nginx, Peer, Registry, missing
 from bench.machine import facts, load_found
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark. Exit status: 0 measured (whatever the verdicts), 1 a side failed or digests differ."""
     made = parser("bench.http", __doc__, size=1024, rounds=5)
     made.add_argument("--datadir", type=Path, help="where to write (default: the directory for temporary files)")
+    made.add_argument("--at-once", type=int, default=16, help="clients with an image each (default: %(default)s)")
+    made.add_argument("--each", type=int, default=256, help="MiB of each of these (default: %(default)s)")
     made.add_argument("--small", type=int, default=64, help="KiB of a small image (default: %(default)s)")
     made.add_argument("--clients", type=int, nargs="*", default=[1, 16, 64], help="at once (default: 1 16 64)")
     made.add_argument("--uploads", type=int, default=400, help="small images a side and number (default: %(default)s)")
@@ -57,11 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_line("machine", facts(root)), _line("load", load_found()), sep="\n", flush=True)
         try:
             results = _large(root, [side for side in LARGE if side in sides], options.rounds, size=options.size * MIB)
-            for count in options.clients:
-                small_sides = [side for side in SMALL if side in sides]
-                _small(
-                    root / str(count), small_sides, clients=count, size=options.small * 1024, uploads=options.uploads
+            if options.at_once:
+                _many(
+                    root / "many", [side for side in LARGE if side in sides], options.at_once, size=options.each * MIB
                 )
+            for count in options.clients:
+                those = [side for side in SMALL if side in sides]
+                _small(root / str(count), those, clients=count, size=options.small * 1024, uploads=options.uploads)
         except SideFailed as failure:
             print(failure, file=sys.stderr)
             return 1
@@ -79,6 +84,13 @@ def _large(root: Path, sides: Sequence[str], rounds: int, *, size: int) -> Resul
                     results[found.side].append(found)
                     print(f"round {number + 1}  {found.side}  {found.mib_per_second:.0f} MiB/s", flush=True)
     return results
+
+
+def _many(root: Path, sides: Sequence[str], clients: int, *, size: int) -> None:
+    with _running(root, sides) as servers:
+        for side, server in servers.items():
+            found = many.measure(server, size=size, clients=clients)
+            print(f"{clients} at once, {size // MIB} MiB each  {side:11}  {found}", flush=True)
 
 
 def _small(root: Path, sides: Sequence[str], *, clients: int, size: int, uploads: int) -> None:

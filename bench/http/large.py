@@ -25,17 +25,18 @@ def measure(side: str, server: Peer, *, size: int) -> list[Measurement]:
     target = server.target(body)
     os.sync()  # no side pays for the write-back of another
     runs = {
-        UPLOAD: lambda: _upload(server, target, body),
+        UPLOAD: lambda: upload(server, target, body),
         FIRST: lambda: _download(server, target, size),
         SECOND: lambda: _download(server, target, size),
     }
     found = [_timed(f"{step}:{side}", size, run, server) for step, run in runs.items()]
     found[0].digests.update(server.digests(target))
-    _delete(server, target)
+    delete(server, target)
     return found
 
 
-def _upload(server: Peer, target: Target, body: Body) -> None:
+def upload(server: Peer, target: Target, body: Body) -> None:
+    """One PUT. Raises SideFailed."""
     connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
     connection.request("PUT", target.put, iter(body), {**target.headers, "Content-Length": str(body.size)})
     answer = connection.getresponse()
@@ -57,7 +58,8 @@ def _download(server: Peer, target: Target, size: int) -> None:
         raise SideFailed(f"GET {target.get}: {found} of {size} bytes came.")
 
 
-def _delete(server: Peer, target: Target) -> None:
+def delete(server: Peer, target: Target) -> None:
+    """One DELETE; whether the server has it is not looked at."""
     connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
     connection.request("DELETE", target.get.removesuffix("/file"), headers=dict(target.headers))
     connection.getresponse().read()
