@@ -22,7 +22,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from bench.processes import Processes
+from tests.support.child import python_of
 from tests.support.glance import GlanceServer, prepared
 from tests.support.glance.server import SOMEBODY
 from tests.support.running import Running
@@ -107,13 +110,21 @@ class Images(Program):
 
     ready = "imgstore listens on"
 
-    def __init__(self, root: Path, *, count: int = 1, database: str | None = None) -> None:
+    def __init__(self, root: Path, database: sa.URL | None = None, *, count: int = 1) -> None:
         super().__init__(root)
-        self._count = count
+        self._count, self._database = count, database
+        where = f"database = {_text(database)}\n" if database else ""
         stores = f"[imgstore]\nenabled_stores = file:filesystem\n[file]\ndatadir = {root}/images\n"
         service = f"[service]\nshare_port = true\nlog_level = WARNING\nport = {self.address[1]}\n"
-        (root / "imgstore.conf").write_text(stores + service + (f"database = {database}\n" if database else ""))
+        (root / "imgstore.conf").write_text(stores + service + where)
         (root / "imgstore.conf").chmod(0o600)
+
+    def start(self) -> None:
+        """Returns when it answers. A database on a server gets its tables first."""
+        upgrade = [sys.executable, "-m", "imgstore.cli.main", "db", "upgrade", "--config-file", "imgstore.conf"]
+        if self._database:
+            subprocess.run(upgrade, cwd=self.root, check=True, capture_output=True)
+        super().start()
 
     def commands(self) -> list[list[str]]:
         module = [sys.executable, "-m", "imgstore.service", "--config-file", "imgstore.conf", "--data-dir", "."]
@@ -127,19 +138,24 @@ class Images(Program):
 
 
 class Glance(Peer):
-    """An unmodified Glance with its file store, on SQLite."""
+    """An unmodified Glance with its file store, on SQLite or on the database at `url`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, database: sa.URL | None = None) -> None:
         super().__init__(root)
         (root / "images").mkdir()
         backends = {"file:file": {"filesystem_store_datadir": root / "images"}}
-        self._server = GlanceServer(root, prepared(root), backends)
+        driver = {"postgresql+psycopg": "postgresql+psycopg2"}
+        url = database and database.set(drivername=driver.get(database.drivername, database.drivername))
+        options = {"database": {"connection": _text(url)}} if url else None
+        self._server = GlanceServer(root, prepared(root), backends, options=options)
 
     @property
     def processes(self) -> Processes:
         return Processes(frozenset([self._server.pid]))
 
     def start(self) -> None:
+        manage = python_of("glance").parent / "glance-manage"
+        subprocess.run([manage, "--config-dir", self.root, "db", "sync"], check=True, capture_output=True)
         self._server.start()
         self.address = self._server.client.address
 
@@ -193,6 +209,10 @@ class Registry(Program):
         name = f"sha256:{whole.hexdigest()}"
         query = f"{begun.query}&digest={urllib.parse.quote(name)}"
         return Target(f"{begun.path}?{query}", f"/v2/bench/blobs/{name}")
+
+
+def _text(url: sa.URL) -> str:
+    return url.render_as_string(hide_password=False)
 
 
 def missing() -> list[str]:
