@@ -35,6 +35,11 @@ PEERS: Mapping[str, Make] = {
     NGINX: lambda root, database: Nginx(root),
     REGISTRY: lambda root, database: Registry(root),
 }
+USUAL = {
+    "postgresql": "ALTER ROLE tester SET default_transaction_isolation = 'read committed'",
+    "mariadb": "SET GLOBAL transaction_isolation = 'REPEATABLE-READ'",
+}
+"""The tests' servers isolate transactions as hard as they can, where Glance gives up. Here they have their defaults."""
 LARGE, SMALL = (OURS, GLANCE, NGINX, REGISTRY), (OURS, TWICE, GLANCE, NGINX)
 GOALS = (
     Goal(f"{UPLOAD}:{OURS}", f"{UPLOAD}:{GLANCE}", at_least=1.8),
@@ -63,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.ExitStack() as stack:
         work = stack.enter_context(tempfile.TemporaryDirectory(prefix="imgstore-bench-", dir=options.datadir))
         databases = stack.enter_context(SERVERS[options.database]()) if options.database else None
+        if databases:
+            databases.execute(USUAL[options.database])
         running = functools.partial(_running, Path(work), databases)
         print(_line("machine", facts(Path(work))), _line("load", load_found()), sep="\n", flush=True)
         large_sides, small_sides = ([side for side in kind if side in sides] for kind in (LARGE, SMALL))
