@@ -21,11 +21,13 @@ with needs("testing"):
 _LAWS = (
     "aborting",
     "bench",
+    "breaking",
     "capacity",
     "concurrency",
     "copying",
     "describing",
     "failures",
+    "interrupted",
     "leftovers",
     "naming",
     "neighbours",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from imgstore.driver.base import StoreDriver
+from imgstore.testing.faults import FaultProxy
 
 DEFAULT_BORDER = 64 * 1024
 SMALLEST_BORDER = 1024
@@ -53,6 +54,23 @@ class Subject(ABC):
         """A driver on the storage whose store may take so many bytes. For drivers with `HasCapacity` only."""
         raise NotImplementedError(
             f"The driver has a capacity, and {type(self).__name__} does not say how to set it: implement `limited`."
+        )
+
+    def server(self) -> str | None:
+        """The URL of the HTTP server that the drivers talk to, with its port; None if they talk to none: a directory,
+        memory, another protocol. With a server every request of every operation is broken in turn."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say which server its drivers talk to: implement `server`. It returns None "
+            "where there is none, and else its URL; then implement `through` too."
+        )
+
+    def through(self, proxy: FaultProxy, *, timeout: float) -> StoreDriver:
+        """A driver on the storage whose every request goes to `proxy.url` instead of `server()`, that of a login too.
+        It waits `timeout` seconds for an answer (a fraction, where none comes), and tries a request twice at most: else
+        the tests take long. For drivers with a `server` only."""
+        raise NotImplementedError(
+            f"The drivers talk to a server, and {type(self).__name__} does not say how they reach it through a proxy: "
+            "implement `through`."
         )
 
     @abstractmethod
