@@ -60,21 +60,26 @@ class Outcome(Generic[A]):
     error: errors.StoreUnavailable | None = None
 
 
-def breaks(requests: Sequence[Seen]) -> Iterator[Break]:
-    """All faults of all requests. Status and cut are those that each request, in whatever order, can have."""
-    sent = min((seen.sent for seen in requests if seen.sent), default=0) // 2
-    received = min((seen.received for seen in requests if seen.received), default=0) // 2
+def breaks(requests: Sequence[Seen], *, every: bool = True) -> Iterator[Break]:
+    """All faults of all requests; without `every` two of each: its answer is lost, and another one in turn."""
     for number, seen in enumerate(requests):
-        status = STATUSES[number % len(STATUSES)]
-        yield Break(number, "was reset", Reset())
         yield Break(number, "was done, and its answer was lost", DropAnswer())
-        yield Break(number, f"was answered {status}", Respond(status, b"broken on purpose"))
-        if seen.received:
-            yield Break(number, "was cut in its body", CutRequest(received))
-        if seen.sent:
-            yield Break(number, "was answered by half a body", CutAnswer(sent))
-        if "etag" in seen.answer_headers:
-            yield Break(number, "was answered with another ETag", ChangeHeaders({"ETag": f'"{"0" * 32}"'}))
+        others = [Break(number, happens, fault) for happens, fault in _others(seen, requests)]
+        yield from others if every else [others[(number + len(requests)) % len(others)]]
+
+
+def _others(seen: Seen, requests: Sequence[Seen]) -> Iterator[tuple[str, Fault]]:
+    """A cut is where each request can have it, since those of several threads come in any order."""
+    if "etag" in seen.answer_headers:
+        yield "was answered with another ETag", ChangeHeaders({"ETag": f'"{"0" * 32}"'})
+    if seen.sent:
+        yield "was answered by half a body", CutAnswer(min(each.sent for each in requests if each.sent) // 2)
+    if seen.received:
+        received = min(each.received for each in requests if each.received)
+        yield "was cut in its body", CutRequest(received // 2)
+    for status in STATUSES:
+        yield f"was answered {status}", Respond(status, b"broken on purpose")
+    yield "was reset", Reset()
 
 
 class Interrupter:
@@ -96,7 +101,7 @@ class Interrupter:
         if asks and not requests:
             pytest.fail(f"No request of the driver passed the proxy: `through` must lead all of them there. {READ}")
         yield Outcome(act, self._patient, "nothing was broken")
-        for each in breaks(requests):
+        for each in breaks(requests, every=self._bench.subject.every_fault):
             yield self._broken(prepare(self._one(new=new_driver)), each, requests)
         if requests:
             yield from self._hung(prepare, requests)

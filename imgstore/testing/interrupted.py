@@ -76,9 +76,12 @@ class Ask(Generic[T]):
         self.answer = self._ask()
 
 
-def two_and_a_half(bench: Bench) -> bytes:
-    """A body in several parts, of which none is small: a cut is in the middle of each."""
-    return body(bench.subject.largest * 5 // 2)
+SMALL = body(13)
+
+
+def parts(bench: Bench) -> bytes:
+    """A body in two parts, of which none is small: a cut is in the middle of each."""
+    return body(bench.subject.largest * 3 // 2)
 
 
 def expect_clean(bench: Bench, story: str) -> None:
@@ -92,11 +95,12 @@ def expect_clean(bench: Bench, story: str) -> None:
 
 
 def expect_written(bench: Bench, outcome: Outcome[Upload], data: bytes) -> None:
-    """The object is there, whole; if not, nothing is, and the next try makes it. It is removed again."""
+    """The object is there, whole, and is removed again; if not, nothing is, and the next one can be written."""
     if outcome.error is not None:
         if outcome.act.writer is not None and outcome.act.writer.left_behind:
             clear(bench)
         expect_clean(bench, outcome.story)
+        data = SMALL
         Upload(outcome.again, data, bench.subject.largest)()
     expect_whole(bench, outcome.story, data)
 
@@ -119,19 +123,19 @@ class InterruptedLaws:
     """Every request broken in turn."""
 
     def test_broken_upload_is_whole_or_undone(self, bench: Bench) -> None:
-        for data in (body(bench.subject.largest // 2), two_and_a_half(bench)):
+        for data in (body(bench.subject.largest // 2), parts(bench)):
             for outcome in broken_in_turn(bench, partial(Upload, data=data, step=bench.subject.largest)):
                 expect_written(bench, outcome, data)
 
     def test_broken_abort_removes_all_or_says_so(self, bench: Bench) -> None:
-        make = partial(Abort, data=two_and_a_half(bench), step=bench.subject.largest)
+        make = partial(Abort, data=parts(bench), step=bench.subject.largest)
         for outcome in broken_in_turn(bench, make, asks=False):
             if outcome.error is not None:
                 clear(bench)
             expect_clean(bench, outcome.story)
 
     def test_broken_delete_removes_the_object_or_leaves_it_whole(self, bench: Bench) -> None:
-        data = two_and_a_half(bench)
+        data = parts(bench)
 
         def make(driver: StoreDriver) -> Ask[None]:
             bench.put(data, step=len(data))
@@ -147,7 +151,7 @@ class InterruptedLaws:
             expect_clean(bench, outcome.story)
 
     def test_broken_read_ends_whole_or_with_an_error(self, bench: Bench) -> None:
-        data = two_and_a_half(bench)
+        data = parts(bench)
         bench.put(data, step=len(data))
         for start, stop in ((0, None), (10, bench.subject.largest // 2)):
             for outcome in broken_in_turn(bench, partial(Read, start=start, stop=stop)):
@@ -159,7 +163,7 @@ class InterruptedLaws:
                 assert same(again.got, wanted)
 
     def test_broken_question_is_answered_right_or_not_at_all(self, bench: Bench) -> None:
-        data = two_and_a_half(bench)
+        data = parts(bench)
         bench.put(data, step=len(data))
         expect_answers(bench, lambda driver: driver.stat(KEY).size, len(data), new_driver=True)
         if isinstance(bench.driver, ListsObjects):
@@ -168,7 +172,7 @@ class InterruptedLaws:
     def test_broken_copy_is_whole_or_undone(self, bench: Bench) -> None:
         if not isinstance(bench.driver, CopiesObjects):
             return
-        data = two_and_a_half(bench)
+        data = parts(bench)
         bench.put(data, step=len(data))
         for outcome in broken_in_turn(bench, partial(Ask, call=copy)):
             if outcome.error is not None:
@@ -182,7 +186,7 @@ class InterruptedLaws:
         breaker = interrupter(bench)
         if breaker is None:
             return
-        bench.put(body(13))
+        bench.put(SMALL)
         driver = breaker.driver()
         assert driver.stat(KEY).size == 13
         breaker.proxy.on(Reset(), times=None)
@@ -190,7 +194,7 @@ class InterruptedLaws:
             with bench.refuses(errors.StoreUnavailable):
                 ask(KEY)
         breaker.proxy.heal()
-        bench.assert_holds(body(13))
+        bench.assert_holds(SMALL)
 
 
 def copy(driver: StoreDriver) -> None:
