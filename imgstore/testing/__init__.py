@@ -7,7 +7,8 @@ subject.
             return MySubject(tmp_path)
 
 No skip flags: every test runs for every driver. pytest is imported here and nowhere else in the library (extra
-`testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
+`testing`). `imgstore.testing.faults` is a proxy that breaks requests. `doc/drivers.md` is the guide for drivers,
+`doc/embedding.md` ("Prove your host") the one for hosts.
 """
 
 from imgstore.distribution import needs
@@ -15,14 +16,18 @@ from imgstore.distribution import needs
 with needs("testing"):
     import pytest
 
+    from imgstore.testing import faults
+
 _LAWS = (
     "aborting",
     "bench",
+    "breaking",
     "capacity",
     "concurrency",
     "copying",
     "describing",
     "failures",
+    "interrupted",
     "leftovers",
     "naming",
     "neighbours",
@@ -108,5 +113,6 @@ __all__ = [
     "RefusesUnsetFormats",
     "Subject",
     "end_lease",
+    "faults",
     "working_bench",
 ]

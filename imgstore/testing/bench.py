@@ -10,6 +10,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import pytest
 
@@ -17,7 +18,10 @@ from imgstore import errors
 from imgstore.driver.base import ObjectReader, StoreDriver
 from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
+from imgstore.testing.faults import FaultProxy
 from imgstore.testing.subject import SMALLEST_BORDER, Subject
+
+T = TypeVar("T")
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
 READ = "Read doc/drivers.md#what-you-implement-and-what-the-base-does"
@@ -123,6 +127,16 @@ class Bench:
         driver = self.subject.limited(capacity)
         self._stack.callback(driver.close)
         return driver
+
+    def through(self, proxy: FaultProxy, timeout: float) -> StoreDriver:
+        """A driver whose requests all pass the proxy; closed with the bench."""
+        driver = self.subject.through(proxy, timeout=timeout)
+        self._stack.callback(driver.close)
+        return driver
+
+    def enter(self, context: contextlib.AbstractContextManager[T]) -> T:
+        """Enters what is left with the bench."""
+        return self._stack.enter_context(context)
 
     def sizes(self) -> list[int]:
         """0, 1, and around every border."""

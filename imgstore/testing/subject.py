@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from imgstore.driver.base import StoreDriver
+from imgstore.testing.faults import FaultProxy
 
 DEFAULT_BORDER = 64 * 1024
 SMALLEST_BORDER = 1024
@@ -19,7 +20,8 @@ class Subject(ABC):
     drivers so that they are small, since the tests write objects of a byte less, as many, and a byte more, and of
     twelve times the largest. `arrives_within`: seconds after which a request that an abort cut off has had its effect
     in the storage; 0 for a driver that has nothing in flight when `abort` returns. `shared`: whether another process
-    sees the storage, so that one may be forked to die there; False for memory alone.
+    sees the storage, so that one may be forked to die there; False for memory alone. `every_fault`: each request to a
+    `server` is broken in every way. False saves two thirds of the time: its answer is lost, and one more way in turn.
     """
 
     secrets: tuple[str, ...] = ()
@@ -27,6 +29,7 @@ class Subject(ABC):
     borders: tuple[int, ...] = (DEFAULT_BORDER,)
     arrives_within: float = 0.4
     shared: bool = True
+    every_fault: bool = True
 
     @property
     def largest(self) -> int:
@@ -53,6 +56,23 @@ class Subject(ABC):
         """A driver on the storage whose store may take so many bytes. For drivers with `HasCapacity` only."""
         raise NotImplementedError(
             f"The driver has a capacity, and {type(self).__name__} does not say how to set it: implement `limited`."
+        )
+
+    def server(self) -> str | None:
+        """The URL of the HTTP server that the drivers talk to, with its port; None if they talk to none: a directory,
+        memory, another protocol. With a server every request of every operation is broken in turn."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say which server its drivers talk to: implement `server`. It returns None "
+            "where there is none, and else its URL; then implement `through` too."
+        )
+
+    def through(self, proxy: FaultProxy, *, timeout: float) -> StoreDriver:
+        """A driver on the storage whose every request goes to `proxy.url` instead of `server()`, that of a login too.
+        It waits `timeout` seconds for an answer (a fraction, where none comes), and tries a request twice at most: else
+        the tests take long. For drivers with a `server` only."""
+        raise NotImplementedError(
+            f"The drivers talk to a server, and {type(self).__name__} does not say how they reach it through a proxy: "
+            "implement `through`."
         )
 
     @abstractmethod

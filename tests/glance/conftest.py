@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.testing.faults import FaultProxy
 from tests.glance.house import House, Objects, filesystem_backends, object_backends
-from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.glance import GlanceServer, prepared
 from tests.support.moto import MotoServer

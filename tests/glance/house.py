@@ -8,8 +8,8 @@ from pathlib import Path
 
 from imgstore.driver.place import NOTES
 from imgstore.model import MIB
+from imgstore.testing.faults import FaultProxy
 from tests.support.client import Answer, Client, send
-from tests.support.faults import FaultProxy
 from tests.support.glance import GlanceServer
 from tests.support.moto import MotoBucket
 from tests.support.swift import SwiftAccount

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from imgstore.testing.faults import Respond
 from tests.glance.house import PART, House, Objects
 from tests.support.client import OCTETS
-from tests.support.faults import Respond
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from imgstore.testing.faults import Respond, s3_error
 from tests.glance.house import PART, House, Objects
-from tests.support.faults import Respond, s3_error
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.long

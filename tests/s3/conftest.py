@@ -11,8 +11,8 @@ import pytest
 from imgstore.driver import background, ranged
 from imgstore.driver.place import NOTES
 from imgstore.drivers.s3 import tries, uploads
+from imgstore.testing.faults import FaultProxy
 from tests.s3.places import SMALL_PART, MotoPlace, NamedPlace, Place, SwiftPlace
-from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.moto import MotoServer
 from tests.support.swift import SwiftSettings

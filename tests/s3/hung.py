@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from imgstore.drivers.s3 import S3Driver
+from imgstore.testing.faults.listener import Listener
 from tests.s3.support import PART
-from tests.support.listener import Listener
 
 BEGUN = (
     b"<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId>"

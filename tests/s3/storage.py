@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from imgstore.driver.place import NOTES
 from imgstore.drivers.s3 import S3Driver
 from imgstore.model import MIB
+from imgstore.testing.faults import FaultProxy, s3_error
 from tests.s3.places import SwiftPlace
 from tests.semantics.storage import Storage
-from tests.support.faults import FaultProxy, s3_error
 from tests.support.swift import SwiftServer
 
 

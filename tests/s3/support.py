@@ -8,7 +8,7 @@ from typing import Any
 
 from imgstore.driver import StoreDriver
 from imgstore.testing.bench import body
-from tests.support.faults import FaultProxy, Seen
+from imgstore.testing.faults import FaultProxy, Seen
 
 Like = dict[str, Any]
 """What a request must be like that a fault happens to."""

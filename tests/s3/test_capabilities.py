@@ -16,9 +16,9 @@ from imgstore.drivers.s3.copy import Copy
 from imgstore.drivers.s3.driver import LONGEST_URL, S3Driver
 from imgstore.drivers.s3.options import LARGEST_OBJECT, LARGEST_PART
 from imgstore.model import Space
+from imgstore.testing.faults import ChangeHeaders, Delay, DropAnswer, FaultProxy, s3_error
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, OTHER, PART, body, get, seen_meanwhile
-from tests.support.faults import ChangeHeaders, Delay, DropAnswer, FaultProxy, s3_error
 from tests.support.race import together
 
 CAPABILITIES = (

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from imgstore import errors
+from imgstore.testing.faults import ChangeHeaders, Corrupt, FaultProxy, s3_error
 from tests.s3.places import SMALL_PART, MotoPlace, Place, SwiftPlace
 from tests.s3.support import ABORT, BEGIN, LIST_PARTS, LIST_UPLOADS, PUT, Like, seen_meanwhile
-from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, s3_error
 from tests.support.fixtures import SwiftFactory
 from tests.support.moto import MotoServer
 from tests.support.swift import SwiftSettings

@@ -12,6 +12,7 @@ from imgstore.testing import Bench, DriverContract, Subject, working_bench
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.faults import FaultProxy
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
@@ -20,6 +21,8 @@ from tests.s3.places import Place, SwiftPlace
 
 class S3Subject(Subject):
     """Drivers on one place. The broken one's server does not listen."""
+
+    every_fault = False  # as Ceph shows, in the long form
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -39,6 +42,12 @@ class S3Subject(Subject):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         return self._place.driver(endpoint_url=f"http://127.0.0.1:{port}", max_attempts=1)
+
+    def server(self) -> str:
+        return self._place.endpoint
+
+    def through(self, proxy: FaultProxy, *, timeout: float) -> S3Driver:
+        return self._place.driver(prefix=self._prefix, endpoint_url=proxy.url, read_timeout=timeout, max_attempts=1)
 
     def limited(self, capacity: int) -> S3Driver:
         return self._place.driver(prefix=self._prefix, capacity=capacity)

@@ -17,9 +17,9 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.s3 import S3Driver, keys
 from imgstore.testing.bench import captured_log, texts
+from imgstore.testing.faults import FaultProxy, Respond, s3_error
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, LARGE, PART, get
-from tests.support.faults import FaultProxy, Respond, s3_error
 from tests.support.waiting import until
 
 SHORT = 0.5

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgstore import errors
-from tests.s3.places import SwiftPlace
-from tests.s3.support import KEY, Like, body, get
-from tests.support.faults import (
+from imgstore.testing.faults import (
     ChangeHeaders,
     CutAnswer,
     Delay,
@@ -17,6 +15,8 @@ from tests.support.faults import (
     StallAnswer,
     s3_error,
 )
+from tests.s3.places import SwiftPlace
+from tests.s3.support import KEY, Like, body, get
 
 DATA = body(300_000)
 GET: Like = {"method": "GET", "path": f"{KEY}$"}

@@ -11,6 +11,19 @@ from imgstore.driver import background
 from imgstore.driver.multipart import Part
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3 import writer as s3_writer
+from imgstore.testing.faults import (
+    ChangeHeaders,
+    Corrupt,
+    CutRequest,
+    Delay,
+    DelayAnswer,
+    DropAnswer,
+    Fault,
+    FaultProxy,
+    Reset,
+    Respond,
+    s3_error,
+)
 from tests.s3.places import SwiftPlace
 from tests.s3.support import (
     ABORT,
@@ -28,19 +41,6 @@ from tests.s3.support import (
     get,
 )
 from tests.support.failed_undo import recovers_what_stayed
-from tests.support.faults import (
-    ChangeHeaders,
-    Corrupt,
-    CutRequest,
-    Delay,
-    DelayAnswer,
-    DropAnswer,
-    FaultProxy,
-    Reset,
-    Respond,
-    s3_error,
-)
-from tests.support.faults.faults import Fault
 from tests.support.waiting import until
 
 PASSING = {

@@ -13,10 +13,9 @@ from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.check import CONTENT
 from imgstore.drivers.s3.integrity import ALGORITHMS
 from imgstore.drivers.s3.requests import MARKER
+from imgstore.testing.faults import ChangeHeaders, Corrupt, Fault, FaultProxy, ReplaceAnswer, s3_error
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import ANY_PART, BEGIN, COMPLETE, KEY, LARGE, OTHER, PART, PUT, SMALL, Like, get
-from tests.support.faults import ChangeHeaders, Corrupt, FaultProxy, ReplaceAnswer, s3_error
-from tests.support.faults.faults import Fault
 
 Step = tuple[bytes, Like]
 both = pytest.mark.parametrize("step", [(SMALL, PUT), (LARGE, ANY_PART)], ids=["small", "large"])

@@ -12,10 +12,10 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.s3 import S3Driver
 from imgstore.model import Leftover
+from imgstore.testing.faults import FaultProxy, ReplaceAnswer, Respond, s3_error
 from tests.s3.conftest import SWIFT, used
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, LIST_PARTS, LIST_UPLOADS, OTHER, PART, body
-from tests.support.faults import FaultProxy, ReplaceAnswer, Respond, s3_error
 from tests.support.fixtures import SwiftFactory
 
 HOUR = 3600.0

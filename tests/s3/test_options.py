@@ -14,9 +14,9 @@ from imgstore import config, errors
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.options import S3Options
 from imgstore.store import StoreSet
+from imgstore.testing.faults import FaultProxy
 from tests.s3.places import MotoPlace
 from tests.s3.support import BEGIN, KEY, LARGE, OTHER, PUT
-from tests.support.faults import FaultProxy
 
 GIB = 1024**3
 

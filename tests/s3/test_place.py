@@ -12,10 +12,10 @@ from imgstore.driver.place import MARK_NAME, new_mark, text_of
 from imgstore.drivers.s3 import S3Driver
 from imgstore.drivers.s3.place import MOST_FOLDERS
 from imgstore.model import Leftover
+from imgstore.testing.faults import FaultProxy, ReplaceAnswer, s3_error
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, LARGE, OTHER, SMALL, body, get, seen_meanwhile
 from tests.s3.test_leftovers import abandon, remove_leftovers
-from tests.support.faults import FaultProxy, ReplaceAnswer, s3_error
 
 SAME: list[list[dict[str, Any]]] = [
     [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from imgstore.testing.faults import FaultProxy
 from tests.s3.places import Place
 from tests.s3.support import KEY, PART, body, get, seen_meanwhile
-from tests.support.faults import FaultProxy
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import faults
+from imgstore.testing import faults
+from imgstore.testing.faults import FaultProxy
 from tests.support.certificates import write_certificate
 from tests.support.client import first_line, read_answer, send
-from tests.support.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
 from tests.support.waiting import until
@@ -62,7 +62,8 @@ def test_everything_goes_through_and_is_recorded(
         ("PUT", "key", len(DATA), 201), ("GET", "key", 0, 200), ("HEAD", "key", 0, 200), ("GET", "none", 0, 404),
         ("DELETE", "key", 0, 204),
     ]  # fmt: skip
-    first = proxy.requests[0]
+    first, second = proxy.requests[:2]
+    assert (first.sent, second.sent, second.answer_headers["content-length"]) == (0, len(DATA), str(len(DATA)))
     assert first.arguments == {"a": "1", "b": "x y"}
     assert first.headers["host"] == urllib.parse.urlsplit(proxy.url).netloc
     assert proxy.count(method="GET", path="/c/k") == proxy.count(query="b=x") == 1
@@ -230,6 +231,23 @@ def test_pause_lasts_its_time_or_until_the_proxy_stops(
         assert isinstance(asking.exception(30), (OSError, http.client.HTTPException))
     assert threading.active_count() == before
     assert proxy.in_flight == []
+
+
+def test_no_answer_ends_with_the_client_or_after_its_seconds(
+    proxy: FaultProxy, direct: SwiftAccount, account: SwiftAccount
+) -> None:
+    proxy.on(faults.NoAnswer(60))
+    with begin_put(account) as connection:
+        connection.sendall(DATA)
+        proxy.wait_until(1)
+    proxy.on(faults.NoAnswer(0.01))
+    with begin_put(account) as connection:
+        connection.sendall(DATA)
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    proxy.wait_until_idle()
+    assert [(seen.received, seen.given_up) for seen in proxy.requests] == [(len(DATA), True), (len(DATA), False)]
+    assert direct.everything() == set()
 
 
 def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount) -> None:

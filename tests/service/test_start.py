@@ -20,8 +20,8 @@ from imgstore.service.assembly import Service
 from imgstore.service.watch import HealthSettings
 from imgstore.sql import PARTS, SqlCatalog, SqlLedger, opened
 from imgstore.store import Store, StoreSet
+from imgstore.testing.faults.listener import Listener
 from tests.support.attempts import begun, die
-from tests.support.listener import Listener
 from tests.support.service import LocalService, Options, ServiceProcess
 from tests.support.waiting import PATIENCE, until
 

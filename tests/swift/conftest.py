@@ -9,7 +9,7 @@ import pytest
 
 from imgstore.driver import background, ranged, shared
 from imgstore.drivers.swift import SwiftDriver, requests
-from tests.support.faults import FaultProxy
+from imgstore.testing.faults import FaultProxy
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftServer
 from tests.swift.world import World, Worlds, world_on

@@ -17,9 +17,9 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.driver import CallersDriver
 from imgstore.model import Attempt, StoredImage, UploadRequest
 from imgstore.store import Store, StoreSet
+from imgstore.testing.faults import FaultProxy, Respond
 from imgstore.transfers.download import DownloadService
 from imgstore.transfers.upload import UploadService
-from tests.support.faults import FaultProxy, Respond
 from tests.support.fixtures import SwiftFactory
 from tests.support.swift import SwiftAccount, SwiftServer
 from tests.swift.test_faults import write_and_commit

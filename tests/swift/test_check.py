@@ -9,8 +9,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
-from tests.support.faults import Corrupt, FaultProxy, Respond
-from tests.support.faults.faults import Fault
+from imgstore.testing.faults import Corrupt, Fault, FaultProxy, Respond
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS, nowhere
 from tests.swift.world import KEY, MARK, ODD, World, Worlds, body, put, read

@@ -7,8 +7,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.capabilities import CopiesObjects
 from imgstore.drivers.swift import SwiftDriver
-from tests.support.faults import ChangeHeaders, DropAnswer, FaultProxy, Respond
-from tests.support.faults.faults import Fault
+from imgstore.testing.faults import ChangeHeaders, DropAnswer, Fault, FaultProxy, Respond
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put, read
 

@@ -8,8 +8,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver, deletion
-from tests.support.faults import DropAnswer, FaultProxy, ReplaceAnswer, Respond
-from tests.support.faults.faults import Fault
+from imgstore.testing.faults import DropAnswer, Fault, FaultProxy, ReplaceAnswer, Respond
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put
 

@@ -15,20 +15,20 @@ from imgstore.driver import ObjectWriter, background, deadline, multipart
 from imgstore.driver.place import MARK_NAME
 from imgstore.drivers.swift import SwiftDriver, requests
 from imgstore.model import ObjectInfo
-from tests.support.failed_undo import recovers_what_stayed
-from tests.support.faults import (
+from imgstore.testing.faults import (
     ChangeHeaders,
     Corrupt,
     CutRequest,
     Delay,
     DelayAnswer,
     DropAnswer,
+    Fault,
     FaultProxy,
     Reset,
     Respond,
     Seen,
 )
-from tests.support.faults.faults import Fault
+from tests.support.failed_undo import recovers_what_stayed
 from tests.support.waiting import PATIENCE
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read

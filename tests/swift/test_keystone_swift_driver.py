@@ -17,9 +17,9 @@ from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import Bench, working_bench
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.faults import FaultProxy
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.writing import WritingLaws
-from tests.support.faults import FaultProxy
 from tests.support.keystone import PASSWORD, Keystone
 from tests.support.swift import SwiftServer, SwiftSettings
 from tests.support.swift.on_keystone import KeystoneAccount, KeystoneSwift

@@ -13,7 +13,7 @@ from imgstore.drivers.swift.answers import ListedObject
 from imgstore.drivers.swift.leftovers import FoundSegments
 from imgstore.drivers.swift.manifest import Attempt
 from imgstore.model import Leftover
-from tests.support.faults import ChangeHeaders, FaultProxy
+from imgstore.testing.faults import ChangeHeaders, FaultProxy
 from tests.support.waiting import until
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, die, put, read

@@ -16,7 +16,7 @@ from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.options import SwiftOptions
 from imgstore.drivers.swift.place import SwiftPlace, place_of
 from imgstore.model import Leftover, Place
-from tests.support.faults import FaultProxy, Respond
+from imgstore.testing.faults import FaultProxy, Respond
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, MARK, SEGMENT, World, body, die, put, read
 

@@ -12,7 +12,7 @@ from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import LAG, MANY, Level, Meter, MeterHold, Meters
 from imgstore.model import Space
-from tests.support.faults import ChangeHeaders, Delay, FaultProxy, Respond
+from imgstore.testing.faults import ChangeHeaders, Delay, FaultProxy, Respond
 from tests.support.race import together
 from tests.support.swift import SwiftServer
 from tests.support.waiting import until

@@ -9,8 +9,16 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import MIB
-from tests.support.faults import ChangeHeaders, CutAnswer, FaultProxy, ReplaceAnswer, Reset, Respond, StallAnswer
-from tests.support.faults.faults import Fault
+from imgstore.testing.faults import (
+    ChangeHeaders,
+    CutAnswer,
+    Fault,
+    FaultProxy,
+    ReplaceAnswer,
+    Reset,
+    Respond,
+    StallAnswer,
+)
 from tests.swift.subject import CONTAINER
 from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put, read
 

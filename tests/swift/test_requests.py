@@ -12,7 +12,7 @@ from swiftclient import client  # type: ignore[import-untyped]  # it comes witho
 
 from imgstore.driver.place import MARK_NAME
 from imgstore.drivers.swift import SwiftDriver
-from tests.support.faults import FaultProxy
+from imgstore.testing.faults import FaultProxy
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
 

@@ -15,8 +15,7 @@ from imgstore.driver import background
 from imgstore.driver.deadline import in_haste
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import MIB
-from tests.support.faults import Delay, FaultProxy, Reset, Respond, StallAnswer
-from tests.support.faults.faults import Fault
+from imgstore.testing.faults import Delay, Fault, FaultProxy, Reset, Respond, StallAnswer
 from tests.support.waiting import PATIENCE, until
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import KEY, SEGMENT, World, body, put, read

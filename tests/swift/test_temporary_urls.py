@@ -12,7 +12,7 @@ from imgstore import DownloadService, Store, StoreSet, UploadRequest, UploadServ
 from imgstore.catalog import MemoryCatalog
 from imgstore.driver.capabilities import MakesTemporaryUrls
 from imgstore.drivers.swift import SwiftDriver
-from tests.support.faults import FaultProxy, Respond
+from imgstore.testing.faults import FaultProxy, Respond
 from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put
 
 SECRET = "the-key-that-signs"

@@ -20,7 +20,7 @@ from imgstore.driver.shared import LONGEST_PAUSE, Kept
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.auth import Access, StoreToken
 from imgstore.drivers.swift.options import SwiftOptions
-from tests.support.faults import Delay, FaultProxy, Respond
+from imgstore.testing.faults import Delay, FaultProxy, Respond
 from tests.support.swift import SwiftSettings
 from tests.support.waiting import PATIENCE, until
 from tests.swift.conftest import Clock

@@ -9,7 +9,7 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver, writer
 from imgstore.model import MIB
-from tests.support.faults import FaultProxy
+from imgstore.testing.faults import FaultProxy
 from tests.swift.subject import CONTAINER, SEGMENTS
 from tests.swift.world import FEW, KEY, SEGMENT, World, Worlds, body, md5, put, read
 

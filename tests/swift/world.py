@@ -13,7 +13,7 @@ from imgstore.driver import StoreDriver
 from imgstore.driver.place import MARK_NAME, text_of
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.model import ObjectInfo
-from tests.support.faults import FaultProxy
+from imgstore.testing.faults import FaultProxy
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
 from tests.swift.subject import CONTAINER, SEGMENTS, options_of, segments_of
 

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from tests.support.listener import Listener
+from imgstore.testing.faults.listener import Listener
 from tests.support.running import Running
 from tests.support.sink.bodies import Chunked, Incoming, Measured, Sized, measure, pieces, read_all
 

@@ -1,35 +1,13 @@
-"""Which requests fail how, and a record of every request."""
+"""Which requests fail how, and the list of all requests."""
 
 from __future__ import annotations
 
 import re
 import threading
-import urllib.parse
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.support.faults.faults import Fault
-
-
-@dataclass
-class Seen:
-    """A request. `path` and `query` as they were sent, header names in lower case. `received`: bytes of its body that
-    came. `status`: of the answer that went to the client, None if none did. `ended`: it is no longer under way."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    received: int = 0
-    status: int | None = None
-    ended: bool = False
-
-    @property
-    def arguments(self) -> dict[str, str]:
-        """The query, decoded."""
-        return dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
+from imgstore.testing.faults.faults import Fault
+from imgstore.testing.faults.seen import Seen
 
 
 @dataclass(frozen=True)

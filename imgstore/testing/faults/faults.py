@@ -1,4 +1,7 @@
-"""The faults: each says what becomes of an exchange, before its request is forwarded. They are values."""
+"""The faults: each says what becomes of an exchange, before its request is forwarded. They are values.
+
+For one of your own subclass `Fault`: `apply` gets the exchange, and arranges what is to happen to it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from tests.support.faults.exchange import Broken, Exchange, Reply
+from imgstore.testing.faults.exchange import Broken, Exchange, Reply
 
 
 class Fault(ABC):
@@ -70,6 +73,18 @@ class DelayAnswer(Fault):
 
     def apply(self, exchange: Exchange) -> None:
         exchange.on_answer.append(lambda: exchange.pause(self.seconds))
+
+
+@dataclass(frozen=True)
+class NoAnswer(Fault):
+    """Nothing comes, and the server is not asked, until the client goes (`Seen.given_up`). After `seconds` its
+    connection is reset."""
+
+    seconds: float
+
+    def apply(self, exchange: Exchange) -> None:
+        exchange.drain_request()
+        exchange.await_departure(self.seconds)
 
 
 @dataclass(frozen=True)

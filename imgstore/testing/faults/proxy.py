@@ -9,25 +9,35 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 import h11
 
-from tests.support.faults.exchange import Broken, Exchange
-from tests.support.faults.faults import Fault
-from tests.support.faults.peer import TIMEOUT, Peer
-from tests.support.faults.rules import Pattern, Rule, Script, Seen
-from tests.support.listener import Listener
-from tests.support.running import Running
-from tests.support.waiting import until
+from imgstore.testing.faults.exchange import Broken, Exchange
+from imgstore.testing.faults.faults import Fault
+from imgstore.testing.faults.listener import Listener
+from imgstore.testing.faults.peer import TIMEOUT, Peer
+from imgstore.testing.faults.rules import Pattern, Rule, Script
+from imgstore.testing.faults.seen import Seen
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+PATIENCE = 60.0
+"""Seconds after which a test fails that waits for requests."""
+PORTS = {"http": 80, "https": 443}
 
 
-class FaultProxy(Running):
+class FaultProxy:
     """Stands before the server at `upstream`, a URL, on a free port of 127.0.0.1; use it as a context manager.
 
-    `tls`: files of certificate and key, to be https. A server that is https itself is not asked who it is.
+    `tls`: files of certificate and key, to be https. A server that is https itself is not asked who it is. It
+    serves many clients at a time.
     """
 
     def __init__(self, upstream: str, *, tls: tuple[Path, Path] | None = None) -> None:
@@ -53,11 +63,11 @@ class FaultProxy(Running):
 
     def wait_until(self, count: int, *, method: str | None = None, path: str = "", query: str = "") -> None:
         """Returns when there were so many requests like this; they may be under way."""
-        until(lambda: self.count(method=method, path=path, query=query) >= count)
+        _until(lambda: self.count(method=method, path=path, query=query) >= count, f"{count} such requests")
 
     def wait_until_idle(self) -> None:
         """Returns when no request is under way."""
-        until(lambda: not self.in_flight)
+        _until(lambda: not self.in_flight, "no request under way")
 
     def on(
         self,
@@ -96,6 +106,13 @@ class FaultProxy(Running):
         self._stopping.set()
         self._listener.stop()
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
     def _serve(self, connection: socket.socket) -> None:
         """All requests on a connection."""
         client = Peer(connection, h11.SERVER)
@@ -127,8 +144,8 @@ class FaultProxy(Running):
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Peer]:
-        assert self.upstream.port is not None
-        connection = socket.create_connection(("127.0.0.1", self.upstream.port), timeout=TIMEOUT)
+        address = (self.upstream.hostname or "", self.upstream.port or PORTS[self.upstream.scheme])
+        connection = socket.create_connection(address, timeout=TIMEOUT)
         if self.upstream.scheme == "https":
             connection = _unasked_trust().wrap_socket(connection)
         server = Peer(connection, h11.CLIENT)
@@ -136,6 +153,13 @@ class FaultProxy(Running):
             yield server
         finally:
             server.reset()  # in the middle, so that the server does not take for whole what it has
+
+
+def _until(look: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not look():
+        assert time.monotonic() < end, f"After {PATIENCE:.0f} seconds still not: {what}."
+        time.sleep(0.01)
 
 
 def _seen(request: h11.Request) -> Seen:

@@ -6,15 +6,20 @@ Both ways at once, so that a server which refuses before it has the body, or say
 from __future__ import annotations
 
 import http.client
+import select
 import selectors
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import h11
 
-from tests.support.faults.peer import TIMEOUT, Event, Peer
-from tests.support.faults.rules import Seen
+from imgstore.testing.faults.peer import TIMEOUT, Event, Peer
+from imgstore.testing.faults.seen import Seen
+
+GLANCE = 0.05
+"""Seconds between two looks at whether the proxy stops."""
 
 
 class Broken(Exception):
@@ -95,6 +100,21 @@ class Exchange:
         if self._stopping.wait(seconds):
             raise Broken(reset=True)
 
+    def await_departure(self, seconds: float) -> None:
+        """Says nothing until the client has gone, `seconds` have passed, or the proxy stops; ends the exchange then."""
+        end = time.monotonic() + seconds
+        while not self.seen.given_up and time.monotonic() < end and not self._stopping.is_set():
+            if select.select([self.client.socket], [], [], GLANCE)[0]:
+                self.seen.given_up = self._client_has_gone()
+        raise Broken(reset=True)
+
+    def _client_has_gone(self) -> bool:
+        try:
+            self.client.receive_what_is_here()
+        except OSError:
+            return True
+        return isinstance(self.client.http.next_event(), h11.ConnectionClosed)
+
     def drain_request(self) -> None:
         """Reads the request's body to its end."""
         if self.client.http.they_are_waiting_for_100_continue:
@@ -106,12 +126,11 @@ class Exchange:
 
     def reply(self, reply: Reply) -> None:
         """The whole answer; the server is not asked."""
-        self.seen.status = reply.status
         headers = {"Content-Length": str(len(reply.body)), **reply.headers}
         reason = http.client.responses.get(reply.status, "Made Up")  # not every client takes none
-        self.client.send(h11.Response(status_code=reply.status, headers=list(headers.items()), reason=reason))
+        self._send_head(h11.Response(status_code=reply.status, headers=list(headers.items()), reason=reason))
         if reply.body and self.request.method != b"HEAD":
-            self.client.send(h11.Data(data=reply.body))
+            self._send_body(reply.body)
         self.client.send(h11.EndOfMessage())
         self.answered = True
 
@@ -168,13 +187,21 @@ class Exchange:
         if self.instead_of_answer is not None and not isinstance(event, h11.InformationalResponse):
             return
         if isinstance(event, h11.Response):
-            self.seen.status = event.status_code
-            self.client.send(self._changed(event))
+            self._send_head(self._changed(event))
         elif isinstance(event, h11.Data):
             for piece in self.answer_body.pieces(bytes(event.data)):
-                self.client.send(h11.Data(data=piece))
+                self._send_body(piece)
         elif isinstance(event, h11.InformationalResponse):
             self.client.send(event)
+
+    def _send_head(self, head: h11.Response) -> None:
+        self.seen.status = head.status_code
+        self.seen.answer_headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+        self.client.send(head)
+
+    def _send_body(self, data: bytes) -> None:
+        self.client.send(h11.Data(data=data))
+        self.seen.sent += len(data)
 
     def _end_answer(self) -> None:
         if isinstance(self.instead_of_answer, Broken):

@@ -1,0 +1,177 @@
+"""How the contract breaks the requests of an operation in turn: what it does to them, and what came of it.
+
+The operation runs once unbroken, and its requests are noted. Then it runs once for each of them and each kind of fault,
+with exactly that request broken. The last request is also left without an answer, once, by a driver that waits shortly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pytest
+
+from imgstore import errors
+from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import ClearsLeftovers
+from imgstore.testing.bench import KEY, READ, Bench
+from imgstore.testing.faults import (
+    ChangeHeaders,
+    CutAnswer,
+    CutRequest,
+    DropAnswer,
+    Fault,
+    FaultProxy,
+    NoAnswer,
+    Reset,
+    Respond,
+    Seen,
+)
+from imgstore.testing.leftovers import purge
+
+A = TypeVar("A", bound=Callable[[], object])
+"""An operation, which keeps what came of it."""
+Prepare = Callable[[StoreDriver], A]
+"""Makes ready what an operation needs, with no request broken, and returns the operation."""
+
+PATIENT, IMPATIENT, HUNG = 20.0, 0.15, 20.0
+"""Seconds for which a driver waits for an answer: normally, and where none comes; and how long none comes."""
+STATUSES = (500, 503, 429)
+
+
+@dataclass(frozen=True)
+class Break:
+    """One request of an operation, counted from 0, and what happens to it."""
+
+    number: int
+    happens: str
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[A]):
+    """How the operation `act` ended. `again` is the driver for the next try. `story` says what was broken, for the text
+    of a failure."""
+
+    act: A
+    again: StoreDriver
+    story: str
+    error: errors.StoreUnavailable | None = None
+
+
+def breaks(requests: Sequence[Seen], *, every: bool = True) -> Iterator[Break]:
+    """All faults of all requests; without `every` two of each: its answer is lost, and another one in turn."""
+    for number, seen in enumerate(requests):
+        yield Break(number, "was done, and its answer was lost", DropAnswer())
+        others = [Break(number, happens, fault) for happens, fault in _others(seen, requests)]
+        yield from others if every else [others[(number + len(requests)) % len(others)]]
+
+
+def _others(seen: Seen, requests: Sequence[Seen]) -> Iterator[tuple[str, Fault]]:
+    """A cut is where each request can have it, since those of several threads come in any order."""
+    if "etag" in seen.answer_headers:
+        yield "was answered with another ETag", ChangeHeaders({"ETag": f'"{"0" * 32}"'})
+    if seen.sent:
+        yield "was answered by half a body", CutAnswer(min(each.sent for each in requests if each.sent) // 2)
+    if seen.received:
+        received = min(each.received for each in requests if each.received)
+        yield "was cut in its body", CutRequest(received // 2)
+    for status in STATUSES:
+        yield f"was answered {status}", Respond(status, b"broken on purpose")
+    yield "was reset", Reset()
+
+
+class Interrupter:
+    """A proxy before the subject's server, and drivers that reach the server through it alone."""
+
+    def __init__(self, bench: Bench, server: str) -> None:
+        self.proxy = bench.enter(FaultProxy(server))
+        self._bench = bench
+        self._patient = self.driver()
+
+    def driver(self, *, timeout: float = PATIENT) -> StoreDriver:
+        """One more driver."""
+        return self._bench.through(self.proxy, timeout)
+
+    def outcomes(self, prepare: Prepare[A], *, new_driver: bool, asks: bool) -> Iterator[Outcome[A]]:
+        """See `broken_in_turn`."""
+        act = prepare(self._one(new=new_driver))
+        requests = self._requests_of(act)
+        if asks and not requests:
+            pytest.fail(f"No request of the driver passed the proxy: `through` must lead all of them there. {READ}")
+        yield Outcome(act, self._patient, "nothing was broken")
+        for each in breaks(requests, every=self._bench.subject.every_fault):
+            yield self._broken(prepare(self._one(new=new_driver)), each, requests)
+        if requests:
+            yield from self._hung(prepare, requests)
+
+    def _one(self, *, new: bool) -> StoreDriver:
+        return self.driver() if new else self._patient
+
+    def _hung(self, prepare: Prepare[A], requests: Sequence[Seen]) -> Iterator[Outcome[A]]:
+        last = Break(len(requests) - 1, "was never answered", NoAnswer(HUNG))
+        try:
+            act = prepare(self.driver(timeout=IMPATIENT))
+        except errors.StoreUnavailable:  # on a busy machine it may give up too soon
+            clear(self._bench)
+        else:
+            yield self._broken(act, last, requests)
+
+    def _requests_of(self, act: Callable[[], object]) -> list[Seen]:
+        self.proxy.wait_until_idle()
+        before = len(self.proxy.requests)
+        act()
+        self.proxy.wait_until_idle()
+        return self.proxy.requests[before:]
+
+    def _broken(self, act: A, broken: Break, requests: Sequence[Seen]) -> Outcome[A]:
+        seen = requests[broken.number]
+        story = f"request {broken.number + 1} of {len(requests)}, {seen.method} {seen.path}, {broken.happens}"
+        errors_told: list[errors.StoreUnavailable] = []
+        self.proxy.wait_until_idle()
+        self.proxy.on(broken.fault, skip=broken.number)
+        came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
+        self.proxy.heal()
+        self._expect_given_up(came, broken)
+        return Outcome(act, self._patient, story, *errors_told)
+
+    def _error_of(self, act: Callable[[], object], story: str) -> Iterator[errors.StoreUnavailable]:
+        try:
+            act()
+        except errors.StoreUnavailable as error:
+            self._bench.assert_discreet(error)
+            yield error
+        except Exception as error:
+            told = f"{type(error).__name__} was raised instead of StoreUnavailable"
+            raise pytest.fail.Exception(f"{told}, where {story}. {READ}") from error
+
+    def _expect_given_up(self, requests: Sequence[Seen], broken: Break) -> None:
+        hung = isinstance(broken.fault, NoAnswer) and len(requests) > broken.number
+        if hung and not requests[broken.number].given_up:
+            pytest.fail(f"The driver waited {HUNG:.0f} seconds for an answer, and would have waited longer. {READ}")
+
+
+def interrupter(bench: Bench) -> Interrupter | None:
+    """Before the subject's server; None if its drivers talk to none."""
+    server = bench.subject.server()
+    return None if server is None else Interrupter(bench, server)
+
+
+def broken_in_turn(
+    bench: Bench, prepare: Prepare[A], *, new_driver: bool = False, asks: bool = True
+) -> Iterator[Outcome[A]]:
+    """The operation with each of its requests broken in each way; the first outcome is of the unbroken one. None where
+    the drivers talk to no server. `new_driver`: one for each time, so that what it asks at first is broken too. `asks`:
+    the operation must ask the server at all."""
+    breaker = interrupter(bench)
+    return iter(()) if breaker is None else breaker.outcomes(prepare, new_driver=new_driver, asks=asks)
+
+
+def clear(bench: Bench, key: str = KEY) -> None:
+    """Removes what a driver said that it left under `key`, as a host does: an object, and what else is there."""
+    if isinstance(bench.other, ClearsLeftovers):
+        bench.other.clear_leftovers(key)
+    if key not in bench.committed and bench.exists(bench.other, key):
+        bench.other.delete(key)
+    purge(bench)
