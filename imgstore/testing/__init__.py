@@ -32,6 +32,7 @@ _LAWS = (
     "sizes",
     "clearing",
     "visibility",
+    "telling",
     "writing",
     "hosts",
 )
