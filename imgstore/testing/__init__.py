@@ -37,6 +37,7 @@ _LAWS = (
     "sizes",
     "clearing",
     "visibility",
+    "telling",
     "writing",
     "hosts",
 )

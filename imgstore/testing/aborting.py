@@ -10,6 +10,7 @@ from imgstore import errors
 from imgstore.driver.base import ObjectWriter
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 from imgstore.testing.resources import FEW, MANY, descriptors, no_collector
+from imgstore.testing.telling import Laws
 
 at_every_point = pytest.mark.parametrize("point", ["nothing", "some", "all"])
 known_or_not = pytest.mark.parametrize("declared", [True, False])
@@ -54,7 +55,7 @@ def lose(bench: Bench) -> None:
     bench.delete()
 
 
-class AbortLaws:
+class AbortLaws(Laws):
     """Every way in which a writer ends without an object."""
 
     @at_every_point

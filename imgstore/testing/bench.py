@@ -20,11 +20,11 @@ from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
 from imgstore.testing.faults import FaultProxy
 from imgstore.testing.subject import SMALLEST_BORDER, Subject
+from imgstore.testing.telling import Witness, telling
 
 T = TypeVar("T")
 
 KEY = "8f0a3a0e-6c1b-4f7e-9d43-0b6b6a1f7a10"
-READ = "Read doc/drivers.md#what-you-implement-and-what-the-base-does"
 KEYS = tuple(f"{KEY[:-1]}{number}" for number in range(1, 9))
 
 
@@ -92,41 +92,38 @@ def captured_log() -> Iterator[CapturedLog]:
         root.setLevel(level)
 
 
-class Bench:
+class Bench(Witness):
     """Two drivers on one storage (`driver`, and `other` as another process has it) and what was committed by key."""
 
     def __init__(self, subject: Subject, log: CapturedLog, stack: contextlib.ExitStack) -> None:
+        super().__init__(subject.secrets)
         expect_useful_borders(subject.borders)
         self.subject = subject
         self.log = log
         self.committed: dict[str, bytes] = {}
         self._stack = stack
-        self.driver = self.open()
-        self.other = self.open()
+        self.driver = self.open("driver")
+        self.other = self.open("other")
 
-    def open(self) -> StoreDriver:
+    def open(self, name: str = "") -> StoreDriver:
         """One more driver on the storage; closed with the bench."""
-        driver = self.subject.open()
-        self._stack.callback(driver.close)
-        return driver
+        return self._opened(self.subject.open(), name or self.calls.new_name("driver"), "open()")
 
     def broken(self) -> StoreDriver:
         """A driver whose storage cannot be reached; closed with the bench."""
-        driver = self.subject.broken()
-        self._stack.callback(driver.close)
-        return driver
+        return self._opened(self.subject.broken(), "broken", "broken()")
 
     def neighbour(self) -> StoreDriver:
         """A driver of another store on the storage; closed with the bench."""
-        driver = self.subject.neighbour()
-        self._stack.callback(driver.close)
-        return driver
+        return self._opened(self.subject.neighbour(), "neighbour", "neighbour()")
 
     def limited(self, capacity: int) -> StoreDriver:
         """A driver whose store may take so many bytes; closed with the bench."""
-        driver = self.subject.limited(capacity)
+        return self._opened(self.subject.limited(capacity), "limited", f"limited({capacity})")
+
+    def _opened(self, driver: StoreDriver, name: str, call: str) -> StoreDriver:
         self._stack.callback(driver.close)
-        return driver
+        return self.calls.opened(driver, name, f"subject.{call}")
 
     def through(self, proxy: FaultProxy, timeout: float) -> StoreDriver:
         """A driver whose requests all pass the proxy; closed with the bench."""
@@ -205,14 +202,13 @@ class Bench:
         found = self.subject.inventory()
         extra, missing = sorted(found - set(self.committed)), sorted(set(self.committed) - found)
         if extra or missing:
-            pytest.fail(f"the storage has {extra} too much, and {missing} too little, of what was committed. {READ}")
+            pytest.fail(f"the storage has {extra} too much, and {missing} too little, of what was committed")
 
     def assert_no_secret(self, lines: Iterable[str]) -> None:
         """No line holds a credential. The failure does not show it either."""
         for line in lines:
-            for number, secret in enumerate(self.subject.secrets):
-                if secret in line:
-                    pytest.fail("a text holds a secret: " + line.replace(secret, f"<secret {number}>"))
+            if (masked := self.masked(line)) != line:
+                pytest.fail(f"a text holds a secret: {masked}")
 
     def assert_discreet(self, error: errors.ImgstoreError) -> None:
         """The error's message tells nothing internal, unless only the operator ever sees it; no text holds a secret."""
@@ -232,9 +228,9 @@ class Bench:
             self.assert_discreet(error)
         except errors.ImgstoreError as error:
             did = f"{type(error).__name__} was raised ({error.message})"
-            raise pytest.fail.Exception(f"{did} instead of {wanted}. {READ}") from error
+            raise pytest.fail.Exception(f"{did} instead of {wanted}") from error
         else:
-            pytest.fail(f"nothing was raised instead of {wanted}. {READ}")
+            pytest.fail(f"nothing was raised instead of {wanted}")
 
 
 @contextlib.contextmanager
@@ -243,8 +239,10 @@ def working_bench(subject: Subject) -> Iterator[Bench]:
     with captured_log() as log, contextlib.ExitStack() as stack:
         bench = Bench(subject, log, stack)
         yield bench
-        bench.assert_clean()
-        bench.assert_no_secret(log.lines)
+        if not bench.failed:
+            with telling(bench):
+                bench.assert_clean()
+                bench.assert_no_secret(log.lines)
 
 
 def rest_of(reader: ObjectReader, step: int) -> bytes:

@@ -7,6 +7,7 @@ from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasCapacity
 from imgstore.testing.bench import KEY, KEYS, Bench, body
 from imgstore.testing.parts import lose_answer
+from imgstore.testing.telling import Laws
 
 
 def write(bench: Bench, driver: StoreDriver, data: bytes, *, size: int | None = None) -> None:
@@ -25,8 +26,10 @@ def assert_full(bench: Bench, driver: StoreDriver) -> None:
         writer.write(b"x")
 
 
-class CapacityLaws:
+class CapacityLaws(Laws):
     """A driver that may take as much as one large body."""
+
+    READ = "Capabilities"
 
     def test_capacity_is_kept_to_the_byte(self, bench: Bench) -> None:
         if not isinstance(bench.driver, HasCapacity):

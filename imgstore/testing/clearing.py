@@ -14,6 +14,7 @@ from imgstore import errors
 from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import ClearsLeftovers
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.telling import Laws
 
 TRIES, STEADY, PAUSE = 500, 10, 0.02
 """What an upload still had in flight may arrive after the removal, which is then repeated, until the storage has looked
@@ -46,8 +47,10 @@ def unfinished(bench: Bench, key: str = KEY, seed: int = 0) -> ObjectWriter:
     return writer
 
 
-class ClearingLaws:
+class ClearingLaws(Laws):
     """Removing the leftovers of a key."""
+
+    READ = "Capabilities"
 
     def test_leftovers_of_an_unfinished_upload_are_removed(self, bench: Bench) -> None:
         bench.put(body(50), KEYS[0])

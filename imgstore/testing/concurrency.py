@@ -19,6 +19,7 @@ from imgstore import errors
 from imgstore.driver.base import ObjectWriter
 from imgstore.model import ObjectInfo
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
+from imgstore.testing.telling import Laws
 
 RACERS = 4
 ROUNDS = 4
@@ -60,7 +61,7 @@ def race(bench: Bench, key: str) -> list[bytes]:
     return [data for data, result in zip(bodies, results, strict=True) if isinstance(result, ObjectInfo)]
 
 
-class ConcurrencyLaws:
+class ConcurrencyLaws(Laws):
     """What threads may do to each other: nothing."""
 
     def test_writers_of_different_keys_do_not_meet(self, bench: Bench) -> None:
@@ -107,7 +108,7 @@ class ConcurrencyLaws:
             assert same(found, data[start:])
 
 
-class AtomicCreation:
+class AtomicCreation(Laws):
     """For storages that create atomically: adopt it beside `DriverContract`. A promise more, not a test less."""
 
     def test_race_for_one_key_has_exactly_one_winner(self, bench: Bench) -> None:

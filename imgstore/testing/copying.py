@@ -5,10 +5,13 @@ from __future__ import annotations
 from imgstore import errors
 from imgstore.driver.capabilities import CopiesObjects
 from imgstore.testing.bench import KEY, KEYS, Bench, body
+from imgstore.testing.telling import Laws
 
 
-class CopyLaws:
+class CopyLaws(Laws):
     """What `copy` promises beyond a writer's commit."""
+
+    READ = "Capabilities"
 
     def test_copy_is_an_object_of_its_own(self, bench: Bench) -> None:
         driver = bench.driver

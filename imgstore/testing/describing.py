@@ -7,6 +7,7 @@ import time
 from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
 from imgstore.testing.bench import KEY, KEYS, Bench, body, same
+from imgstore.testing.telling import Laws
 
 A_DAY = 86_400.0
 """No clock of a storage is as wrong as that; one that counts milliseconds is."""
@@ -20,7 +21,7 @@ def assert_recent(info: ObjectInfo, call: str) -> None:
     assert abs(age) < A_DAY, f"`modified` of {call} is {info.modified}: not seconds since the epoch"
 
 
-class DescribingLaws:
+class DescribingLaws(Laws):
     """ObjectInfo, wherever it comes from; drivers beside each other."""
 
     def test_modified_is_in_seconds(self, bench: Bench) -> None:

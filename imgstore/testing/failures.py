@@ -11,6 +11,7 @@ from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import ClearsLeftovers, FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body, texts
+from imgstore.testing.telling import Laws
 
 
 def upload(driver: StoreDriver) -> None:
@@ -59,8 +60,10 @@ def _exhaust(listing: Callable[[], Iterator[object]]) -> None:
         pass
 
 
-class FailureLaws:
+class FailureLaws(Laws):
     """Every failure is one of the library's errors, and says what may be said."""
+
+    READ = "Errors"
 
     @pytest.mark.parametrize("action", ACTIONS)
     def test_unreachable_storage_is_unavailable(self, bench: Bench, action: str) -> None:

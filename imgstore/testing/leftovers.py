@@ -20,6 +20,7 @@ from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.model import Leftover
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.telling import Laws
 
 PATIENCE, PAUSE, AN_HOUR = 5.0, 0.02, 3600.0
 STALLED = 60
@@ -86,8 +87,10 @@ def purge(bench: Bench) -> list[Leftover]:
         time.sleep(PAUSE)
 
 
-class LeftoverLaws:
+class LeftoverLaws(Laws):
     """Finding and removing leftovers, `FindsLeftovers`."""
+
+    READ = "Capabilities"
 
     def test_leftovers_of_a_dead_upload_are_found_and_removed(self, bench: Bench) -> None:
         bench.put(bench.large(1), KEYS[0])

@@ -10,6 +10,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.testing.bench import KEY, Bench, body
+from imgstore.testing.telling import Laws
 
 GOOD_KEYS = ("a", "A", "0", "-", "_", "--help", "a.b", "a..b", "a.", "a.tmp", "CON", "con", "x" * 200, "X" * 200)
 HOSTILE_KEYS: tuple[Any, ...] = (
@@ -32,7 +33,7 @@ def hostile_urls(url: str, key: str) -> list[str]:
     return [*swapped, *tails, *heads, quoted, f"{stem}/{key}", f"{stem}x/../{key}", f"{stem}./{key}"]
 
 
-class NamingLaws:
+class NamingLaws(Laws):
     """What may be asked for, and by which name."""
 
     def test_good_keys_are_objects_of_their_own(self, bench: Bench) -> None:

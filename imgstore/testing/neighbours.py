@@ -8,6 +8,7 @@ from __future__ import annotations
 from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import ClearsLeftovers, FindsLeftovers, ListsObjects
 from imgstore.testing.bench import KEY, Bench, body, pieces, same
+from imgstore.testing.telling import Laws
 
 
 def begun(bench: Bench, driver: StoreDriver, data: bytes) -> ObjectWriter:
@@ -33,8 +34,10 @@ def remove_everything_old(driver: StoreDriver) -> None:
         driver.clear_leftovers(KEY)
 
 
-class NeighbourLaws:
+class NeighbourLaws(Laws):
     """A store and its neighbour, `Subject.neighbour()`."""
+
+    READ = "Capabilities"
 
     def test_stores_on_one_storage_do_not_see_each_other(self, bench: Bench) -> None:
         neighbour = bench.neighbour()

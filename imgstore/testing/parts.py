@@ -16,6 +16,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.base import ObjectReader, ObjectWriter
 from imgstore.testing.bench import KEY, Bench, body, pieces, same
+from imgstore.testing.telling import Laws
 
 PARTS = 12
 """More than nine: where names are sorted as text, part 10 comes before part 2."""
@@ -36,8 +37,10 @@ def lose_answer(owner: ObjectWriter | ObjectReader, hook: str) -> None:
     setattr(owner, hook, fails)
 
 
-class PartLaws:
+class PartLaws(Laws):
     """Objects of many parts, and operations whose answer is lost."""
+
+    READ = "Storages behind a network"
 
     @pytest.mark.parametrize("declared", [True, False])
     def test_many_parts_come_back_in_their_order(self, bench: Bench, declared: bool) -> None:

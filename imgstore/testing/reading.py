@@ -6,6 +6,7 @@ import pytest
 
 from imgstore import errors
 from imgstore.testing.bench import KEY, Bench, body, rest_of, same
+from imgstore.testing.telling import Laws
 
 SMALL = 12
 TINY = 5
@@ -21,7 +22,7 @@ def assert_range(bench: Bench, data: bytes, start: int, stop: int | None) -> Non
         assert reader.read() == b"", "a byte behind the last one"
 
 
-class ReadingLaws:
+class ReadingLaws(Laws):
     """What a reader promises, for the whole object and for parts of it."""
 
     def test_every_range_of_a_small_object(self, bench: Bench) -> None:

@@ -12,6 +12,7 @@ from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.options import strays
 from imgstore.testing.bench import KEY, Bench, body, pieces
+from imgstore.testing.telling import Laws
 
 FEW = 2
 MANY = 6
@@ -52,8 +53,10 @@ def a_days_work(bench: Bench, driver: StoreDriver) -> None:
     driver.delete(KEY)
 
 
-class ResourceLaws:
+class ResourceLaws(Laws):
     """Before and after."""
+
+    READ = "Storages behind a network"
 
     def test_threads_are_returned(self, bench: Bench) -> None:
         before = set(threading.enumerate())

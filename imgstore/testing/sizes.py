@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from imgstore import errors
 from imgstore.testing.bench import KEY, Bench, body, pieces
+from imgstore.testing.telling import Laws
 
 
 def upload(bench: Bench, data: bytes, *, size: int | None, limit: int | None, step: int) -> None:
@@ -34,7 +35,7 @@ def accept(bench: Bench, data: bytes, *, size: int | None, limit: int | None) ->
     bench.delete()
 
 
-class SizeLaws:
+class SizeLaws(Laws):
     """n - 1, n, n + 1 for every n of the subject's sizes."""
 
     def test_body_shorter_than_declared_is_refused(self, bench: Bench) -> None:

@@ -8,6 +8,7 @@ from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
+from imgstore.testing.telling import Laws
 
 AN_HOUR = 3600.0
 
@@ -19,7 +20,7 @@ def purge(driver: StoreDriver, *, older_than: float = 0.0) -> None:
             driver.remove_leftover(leftover)
 
 
-class VisibilityLaws:
+class VisibilityLaws(Laws):
     """What is seen, by whom, when."""
 
     @pytest.mark.parametrize("declared", [True, False])

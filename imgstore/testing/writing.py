@@ -10,6 +10,7 @@ import pytest
 from imgstore import errors
 from imgstore.model import Chunk
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
+from imgstore.testing.telling import Laws
 
 
 def _random_pieces(data: bytes, seed: int) -> list[bytes]:
@@ -20,7 +21,7 @@ def _random_pieces(data: bytes, seed: int) -> list[bytes]:
     return [data[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
-class WritingLaws:
+class WritingLaws(Laws):
     """Laws 1 and 10 for a writer that ends well."""
 
     @pytest.mark.parametrize("declared", [True, False])

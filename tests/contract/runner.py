@@ -46,6 +46,8 @@ def verdict(test: str, driver: type[MemoryDriver]) -> str | None:
     for parameters in cases(test):
         try:
             run(test, driver, parameters)
-        except (AssertionError, pytest.fail.Exception, errors.ImgstoreError) as failure:
-            return f"{type(failure).__name__}: {failure}"
+        except pytest.fail.Exception as failure:
+            if isinstance(failure.__cause__, (AssertionError, pytest.fail.Exception, errors.ImgstoreError)):
+                return str(failure)
+            raise
     return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from imgstore.drivers.memory import MemoryDriver
@@ -9,6 +12,7 @@ from imgstore.testing import clearing, leftovers
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.runner import contract_tests, verdict
 
+SECTIONS = re.findall(r"^## (.*)$", (Path(__file__).parents[2] / "doc/drivers.md").read_text(), re.MULTILINE)
 PAIRS = [(test, mutant) for mutant in MUTANTS for test in mutant.CAUGHT_BY]
 
 
@@ -25,7 +29,13 @@ def test_every_test_of_the_contract_has_a_mutant() -> None:
 
 @pytest.mark.parametrize(("test", "mutant"), PAIRS, ids=lambda value: getattr(value, "__name__", value))
 def test_mutant_is_caught(test: str, mutant: type[Mutant]) -> None:
-    assert verdict(test, mutant) is not None
+    told = verdict(test, mutant)
+    assert told is not None
+    head, law, *_ = told.splitlines()
+    assert re.match(rf"{mutant.__name__}: \w+\.\w+\(.*\): .", head), "it names the driver and the call, and what it did"
+    found = re.fullmatch(r'The law: [\w ]+\. Read doc/drivers\.md, section "(.*)"\.', law)
+    assert found is not None
+    assert found[1] in SECTIONS
 
 
 @pytest.mark.parametrize("driver", [MemoryDriver, Mutant])

@@ -178,9 +178,11 @@ def caught_by(*tests: str) -> Callable[[type[Mutant]], type[Mutant]]:
 
 
 def patched(**methods: object) -> Callable[[Patched], Patched]:
-    """Replaces methods after the class is made, the final ones too: `refuse_overrides` sees the making only."""
+    """Replaces methods after the class is made, the final ones too: `refuse_overrides` sees the making only. It does
+    not see that of the class that a bench gives to what it watches."""
 
     def patch(cls: Patched) -> Patched:
+        methods["__init_subclass__"] = classmethod(lambda cls: None)
         for name, method in methods.items():
             setattr(cls, name, method)
         return cls
