@@ -1,4 +1,4 @@
-"""Makes a wheel of the driver guide's example as a commit has it: `python -m tests.config.wheels.freeze COMMIT VERSION`.
+"""Makes a wheel of the driver guide's example at a commit: `python -m tests.config.wheels.freeze COMMIT VERSION`.
 
 The same commit gives the same bytes: the times in the archive are those of no clock.
 """
