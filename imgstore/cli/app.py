@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "sample-config": ("sample:SampleConfig", "print a sample configuration with every option"),
     },
     "more": {
+        "new-driver": ("new_driver:NewDriver", "make a package with a driver of your own"),
         "help": ("help:Help", "explain a command"),
         "complete": ("completion:Complete", "print the completion script for bash"),
     },

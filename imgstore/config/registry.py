@@ -17,6 +17,7 @@ from oslo_config import cfg
 from imgstore import distribution, errors
 from imgstore.config.entrypoints import entry_points
 from imgstore.config.extras import missing_extra
+from imgstore.config.former_names import absent_name, place_of
 from imgstore.config.options import STORE_OPTIONS
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.options import strays
@@ -76,6 +77,13 @@ def _load(point: EntryPoint) -> Any:
 
 
 def _import_failure(point: EntryPoint, error: ImportError) -> errors.ConfigurationError:
+    absent = absent_name(point.module, error)
+    if absent is not None and not distribution.conflict():
+        return author_error(
+            point.name,
+            f"({point.value}) was built for another version of imgstore: version {distribution.version()} (SPI {SPI}) "
+            f"has no {absent}. What it was is now in {place_of(absent)}.",
+        )
     extra = missing_extra(point, error)
     if extra is not None:
         return _bad(

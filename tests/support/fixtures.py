@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from imgstore.driver import background
 from tests.support.client import Client, new_id
+from tests.support.environments import ROOT, wheel_of
 from tests.support.keystone import Keystone
 from tests.support.moto import MotoServer
 from tests.support.rgw import RgwServer
@@ -66,6 +68,12 @@ def rgw() -> Iterator[RgwServer]:
     """A Ceph with its gateway."""
     with RgwServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution as it is now; for tests of the group `environments`."""
+    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
