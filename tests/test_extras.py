@@ -33,6 +33,7 @@ HOME = {
     "otel": ["imgstore.observers.opentelemetry"],
     "s3": ["imgstore.drivers.s3"],
     "swift": ["imgstore.drivers.swift"],
+    "fsspec": ["imgstore.drivers.fsspec"],
     "cli": ["imgstore.cli"],
     "service": ["imgstore.service.__main__", "imgstore.service.server", "imgstore.service.api"],
     "service,keystone": ["imgstore.service.auth"],
@@ -202,6 +203,7 @@ MISSING = {
     "oslo_utils.imageutils": ("inspection", "imgstore.transfers.inspection"),
     "pytest": ("testing", "imgstore.testing"),
     "boto3": ("s3", "imgstore.drivers.s3"),
+    "fsspec": ("fsspec", "imgstore.drivers.fsspec"),
     "swiftclient": ("swift", "imgstore.drivers.swift"),
 }
 

@@ -3,8 +3,9 @@
 A driver subclasses `StoreDriver`, `ObjectWriter` and `ObjectReader`. `MultipartWriter` and `RangedReader` are bases for
 storages that take large objects in parts and that are read by ranges. `DriverWrapper` is for a driver around another
 one. The protocols of what only some storages can do are here, and the options of a driver. What `__all__` names is
-public, and changes only with `SPI`. `imgstore.driver.bounded_http` and `imgstore.driver.sockets`, for an SDK on
-urllib3, are public too.
+public, and changes only with `SPI`. These modules are public too, with all their names that begin with no underscore:
+`imgstore.driver.background`, `imgstore.driver.deadline`, `imgstore.driver.place`, `imgstore.driver.shared`, and for an
+SDK on urllib3 `imgstore.driver.bounded_http` and `imgstore.driver.sockets`.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from imgstore.driver.base import READ_SIZE, ObjectReader, ObjectWriter, StoreDri
 from imgstore.driver.signatures import SPI
 
 if TYPE_CHECKING:
-    from imgstore.driver.background import undo_soon
+    from imgstore.driver.background import look_late, undo_soon
+    from imgstore.driver.bounded_calls import BoundedCalls
     from imgstore.driver.capabilities import (
         ClearsLeftovers,
         CopiesObjects,
@@ -29,14 +31,18 @@ if TYPE_CHECKING:
         TellsFacts,
     )
     from imgstore.driver.capacity import CapacityAccount
-    from imgstore.driver.deadline import Deadline, Pace, Stop, expect_wanted, is_in_haste, pause
+    from imgstore.driver.deadline import Deadline, Pace, Stop, expect_wanted, handed_down, is_in_haste, pause
+    from imgstore.driver.error_table import ErrorTable
     from imgstore.driver.forks import OfOneProcess, ProcessLock
+    from imgstore.driver.keyed import KeyedLocks
     from imgstore.driver.multipart import MultipartWriter, Part
     from imgstore.driver.options import Options, bad, option, size_opt, size_option
     from imgstore.driver.part_sizes import PartSizes
-    from imgstore.driver.place import MARK_NAME, mark_in, text_of
+    from imgstore.driver.place import EPOCH_NAME, MARK_NAME, epoch_in, mark_in, text_of, text_of_epoch
     from imgstore.driver.ranged import Body, Opened, RangedReader
-    from imgstore.driver.translate import OnFailure, storage_failures, undone_copy
+    from imgstore.driver.reader import EmptyReader
+    from imgstore.driver.shared import Kept, Shared
+    from imgstore.driver.translate import OnFailure, forget_frames, storage_failures, undone_copy
     from imgstore.driver.wrapper import DriverWrapper, ReaderWrapper, WriterWrapper
 else:
 
@@ -46,38 +52,52 @@ else:
             raise AttributeError(f"module {__name__} has no attribute {name}")
         from imgstore.driver import (
             background,
+            bounded_calls,
             capabilities,
             capacity,
             deadline,
+            error_table,
             forks,
+            keyed,
             multipart,
             options,
             part_sizes,
             place,
             ranged,
+            reader,
+            shared,
             translate,
             wrapper,
         )
 
-        rooms = (background, capabilities, capacity, deadline, forks, multipart, options, part_sizes, place, ranged)
-        return next(vars(room)[name] for room in (*rooms, translate, wrapper) if name in vars(room))
+        rooms = (
+            *(background, bounded_calls, capabilities, capacity, deadline, error_table, forks, keyed, multipart),
+            *(options, part_sizes, place, ranged, reader, shared, translate, wrapper),
+        )
+        return next(vars(room)[name] for room in rooms if name in vars(room))
 
 
 __all__ = [
+    "EPOCH_NAME",
     "MARK_NAME",
     "READ_SIZE",
     "SPI",
     "Body",
+    "BoundedCalls",
     "CapacityAccount",
     "ClearsLeftovers",
     "CopiesObjects",
     "Deadline",
     "DriverWrapper",
+    "EmptyReader",
+    "ErrorTable",
     "FindsLeftovers",
     "HasCapacity",
     "HasPlace",
     "HidesVersions",
     "KeepsEpoch",
+    "Kept",
+    "KeyedLocks",
     "ListsObjects",
     "MakesTemporaryUrls",
     "MeasuresSpace",
@@ -94,6 +114,7 @@ __all__ = [
     "ProcessLock",
     "RangedReader",
     "ReaderWrapper",
+    "Shared",
     "SharesObjects",
     "Stop",
     "StoreDriver",
@@ -102,9 +123,13 @@ __all__ = [
     "WriterWrapper",
     "bad",
     "check_key",
+    "epoch_in",
     "expect_wanted",
+    "forget_frames",
+    "handed_down",
     "is_in_haste",
     "is_key",
+    "look_late",
     "mark_in",
     "option",
     "pause",
@@ -112,6 +137,7 @@ __all__ = [
     "size_option",
     "storage_failures",
     "text_of",
+    "text_of_epoch",
     "undo_soon",
     "undone_copy",
 ]

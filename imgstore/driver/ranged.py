@@ -85,35 +85,35 @@ class RangedReader(ObjectReader):
     ) -> None:  # fmt: skip
         self.info = opened.info
         tries = HASTY_TRIES if deadline.is_in_haste() else TRIES
-        self._source = _Source(fetch, deadline.reading_time(patience) or math.inf, tries, Stop())
-        self._current = _Resumed(self._source, opened.start, opened.stop, opened.body)
-        self._next = opened.stop
-        self._end = stop
+        self.__source = _Source(fetch, deadline.reading_time(patience) or math.inf, tries, Stop())
+        self.__current = _Resumed(self.__source, opened.start, opened.stop, opened.body)
+        self.__next = opened.stop
+        self.__end = stop
         ahead = concurrency > 1 and opened.stop < stop
-        self._ahead = _Ahead(self._source, block_size, concurrency) if ahead else None
+        self.__ahead = _Ahead(self.__source, block_size, concurrency) if ahead else None
 
     def _read(self, size: int) -> bytes:
-        if self._ahead is not None:
-            self._next = self._ahead.fill(self._next, self._end)
-        if data := self._current.read(size):
+        if self.__ahead is not None:
+            self.__next = self.__ahead.fill(self.__next, self.__end)
+        if data := self.__current.read(size):
             return data
-        block = self._ahead.take() if self._ahead is not None else None
+        block = self.__ahead.take() if self.__ahead is not None else None
         if block is not None:
-            self._current = _Resumed(self._source, 0, sum(map(len, block)), _Memory(block))
-        elif self._next < self._end:
-            self._current = _Resumed(self._source, self._next, self._end)
-            self._next = self._end
+            self.__current = _Resumed(self.__source, 0, sum(map(len, block)), _Memory(block))
+        elif self.__next < self.__end:
+            self.__current = _Resumed(self.__source, self.__next, self.__end)
+            self.__next = self.__end
         else:
             return b""
-        return self._current.read(size)
+        return self.__current.read(size)
 
     def _close(self) -> None:
-        self._source.stop.cut()
+        self.__source.stop.cut()
         try:
-            self._current.close()
+            self.__current.close()
         finally:
-            if self._ahead is not None:
-                self._ahead.close()
+            if self.__ahead is not None:
+                self.__ahead.close()
 
 
 class _Resumed:

@@ -66,11 +66,13 @@ def test_a_driver_that_is_installed_over_itself_is_the_new_one(tmp_path: Path, s
     install(site, "acme-tape", entry_points=["disk = acme_tape:Driver"])
     os.utime(points, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert started(tmp_path, site, driver="disk").built == {"archive": "Driver"}
-    assert "is not installed. Use one of: disk, filesystem, glance_store, memory, s3, swift;" in refusal(tmp_path, site)
+    assert "is not installed. Use one of: disk, filesystem, fsspec, glance_store, memory, s3, swift;" in refusal(
+        tmp_path, site
+    )
 
 
 def test_an_unknown_driver_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
-    known = "Use one of: filesystem, glance_store, memory, s3, swift; or install the package that has it."
+    known = "Use one of: filesystem, fsspec, glance_store, memory, s3, swift; or install the package that has it."
     assert refusal(tmp_path) == f"is not installed. {known}"
     assert started(tmp_path, driver="Filesytem").refused == (
         f"[imgstore] enabled_stores: driver 'Filesytem' is not installed. Did you mean 'filesystem'? {known}"

@@ -60,7 +60,7 @@ def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monk
 
 def test_every_option_has_help_and_a_driver_is_an_example_section() -> None:
     groups = {str(getattr(group, "name", group)): options for group, options in config.list_opts()}
-    assert list(groups) == ["imgstore", "ssd", "my-glance_store", "my-memory", "my-s3", "my-swift"]
+    assert list(groups) == ["imgstore", "ssd", "my-fsspec", "my-glance_store", "my-memory", "my-s3", "my-swift"]
     assert {option.dest for option in groups["ssd"]} >= {"datadir", "description", "weight", "read_only"}
     assert all(option.help and option.help.endswith(".") for options in groups.values() for option in options)
 
@@ -73,20 +73,23 @@ def test_the_sample_says_what_is_required_and_names_a_driver_that_cannot_be_load
     install(tmp_path, "broken-drivers", entry_points=points)
     with on_path(tmp_path):
         (own, _), *examples = config.list_opts()
-    assert len(examples) == 5
+    assert len(examples) == 6
     assert [name for name in BROKEN if f"driver '{name}' " not in str(vars(own)["help"])] == []
     options = [option for _, options in examples for option in options]
     required = {option.dest for option in options if option.required}
     marked = {option.dest for option in options if str(option.help).endswith(" Required.")}
-    assert required == marked == {"datadir", "bucket", "driver"}
+    assert required == marked == {"datadir", "bucket", "driver", "url"}
 
 
 def test_the_sample_with_every_default_switched_on_is_a_good_configuration(tmp_path: Path) -> None:
     lines = (ETC / "imgstore.conf.sample").read_text().splitlines()
     options = [re.sub(r"^#(\w+ =)", r"\1", line) for line in lines if not line.endswith("<None>")]
-    stores = "ssd:filesystem, my-glance_store:glance_store, my-memory:memory, my-s3:s3, my-swift:swift"
+    stores = (
+        "ssd:filesystem, my-fsspec:fsspec, my-glance_store:glance_store, my-memory:memory, my-s3:s3, my-swift:swift"
+    )
     text = "\n".join(options).replace("enabled_stores =", f"enabled_stores = {stores}")
     text = text.replace("[my-glance_store]", "[my-glance_store]\ndriver = rbd")
+    text = text.replace("[my-fsspec]", "[my-fsspec]\nurl = memory://images")
     text = text.replace("[my-s3]", "[my-s3]\nbucket = images")
     account = "auth_url = https://keystone.invalid/v3\nusername = a\npassword = b\nproject_name = c"
     text = text.replace("[my-swift]", f"[my-swift]\n{account}")

@@ -127,8 +127,7 @@ def test_only_so_many_blocks_are_there_at_a_time() -> None:
     reader = store.reader(concurrency=3)
     assert reader.read(10) == DATA[:10]
     assert len(store.ranges) <= 1 + 3
-    assert reader._ahead is not None
-    assert len(reader._ahead._blocks) == 3
+    assert len(vars(reader)["_RangedReader__ahead"]._blocks) == 3
     while reader.position < BLOCK + 1:
         reader.read(10)
     reader.close()

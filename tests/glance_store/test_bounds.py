@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from imgstore import errors
+from imgstore.driver.bounded_calls import MOST, BoundedCalls
 from imgstore.driver.writer import Admission
-from imgstore.drivers.glance_store.calls import MOST, Calls
 from imgstore.drivers.glance_store.writer import GlanceStoreWriter
 from tests.support.garbage import freed_at_once
 from tests.support.waiting import until
@@ -88,7 +88,11 @@ def test_undone_and_freed_whatever_the_driver_does(way: str) -> None:
 
 
 def test_contained_calls_that_hang_are_so_many_and_no_more() -> None:
-    calls, end, begun = Calls(patience=0.01), threading.Event(), threading.Semaphore(0)
+    calls, end, begun = (
+        BoundedCalls(patience=0.01, thread_name="imgstore-glance-store"),
+        threading.Event(),
+        threading.Semaphore(0),
+    )
 
     def hang() -> None:
         begun.release()

@@ -1,7 +1,7 @@
 """One driver of glance_store, made from the options of a store and called with the names of objects.
 
 Their drivers read a ConfigOpts and are configured by themselves, which may send requests: so one is made at its first
-use, by one thread for all (`imgstore.driver.shared`). `calls` bounds what they do.
+use, by one thread for all (`imgstore.driver.shared`). `BoundedCalls` bounds what they do.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from glance_store.capabilities import BitMasks
 from glance_store.location import Location
 from oslo_config import cfg
 
+from imgstore.driver.bounded_calls import BoundedCalls
 from imgstore.driver.options import bad
 from imgstore.driver.shared import Kept, Shared
-from imgstore.driver.translate import storage_failures
-from imgstore.drivers.glance_store.calls import Calls
-from imgstore.drivers.glance_store.errors import translated
+from imgstore.drivers.glance_store.errors import ERRORS
 from imgstore.drivers.glance_store.options import KEY, RBD, SNAPSHOT, GlanceStoreOptions
 
 GROUP = "glance_store.drivers"
@@ -36,7 +35,7 @@ class Bridge:
     def __init__(self, options: GlanceStoreOptions) -> None:
         self._options = options
         self._shared: Shared[Any] = Shared("driver of glance_store", patience=options.patience)
-        self._calls = Calls(options.patience)
+        self._calls = BoundedCalls(options.patience, thread_name="imgstore-glance-store")
         self._prefix = ""
 
     def open(self) -> Any:
@@ -71,7 +70,7 @@ class Bridge:
 
     def add(self, key: str, file: object, size: int | None) -> tuple[str, int]:
         """Stores what `file.read` gives. Returns URL and size. Runs for as long as that takes."""
-        with storage_failures("storing an object"), translated("storing an object"):
+        with ERRORS.around("storing an object"):
             url, written, *_ = self._for_an_upload().add(key, file, size or 0, MD5)
         return str(url), int(written)
 
@@ -89,7 +88,7 @@ class Bridge:
 
     def timed(self, action: str, call: Callable[[], T]) -> T:
         """What `call` returns. Raises StoreUnavailable if it takes longer than `patience`."""
-        with storage_failures(action), translated(action):
+        with ERRORS.around(action):
             return self._calls.run(action, call)
 
     def _for_an_upload(self) -> Any:
@@ -120,7 +119,7 @@ def _configured(options: GlanceStoreOptions) -> Any:
         except (cfg.Error, ValueError) as error:
             problem = f"glance_store's driver '{options.driver}' does not take '{name}' ({type(error).__name__})."
             raise bad("settings", problem, "Correct its name or its value.") from None
-    with storage_failures("configuring the driver"), translated("configuring the driver"):
+    with ERRORS.around("configuring the driver"):
         store.configure(re_raise_bsc=True)
     return store
 

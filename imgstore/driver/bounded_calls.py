@@ -20,21 +20,24 @@ MOST: Final = 8
 T = TypeVar("T")
 
 
-class Calls:
-    """Those of one store, for all its threads. `patience`: seconds for each."""
+class BoundedCalls:
+    """Those of one store, for all its threads. `patience`: seconds for each; `thread_name`: how an operator sees them
+    in a dump of the threads."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, *, thread_name: str = "imgstore-call") -> None:
         self._patience = patience
+        self._thread_name = thread_name
         self._left: list[threading.Thread] = []
         self._lock = threading.Lock()
 
-    def run(self, action: str, call: Callable[[], T]) -> T:
-        """What `call` returns. Raises what it raises; StoreUnavailable if that takes too long, or is not tried."""
+    def run(self, action: str, call: Callable[[], T], *, patience: float | None = None) -> T:
+        """What `call` returns. Raises what it raises; StoreUnavailable if that takes too long, or is not tried.
+        `patience`: other seconds for this one."""
         self._refuse_more(action)
         done: Future[T] = Future()
-        thread = threading.Thread(target=_run, args=(call, done), name="imgstore-glance-store", daemon=True)
+        thread = threading.Thread(target=_run, args=(call, done), name=self._thread_name, daemon=True)
         thread.start()
-        thread.join(max(0.0, min(self._patience, deadline.left())))
+        thread.join(max(0.0, min(self._patience if patience is None else patience, deadline.left())))
         if thread.is_alive():
             with self._lock:
                 self._left.append(thread)
