@@ -14,8 +14,8 @@ AT_ONCE = 2000
 T = TypeVar("T")
 
 
-def portions(found: Iterable[T], size: int = AT_ONCE) -> Iterator[list[T]]:
-    """`found`, some at a time."""
+def portions(found: Iterable[T], size: int) -> Iterator[list[T]]:
+    """`found`, `size` at a time."""
     rest = iter(found)
     while portion := list(itertools.islice(rest, size)):
         yield portion
@@ -23,7 +23,7 @@ def portions(found: Iterable[T], size: int = AT_ONCE) -> Iterator[list[T]]:
 
 def listed(store: Store, found: Iterable[T]) -> Iterator[list[T]]:
     """What the store's driver lists, some at a time. Failures of the listing, and no others, are the store's."""
-    rest = portions(found)
+    rest = portions(found, AT_ONCE)
     while True:
         with store.blamed():
             portion = next(rest, None)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import ObjectInfo
+from imgstore.service.cleanup import verify
 from imgstore.service.cleanup.verify import MISSING, UNKNOWN, Difference, Verification
 from imgstore.sql import PARTS, SqlCatalog, audit, compare, locations, opened
 from imgstore.sql.database import Database
@@ -49,7 +50,8 @@ def _portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small ones, so that few rows are many."""
     monkeypatch.setattr(audit, "PAGE", PORTION)
     monkeypatch.setattr(locations, "PAGE", PORTION)
-    monkeypatch.setattr(listings.portions, "__defaults__", (PORTION,))
+    monkeypatch.setattr(listings, "AT_ONCE", PORTION)
+    monkeypatch.setattr(verify, "AT_ONCE", PORTION)
 
 
 @pytest.fixture
@@ -105,9 +107,9 @@ def test_memory_does_not_grow_with_the_store(database: Database) -> None:
     peaks = []
     for start, count in ((0, FEW), (FEW, MANY - FEW)):
         fill(database, ids(count, start))
-        verify = verification(database, ids(start + count))
-        assert (verify(), compare(database).images) == ([], ())  # what is made once: statements, a connection
-        peaks.append((peak_of(verify), peak_of(partial(compare, database))))
+        verified = verification(database, ids(start + count))
+        assert (verified(), compare(database).images) == ([], ())  # what is made once: statements, a connection
+        peaks.append((peak_of(verified), peak_of(partial(compare, database))))
     for few, many in zip(*peaks, strict=True):
         assert many < 1.3 * few, (few, many)
 

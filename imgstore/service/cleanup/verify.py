@@ -20,10 +20,13 @@ from imgstore.sql import AuditedAccount, Charge, Database, LedgerAccount, compar
 from imgstore.sql.spool import in_order
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.digests import new_hash
-from imgstore.transfers.listings import listed, portions
+from imgstore.transfers.listings import AT_ONCE, listed, portions
 
 MISSING, SIZE, DIGEST, UNREADABLE = "missing", "size", "digest", "unreadable"
 UNKNOWN, NO_DATA, NO_STORE, ELSEWHERE, USAGE = "unknown object", "no data", "no store", "elsewhere", "usage"
+
+FEW = 10
+"""Keys that are passed together where each object is read."""
 
 _WHY_UNKNOWN = {
     Standing.UNKNOWN: "no image has it",
@@ -92,7 +95,7 @@ class Verification:
         """What differs between the catalog and one store, of the keys greater than `after`, in their order. Raises
         StoreError, CatalogUnavailable."""
         compared = 0
-        for pairs in portions(self._side_by_side(store, after)):
+        for pairs in portions(self._side_by_side(store, after), FEW if self._digests else AT_ONCE):
             yield from self._unknown(store, [pair.key for pair in pairs if pair.place is None])
             yield from self._again(store, [pair.place for pair in pairs if pair.place and not pair.agrees])
             for place in [pair.place for pair in pairs if pair.place and pair.agrees and self._digests]:
