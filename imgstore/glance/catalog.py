@@ -11,12 +11,14 @@ What Glance never knew, or has purged from its database, is unknown, and stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 
 from imgstore import errors
 from imgstore.model import CatalogLocation, Standing
 from imgstore.sql import GlanceImage, GlanceLocation, GlanceTables
 from imgstore.sql.glance import PENDING
+from imgstore.sql.spool import in_order
 from imgstore.store import Store, StoreSet
 
 UPLOADING = ("saving", "uploading", "importing")
@@ -41,7 +43,8 @@ class GlanceCatalog:
         ids = {image_id for image_id in wanted.values() if image_id is not None}
         images = self._tables.images(ids)  # before the locations: an upload that ends meanwhile has its location then
         few = len(wanted) <= FEW
-        live, doubtful = self._taken(store, self._tables.locations_of(wanted, ids) if few else self._tables.locations())
+        found = self._tables.locations_of(wanted, ids) if few else self._tables.locations()
+        live, doubtful = self._taken(store, found, wanted)
         return {
             key: live.get(key) or _standing(images.get(image_id or ""), doubtful=image_id in doubtful)
             for key, image_id in wanted.items()
@@ -53,13 +56,15 @@ class GlanceCatalog:
         image = self._tables.images([image_id]).get(image_id)
         return 0.0 if image is None else image.changed
 
-    def _taken(self, store: str, found: Sequence[GlanceLocation]) -> tuple[dict[str, Standing], set[str]]:
-        """What has a location in the store, by key; and the images with a location that may be there, or not."""
+    def _taken(
+        self, store: str, found: Iterable[GlanceLocation], keys: Collection[str]
+    ) -> tuple[dict[str, Standing], set[str]]:
+        """Which of the keys have a location in the store; and the images with a location that may be there, or not."""
         live: dict[str, Standing] = {}
         doubtful = set()
         for location in found:
             key = self.urls.key(store, location)
-            if key is not None and live.get(key) is not Standing.LIVE:
+            if key in keys and key is not None and live.get(key) is not Standing.LIVE:
                 live[key] = Standing.REMOVING if location.pending else Standing.LIVE
             elif key is None and self.urls.may_be_in(store, location):
                 doubtful.add(location.image_id)
@@ -78,24 +83,31 @@ class GlanceLocations:
         named = {each.store for each in self._living() if each.store is not None}
         return named - self._urls.elsewhere
 
-    def in_store(self, store: str) -> Sequence[CatalogLocation]:
-        """See Locations."""
-        if store not in self._urls.stores:
-            return [data_at(location, "") for location in self._living() if location.store == store]
-        found = {key: location for location in self._living() if (key := self._urls.key(store, location))}
-        return [data_at(location, key) for key, location in found.items()]
+    def in_store(self, store: str, *, after: str = "") -> Iterator[CatalogLocation]:
+        """See Locations. A key is in a URL, so they are sorted here."""
+        rows = ((data.key, *astuple(data)) for data in self._data(store) if data.key > after)
+        yield from (CatalogLocation(*row) for _, *row in in_order(rows, width=6))
+
+    def number_in(self, store: str) -> int:
+        """See Locations. Of a store that is not ours it is what Glance says."""
+        if store in self._urls.stores:
+            return sum(1 for _ in self._data(store))
+        return sum(1 for location in self._living() if location.store == store)
 
     def strays(self, store: str) -> Sequence[str]:
         """See Locations."""
-        named = [location for location in self._living() if location.store == store]
+        named = (location for location in self._living() if location.store == store)
         return [each.image_id for each in named if self._urls.key(store, each) is None]
 
     def images_without(self) -> Sequence[str]:
         """See Locations."""
         return self._tables.active_without_location()
 
-    def _living(self) -> list[GlanceLocation]:
-        return [location for location in self._tables.locations() if not location.pending]
+    def _data(self, store: str) -> Iterator[CatalogLocation]:
+        return (data_at(each, key) for each in self._living() if (key := self._urls.key(store, each)))
+
+    def _living(self) -> Iterator[GlanceLocation]:
+        return (location for location in self._tables.locations() if not location.pending)
 
 
 class Urls:

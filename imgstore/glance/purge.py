@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from functools import partial
 
 from imgstore import errors
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects
 from imgstore.glance.catalog import GlanceCatalog
 from imgstore.model import Leftover, ObjectInfo, Standing
+from imgstore.sql.spool import in_order, without
 from imgstore.store import Store
 from imgstore.transfers.leftovers import RemovableLeftover, removable, remove_data
+from imgstore.transfers.listings import listed
 
 HOUR, DAY = 3600.0, 86400.0
 CLOCKS = 300.0
@@ -41,23 +44,20 @@ class GlancePurge:
         """What uploads left that did not end."""
         if not isinstance(store.driver, FindsLeftovers):
             return
-        with store.blamed():
-            found = list(store.driver.leftovers(older_than=self._age))
-        standings = self._catalog.standings(store.identifier, [each.key for each in found if each.key is not None])
-        for leftover in found:
-            if self._may_go(leftover, Standing.UNKNOWN if leftover.key is None else standings[leftover.key]):
-                yield removable(store, leftover)
+        for found in listed(store, store.driver.leftovers(older_than=self._age)):
+            standings = self._catalog.standings(store.identifier, [each.key for each in found if each.key is not None])
+            for leftover in found:
+                if self._may_go(leftover, Standing.UNKNOWN if leftover.key is None else standings[leftover.key]):
+                    yield removable(store, leftover)
 
     def objects(self, store: Store) -> Iterator[RemovableLeftover]:
         """Objects of uploads that ended without them."""
         if not isinstance(store.driver, ListsObjects):
             return
-        with store.blamed():
-            found = list(store.driver.objects())
         reason, marked = "an object of an upload that ended without it", self._is_marked(store)
         if not marked:
             reason += ", in a place whose mark is not noted here"
-        for info in self._dead(store, found):
+        for info in self._dead(store, self._unnamed(store, store.driver)):
             remove = partial(self._remove, store, info)
             yield RemovableLeftover(store.identifier, info.key, reason, remove, info.size, info.modified, marked)
 
@@ -65,6 +65,13 @@ class GlancePurge:
         if standing in (Standing.LIVE, Standing.REMOVING):
             return leftover.certain
         return standing is not Standing.UNDER_WAY or _is_older(leftover.modified, self._busy_age)
+
+    def _unnamed(self, store: Store, driver: ListsObjects) -> list[ObjectInfo]:
+        """Old objects that no location names: few, so only they are kept in memory."""
+        found = (info for some in listed(store, driver.objects()) for info in some)
+        rows = in_order((astuple(info) for info in found if _is_older(info.modified, self._age)), width=4)
+        named = (place.key for place in self._catalog.locations.in_store(store.identifier))
+        return [ObjectInfo(*row) for row in without(rows, named)]
 
     def _dead(self, store: Store, found: Sequence[ObjectInfo]) -> list[ObjectInfo]:
         old = [info for info in found if _is_older(info.modified, self._age)]

@@ -4,7 +4,7 @@ catalog satisfy. Nothing here changes a catalog.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from imgstore.model import CatalogLocation, ScrubCursor, Standing
@@ -16,8 +16,12 @@ class Locations(Protocol):
     def stores(self) -> set[str]:
         """The stores that have data of images, and that should be enabled."""
 
-    def in_store(self, store: str) -> Sequence[CatalogLocation]:
-        """All data in one store."""
+    def in_store(self, store: str, *, after: str = "") -> Iterator[CatalogLocation]:
+        """The data in one store with keys greater than `after`, in the order of the keys' code points. It is read page
+        by page: what comes or goes meanwhile may or may not be seen."""
+
+    def number_in(self, store: str) -> int:
+        """How many locations there are in one store."""
 
     def strays(self, store: str) -> Sequence[str]:
         """Images that have a location in this store whose URL does not lead into it."""

@@ -15,6 +15,7 @@ from imgstore.driver.capabilities import FindsLeftovers, ListsObjects
 from imgstore.hosting.records import HostRecords
 from imgstore.model import Leftover, ObjectInfo, Standing
 from imgstore.store import Store
+from imgstore.transfers.listings import listed
 
 HOUR = 3600.0
 """Seconds after which something that the catalog does not know counts as a leftover."""
@@ -27,26 +28,24 @@ def leftovers(records: HostRecords, store: Store, *, older_than: float = HOUR) -
     Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, FindsLeftovers):
         return
-    with store.blamed():
-        found = list(store.driver.leftovers())
-    standings = records.standings(store.identifier, [each.key for each in found if each.key is not None])
     newest = time.time() - older_than
-    for leftover in found:
-        standing = Standing.UNKNOWN if leftover.key is None else standings[leftover.key]
-        if standing in ENDED:
-            yield replace(leftover, certain=True)
-        elif standing not in _kept(leftover) and _is_old(leftover, newest):
-            yield leftover
+    for found in listed(store, store.driver.leftovers()):
+        standings = records.standings(store.identifier, [each.key for each in found if each.key is not None])
+        for leftover in found:
+            standing = Standing.UNKNOWN if leftover.key is None else standings[leftover.key]
+            if standing in ENDED:
+                yield replace(leftover, certain=True)
+            elif standing not in _kept(leftover) and _is_old(leftover, newest):
+                yield leftover
 
 
 def dead_objects(records: HostRecords, store: Store) -> Iterator[ObjectInfo]:
     """Objects that attempts committed before they ended without them. Raises StoreError, CatalogUnavailable."""
     if not isinstance(store.driver, ListsObjects):
         return
-    with store.blamed():
-        found = list(store.driver.objects())
-    standings = records.standings(store.identifier, [info.key for info in found])
-    yield from (info for info in found if standings[info.key] is Standing.DEAD)
+    for found in listed(store, store.driver.objects()):
+        standings = records.standings(store.identifier, [info.key for info in found])
+        yield from (info for info in found if standings[info.key] is Standing.DEAD)
 
 
 def _kept(leftover: Leftover) -> tuple[Standing, ...]:

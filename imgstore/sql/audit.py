@@ -7,11 +7,14 @@ an object counts but no image has it, it becomes a removal of the catalog's, and
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+import heapq
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -20,12 +23,18 @@ from imgstore.sql import attempts, schema
 from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger import accounts, entries
-from imgstore.sql.ledger.charges import NOTHING, Charge, EntryState, LedgerAccount, accounts_of, charge
+from imgstore.sql.ledger.charges import NOTHING, Charge, LedgerAccount, accounts_of, charge_of_all
 from imgstore.sql.ledger.entries import LedgerEntry
 from imgstore.sql.ledger.schema import ACCOUNTS, ENTRIES, HOLDING, IMAGE, REMOVING, USED
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
-Truth = dict[ObjectId, LedgerEntry]
+Item: TypeAlias = tuple[ObjectId, LedgerEntry | None, Any]
+"""An object, its entry, and what the catalog has of it."""
+PAGE = 1000
+"""Rows that are read by one statement."""
+
+_IMAGES = sa.select(IMAGES.c.id.label("key"), IMAGES.c.owner).where(IMAGES.c.deleted_at.is_(None))
+_LOCATIONS = sa.select(LOCATIONS, IMAGES.c.owner, IMAGES.c.size).join(IMAGES, IMAGES.c.id == LOCATIONS.c.image_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,44 @@ def put_right(database: Database, audit: Audit) -> None:
 
 
 def _compare(connection: sa.Connection) -> Audit:
-    present = {entry.object_id: entry for entry in map(entries.entry_of, connection.execute(sa.select(ENTRIES)))}
-    true = _truth(connection, present.values())
-    wrong = [object_id for object_id in {*present, *true} if present.get(object_id) != true.get(object_id)]
-    images = {(true.get(object_id) or present[object_id]).image_id for object_id in wrong}
+    expired, images, sums = _expired(connection), set[str](), _Sums()
+    for object_id, present, row in _everything(connection):
+        true = _true_entry(object_id, present, row, expired)
+        if true is not None:
+            sums.add(true)
+        if true != present:
+            images.update(each.image_id for each in (true or present,) if each is not None)
     rows = connection.execute(sa.select(ACCOUNTS))
     counted = {LedgerAccount(row.owner, row.store): accounts.charge_of(row) for row in rows}
-    return Audit(_audited(counted, _sums(true.values())), tuple(sorted(images)))
+    return Audit(_audited(counted, sums.charges()), tuple(sorted(images)))
+
+
+def _everything(connection: sa.Connection) -> Iterator[Item]:
+    """All that counts or should, page by page in the order of objects, so that it need not fit into memory."""
+    yield from _side_by_side("", _entries_in(connection, ""), _paged(connection, _IMAGES, IMAGES.c.id))
+    both = sa.union(sa.select(LOCATIONS.c.store), sa.select(ENTRIES.c.store).where(ENTRIES.c.store != ""))
+    for store in sorted(connection.scalars(both)):
+        located = _paged(connection, _LOCATIONS.where(LOCATIONS.c.store == store), LOCATIONS.c.key)
+        yield from _side_by_side(store, _entries_in(connection, store), located)
+
+
+def _entries_in(connection: sa.Connection, store: str) -> Iterator[Any]:
+    return _paged(connection, sa.select(ENTRIES).where(ENTRIES.c.store == store), ENTRIES.c.key)
+
+
+def _paged(connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str]) -> Iterator[Any]:
+    """The rows in the order of a column with no value twice; each has it as `key`."""
+    after = ""
+    while page := connection.execute(query.where(column > after).order_by(column).limit(PAGE)).all():
+        yield from page
+        after = page[-1].key
+
+
+def _side_by_side(store: str, found: Iterator[Any], rows: Iterator[Any]) -> Iterator[Item]:
+    both = heapq.merge(((row.key, 0, row) for row in found), ((row.key, 1, row) for row in rows), key=itemgetter(0, 1))
+    for key, same in itertools.groupby(both, key=itemgetter(0)):
+        parts = {number: row for _, number, row in same}
+        yield ObjectId(store, key), entries.entry_of(parts[0]) if 0 in parts else None, parts.get(1)
 
 
 def _audited(
@@ -81,21 +121,18 @@ def _audited(
     return tuple(account for account in audited if (account.counted, account.true) != (NOTHING, NOTHING))
 
 
-def _truth(connection: sa.Connection, present: Iterable[LedgerEntry], image_id: str | None = None) -> Truth:
-    """What the entries should be: of all images, or of one."""
-    one = sa.true() if image_id is None else IMAGES.c.id == image_id
-    known = {entry.object_id: entry for entry in present}
-    expired = set(_expired(connection))
-    true = {entry.object_id: entry for entry in present if entry.state in HOLDING and entry.object_id not in expired}
-    for row in connection.execute(sa.select(IMAGES.c.id, IMAGES.c.owner).where(IMAGES.c.deleted_at.is_(None), one)):
-        object_id = entries.image_object_id(row.id)
-        true[object_id] = LedgerEntry(object_id, row.owner, row.id, 0, IMAGE, 0)
-    query = sa.select(LOCATIONS, IMAGES.c.owner, IMAGES.c.size).join(IMAGES, IMAGES.c.id == LOCATIONS.c.image_id)
-    for row in connection.execute(query.where(one)):
-        object_id = ObjectId(row.store, row.key)
-        if object_id in known or row.state == LIVE or row.url:  # else an attempt may have left it, and never held it
-            true[object_id] = _entry_of(row, known.get(object_id))
-    return true
+def _true_entry(
+    object_id: ObjectId, present: LedgerEntry | None, row: Any, expired: Collection[ObjectId]
+) -> LedgerEntry | None:
+    """What the entry of an object should be; `row`: what the catalog has of it, if anything."""
+    if row is None:
+        holds = present is not None and present.state in HOLDING and object_id not in expired
+        return present if holds else None
+    if not object_id.store:
+        return LedgerEntry(object_id, row.owner, row.key, 0, IMAGE, 0)
+    if present is not None or row.state == LIVE or row.url:  # else an attempt may have left it, and never held it
+        return _entry_of(row, present)
+    return None
 
 
 def _entry_of(row: Any, present: LedgerEntry | None) -> LedgerEntry:
@@ -107,34 +144,56 @@ def _entry_of(row: Any, present: LedgerEntry | None) -> LedgerEntry:
     return LedgerEntry(object_id, row.owner, row.image_id, number, REMOVING, present.size)
 
 
-def _expired(connection: sa.Connection) -> list[ObjectId]:
+def _expired(connection: sa.Connection) -> set[ObjectId]:
     """Holds that recovery would end, too: the hold has expired, and the catalog has ended the attempt."""
     owned = sa.exists().where(IMAGES.c.id == ENTRIES.c.image_id, IMAGES.c.uploading == ENTRIES.c.attempt)
     ended = (ENTRIES.c.state.in_(HOLDING), ENTRIES.c.expires_at < Now(), sa.not_(owned))
     query = sa.select(ENTRIES.c.store, ENTRIES.c.key).where(*ended)
-    return [ObjectId(row.store, row.key) for row in connection.execute(query)]
+    return {ObjectId(row.store, row.key) for row in connection.execute(query)}
 
 
-def _sums(found: Iterable[LedgerEntry]) -> Mapping[LedgerAccount, Charge]:
-    sums: defaultdict[LedgerAccount, Charge] = defaultdict(Charge)
-    for entry in found:
-        for account in accounts_of(entry.owner, entry.object_id.store):
-            sums[account] += charge(entry.counted, account)
-    return sums
+class _Sums:
+    """Adds entries up: of each owner, store and state their number and their bytes."""
+
+    def __init__(self) -> None:
+        self._numbers: Counter[tuple[str, str, str]] = Counter()
+        self._bytes: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, entry: LedgerEntry) -> None:
+        kind = entry.owner, entry.object_id.store, entry.state
+        self._numbers[kind] += 1
+        self._bytes[kind] += entry.size
+
+    def charges(self) -> Mapping[LedgerAccount, Charge]:
+        sums: defaultdict[LedgerAccount, Charge] = defaultdict(Charge)
+        for (owner, store, state), number in self._numbers.items():
+            for account in accounts_of(owner, store):
+                sums[account] += charge_of_all(state, number, self._bytes[owner, store, state], account)
+        return sums
 
 
 def _fix_image(connection: sa.Connection, image_id: str) -> None:
     connection.execute(sa.select(IMAGES.c.id).where(IMAGES.c.id == image_id).with_for_update()).all()
     present = {entry.object_id: entry for entry in entries.of_image(connection, image_id)}
-    true = _truth(connection, present.values(), image_id)
-    for object_id in sorted({*present, *true}, key=lambda each: (each.store, each.key)):
-        if object_id in true:
-            if true[object_id].state not in HOLDING:
-                entries.adopt(connection, true[object_id])
-        elif present[object_id].state in (*HOLDING, USED):
-            _hand_over(connection, present[object_id])
-        else:
-            entries.forget(connection, object_id)
+    rows = {entries.image_object_id(row.key): row for row in connection.execute(_IMAGES.where(IMAGES.c.id == image_id))}
+    located = connection.execute(_LOCATIONS.where(LOCATIONS.c.image_id == image_id))
+    rows |= {ObjectId(row.store, row.key): row for row in located}
+    expired = _expired(connection)
+    for object_id in sorted({*present, *rows}, key=lambda each: (each.store, each.key)):
+        entry = present.get(object_id)
+        _fix_entry(connection, object_id, entry, _true_entry(object_id, entry, rows.get(object_id), expired))
+
+
+def _fix_entry(
+    connection: sa.Connection, object_id: ObjectId, present: LedgerEntry | None, true: LedgerEntry | None
+) -> None:
+    if true is not None:
+        if true.state not in HOLDING:
+            entries.adopt(connection, true)
+    elif present is not None and present.state in (*HOLDING, USED):
+        _hand_over(connection, present)
+    else:
+        entries.forget(connection, object_id)
 
 
 def _hand_over(connection: sa.Connection, entry: LedgerEntry) -> None:
@@ -152,6 +211,8 @@ def _fix_account(connection: sa.Connection, account: LedgerAccount) -> None:
     it."""
     accounts.open_account(connection, account)
     accounts.present(connection, account, lock=True)
-    rows = connection.execute(sa.select(ENTRIES.c.state, ENTRIES.c.bytes).where(*entries.counting_for(account)))
-    total = sum((charge(EntryState(row.state, row.bytes), account) for row in rows), NOTHING)
+    columns = (ENTRIES.c.state, sa.func.count().label("number"), sa.func.sum(ENTRIES.c.bytes).label("size"))
+    query = sa.select(*columns).where(*entries.counting_for(account)).group_by(ENTRIES.c.state)
+    rows = connection.execute(query).all()
+    total = sum((charge_of_all(row.state, row.number, int(row.size), account) for row in rows), NOTHING)
     connection.execute(sa.update(ACCOUNTS).where(*accounts.same(account)).values(**accounts.columns_of(total)))

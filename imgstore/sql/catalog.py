@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.catalog import require_countable, signature_of
 from imgstore.model import Attempt, StoredImage, UploadResult, attempt_of
-from imgstore.sql import adoption, changes, listing
+from imgstore.sql import adoption, changes, listing, words
 from imgstore.sql.address import Address
 from imgstore.sql.attempt_catalog import SqlAttemptCatalog
 from imgstore.sql.database import Database
@@ -214,4 +214,5 @@ def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:
         connection.execute(sa.insert(IMAGES).values(**values, created_at=time, updated_at=time))
     except sa.exc.IntegrityError as error:
         raise errors.ImageConflict(f"Image ID {image.id} already exists.") from error
+    words.add(connection, image.id, time, words.of_image(image.tags, image.properties))
     return visible(connection, image.id, EVERYTHING)

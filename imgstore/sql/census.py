@@ -12,7 +12,7 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.ledger.schema import ACCOUNTS
 from imgstore.sql.records import names_in
-from imgstore.sql.schema import IMAGES, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, IS_REMOVING, LOCATIONS
 
 MOST = 1000
 """Attempts that are told one by one; those whose lease ends first come first."""
@@ -50,7 +50,7 @@ def take_census(database: Database) -> Census:
 def _census(connection: sa.Connection) -> Census:
     stores = sa.select(ACCOUNTS).where(ACCOUNTS.c.owner == "")
     rows = connection.execute(stores).all()
-    count = sa.select(LOCATIONS.c.store, sa.func.count().label("waiting")).where(LOCATIONS.c.state == REMOVING)
+    count = sa.select(LOCATIONS.c.store, sa.func.count().label("waiting")).where(IS_REMOVING)
     removals = connection.execute(count.group_by(LOCATIONS.c.store)).all()
     return Census(
         attempts=_attempts(connection),

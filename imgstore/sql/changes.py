@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from imgstore import errors
 from imgstore.model import Location
+from imgstore.sql import words
 from imgstore.sql.records import ImageRecord, NewImage, now
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, MEMBERS, REMOVING
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, MEMBERS, REMOVING, WORDS
 
 DESCRIPTION = tuple(item.name for item in dataclasses.fields(NewImage) if item.name != "id")
 
@@ -45,6 +46,9 @@ def describe(connection: sa.Connection, image: ImageRecord, new: NewImage) -> No
     values = {name: getattr(new, name) for name in DESCRIPTION}
     values |= {"tags": list(new.tags), "properties": dict(new.properties), "updated_at": now()}
     connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(**values))
+    before, after = (words.of_image(each.tags, each.properties) for each in (image, new))
+    words.remove(connection, image.id, before - after)
+    words.add(connection, image.id, image.created_at, after - before)
 
 
 def set_active(connection: sa.Connection, image: ImageRecord, *, active: bool) -> None:
@@ -69,7 +73,8 @@ def delete(connection: sa.Connection, image: ImageRecord) -> None:
         .values(**NOTHING_TOLD, status="deleted", deleted_at=time, updated_at=time)
     )
     connection.execute(sa.update(LOCATIONS).where(LOCATIONS.c.image_id == image.id).values(state=REMOVING))
-    connection.execute(sa.delete(MEMBERS).where(MEMBERS.c.image_id == image.id))
+    for table in (MEMBERS, WORDS):
+        connection.execute(sa.delete(table).where(table.c.image_id == image.id))
 
 
 def delete_location(connection: sa.Connection, image: ImageRecord, store: str) -> list[Location]:

@@ -44,6 +44,7 @@ PENDING = "pending_delete"
 IMPORTING = ("os_glance_importing_to_stores", "os_glance_import_task")
 """The properties of an image while an import or a copy of it is under way."""
 AT_ONCE = 200
+PAGE = 1000
 _DRIVER = re.compile(r"^(\w+)\+\w+(?=://)")
 
 
@@ -100,9 +101,12 @@ class GlanceTables:
         wanted = (IMAGES.c.status.in_(WITH_DATA), sa.not_(IMAGES.c.deleted), sa.not_(there))
         return [row.id for row in self._rows(sa.select(IMAGES.c.id).where(*wanted).order_by(IMAGES.c.id))]
 
-    def locations(self) -> Sequence[GlanceLocation]:
-        """All that are in use, in the order in which they were made."""
-        return [_location(row) for row in self._rows(_LOCATIONS)]
+    def locations(self) -> Iterator[GlanceLocation]:
+        """All that are in use, in the order in which they were made, read page by page."""
+        after = 0
+        while page := self.following(after, PAGE):
+            yield from page
+            after = page[-1].id
 
     def following(self, after: int, limit: int) -> Sequence[GlanceLocation]:
         """The first of those whose number is higher than `after`."""

@@ -2,26 +2,33 @@
 
 A page begins behind its marker by the values of the sort keys. So an image that stays where it is appears exactly once,
 while others come and go. Names and types are valid when they come here.
+
+No index has what a caller may see: own images, public ones, shared ones. Each of these is read by itself, by an index
+of its own that is in the order of age, and only as far as the page goes; the page is the first of all of them. A tag or
+a property is found by its word (`imgstore.sql.words`), in the same order.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from imgstore.sql import words
 from imgstore.sql.json_columns import DictionaryHas, ListHas
 from imgstore.sql.records import SHARED, Caller, ImageRecord
-from imgstore.sql.schema import IMAGES, MEMBERS
+from imgstore.sql.schema import IMAGES, MEMBERS, WORDS
 
 ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq, "neq": operator.ne, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
 }  # fmt: skip
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 _NUMBERS = frozenset({"size"})
+Columns: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
+"""Columns of another table that have the same values, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +82,68 @@ def fitting(connection: sa.Connection, found: sa.Select[Any], most: int) -> sa.S
 def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> sa.Select[Any]:
     """The statement; `marker` is the image that `query.marker` names."""
     keys = _total_order(query.order)
-    found = sa.select(IMAGES).where(IMAGES.c.deleted_at.is_(None), _listed(caller, query))
-    if query.hidden is not None:
-        found = found.where(IMAGES.c.os_hidden == query.hidden)
-    found = found.where(*(_holds(condition) for condition in query.conditions))
-    found = found.where(*(ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text)) for tag in query.tags))
-    for name, value in query.properties.items():
-        found = found.where(DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text)))
+    filters = list(_filters(query))
+    ways = _ways(caller, query)
+    if len(ways) == 1:
+        return _page(sa.select(IMAGES), [*ways, *filters], keys, query, marker)
+    each = (_page(sa.select(IMAGES.c.id), [way, *filters], keys, query, marker).subquery() for way in ways)
+    page = sa.union(*(sa.select(way.c.id) for way in each)).subquery()
+    return sa.select(IMAGES).join(page, page.c.id == IMAGES.c.id).order_by(*_ordered(keys, {})).limit(query.limit)
+
+
+def _page(
+    found: sa.Select[Any], conditions: Sequence[sa.ColumnElement[bool]], keys: Sequence[SortKey], query: ImageQuery,
+    marker: ImageRecord | None,
+) -> sa.Select[Any]:  # fmt: skip
+    columns: Columns = {}
+    word = next(_words(query), None)
+    if word is not None:
+        same = (WORDS.c.image_id == IMAGES.c.id, WORDS.c.created_at == IMAGES.c.created_at)
+        found = found.join(WORDS, sa.and_(*same)).where(WORDS.c.word == word)
+        columns = {"created_at": WORDS.c.created_at, "id": WORDS.c.image_id}
     if marker is not None:
-        found = found.where(_behind(keys, marker))
-    ordered = (_sortable(key).desc() if key.descending else _sortable(key).asc() for key in keys)
-    return found.order_by(*ordered).limit(query.limit)
+        found = found.where(_behind(keys, marker, columns))
+    return found.where(*conditions).order_by(*_ordered(keys, columns)).limit(query.limit)
 
 
-def _listed(caller: Caller, query: ImageQuery) -> sa.ColumnElement[bool]:
-    """Community images of others are listed only if the query asks for them, by `community` or `all`."""
+def _filters(query: ImageQuery) -> Iterator[sa.ColumnElement[bool]]:
+    yield IMAGES.c.deleted_at.is_(None)
+    if query.hidden is not None:
+        yield IMAGES.c.os_hidden == query.hidden
+    yield from map(_holds, query.conditions)
+    for tag in query.tags:
+        yield ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text))
+    for name, value in query.properties.items():
+        yield DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text))
+
+
+def _words(query: ImageQuery) -> Iterator[int]:
+    yield from map(words.of_tag, query.tags)
+    yield from (words.of_property(*each) for each in query.properties.items())
+
+
+def _ways(caller: Caller, query: ImageQuery) -> list[sa.ColumnElement[bool]]:
+    """The ways in which a caller may see an image that is listed. Community images of others are listed only if the
+    query asks for them, by `community` or `all`."""
     column, visibility = IMAGES.c.visibility, query.visibility
-    mine = sa.or_(IMAGES.c.owner == caller.project_id, _shared_with(caller, query.member_status))
+    owned, member = IMAGES.c.owner == caller.project_id, _shared_with(caller, query.member_status)
+    if caller.is_admin:
+        asked: sa.ColumnElement[bool] = sa.true() if visibility == "all" else column == visibility
+        return [sa.or_(owned, member, column != "community") if visibility is None else asked]
     if visibility is None:
-        return sa.or_(mine, column != "community") if caller.is_admin else sa.or_(mine, column == "public")
-    seen: sa.ColumnElement[bool] = sa.true() if caller.is_admin else sa.or_(mine, column.in_(("public", "community")))
-    return seen if visibility == "all" else sa.and_(seen, column == visibility)
+        return [owned, column == "public", member]
+    if visibility == "all":
+        return [owned, column == "public", column == "community", member]
+    if visibility in ("public", "community"):
+        return [column == visibility]
+    return [sa.and_(owned, column == visibility), *([member] if visibility == SHARED else [])]
 
 
 def _shared_with(caller: Caller, status: str) -> sa.ColumnElement[bool]:
-    member = sa.exists().where(MEMBERS.c.image_id == IMAGES.c.id, MEMBERS.c.member == caller.project_id)
+    member = sa.select(MEMBERS.c.image_id).where(MEMBERS.c.member == caller.project_id)
     if status != "all":
         member = member.where(MEMBERS.c.status == status)
-    return sa.and_(IMAGES.c.visibility == SHARED, member)
+    return sa.and_(IMAGES.c.visibility == SHARED, IMAGES.c.id.in_(member))
 
 
 def _holds(condition: Condition) -> sa.ColumnElement[bool]:
@@ -122,21 +163,28 @@ def _total_order(order: Sequence[SortKey]) -> list[SortKey]:
     return keys
 
 
-def _sortable(key: SortKey) -> sa.ColumnElement[Any]:
-    column = IMAGES.c[key.column]
-    return sa.func.coalesce(column, _least(key.column)) if column.nullable else column
+def _ordered(keys: Sequence[SortKey], columns: Columns) -> Iterator[sa.ColumnElement[Any]]:
+    for key in keys:
+        sortable = _sortable(key, columns)
+        yield sortable.desc() if key.descending else sortable.asc()
+
+
+def _sortable(key: SortKey, columns: Columns) -> sa.ColumnElement[Any]:
+    column = columns.get(key.column, IMAGES.c[key.column])
+    return sa.func.coalesce(column, _least(key.column)) if IMAGES.c[key.column].nullable else column
 
 
 def _least(column: str) -> str | int:
     return -1 if column in _NUMBERS else ""
 
 
-def _behind(keys: Sequence[SortKey], marker: ImageRecord) -> sa.ColumnElement[bool]:
+def _behind(keys: Sequence[SortKey], marker: ImageRecord, columns: Columns) -> sa.ColumnElement[bool]:
     """Whether an image equals the marker in some first keys, and is behind it in the next one."""
     ways = []
     for place, key in enumerate(keys):
-        same = [_sortable(earlier) == _value(marker, earlier) for earlier in keys[:place]]
-        after = _sortable(key) < _value(marker, key) if key.descending else _sortable(key) > _value(marker, key)
+        same = [_sortable(earlier, columns) == _value(marker, earlier) for earlier in keys[:place]]
+        column, value = _sortable(key, columns), _value(marker, key)
+        after = column < value if key.descending else column > value
         ways.append(sa.and_(*same, after))
     return sa.or_(*ways)
 

@@ -21,7 +21,7 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import names_in
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, IS_REMOVING, LIVE, LOCATIONS, REMOVING
 
 AT_ONCE = 500
 """Keys in one statement."""
@@ -64,9 +64,8 @@ class AttemptRecovery:
 
     def removals(self, image_id: str | None = None) -> Sequence[Removal]:
         """The objects that are still to be removed from their stores, of one image or of all."""
-        query = sa.select(LOCATIONS).where(LOCATIONS.c.state == REMOVING)
-        if image_id is not None:
-            query = query.where(LOCATIONS.c.image_id == image_id)
+        of_image = (LOCATIONS.c.state == REMOVING, LOCATIONS.c.image_id == image_id)
+        query = sa.select(LOCATIONS).where(*((IS_REMOVING,) if image_id is None else of_image))
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return [Removal(row.id, row.image_id, row.store, row.key, leftovers=not row.url) for row in rows]
 

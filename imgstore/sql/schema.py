@@ -10,6 +10,8 @@ people. `copy_failed` names the stores that the last copy did not reach; it is N
 
 `image_members` has the projects with which images are shared; those of a deleted image are deleted.
 
+`image_words` has tags and properties as rows with an index (`imgstore.sql.words`). `created_at` is that of the image.
+
 `store_places` has the mark by which each store's place is known again, and whether it was ever written there. Its
 `epoch` grows as the service runs, and is noted in the place: a place with a higher one tells a restored database.
 `catalog_state` says why nothing may be removed until an operator has looked (`imgstore.sql.restored`).
@@ -60,7 +62,11 @@ IMAGES = sa.Table(
     sa.Column("lease_until", sa.BigInteger),
     sa.Column("lease_holder", text(255)),
     sa.Index("images_by_age", "created_at", "id"),
-    sa.Index("images_by_owner", "owner"),
+    sa.Index("images_by_owner_and_age", "owner", "created_at", "id"),
+    sa.Index("images_by_name_and_age", "name", "created_at", "id"),
+    sa.Index("images_by_status_and_age", "status", "created_at", "id"),
+    sa.Index("images_by_visibility_and_age", "visibility", "created_at", "id"),
+    sa.Index("images_by_checksum", "checksum"),
     sa.Index("images_by_lease", "lease_until"),
     **TABLE,
 )
@@ -76,8 +82,14 @@ LOCATIONS = sa.Table(
     sa.Column("state", text(16), nullable=False),
     sa.Index("image_locations_by_image", "image_id"),
     sa.UniqueConstraint("store", "key", name="image_locations_place"),
+    sa.Index(
+        "image_locations_removing", "state", "store", sqlite_where=sa.text("state = 'removing'"),
+        postgresql_where=sa.text("state = 'removing'"),
+    ),
     **TABLE,
-)
+)  # fmt: skip
+IS_REMOVING = LOCATIONS.c.state == sa.literal_column(f"'{REMOVING}'")
+"""For all that is to be removed: few rows, which have an index where the query says so in words."""
 
 MEMBERS = sa.Table(
     "image_members",
@@ -88,6 +100,16 @@ MEMBERS = sa.Table(
     sa.Column("created_at", MOMENT, nullable=False),
     sa.Column("updated_at", MOMENT, nullable=False),
     sa.Index("image_members_by_member", "member"),
+    **TABLE,
+)
+
+WORDS = sa.Table(
+    "image_words",
+    METADATA,
+    sa.Column("word", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("created_at", MOMENT, primary_key=True),
+    sa.Column("image_id", text(LONGEST_ID), sa.ForeignKey("images.id", name="image_words_image"), primary_key=True),
+    sa.Index("image_words_by_image", "image_id"),
     **TABLE,
 )
 

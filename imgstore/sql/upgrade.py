@@ -42,7 +42,7 @@ class DatabasePart:
         return f"imgstore_{self.name}_revision"
 
 
-CATALOG = DatabasePart("catalog", "c0006", schema.METADATA)
+CATALOG = DatabasePart("catalog", "c0007", schema.METADATA)
 LEDGER = DatabasePart("ledger", "l0001", ledger_schema.METADATA)
 PARTS = (CATALOG, LEDGER)
 """In the order in which they are made, because the ledger is filled from the catalog."""

@@ -59,6 +59,7 @@ USAGE = [
     (["help", "nope"], "there is no command 'nope'"),
     (["verify", "--expect", "ab"], "--expect is for one object"),
     (["verify", "fast:key", "--digests"], "--digests is for comparing everything"),
+    (["verify", "--after", "key"], "--after is for one store"),
     (["usage", "--fix"], "--fix needs --recompute"),
     (["usage", "-c", "nosuch"], "there is no column 'nosuch'"),
     (["db", "downgrade"], "invalid choice: 'downgrade'"),

@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 
+from imgstore.cli.commands import verify as commands
+from imgstore.cli.commands.verify import Passed
+from imgstore.cli.interrupts import Interrupted
 from imgstore.model import Attempt, Location, UploadResult
+from imgstore.service.cleanup import verify
 from imgstore.sql import EVERYTHING, SqlCatalog
+from imgstore.store import Store
 from tests.cli.support import Done, Shop
 from tests.cli.test_purge_service import catalog, put
 from tests.support.attempts import begun, dead
@@ -172,3 +177,21 @@ def test_catalog_that_is_not_there_is_no_agreement(shop: Shop) -> None:
         assert done.status == 2
         assert "--data-dir" in done.err
     assert not (shop.root / "nowhere").exists()
+
+
+def test_comparison_that_a_signal_ends_tells_where_to_go_on(
+    shop: Shop, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted(active(catalog).key for _ in range(2))
+    monkeypatch.setattr(verify, "FEW", 1)
+
+    class Ended(Passed):
+        def __call__(self, store: Store, number: int, key: str) -> None:
+            super().__call__(store, number, key)
+            raise Interrupted(15)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "Passed", Ended)
+        done = shop.run(*VERIFY, "--digests", "fast:")
+    assert (f"Found: missing fast {first}" in done.err, f"fast: --after {first}" in done.err) == (True, True)
+    assert told(shop, "fast:", "--after", first) == [("missing", "fast", second)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import fields, replace
 
-from imgstore.sql import SORT_KEYS, Condition, ImageQuery, SortKey, SqlCatalog
+import pytest
+import sqlalchemy as sa
+
+from imgstore.sql import SORT_KEYS, Caller, Condition, ImageQuery, NewImage, SortKey, SqlCatalog
+from imgstore.sql.schema import WORDS
 from tests.sql.conftest import OWNER, active_image, queued_image
 
 STRINGS = ["a", "A", "\u00e4", "a b", 'say "hi"', "back\\slash", "100%", "_", "{}", "\U0001f4bf", "[1]", "null"]
@@ -22,6 +26,41 @@ def test_tag_is_matched_whole_and_with_case(catalog: SqlCatalog) -> None:
         assert ids(catalog, tags=[tag, "common"]) == [image_id], tag
     assert ids(catalog, tags=["comm"]) == []
     assert len(ids(catalog, tags=["common"])) == len(STRINGS)
+
+
+def test_tags_and_properties_are_found_as_they_are_after_a_change(catalog: SqlCatalog) -> None:
+    image_id = queued_image(catalog, tags=("old", "both"), properties={"a": "1", "both": "2"})
+
+    def change(image: NewImage) -> NewImage:
+        new = NewImage(*(getattr(image, each.name) for each in fields(NewImage)))
+        return replace(new, tags=("both", "new"), properties={"b": "1", "both": "2"})
+
+    catalog.update(image_id, OWNER, change)
+    assert [ids(catalog, tags=[tag]) for tag in ("old", "both", "new")] == [[], [image_id], [image_id]]
+    assert [ids(catalog, properties={name: "1"}) for name in ("a", "b")] == [[], [image_id]]
+    assert ids(catalog, properties={"both": "2"}, tags=["new"]) == [image_id]
+    catalog.delete(image_id, OWNER)
+    left = catalog._database.read(lambda connection: connection.execute(sa.select(WORDS)).all())
+    assert (left, ids(catalog, tags=["new"])) == ([], [])
+
+
+def test_page_of_own_public_and_shared_images_has_each_once(catalog: SqlCatalog) -> None:
+    project, other = Caller("project"), Caller("other")
+    made = [queued_image(catalog, visibility=each) for each in ("private", "shared", "public", "community")]
+    catalog.members.add(made[1], project, "other")
+    catalog.members.answer(made[1], other, "other", "accepted")
+    order = [SortKey("created_at", descending=False)]
+    seen = {
+        project: {None: made, "all": made, "shared": [made[1]], "private": [made[0]], "community": [made[3]]},
+        other: {None: made[1:3], "all": made[1:], "shared": [made[1]], "private": [], "public": [made[2]]},
+    }
+    for caller, expected in seen.items():
+        for visibility, images in expected.items():
+            found = catalog.list(caller, ImageQuery(10, visibility=visibility, order=order))
+            assert [image.id for image in found] == images, (caller, visibility)
+            pages = [catalog.list(caller, ImageQuery(1, marker=marker, visibility=visibility, order=order))
+                     for marker in (None, *images)]  # fmt: skip
+            assert [image.id for page in pages for image in page] == images, (caller, visibility)
 
 
 def test_list_ends_at_the_image_at_which_there_is_too_much(catalog: SqlCatalog) -> None:

@@ -15,13 +15,22 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from imgstore import errors
-from imgstore.sql import PARTS, Database, SqlCatalog, current, opened, upgrade
-from imgstore.sql.schema import IMAGES
+from imgstore.sql import EVERYTHING, PARTS, Database, ImageQuery, SqlCatalog, current, opened, upgrade
+from imgstore.sql.schema import IMAGES, LOCATIONS, WORDS
 from tests.sql.conftest import OWNER, active_image, queued_image
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 from tests.support.race import together
 
 VERSION = "UPDATE {} SET version_num = '{}'"
+
+
+def without_indexes(connection: sa.Connection) -> None:
+    """As the tables were before revision c0007."""
+    WORDS.drop(connection)
+    for index in (*IMAGES.indexes, *LOCATIONS.indexes):
+        if index.name not in ("images_by_age", "images_by_lease", "image_locations_by_image"):
+            index.drop(connection)
+    connection.exec_driver_sql("CREATE INDEX images_by_owner ON images (owner)")
 
 
 @pytest.fixture
@@ -117,6 +126,7 @@ def test_file_of_the_time_before_revisions_is_taken_over_with_its_images(tmp_pat
     with contextlib.closing(SqlCatalog(url)) as catalog:
         image_id = active_image(catalog)
     with contextlib.closing(Database(url)) as database:
+        database.change(without_indexes)
         for statement in BEFORE_REVISIONS:
             database.change(partial(sa.Connection.exec_driver_sql, statement=statement))
         with pytest.raises(errors.CatalogUnavailable, match="version 1"):
@@ -135,8 +145,11 @@ def test_upgrade_clears_what_earlier_deletions_left_and_nothing_else(tables: str
     rows = sa.select(IMAGES.c.id, *(IMAGES.c[name] for name in told))
     with contextlib.closing(Database(tables)) as database:
         database.change(lambda connection: connection.execute(sa.update(IMAGES).values(**told)))
+        database.change(without_indexes)
         back = VERSION.format(PARTS[0].version_table, "c0005")
         database.change(partial(sa.Connection.exec_driver_sql, statement=back))
         upgrade(database)
         found = database.read(lambda connection: {row.id: tuple(row[1:]) for row in connection.execute(rows)})
     assert found == {gone: (None, [], {}), kept: tuple(told.values())}
+    with contextlib.closing(SqlCatalog(tables)) as catalog:
+        assert [image.id for image in catalog.list(EVERYTHING, ImageQuery(10, tags=["t"]))] == [kept]

@@ -54,9 +54,9 @@ class Evacuate(ListCommand):
                 return COLUMNS, [self._row(move) for move in moves]
 
     def _moved(self, evacuation: Evacuation, parsed_args: argparse.Namespace) -> Iterator[Move]:
-        images = evacuation.images()
-        for number, image in enumerate(images, 1):
-            LOG.info("Image %s, %d of %d", image.id, number, len(images))
+        total = evacuation.number()
+        for number, image in enumerate(evacuation.images(), 1):
+            LOG.info("Image %s, %d of %d", image.id, number, total)
             yield _move(evacuation, image, quiet=parsed_args.quiet)
 
     def _row(self, move: Move) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from imgstore.cli.database import add_optional_data_dir, expect_places, needed, 
 from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.glance import GlanceData, glance_data
+from imgstore.cli.interrupts import Interrupted
 from imgstore.cli.transfer import algorithms, digest_object
 from imgstore.store import Store
 from imgstore.transfers.leftovers import hidden_versions
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 RESULT = "result"
+SECONDS = 10.0
+"""Between two lines about how far a comparison has come."""
 COLUMNS = ("problem", "store", "key", "image", "detail")
 
 
@@ -40,7 +44,8 @@ class Verify(ShowCommand):
     an object without an image, an image without its object, a wrong size, a wrong count (which 'imgstore usage
     --recompute --fix' corrects) and, with --digests, a wrong digest. If there is a difference, the exit status is 1.
     Uploads under way and pending removals are no differences, so the service may run meanwhile. [service] database or
-    --data-dir says where the database is. 'STORE:' compares the objects of one store only.
+    --data-dir says where the database is. 'STORE:' compares the objects of one store only, in the order of their keys;
+    a comparison that a signal ends says which --after goes on.
 
     With Glance's configuration the catalog is Glance's database, which is only read; Glance has no usage to compare.
 
@@ -70,6 +75,7 @@ class Verify(ShowCommand):
         parser.add_argument(
             "--digests", action="store_true", help="without an object: read all objects and compare their digests"
         )
+        parser.add_argument("--after", metavar="KEY", default="", help="with 'STORE:': only keys behind this one")
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -78,6 +84,8 @@ class Verify(ShowCommand):
             raise BadUsage("--expect is for one object: name the object.")
         if not whole and parsed_args.digests:
             raise BadUsage("--digests is for comparing everything: leave the object out.")
+        if parsed_args.after and not (whole and parsed_args.object):
+            raise BadUsage("--after is for one store: name it, as in 'fast:'.")
         return self._compared(parsed_args) if whole else self._of_one(parsed_args)
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Sequence[Any]) -> int:
@@ -129,7 +137,8 @@ class Verify(ShowCommand):
             expect_places(known, found.stores)
         else:
             catalog = glance.catalog
-        verification = Verification(catalog, found.stores, digests=parsed_args.digests)
+        passed = Passed()
+        verification = Verification(catalog, found.stores, digests=parsed_args.digests, passed=passed)
         sources: list[Callable[[], Iterable[Difference]]] = []
         if not parsed_args.object:
             sources.append(verification.of_catalog)
@@ -139,8 +148,14 @@ class Verify(ShowCommand):
         else:
             self._compares = "Catalog, usage and stores" if glance is None else "Catalog and stores"
         chosen = _chosen(found, parsed_args.object)
-        sources += [partial(verification.of_store, store) for store in chosen]
-        rows = [row for source in sources for row in self._rows(source)]
+        sources += [partial(verification.of_store, store, after=parsed_args.after) for store in chosen]
+        rows: list[tuple[str, ...]] = []
+        try:
+            for source in sources:
+                self._collect(source, rows)
+        except Interrupted:
+            passed.tell(rows)
+            raise
         for store in chosen:
             self._tell_of_versions(store)
         return rows
@@ -158,8 +173,7 @@ class Verify(ShowCommand):
                 store.identifier, len(sizes), sum(sizes),
             )  # fmt: skip
 
-    def _rows(self, source: Callable[[], Iterable[Difference]]) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
+    def _collect(self, source: Callable[[], Iterable[Difference]], rows: list[tuple[str, ...]]) -> None:
         try:
             for each in source():
                 rows.append((each.problem, each.store, each.key, each.image, each.detail))
@@ -167,7 +181,28 @@ class Verify(ShowCommand):
         except errors.StoreError as error:  # the other stores are compared all the same
             LOG.error("%s", line_of(error))
             self.status = status_of(error)
-        return rows
+
+
+class Passed:
+    """How far a comparison has come."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+        self._last: tuple[Store, str] | None = None
+
+    def __call__(self, store: Store, number: int, key: str) -> None:
+        self._last = store, key
+        if time.monotonic() - self._told > SECONDS:
+            self._told = time.monotonic()
+            LOG.info("Store '%s': %d keys are compared, up to %s", store.identifier, number, key)
+
+    def tell(self, rows: Iterable[Sequence[str]]) -> None:
+        """What was found before the end, and where to go on."""
+        for row in rows:
+            LOG.warning("Found: %s", " ".join(filter(None, row)))
+        if self._last is not None:
+            store, key = self._last
+            LOG.warning("To go on in this store: imgstore verify %s: --after %s", store.identifier, key)
 
 
 def _chosen(found: Configured, text: str | None) -> list[Store]:

@@ -50,11 +50,16 @@ class Evacuation:
         self._source = source
         self._target = target
 
-    def images(self) -> list[ImageRecord]:
-        """What is to be moved, the oldest first. Raises CatalogUnavailable."""
-        found = {place.image_id for place in self._catalog.locations.in_store(self._source.identifier)}
-        records = [record for image_id in found if (record := self._record(image_id)) is not None]
-        return sorted(records, key=lambda image: (image.created_at, image.id))
+    def number(self) -> int:
+        """How many images there are to be moved. Raises CatalogUnavailable."""
+        return self._catalog.locations.number_in(self._source.identifier)
+
+    def images(self) -> Iterator[ImageRecord]:
+        """What is to be moved, in the order of keys, also while it is moved. Raises CatalogUnavailable."""
+        for place in self._catalog.locations.in_store(self._source.identifier):
+            record = self._record(place.image_id)
+            if record is not None:
+                yield record
 
     def planned(self) -> Iterator[Move]:
         """What `move` would do with each image. Changes nothing. Raises CatalogUnavailable."""

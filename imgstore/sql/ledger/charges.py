@@ -80,6 +80,12 @@ def charge(entry: EntryState | None, account: LedgerAccount) -> Charge:
     return NOTHING
 
 
+def charge_of_all(state: str, number: int, size: int, account: LedgerAccount) -> Charge:
+    """How much `number` entries of `size` bytes together count in an account."""
+    one = charge(EntryState(state, size), account)
+    return Charge(one.used, one.held, number * one.images, number * one.uploads)
+
+
 def difference(before: EntryState | None, after: EntryState | None, account: LedgerAccount) -> Charge:
     """How much a change of an entry changes an account."""
     return charge(after, account) + -charge(before, account)
