@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from imgstore.transfers.session import UploadSession
     from imgstore.transfers.upload import UploadService, UploadSettings
 
+__version__ = "0.2.0"
+"""The only place that has it: `setup.cfg` reads it here, without an import."""
+
 __all__ = [
     "CopyRequest",
     "CopyService",
@@ -32,6 +35,7 @@ __all__ = [
     "UploadService",
     "UploadSession",
     "UploadSettings",
+    "__version__",
 ]
 
 

@@ -43,7 +43,7 @@ WORDS = {
 }  # fmt: skip
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 CORE = {part for part, number in FLOOR.items() if number <= FLOOR["store"]} - {"driver"}
-BESIDE = {"": "transfers", "testing": "hosting"}
+BESIDE = {"": "transfers", "testing": "hosting", "__main__": "cli"}
 """Parts that stand beside the house, and the highest floor that they see; "" is `imgstore/__init__.py`."""
 WHOLE = {"adapters", "sql", "cli", "testing"}
 """Rooms whose folders are not looked at one by one."""

@@ -48,8 +48,11 @@ def test_finer_options_of_cliff_work_though_the_help_is_silent(shop: Shop) -> No
     assert shop.run("ls", "-f", "value", "-c", "key", "--sort-column", "size").out == b"b\na\n"
 
 
-def test_version(shop: Shop) -> None:
-    assert re.fullmatch(rb"imgstore \d+\.\d+\S*\n", shop.run("--version").out)
+def test_version_of_the_command_and_of_the_module(shop: Shop) -> None:
+    told = shop.run("--version").out
+    assert re.fullmatch(rb"imgstore \d+\.\d+\S*\n", told)
+    module = [sys.executable, "-m", "imgstore", "--version"]
+    assert subprocess.run(module, capture_output=True, env=shop.environ, check=False).stdout == told
 
 
 def test_the_package_of_the_other_project_is_told_in_one_line(shop: Shop) -> None:

@@ -14,6 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 300.0
+BUILD = "setuptools>=77.0.3"
+"""As in pyproject.toml."""
+GENERATED = ("*.egg-info", "build", "_build", "dist", "var", "__pycache__", ".*")
+"""What is in a developer's tree, and not in a release."""
 
 
 def run(*command: object, cwd: object = "/", variables: Mapping[str, str] | None = None) -> str:
@@ -28,10 +32,21 @@ def run(*command: object, cwd: object = "/", variables: Mapping[str, str] | None
 
 
 def wheel_of(source: Path, directory: Path) -> Path:
-    """The distribution in `source` as it is now, built into `directory`. Two builds in one tree would take each other's
-    files: the tests that build are one group, `environments`."""
+    """The distribution in `source`, a directory or an sdist, built into `directory`. Two builds in one tree would take
+    each other's files: the tests that build are one group, `environments`."""
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", directory, source)
     (found,) = directory.glob("*.whl")
+    return found
+
+
+def sdist_of(tree: Path, directory: Path) -> Path:
+    """The sdist of the checkout in `tree`, built into `directory`."""
+    tools = Environment(directory / "tools")
+    tools.make()
+    tools.install(BUILD)
+    build = f"from setuptools.build_meta import build_sdist; build_sdist({str(directory)!r})"
+    run(tools.python, "-c", build, cwd=tree)
+    (found,) = directory.glob("*.tar.gz")
     return found
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from imgstore.distribution import NAME
 from imgstore.driver import background
 from tests.support.client import Client, new_id
-from tests.support.environments import ROOT, wheel_of
+from tests.support.environments import GENERATED, ROOT, sdist_of, wheel_of
 from tests.support.keystone import Keystone
 from tests.support.moto import MotoServer
 from tests.support.rgw import RgwServer
@@ -71,9 +73,21 @@ def rgw() -> Iterator[RgwServer]:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The distribution as it is now; for tests of the group `environments`."""
-    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a checkout has. A developer's tree also has earlier builds' lists of files, which setuptools takes over."""
+    return shutil.copytree(ROOT, tmp_path_factory.mktemp("tree") / NAME, ignore=shutil.ignore_patterns(*GENERATED))
+
+
+@pytest.fixture(scope="session")
+def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our sdist."""
+    return sdist_of(checkout, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="session")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our wheel, made from the sdist, as whoever packages it for a distribution does."""
+    return wheel_of(sdist, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
