@@ -166,7 +166,8 @@ def _targets(value: object) -> Targets:
         return frozenset(), _bases(value)
     if callable(value) and isinstance(function := inspect.unwrap(value), types.FunctionType):
         return frozenset({function} if _is_ours(function) else ()), frozenset()
-    return frozenset(), _bases(type(value))
+    owner: type = type(value)
+    return frozenset(), _bases(owner)
 
 
 def _merged(found: Iterable[Targets]) -> Targets:
