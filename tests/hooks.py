@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gc
 import os
 from collections.abc import Generator
 from typing import Any
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     config.stash[LEFT_OUT] = collections.Counter()
+    gc.disable()  # until all tests are collected: nearly all that is made until then stays
     if "not server" in config.option.markexpr:
         config.stash[GUARD] = tiers.Guard()
 
@@ -61,6 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.enable()
+    gc.freeze()  # tests that collect garbage look at what they made, and not at all modules and tests again
+    _check_groups(session)
+
+
+def _check_groups(session: pytest.Session) -> None:
     """A group's tests share what they start. pytest 9.2 hides groups from pytest-xdist 3.8, which then spreads them."""
     if session.config.option.__dict__.get("loadgroup"):
         spread = [

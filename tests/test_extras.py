@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from imgstore.distribution import NAME
-from tests.test_layers import sources
+from tests.test_layers import parsed, sources
+
+pytestmark = pytest.mark.xdist_group("layers")  # the package is parsed once, and what is installed looked at
 
 ROOT = Path(__file__).parent.parent
 NOTHING = ""
@@ -51,9 +53,9 @@ SHARED = {"opentelemetry": "opentelemetry-api"}
 @functools.cache
 def modules() -> dict[str, ast.Module]:
     return {
-        f"imgstore.{path.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__"): ast.parse(source)
+        f"imgstore.{path.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__"): parsed(source)
         for path, source in sources().items()
-    } | {"imgstore": ast.parse(sources()["__init__.py"])}
+    } | {"imgstore": parsed(sources()["__init__.py"])}
 
 
 @functools.cache
@@ -157,7 +159,6 @@ def _requires(name: str) -> list[str]:
         return []
 
 
-@pytest.mark.xdist_group("extras")  # they look at the installed packages once
 @pytest.mark.parametrize("extra", HOME)
 def test_modules_import_only_what_their_extra_brings(extra: str) -> None:
     assert foreign(*HOME[extra]) <= brought_by(extra)

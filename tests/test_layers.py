@@ -218,7 +218,13 @@ def _imports(module: Module) -> tuple[Import, ...]:
 
 @functools.cache
 def _nodes(module: Module) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(module.source)))
+    return tuple(ast.walk(parsed(module.source)))
+
+
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a module, which other tests want too."""
+    return ast.parse(source)
 
 
 def _find_imports(nodes: Sequence[ast.AST]) -> Iterator[Import]:
@@ -378,8 +384,7 @@ LOW = "which is not below it"
 )
 def test_a_broken_copy_is_noticed(file: str, code: str, problem: str) -> None:
     package = sources()
-    before = problems(package)
-    found = set(problems({**package, file: f"{package.get(file, '')}\n{code}\n"})).difference(before)
+    found = problems({**package, file: f"{package.get(file, '')}\n{code}\n"})  # the package itself has none
     told = [line.removeprefix("imgstore").removeprefix(".") for line in found]
     expected = [line for line in told if "is in a circle" in problem or "is in a circle" not in line]
     assert len(expected) == 1, "an import of what is above makes a circle, too"
@@ -397,4 +402,4 @@ def test_a_broken_copy_is_noticed(file: str, code: str, problem: str) -> None:
 )
 def test_what_is_allowed_is_let_pass(file: str, code: str) -> None:
     package = sources()
-    assert problems({**package, file: f"{package[file]}\n{code}\n"}) == problems(package)
+    assert problems({**package, file: f"{package[file]}\n{code}\n"}) == []

@@ -157,7 +157,7 @@ def test_other_bytes_of_the_same_size_are_never_committed() -> None:
     world.assert_undone()
 
 
-@pytest.mark.parametrize("data", [BODY[:-1], BODY + b"x", b""])
+@pytest.mark.parametrize("data", [BODY[:-1], BODY + b"x", b""], ids=["short", "long", "none"])
 def test_object_of_another_size_is_not_read(data: bytes) -> None:
     world = Copying()
     damage(world, "fast", data)

@@ -34,7 +34,7 @@ def test_an_image_comes_back_exact(house: House, store: str) -> None:
     assert house.files(store) == set()
 
 
-@pytest.mark.parametrize("body", [b"", BODY])
+@pytest.mark.parametrize("body", [b"", BODY], ids=["empty", "whole"])
 def test_an_image_of_unknown_length_is_stored(house: House, body: bytes) -> None:
     image = house.client.create()
     assert house.client.upload(image, iter([body])).status == 204

@@ -55,13 +55,13 @@ def verdict(data: bytes, disk_format: str, container: str, chunks: Iterator[byte
 
 
 @given(data=st.one_of(st.binary(max_size=3000), mutated()), disk_format=formats, container=containers)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_hostile_bytes_are_refused_or_passed_and_nothing_else(data: bytes, disk_format: str, container: str) -> None:
     verdict(data, disk_format, container)
 
 
 @given(data=mutated(), disk_format=formats, container=containers, seed=st.integers(0, 10**6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_verdict_does_not_depend_on_the_chunks(data: bytes, disk_format: str, container: str, seed: int) -> None:
     assert verdict(data, disk_format, container, cut(data, seed)) == verdict(data, disk_format, container)
 

@@ -11,7 +11,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -36,48 +36,43 @@ class Search:
 
     def __init__(self) -> None:
         self.starts = False
-        self._names: frozenset[str] = frozenset()
+        self._names: set[str] = set()
         self._classes: set[type] = set()
         self._seen: set[types.FunctionType] = set()
+        self._waiting: list[types.FunctionType] = []
 
     def add(self, value: object) -> None:
         """Follows whatever a name stands for."""
-        if isinstance(value, (dict, list, tuple, set, frozenset)):
-            for each in (*value, *value.values()) if isinstance(value, dict) else value:
-                self.add(each)
-        elif isinstance(value, functools.partial):
-            self.add(value.func)
-        elif isinstance(value, types.MethodType):
-            self.add([value.__func__, type(value.__self__)])
-        elif isinstance(value, type):
-            self._add_class(value)
-        elif callable(value) and isinstance(function := inspect.unwrap(value), types.FunctionType):
-            self._add_function(function)
-        else:
-            self._add_class(type(value))
+        self._reach(*_targets(value))
+        while self._waiting and not self.starts:
+            self._follow(self._waiting.pop())
 
-    def _add_class(self, found: type) -> None:
-        self.starts |= any(base.__module__.partition(".")[0] in SERVERS for base in found.__mro__)
-        for base in found.__mro__:
-            if _is_ours(base) and base not in self._classes:
-                self._classes.add(base)
-                self._add_methods(base, self._names)
+    def _reach(self, functions: frozenset[types.FunctionType], classes: frozenset[type]) -> None:
+        self._waiting += functions - self._seen
+        self._seen |= functions
+        for found in classes - self._classes:
+            self._classes.add(found)
+            self.starts |= found.__module__.partition(".")[0] in SERVERS
+            self._reach_methods(found, self._names | _called_from_elsewhere(found))
 
-    def _add_methods(self, owner: type, names: frozenset[str]) -> None:
-        for name, method in _methods(owner):
-            if name in names or name in _called_from_elsewhere(owner):
-                self._add_function(method)
+    def _follow(self, function: types.FunctionType) -> None:
+        names, functions, classes = _named(function)
+        self.starts |= function in STARTING or not names.isdisjoint(PROCESSES)
+        new = names - self._names
+        self._names |= new
+        for owner in self._classes:
+            self._reach_methods(owner, new)
+        self._reach(functions, classes)
 
-    def _add_function(self, function: types.FunctionType) -> None:
-        if self.starts or function in self._seen or not _is_ours(function):
-            return
-        self._seen.add(function)
-        names, values = _named(function)
-        self.starts = not names.isdisjoint(PROCESSES)
-        new, self._names = names - self._names, names | self._names
-        for owner in list(self._classes):
-            self._add_methods(owner, new)
-        self.add(values)
+    def _reach_methods(self, owner: type, names: set[str] | frozenset[str]) -> None:
+        methods = _methods(owner)
+        for name in methods.keys() & names:
+            self._waiting += methods[name] - self._seen
+            self._seen |= methods[name]
+
+
+STARTING: set[types.FunctionType] = set()
+"""Functions that are known to start something, so that no other search follows them again."""
 
 
 def starts_something(item: pytest.Function) -> bool:
@@ -100,8 +95,12 @@ def _starts(functions: frozenset[object], params: tuple[object, ...]) -> bool:
 
 @functools.cache
 def _functions_start(functions: frozenset[object]) -> bool:
+    if len(functions) > 1 and any(_functions_start(frozenset({each})) for each in functions):
+        return True
     search = Search()
     search.add(functions)
+    if search.starts and len(functions) == 1:
+        STARTING.update(_targets(functions)[0])
     return search.starts
 
 
@@ -139,25 +138,57 @@ class Guard:
             pytest.fail(f"{event} in a test of `make check`: mark it with pytest.mark.server")
 
 
+Targets = tuple[frozenset[types.FunctionType], frozenset[type]]
+
+
 @functools.cache
-def _named(function: types.FunctionType) -> tuple[frozenset[str], list[object]]:
+def _named(function: types.FunctionType) -> tuple[frozenset[str], frozenset[types.FunctionType], frozenset[type]]:
     """All names in the function's code, and what the global ones stand for."""
     names = frozenset(name for code in _codes(function.__code__) for name in (*code.co_names, *code.co_freevars))
     scope = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     values = [scope[name] for name in names if name in scope]
     modules = [value for value in values if isinstance(value, types.ModuleType) and _is_ours(value)]
-    return names, values + [vars(module)[name] for module in modules for name in names if name in vars(module)]
+    values += [vars(module)[name] for module in modules for name in names if name in vars(module)]
+    return (names, *_targets(values))
+
+
+def _targets(value: object) -> Targets:
+    """The functions and classes of this repository's tests that a value has or is, and classes that listen."""
+    if isinstance(value, PLAIN):
+        return frozenset(), frozenset()
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _merged(_targets(each) for each in ((*value, *value.values()) if isinstance(value, dict) else value))
+    if isinstance(value, functools.partial):
+        return _targets(value.func)
+    if isinstance(value, types.MethodType):
+        return _targets([value.__func__, type(value.__self__)])
+    if isinstance(value, type):
+        return frozenset(), _bases(value)
+    if callable(value) and isinstance(function := inspect.unwrap(value), types.FunctionType):
+        return frozenset({function} if _is_ours(function) else ()), frozenset()
+    owner: type = type(value)
+    return frozenset(), _bases(owner)
+
+
+def _merged(found: Iterable[Targets]) -> Targets:
+    parts = list(found)
+    return frozenset().union(*(each[0] for each in parts)), frozenset().union(*(each[1] for each in parts))
 
 
 @functools.cache
-def _methods(owner: type) -> list[tuple[str, types.FunctionType]]:
+def _bases(found: type) -> frozenset[type]:
+    return frozenset(base for base in found.__mro__ if _is_ours(base) or base.__module__.partition(".")[0] in SERVERS)
+
+
+@functools.cache
+def _methods(owner: type) -> dict[str, set[types.FunctionType]]:
     """Plain ones, and those inside properties, class methods and the like."""
-    return [
-        (name, inspect.unwrap(part))
-        for name, member in vars(owner).items()
-        for part in (member, *(getattr(member, each, None) for each in ("fget", "__func__", "func")))
-        if isinstance(part, types.FunctionType)
-    ]
+    found: dict[str, set[types.FunctionType]] = {}
+    for name, member in vars(owner).items() if _is_ours(owner) else ():
+        for part in (member, *(getattr(member, each, None) for each in ("fget", "__func__", "func"))):
+            if isinstance(part, types.FunctionType):
+                found.setdefault(name, set()).update(_targets(part)[0])
+    return found
 
 
 @functools.cache
@@ -170,7 +201,7 @@ def _is_ours(value: object) -> bool:
 def _called_from_elsewhere(owner: type) -> frozenset[str]:
     """Methods that Python itself calls, or a base class that is not of this repository's tests."""
     theirs = {name for base in owner.__mro__ if not _is_ours(base) for name in vars(base)}
-    return frozenset(name for name, _ in _methods(owner) if name.startswith("__") or name in theirs)
+    return frozenset(name for name in _methods(owner) if name.startswith("__") or name in theirs)
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
