@@ -127,9 +127,9 @@ class Bench(Witness):
 
     def through(self, proxy: FaultProxy, timeout: float) -> StoreDriver:
         """A driver whose requests all pass the proxy; closed with the bench."""
-        driver = self.subject.through(proxy, timeout=timeout)
-        self._stack.callback(driver.close)
-        return driver
+        return self._opened(
+            self.subject.through(proxy, timeout=timeout), self.calls.new_name("through"), "through(proxy)"
+        )
 
     def enter(self, context: contextlib.AbstractContextManager[T]) -> T:
         """Enters what is left with the bench."""

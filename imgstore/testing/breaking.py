@@ -15,7 +15,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import ClearsLeftovers
-from imgstore.testing.bench import KEY, READ, Bench
+from imgstore.testing.bench import KEY, Bench
 from imgstore.testing.faults import (
     ChangeHeaders,
     CutAnswer,
@@ -99,7 +99,7 @@ class Interrupter:
         act = prepare(self._one(new=new_driver))
         requests = self._requests_of(act)
         if asks and not requests:
-            pytest.fail(f"No request of the driver passed the proxy: `through` must lead all of them there. {READ}")
+            pytest.fail("No request of the driver passed the proxy: `through` must lead all of them there")
         yield Outcome(act, self._patient, "nothing was broken")
         for each in breaks(requests, every=self._bench.subject.every_fault):
             yield self._broken(prepare(self._one(new=new_driver)), each, requests)
@@ -144,12 +144,12 @@ class Interrupter:
             yield error
         except Exception as error:
             told = f"{type(error).__name__} was raised instead of StoreUnavailable"
-            raise pytest.fail.Exception(f"{told}, where {story}. {READ}") from error
+            raise pytest.fail.Exception(f"{told}, where {story}") from error
 
     def _expect_given_up(self, requests: Sequence[Seen], broken: Break) -> None:
         hung = isinstance(broken.fault, NoAnswer) and len(requests) > broken.number
         if hung and not requests[broken.number].given_up:
-            pytest.fail(f"The driver waited {HUNG:.0f} seconds for an answer, and would have waited longer. {READ}")
+            pytest.fail(f"The driver waited {HUNG:.0f} seconds for an answer, and would have waited longer")
 
 
 def interrupter(bench: Bench) -> Interrupter | None:

@@ -17,9 +17,10 @@ import pytest
 from imgstore import errors
 from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import CopiesObjects, ListsObjects
-from imgstore.testing.bench import KEY, KEYS, READ, Bench, body, pieces, same
+from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
 from imgstore.testing.breaking import Outcome, broken_in_turn, clear, interrupter
 from imgstore.testing.faults import Reset
+from imgstore.testing.telling import Laws
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def expect_clean(bench: Bench, story: str) -> None:
     while (found := bench.subject.inventory()) != set(bench.committed):
         if time.monotonic() > end:
             wrong = sorted(found ^ set(bench.committed))
-            pytest.fail(f"{wrong} is wrong in the storage, and the driver did not say so, where {story}. {READ}")
+            pytest.fail(f"{wrong} is wrong in the storage, and the driver did not say so, where {story}")
         time.sleep(PAUSE)
 
 
@@ -119,8 +120,10 @@ def expect_reads(bench: Bench, story: str, data: bytes, key: str = KEY) -> None:
         assert b"".join(reader) == data, f"the object has other bytes, where {story}"
 
 
-class InterruptedLaws:
+class InterruptedLaws(Laws):
     """Every request broken in turn."""
+
+    READ = "Storages behind a network"
 
     def test_broken_upload_is_whole_or_undone(self, bench: Bench) -> None:
         for data in (body(bench.subject.largest // 2), parts(bench)):
