@@ -18,7 +18,7 @@ from imgstore import errors
 from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import CopiesObjects, ListsObjects
 from imgstore.testing.bench import KEY, KEYS, READ, Bench, body, pieces, same
-from imgstore.testing.breaking import Outcome, broken_in_turn, clear, interrupter
+from imgstore.testing.breaking import Interrupter, Outcome, clear
 from imgstore.testing.faults import Reset
 
 T = TypeVar("T")
@@ -123,13 +123,14 @@ class InterruptedLaws:
     """Every request broken in turn."""
 
     def test_broken_upload_is_whole_or_undone(self, bench: Bench) -> None:
+        breaker = Interrupter(bench)
         for data in (body(bench.subject.largest // 2), parts(bench)):
-            for outcome in broken_in_turn(bench, partial(Upload, data=data, step=bench.subject.largest)):
+            for outcome in breaker.outcomes(partial(Upload, data=data, step=bench.subject.largest)):
                 expect_written(bench, outcome, data)
 
     def test_broken_abort_removes_all_or_says_so(self, bench: Bench) -> None:
         make = partial(Abort, data=parts(bench), step=bench.subject.largest)
-        for outcome in broken_in_turn(bench, make, asks=False):
+        for outcome in Interrupter(bench).outcomes(make, asks=False):
             if outcome.error is not None:
                 clear(bench)
             expect_clean(bench, outcome.story)
@@ -141,7 +142,7 @@ class InterruptedLaws:
             bench.put(data, step=len(data))
             return Ask(driver, lambda driver: driver.delete(KEY))
 
-        for outcome in broken_in_turn(bench, make):
+        for outcome in Interrupter(bench).outcomes(make):
             if outcome.error is not None and bench.exists(bench.other, KEY):
                 expect_reads(bench, outcome.story, data)
                 outcome.again.delete(KEY)
@@ -151,10 +152,10 @@ class InterruptedLaws:
             expect_clean(bench, outcome.story)
 
     def test_broken_read_ends_whole_or_with_an_error(self, bench: Bench) -> None:
-        data = parts(bench)
+        data, breaker = parts(bench), Interrupter(bench)
         bench.put(data, step=len(data))
         for start, stop in ((0, None), (10, bench.subject.largest // 2)):
-            for outcome in broken_in_turn(bench, partial(Read, start=start, stop=stop)):
+            for outcome in breaker.outcomes(partial(Read, start=start, stop=stop)):
                 wanted = data[start:stop]
                 assert wanted.startswith(outcome.act.got), f"a read has wrong bytes, where {outcome.story}"
                 again = outcome.act if outcome.error is None else Read(outcome.again, start, stop)
@@ -163,31 +164,30 @@ class InterruptedLaws:
                 assert same(again.got, wanted)
 
     def test_broken_question_is_answered_right_or_not_at_all(self, bench: Bench) -> None:
-        data = parts(bench)
+        data, breaker = parts(bench), Interrupter(bench)
         bench.put(data, step=len(data))
-        expect_answers(bench, lambda driver: driver.stat(KEY).size, len(data), new_driver=True)
+        expect_answers(breaker, lambda driver: driver.stat(KEY).size, len(data), new_driver=True)
         if isinstance(bench.driver, ListsObjects):
-            expect_answers(bench, sizes, {KEY: len(data)})
+            expect_answers(breaker, sizes, {KEY: len(data)})
 
     def test_broken_copy_is_whole_or_undone(self, bench: Bench) -> None:
         if not isinstance(bench.driver, CopiesObjects):
             return
-        data = parts(bench)
-        bench.put(data, step=len(data))
-        for outcome in broken_in_turn(bench, partial(Ask, call=copy)):
+        bench.put(SMALL)
+        for outcome in Interrupter(bench).outcomes(partial(Ask, call=copy)):
             if outcome.error is not None:
                 if outcome.error.left_behind:
                     clear(bench, KEYS[0])
                 expect_clean(bench, outcome.story)
                 copy(outcome.again)
-            expect_whole(bench, outcome.story, data, KEYS[0])
+            expect_whole(bench, outcome.story, SMALL, KEYS[0])
 
     def test_every_request_passes_the_proxy(self, bench: Bench) -> None:
-        breaker = interrupter(bench)
-        if breaker is None:
+        breaker = Interrupter(bench)
+        if breaker.server is None:
             return
         bench.put(SMALL)
-        driver = breaker.driver()
+        driver = breaker.patient
         assert driver.stat(KEY).size == 13
         breaker.proxy.on(Reset(), times=None)
         for ask in (driver.stat, driver.delete, lambda key: driver.open_reader(key).read()):
@@ -209,8 +209,10 @@ def sizes(driver: StoreDriver) -> dict[str, int]:
     return {info.key: info.size for info in driver.objects()}
 
 
-def expect_answers(bench: Bench, ask: Callable[[StoreDriver], T], right: T, *, new_driver: bool = False) -> None:
+def expect_answers(
+    breaker: Interrupter, ask: Callable[[StoreDriver], T], right: T, *, new_driver: bool = False
+) -> None:
     """The answer is right, or it is an error and the next one is right."""
-    for outcome in broken_in_turn(bench, partial(Ask[T], call=ask), new_driver=new_driver):
+    for outcome in breaker.outcomes(partial(Ask[T], call=ask), new_driver=new_driver):
         told = outcome.act.answer if outcome.error is None else ask(outcome.again)
         assert told == right, f"{told} was told instead of {right}, where {outcome.story}"
