@@ -168,7 +168,7 @@ class Interrupter:
     def _expect_given_up(self, requests: Sequence[Seen], broken: Break) -> None:
         hung = isinstance(broken.fault, NoAnswer) and len(requests) > broken.number
         if hung and not requests[broken.number].given_up:
-            pytest.fail(f"The driver waited {HUNG:.0f} seconds for an answer, and would have waited longer. {READ}")
+            pytest.fail(f"The driver waited {HUNG:g} seconds for an answer, and would have waited longer. {READ}")
 
 
 def clear(bench: Bench, key: str = KEY) -> None:
