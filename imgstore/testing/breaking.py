@@ -6,6 +6,7 @@ with exactly that request broken. The last request is also left without an answe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -85,34 +86,52 @@ def _others(seen: Seen, requests: Sequence[Seen]) -> Iterator[tuple[str, Fault]]
 class Interrupter:
     """A proxy before the subject's server, and drivers that reach the server through it alone."""
 
-    def __init__(self, bench: Bench, server: str) -> None:
-        self.proxy = bench.enter(FaultProxy(server))
+    def __init__(self, bench: Bench) -> None:
+        self.server = bench.subject.server()
         self._bench = bench
-        self._patient = self.driver()
+
+    @functools.cached_property
+    def proxy(self) -> FaultProxy:
+        """It runs as long as the bench."""
+        return self._bench.enter(FaultProxy(self.server or ""))
+
+    @functools.cached_property
+    def patient(self) -> StoreDriver:
+        """Waits as long as a busy machine takes."""
+        return self.driver(timeout=PATIENT)
+
+    @functools.cached_property
+    def impatient(self) -> StoreDriver:
+        """Gives up soon."""
+        return self.driver(timeout=IMPATIENT)
 
     def driver(self, *, timeout: float = PATIENT) -> StoreDriver:
         """One more driver."""
         return self._bench.through(self.proxy, timeout)
 
-    def outcomes(self, prepare: Prepare[A], *, new_driver: bool, asks: bool) -> Iterator[Outcome[A]]:
-        """See `broken_in_turn`."""
+    def outcomes(self, prepare: Prepare[A], *, new_driver: bool = False, asks: bool = True) -> Iterator[Outcome[A]]:
+        """The operation with each of its requests broken in each way; the first outcome is of the unbroken one. None
+        where the drivers talk to no server. `new_driver`: each time, so that what it asks at first is broken too.
+        `asks`: the operation must ask the server at all."""
+        if self.server is None:
+            return
         act = prepare(self._one(new=new_driver))
         requests = self._requests_of(act)
         if asks and not requests:
             pytest.fail("No request of the driver passed the proxy: `through` must lead all of them there")
-        yield Outcome(act, self._patient, "nothing was broken")
+        yield Outcome(act, self.patient, "nothing was broken")
         for each in breaks(requests, every=self._bench.subject.every_fault):
             yield self._broken(prepare(self._one(new=new_driver)), each, requests)
         if requests:
             yield from self._hung(prepare, requests)
 
     def _one(self, *, new: bool) -> StoreDriver:
-        return self.driver() if new else self._patient
+        return self.driver() if new else self.patient
 
     def _hung(self, prepare: Prepare[A], requests: Sequence[Seen]) -> Iterator[Outcome[A]]:
         last = Break(len(requests) - 1, "was never answered", NoAnswer(HUNG))
         try:
-            act = prepare(self.driver(timeout=IMPATIENT))
+            act = prepare(self.impatient)
         except errors.StoreUnavailable:  # on a busy machine it may give up too soon
             clear(self._bench)
         else:
@@ -134,7 +153,7 @@ class Interrupter:
         came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
         self.proxy.heal()
         self._expect_given_up(came, broken)
-        return Outcome(act, self._patient, story, *errors_told)
+        return Outcome(act, self.patient, story, *errors_told)
 
     def _error_of(self, act: Callable[[], object], story: str) -> Iterator[errors.StoreUnavailable]:
         try:
@@ -149,23 +168,7 @@ class Interrupter:
     def _expect_given_up(self, requests: Sequence[Seen], broken: Break) -> None:
         hung = isinstance(broken.fault, NoAnswer) and len(requests) > broken.number
         if hung and not requests[broken.number].given_up:
-            pytest.fail(f"The driver waited {HUNG:.0f} seconds for an answer, and would have waited longer")
-
-
-def interrupter(bench: Bench) -> Interrupter | None:
-    """Before the subject's server; None if its drivers talk to none."""
-    server = bench.subject.server()
-    return None if server is None else Interrupter(bench, server)
-
-
-def broken_in_turn(
-    bench: Bench, prepare: Prepare[A], *, new_driver: bool = False, asks: bool = True
-) -> Iterator[Outcome[A]]:
-    """The operation with each of its requests broken in each way; the first outcome is of the unbroken one. None where
-    the drivers talk to no server. `new_driver`: one for each time, so that what it asks at first is broken too. `asks`:
-    the operation must ask the server at all."""
-    breaker = interrupter(bench)
-    return iter(()) if breaker is None else breaker.outcomes(prepare, new_driver=new_driver, asks=asks)
+            pytest.fail(f"The driver waited {HUNG:g} seconds for an answer, and would have waited longer")
 
 
 def clear(bench: Bench, key: str = KEY) -> None:

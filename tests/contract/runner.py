@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import AtomicCreation, DriverContract, working_bench
+from imgstore.testing import AtomicCreation, DriverContract, Subject, working_bench
 from tests.contract.mutants import MutantSubject
 
 
@@ -32,20 +33,28 @@ def cases(test: str) -> Iterator[dict[str, Any]]:
     return (dict(case) for case in itertools.product(*columns))
 
 
-def run(test: str, driver: type[MemoryDriver], parameters: dict[str, Any]) -> None:
-    """Runs one case on an empty storage. Raises what the test raises."""
+@contextlib.contextmanager
+def in_memory(driver: type[MemoryDriver]) -> Iterator[Subject]:
+    """Drivers of a class on an empty storage."""
     subject = MutantSubject(driver)
-    with contextlib.ExitStack() as stack:
-        stack.callback(subject.clean_up)
-        getattr(Contract(), test)(stack.enter_context(working_bench(subject)), **parameters)
+    try:
+        yield subject
+    finally:
+        subject.clean_up()
 
 
 def verdict(test: str, driver: type[MemoryDriver]) -> str | None:
-    """None if the driver passes, else what the first failing case says. Only what a test means to say counts: an
-    assertion, a failure of pytest's, an error of the library's. Anything else is a defect of the mutant, and raised."""
+    """None if the driver passes, else what the first failing case says."""
+    return verdict_on(test, lambda: in_memory(driver))
+
+
+def verdict_on(test: str, subjects: Callable[[], AbstractContextManager[Subject]]) -> str | None:
+    """The same for a new subject in each case. Only what a test means to say counts: an assertion, a failure of
+    pytest's, an error of the library's. Anything else is a defect of the mutant, and raised."""
     for parameters in cases(test):
         try:
-            run(test, driver, parameters)
+            with subjects() as subject, working_bench(subject) as bench:
+                getattr(Contract(), test)(bench, **parameters)
         except pytest.fail.Exception as failure:
             if isinstance(failure.__cause__, (AssertionError, pytest.fail.Exception, errors.ImgstoreError)):
                 return str(failure)

@@ -49,6 +49,9 @@ class MemorySubject(Subject):
     def neighbour(self) -> MemoryDriver:
         return self.driver.on(self.beside)
 
+    def server(self) -> str | None:
+        return None
+
     def open(self) -> MemoryDriver:
         return self.driver.on(self.storage)
 
@@ -87,6 +90,9 @@ class FilesystemSubject(Subject):
 
     def broken(self) -> StoreDriver:
         return self._at(self._nowhere)
+
+    def server(self) -> str | None:
+        return None
 
     def neighbour(self) -> StoreDriver:
         beside = self._datadir.with_name("images-2")

@@ -10,6 +10,7 @@ from typing import Any
 from imgstore.driver.place import new_mark
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import Subject
+from imgstore.testing.faults import FaultProxy
 from tests.support.swift import SwiftAccount, SwiftServer
 
 CONTAINER = "images"
@@ -42,6 +43,13 @@ class AccountSubject(Subject):
 
     def broken(self) -> SwiftDriver:
         return self.open(auth_url=nowhere())
+
+    def server(self) -> str:
+        return self.account.auth_url
+
+    def through(self, proxy: FaultProxy, *, timeout: float) -> SwiftDriver:
+        """The address of the account comes with the token, and is made of the Host of the login."""
+        return self.open(auth_url=proxy.url, read_timeout=timeout, max_attempts=1)
 
     def inventory(self) -> set[str]:
         """Segments count for the object whose manifest names them, and for nothing else."""
