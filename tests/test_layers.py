@@ -72,6 +72,7 @@ HOMES = {
     "cliff": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing"},
+    "hypothesis": {"testing"},
     "oslo_utils": {"transfers"},
     "oslo_config": {"driver", "config", "drivers", "glance", "service", "service.auth", "cli"},
     "swiftclient": {"drivers.swift"},

@@ -23,6 +23,7 @@ _LAWS = (
     "copying",
     "describing",
     "failures",
+    "histories",
     "leftovers",
     "naming",
     "neighbours",
@@ -41,6 +42,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _LAWS))
 from imgstore.testing.bench import Bench, working_bench
 from imgstore.testing.concurrency import AtomicCreation
 from imgstore.testing.contract import DriverContract
+from imgstore.testing.histories import Histories
 from imgstore.testing.hosts.bodies_over_http import AnswersBrokenBodies, RefusesBeforeTheBody
 from imgstore.testing.hosts.catalog import CatalogContract
 from imgstore.testing.hosts.copy_catalog import CopyCatalogContract
@@ -88,6 +90,7 @@ __all__ = [
     "DriverContract",
     "HasReadOnlyStore",
     "HidesImages",
+    "Histories",
     "HostContract",
     "HostSubject",
     "InspectsContent",

@@ -12,12 +12,14 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import AtomicCreation, DriverContract, working_bench
+from imgstore.testing import AtomicCreation, DriverContract, Histories, working_bench
 from tests.contract.mutants import MutantSubject
 
 
-class Contract(AtomicCreation, DriverContract):
+class Contract(Histories, AtomicCreation, DriverContract):
     """Everything that can be demanded of a driver."""
+
+    SECONDS = 0.0
 
 
 def contract_tests() -> list[str]:
