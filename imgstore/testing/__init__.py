@@ -23,6 +23,7 @@ _LAWS = (
     "copying",
     "describing",
     "failures",
+    "forking",
     "histories",
     "leftovers",
     "naming",

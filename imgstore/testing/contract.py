@@ -14,6 +14,7 @@ from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.forking import ForkLaws
 from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.neighbours import NeighbourLaws
@@ -43,6 +44,7 @@ class DriverContract(
     LeftoverLaws,
     NeighbourLaws,
     FailureLaws,
+    ForkLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""
 
