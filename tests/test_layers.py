@@ -74,6 +74,7 @@ HOMES = {
     "rich": {"cli"},
     "pytest": {"testing"},
     "h11": {"testing"},
+    "hypothesis": {"testing"},
     "oslo_utils": {"transfers"},
     "oslo_config": {"driver", "config", "drivers", "glance", "service", "service.auth", "cli"},
     "swiftclient": {"drivers.swift"},

@@ -28,6 +28,8 @@ _LAWS = (
     "describing",
     "failures",
     "interrupted",
+    "forking",
+    "histories",
     "leftovers",
     "naming",
     "neighbours",
@@ -46,6 +48,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _LAWS))
 from imgstore.testing.bench import Bench, working_bench
 from imgstore.testing.concurrency import AtomicCreation
 from imgstore.testing.contract import DriverContract
+from imgstore.testing.histories import Histories
 from imgstore.testing.hosts.bodies_over_http import AnswersBrokenBodies, RefusesBeforeTheBody
 from imgstore.testing.hosts.catalog import CatalogContract
 from imgstore.testing.hosts.copy_catalog import CopyCatalogContract
@@ -93,6 +96,7 @@ __all__ = [
     "DriverContract",
     "HasReadOnlyStore",
     "HidesImages",
+    "Histories",
     "HostContract",
     "HostSubject",
     "InspectsContent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
-from imgstore.driver.capabilities import HasCapacity
+from imgstore.driver.capabilities import HasCapacity, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body
 from imgstore.testing.parts import lose_answer
 from imgstore.testing.telling import Laws
@@ -36,6 +36,8 @@ class CapacityLaws(Laws):
             return
         data = bench.large()
         driver = bench.limited(len(data))
+        assert isinstance(driver, HasCapacity)
+        assert driver.capacity == len(data), f"capacity is {driver.capacity} where {len(data)} was set"
         with bench.refuses(errors.StoreFull):
             driver.open_writer(KEY, size=len(data) + 1)
         with bench.refuses(errors.StoreFull), driver.open_writer(KEY) as writer:
@@ -45,6 +47,8 @@ class CapacityLaws(Laws):
         write(bench, driver, data)
         for full in (driver, bench.limited(len(data))):
             assert_full(bench, full)
+            space = full.space() if isinstance(full, MeasuresSpace) else None
+            assert space is None or space.free == 0, f"space() tells {space} of a store that is full"
 
     def test_room_is_given_back_once(self, bench: Bench) -> None:
         if not isinstance(bench.driver, HasCapacity):

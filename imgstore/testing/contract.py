@@ -14,6 +14,7 @@ from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.forking import ForkLaws
 from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
@@ -45,6 +46,7 @@ class DriverContract(
     NeighbourLaws,
     FailureLaws,
     InterruptedLaws,
+    ForkLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+
 from imgstore import errors
 from imgstore.driver.capabilities import CopiesObjects
+from imgstore.model import ObjectInfo
 from imgstore.testing.bench import KEY, KEYS, Bench, body
+from imgstore.testing.concurrency import at_once
+from imgstore.testing.parts import PARTS
 from imgstore.testing.telling import Laws
+
+TIMES = 3
 
 
 class CopyLaws(Laws):
@@ -17,7 +26,7 @@ class CopyLaws(Laws):
         driver = bench.driver
         if not isinstance(driver, CopiesObjects):
             return
-        for number, data in enumerate((b"", body(13), bench.large())):
+        for number, data in enumerate((b"", body(13), body(bench.subject.largest * PARTS + 7))):
             bench.put(data, KEY)
             info = driver.copy(KEY, KEYS[number])
             bench.committed[KEYS[number]] = data
@@ -50,3 +59,46 @@ class CopyLaws(Laws):
             with bench.refuses(errors.InvalidKey):
                 driver.copy(source, target)
         bench.assert_all_hold()
+
+    def test_copy_of_an_object_that_is_replaced_is_whole(self, bench: Bench) -> None:
+        driver = bench.driver
+        if not isinstance(driver, CopiesObjects):
+            return
+        bodies = [bench.large()]
+        bench.put(bodies[0])
+        for number in range(TIMES):
+            made = replaced_meanwhile(bench, bodies, partial(driver.copy, KEY, KEYS[number]))
+            if isinstance(made, errors.ImgstoreError):
+                bench.assert_discreet(made)
+                assert isinstance(made, (errors.ObjectNotFound, errors.StoreUnavailable)), made
+                continue
+            with bench.other.open_reader(KEYS[number]) as reader:
+                found = b"".join(reader)
+            assert found in bodies, "a copy has bytes of one object, and of another that replaced it"
+            bench.committed[KEYS[number]] = found
+        bench.assert_clean()
+
+
+def replaced_meanwhile(
+    bench: Bench, bodies: list[bytes], copy: Callable[[], ObjectInfo]
+) -> ObjectInfo | errors.ImgstoreError | None:
+    """What the copy returned or raised, while the object under KEY was replaced again and again."""
+    ended = threading.Event()
+
+    def replace() -> None:
+        while not ended.is_set() or len(bodies) == 1:
+            bodies.append(bench.large(len(bodies)))
+            bench.other.delete(KEY)
+            with bench.other.open_writer(KEY) as writer:
+                writer.write(bodies[-1])
+                writer.commit()
+            bench.committed[KEY] = bodies[-1]
+
+    def copy_once() -> ObjectInfo:
+        try:
+            return copy()
+        finally:
+            ended.set()
+
+    jobs: list[Callable[[], ObjectInfo | None]] = [copy_once, replace]
+    return at_once(jobs)[0]

@@ -49,6 +49,8 @@ class PartLaws(Laws):
         bench.put(data, declared=declared, step=border)
         with bench.other.open_reader(KEY) as reader:
             assert same(b"".join(reader), data)
+        bench.delete()
+        bench.assert_clean()
 
     def test_commit_that_fails_after_it_was_done_leaves_nothing(self, bench: Bench) -> None:
         for data in (body(13), bench.large()):

@@ -23,7 +23,7 @@ from imgstore.driver.signatures import OPTIONAL
 GUIDE = "doc/drivers.md"
 LAST = 12
 """Calls that a failure shows."""
-LONGEST = 100
+LONGEST = 300
 """Characters of one value in a line."""
 
 _OWN = ("open_writer", "open_reader", "stat", "delete", "check", "url", "key_from_url", "close")
@@ -62,6 +62,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.made: list[Call] = []
+        self.shown = LAST
         self._numbers: dict[str, Iterator[int]] = {}
         self._inside = threading.local()
 
@@ -81,9 +82,14 @@ class Calls:
         """driver1, driver2, ..."""
         return f"{word}{next(self._numbers.setdefault(word, itertools.count(1)))}"
 
-    def lines(self, last: int = LAST) -> list[str]:
+    def name_of(self, thing: object) -> str:
+        """The name of what is watched."""
+        name: str = vars(thing)["_told"][1]
+        return name
+
+    def lines(self) -> list[str]:
         """The last calls; one line for those that are the same."""
-        shown = self.made[-last:]
+        shown = self.made[-self.shown :]
         lines = [(call.line(last=call is shown[-1]), 1) for call in shown]
         grouped = [(line, len(list(same))) for line, same in itertools.groupby(lines, key=lambda pair: pair[0])]
         return [line if times == 1 else f"for _ in range({times}): {line}" for line, times in grouped]

@@ -69,9 +69,9 @@ class VisibilityLaws(Laws):
         bench.assert_clean()
 
     def test_delete_takes_one_object_only(self, bench: Bench) -> None:
-        neighbours = (KEY + ".2", KEY + "-2", KEY + "2", KEY[:-1])
+        neighbours = (KEY[:-1], *(f"{KEY}{tail}" for tail in (".", "-", "_", "2", "a", ".2", "-2", "_2")))
         for number, key in enumerate((KEY, *neighbours)):
-            bench.put(bench.large(number), key)
+            bench.put(body(13, number) if number > 2 else bench.large(number), key)
         bench.delete()
         bench.assert_all_hold()
 

@@ -13,12 +13,14 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import AtomicCreation, DriverContract, Subject, working_bench
+from imgstore.testing import AtomicCreation, DriverContract, Histories, Subject, working_bench
 from tests.contract.mutants import MutantSubject
 
 
-class Contract(AtomicCreation, DriverContract):
+class Contract(Histories, AtomicCreation, DriverContract):
     """Everything that can be demanded of a driver."""
+
+    SECONDS = 0.0
 
 
 def contract_tests() -> list[str]:

@@ -3,14 +3,16 @@ the page cache and past it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imgstore.drivers.filesystem import FilesystemDriver, staging
 from imgstore.drivers.filesystem.direct import Buffers
-from imgstore.testing import AtomicCreation, DriverContract, Subject
+from imgstore.testing import AtomicCreation, Bench, DriverContract, Histories, Subject, working_bench
 from tests.contract.subjects import FilesystemSubject
+from tests.support.rounds import rounds
 
 
 class UnnamedStaging(FilesystemDriver):
@@ -35,3 +37,15 @@ class TestFilesystem(AtomicCreation, DriverContract):
     def subject(self, request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
         driver, thin, direct_io = request.param
         return FilesystemSubject(tmp_path, driver=driver, thin_provisioning=thin, direct_io=direct_io)
+
+
+class TestHistories(Histories):
+    """On the staging that leaves something behind."""
+
+    HISTORIES = rounds(15)
+
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        subject = FilesystemSubject(tmp_path, driver=NamedStaging, thin_provisioning=True, direct_io="off")
+        with working_bench(subject) as bench:
+            yield bench

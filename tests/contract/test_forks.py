@@ -1,29 +1,15 @@
-"""A process forks while drivers are open: parent and child read and write right, whatever the driver speaks to."""
+"""A process forks: what the parent holds is not the child's. The contract has the rest."""
 
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from imgstore import errors
 from imgstore.driver.capacity import CapacityAccount
 from imgstore.driver.forks import ProcessLock
-from imgstore.drivers.filesystem import FilesystemDriver
-from imgstore.drivers.memory import MemoryDriver
-from tests.support.forks import assert_usable_on_both_sides, in_parent_and_child
-
-
-def test_fork_with_an_open_directory(tmp_path: Path) -> None:
-    driver = FilesystemDriver(datadir=str(tmp_path), capacity=10**6)
-    driver.check()
-    assert_usable_on_both_sides(driver, 20_000)
-    assert list(driver.objects()) == []
-
-
-def test_fork_with_open_memory() -> None:
-    assert_usable_on_both_sides(MemoryDriver(), 20_000)
+from imgstore.testing.forking import in_parent_and_child
 
 
 def test_what_the_parent_holds_is_not_held_in_a_child() -> None:

@@ -8,11 +8,14 @@ from imgstore import errors
 from imgstore.driver.capabilities import FindsLeftovers, ListsObjects, MeasuresSpace
 from imgstore.drivers.memory import MemoryDriver, MemoryStorage
 from imgstore.model import ObjectInfo, Space
-from imgstore.testing import AtomicCreation, DriverContract, Subject
+from imgstore.testing import AtomicCreation, DriverContract, Histories, Subject
 from tests.contract.subjects import MemorySubject
+from tests.support.rounds import rounds
 
 
-class TestMemory(AtomicCreation, DriverContract):
+class TestMemory(Histories, AtomicCreation, DriverContract):
+    HISTORIES = rounds(15)
+
     @pytest.fixture
     def subject(self) -> Subject:
         return MemorySubject()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing import Bench, DriverContract, Histories, Subject, working_bench
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.copying import CopyLaws
@@ -18,6 +18,7 @@ from imgstore.testing.parts import PartLaws
 from imgstore.testing.sizes import SizeLaws
 from imgstore.testing.writing import WritingLaws
 from tests.support.fixtures import SwiftFactory
+from tests.support.rounds import rounds
 from tests.support.swift import SwiftSettings
 from tests.swift.subject import SwiftSubject
 from tests.swift.world import FEW
@@ -27,7 +28,9 @@ BORDER = 4096
 """Larger than what the contract's racers write: what the loser of a race had in segments would stay, for `purge`."""
 
 
-class TestSwift(DriverContract):
+class TestSwift(Histories, DriverContract):
+    HISTORIES = rounds(2)
+
     @pytest.fixture
     def subject(self, swift_with: SwiftFactory) -> Subject:
         return SwiftSubject(swift_with(SwiftSettings(remembers=True)), border=BORDER)

@@ -10,7 +10,7 @@ import pytest
 from imgstore import errors
 from imgstore.hosting.leases import RETRIES, LeaseKeeper
 from imgstore.model import Attempt
-from tests.support.forks import in_parent_and_child
+from imgstore.testing.forking import in_parent_and_child
 from tests.support.waiting import until
 
 ATTEMPT = Attempt("image", 1, "project", "raw", "bare")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore.drivers.s3 import S3Driver
-from imgstore.testing import Bench, DriverContract, Subject, working_bench
+from imgstore.testing import Bench, DriverContract, Histories, Subject, working_bench
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.failures import FailureLaws
@@ -17,6 +17,7 @@ from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import Place, SwiftPlace
+from tests.support.rounds import rounds
 
 
 class S3Subject(Subject):
@@ -63,8 +64,10 @@ class TestS3(DriverContract):
 
 
 @pytest.mark.long
-class TestS3OnSwift(WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, ClearingLaws, FailureLaws):
+class TestS3OnSwift(Histories, WritingLaws, VisibilityLaws, AbortLaws, ReadingLaws, ClearingLaws, FailureLaws):
     """The laws that rest on what a server answers; the others are the driver's own."""
+
+    HISTORIES = rounds(1)
 
     @pytest.fixture
     def bench(self, swift_place: SwiftPlace) -> Iterator[Bench]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from imgstore.testing.forking import assert_usable_on_both_sides
 from tests.s3.places import SwiftPlace
-from tests.support.forks import assert_usable_on_both_sides
 
 
 def test_parent_and_child_of_a_fork_read_and_write_right(swift_place: SwiftPlace) -> None:

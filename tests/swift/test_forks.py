@@ -7,7 +7,7 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.drivers.swift.quotas import Level, MeterHold, Meters
-from tests.support.forks import assert_usable_on_both_sides, in_parent_and_child, new_sockets
+from imgstore.testing.forking import assert_usable_on_both_sides, in_parent_and_child, new_sockets
 from tests.swift.world import KEY, SEGMENT, World, put
 
 

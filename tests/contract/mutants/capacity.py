@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgstore.driver import ObjectWriter
+from imgstore.model import Space
 from imgstore.quota import Account, Hold, capacity_refusal
 from tests.contract.mutants.base import Mutant, MutantWriter, caught_by, patched
 
@@ -49,3 +50,15 @@ class FailedCommitKeepsItsRoom(Mutant):
 def _failed(writer: ObjectWriter, action: str, error: BaseException) -> None:
     vars(writer)["_ObjectWriter__capacity"] = None
     ObjectWriter._ObjectWriter__failed(writer, action, error)  # type: ignore[attr-defined] # the base's own, as mangled
+
+
+@caught_by("test_capacity_is_kept_to_the_byte")
+class TellsNoCapacity(Mutant):
+    capacity = None
+
+
+@caught_by("test_capacity_is_kept_to_the_byte")
+class TellsTheSpaceOfItsDisk(Mutant):
+    def space(self) -> Space:
+        self.check()
+        return Space(total=10**12, free=10**11)

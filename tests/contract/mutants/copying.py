@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from imgstore import errors
 from imgstore.driver import check_key
 from imgstore.model import ObjectInfo
 from tests.contract.mutants.base import Mutant, caught_by
+
+MOST = 5 * 64 * 1024
 
 
 class _Copies(Mutant):
@@ -60,4 +63,24 @@ class CopyOfNothingIsEmpty(_Copies):
 class CopyTakesAnyName(_Copies):
     def copy(self, source: str, target: str) -> ObjectInfo:
         created: ObjectInfo = self.storage.create(target, self.storage.get(source).data)
+        return created
+
+
+@caught_by("test_copy_is_an_object_of_its_own")
+class CopiesTheFirstParts(_Copies):
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        created: ObjectInfo = self.storage.create(check_key(target), self.storage.get(check_key(source)).data[:MOST])
+        return created
+
+
+@caught_by("test_copy_of_an_object_that_is_replaced_is_whole")
+class CopyIsNotPinned(_Copies):
+    """Its halves are of the objects that are there at the time."""
+
+    def copy(self, source: str, target: str) -> ObjectInfo:
+        half = self.storage.get(check_key(source)).info.size // 2
+        first = self.storage.get(source).data[:half]
+        time.sleep(0.02)
+        data = first + self.storage.get(source).data[half:]
+        created: ObjectInfo = self.storage.create(check_key(target), data)
         return created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 from imgstore.model import ObjectInfo
@@ -43,3 +44,18 @@ class CloseEndsEveryUpload(Mutant):
         if isinstance(self.storage, MutantStorage):
             for writer in self.storage.writers:
                 writer._chunks.clear()
+
+
+@caught_by("test_modified_is_in_seconds")
+class TellsLocalTime(Mutant):
+    """The storage says UTC, and it is read as the time of this place."""
+
+    def _stat(self, key: str) -> ObjectInfo:
+        info = super()._stat(key)
+        return dataclasses.replace(info, modified=time.mktime(time.gmtime(info.modified)))
+
+
+@caught_by("test_modified_is_in_seconds")
+class TellsWhenItWasAsked(Mutant):
+    def _stat(self, key: str) -> ObjectInfo:
+        return dataclasses.replace(super()._stat(key), modified=time.time())

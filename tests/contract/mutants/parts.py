@@ -72,3 +72,12 @@ class KeepsItsConnectionPerThread(Mutant):
             if not hasattr(self.connection, "open"):
                 raise ConnectionError("This thread has no connection.")
             return super()._commit()
+
+
+@caught_by("test_many_parts_come_back_in_their_order")
+class DeleteLeavesTheLastOfManyParts(Mutant):
+    def _delete(self, key: str) -> None:
+        is_large = self.storage.get(key).info.size > 5 * BORDER
+        super()._delete(key)
+        if is_large:
+            self.storage.traces.add(f"{key}/12")

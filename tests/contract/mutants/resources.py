@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from imgstore import errors
@@ -12,6 +13,8 @@ from tests.contract.mutants.base import Mutant, MutantStorage, MutantWriter, cau
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+PROCESS = os.getpid()
 
 
 @caught_by("test_threads_are_returned", "test_driver_at_work_does_not_gather_threads_and_descriptors")
@@ -82,3 +85,25 @@ class HasAParameterThatIsNoOption(Mutant):
 class HasAnOptionThatIsNoParameter(Mutant):
     def __init__(self) -> None:
         super().__init__()
+
+
+@caught_by("test_parent_and_child_of_a_fork_read_and_write_right")
+class ConnectionIsItsParents(Mutant):
+    @classmethod
+    def on(cls, storage: MemoryStorage) -> Self:
+        driver = super().on(storage)
+        vars(driver)["process"] = os.getpid()
+        return driver
+
+    def _stat(self, key: str) -> ObjectInfo:
+        if vars(self)["process"] != os.getpid():
+            raise ConnectionError("That was an answer to somebody else.")
+        return super()._stat(key)
+
+
+@caught_by("test_parent_and_child_of_a_fork_read_and_write_right")
+class LockOfAnotherThreadIsHeldForEver(Mutant):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        if os.getpid() != PROCESS:
+            raise TimeoutError("The lock is held.")
+        return super()._open_reader(key, start, stop, etag)

@@ -106,3 +106,12 @@ class DeleteOfNothingSucceeds(Mutant):
     def _delete(self, key: str) -> None:
         with contextlib.suppress(errors.ObjectNotFound):
             super()._delete(key)
+
+
+@caught_by("test_delete_takes_one_object_only")
+class DeletesTheKeysBehindADash(Mutant):
+    def _delete(self, key: str) -> None:
+        super()._delete(key)
+        for name in self.storage.names():
+            if name.startswith(f"{key}_"):
+                super()._delete(name)
