@@ -30,7 +30,7 @@ FLOORS = (
         "drivers.glance_store",
         "drivers",
     },
-    {"config", "http", "observers", "sql", "hosting"},
+    {"config", "http", "observers", "sql", "hosting", "proving"},
     {"adapters", "glance", "service.server", "service.auth", "service.cleanup"},
     {"service.api"},
     {"service"},
