@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from imgstore.driver import ObjectReader, ObjectWriter
+from imgstore.driver import ObjectReader, ObjectWriter, WriterState
 from imgstore.drivers.memory import MemoryDriver, MemoryObject, MemoryReader, MemoryStorage, MemoryWriter
 from imgstore.model import Leftover, ObjectInfo
-from imgstore.proving import PREFIX, Outcome, Result, prove
+from imgstore.proving import PREFIX, Ground, Outcome, Result, prove
 
 BORDER = 4096
 
@@ -62,6 +62,33 @@ class Replacing(GoodDriver):
         self.storage = ReplacingStorage()
 
 
+class LargeReplacingStorage(ReplacingStorage):
+    """As Ceph, which looks at the condition of small objects only."""
+
+    def create(self, key: str, data: bytes) -> ObjectInfo:
+        return (ReplacingStorage if len(data) > BORDER else MemoryStorage).create(self, key, data)
+
+
+class LargeReplacing(GoodDriver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.storage = LargeReplacingStorage()
+
+
+class MixingStorage(ReplacingStorage):
+    """Two uploads under one key become one object of neither."""
+
+    def create(self, key: str, data: bytes) -> ObjectInfo:
+        mixed = bytes(len(data)) if key in self.names() else data
+        return super().create(key, mixed)
+
+
+class Mixing(GoodDriver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.storage = MixingStorage()
+
+
 class Undeleting(GoodDriver):
     def _delete(self, key: str) -> None:
         self.storage.get(key)
@@ -92,6 +119,14 @@ class Leaving(GoodDriver):
         for name in self.storage.names():
             if name.startswith("left."):
                 yield Leftover(name, "left", key=name.removeprefix("left."))
+
+
+class Clearing(Leaving):
+    """Its aborts leave something, which it clears."""
+
+    def clear_leftovers(self, key: str) -> None:
+        if f"left.{key}" in self.storage.names():
+            self.storage.remove(f"left.{key}")
 
 
 class SameStorage(MemoryStorage):
@@ -159,6 +194,8 @@ BROKEN = [
     (Shifting, "ranges are read"),
     (Early, "nothing is visible before the commit"),
     (Replacing, "an object is never replaced"),
+    (LargeReplacing, "an object is never replaced"),
+    (Mixing, "winners of a race for one key"),
     (Undeleting, "a deleted object is gone"),
     (Undeleting, "everything was removed"),
     (Leaving, "an aborted upload leaves nothing"),
@@ -231,6 +268,29 @@ def test_what_there_was_no_time_for_is_not_said_to_hold() -> None:
     outcomes = prove(GoodDriver(), seconds=-1)
     assert {outcome.result for outcome in outcomes[:-1]} == {Result.NOT_TRIED}
     assert not outcomes[0].good
+
+
+def test_what_an_abort_has_left_is_removed_in_the_end() -> None:
+    driver = Clearing()
+    assert by_name(prove(driver))["everything was removed"].result is Result.HOLDS
+    assert driver.storage.names() == set()
+
+
+def test_an_upload_that_nobody_ended_is_aborted_in_the_end() -> None:
+    ground = Ground(GoodDriver(), PREFIX)
+    writer = ground.begin(ground.new_key(), b"data")
+    ground.clean()
+    assert writer.state is WriterState.ABORTED
+
+
+def test_a_full_store_is_not_listed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgstore.proving.ground.MOST_OBJECTS", 3)
+    driver = GoodDriver()
+    for number in range(5):
+        driver.storage.create(f"image-{number}", b"data")
+    outcomes = by_name(prove(driver))
+    assert outcomes["a written object is listed"].result is Result.NOT_APPLICABLE
+    assert outcomes["everything was removed"].result is Result.HOLDS
 
 
 def test_others_objects_are_left_alone() -> None:
