@@ -31,7 +31,7 @@ FLOORS = (
         "drivers.fsspec",
         "drivers",
     },
-    {"config", "http", "observers", "sql", "hosting"},
+    {"config", "http", "observers", "sql", "hosting", "proving"},
     {"adapters", "glance", "service.server", "service.auth", "service.cleanup"},
     {"service.api"},
     {"service"},

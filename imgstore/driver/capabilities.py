@@ -92,6 +92,15 @@ class TellsFacts(Protocol):
 
 
 @runtime_checkable
+class HasBorders(Protocol):
+    """It works differently from some size on, such as that of a part. Who tries the store writes objects of more."""
+
+    @property
+    def borders(self) -> Sequence[int]:
+        """Those sizes in bytes, one or more."""
+
+
+@runtime_checkable
 class MeasuresSpace(Protocol):
     """The store can say how much room it has."""
 

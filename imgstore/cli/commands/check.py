@@ -13,10 +13,11 @@ from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores, add_timeout, silence, wait_for
 from imgstore.cli.configuration import ObjectName, configured
 from imgstore.cli.database import add_optional_data_dir, service_catalog
-from imgstore.cli.failures import FAILED, line_of
+from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
 from imgstore.driver.capabilities import TellsFacts
+from imgstore.proving import Outcome, prove
 from imgstore.side_by_side import Begun
 from imgstore.store import Store
 from imgstore.transfers.places import settle
@@ -25,6 +26,7 @@ from imgstore.undo import describe
 LOG = logging.getLogger(__name__)
 COLUMNS = ("store", "result", "detail")
 FACTS = ("store", "fact", "found")
+PROOF = ("store", "fact", "result", "found")
 Facts = list[tuple[str, str]]
 Tested = tuple[str, str, Facts]
 """Result and detail for people, and what is true of the server."""
@@ -46,21 +48,44 @@ class Check(ListCommand):
     mounted. The service does the same at its very first start.
 
     --facts prints what the check found out about the server of each store: servers of one kind differ there.
+
+    --prove tries each law on the named stores, beside the images: it writes objects of its own, some of several parts,
+    in at most three minutes, and removes all of them, also if a signal ends it. If a law is broken, the exit status is
+    1.
     """
 
     EXAMPLES = """
         imgstore check --create
         imgstore check fast && systemctl start imgstore
+        imgstore check --prove fast -f json > fast.json
     """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_stores(parser)
         parser.add_argument("--create", action="store_true", help="make the place of a store that has none yet")
-        parser.add_argument("--facts", action="store_true", help="print what is true of each store's server")
+        asked = parser.add_mutually_exclusive_group()
+        asked.add_argument("--facts", action="store_true", help="print what is true of each store's server")
+        asked.add_argument("--prove", action="store_true", help="try every law on the named stores")
         add_timeout(parser, TEST_SECONDS)
         add_optional_data_dir(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        return self._prove(parsed_args) if parsed_args.prove else self._check(parsed_args)
+
+    def _prove(self, parsed_args: argparse.Namespace) -> Table:
+        self._refuse_unknown_columns(parsed_args, PROOF)
+        if not parsed_args.stores:
+            raise BadUsage("--prove needs a store: imgstore check --prove STORE.")
+        rows: list[tuple[str, ...]] = []
+        with configured(parsed_args) as found:
+            found.stores.refuse_shared_places()
+            for store in found.chosen(parsed_args.stores):
+                for outcome in _proved(store):
+                    self.status = self.status if outcome.good else FAILED
+                    rows.append((store.identifier, outcome.fact, outcome.result.value, outcome.found))
+        return PROOF, rows
+
+    def _check(self, parsed_args: argparse.Namespace) -> Table:
         columns = FACTS if parsed_args.facts else COLUMNS
         self._refuse_unknown_columns(parsed_args, columns)
         rows = []
@@ -96,6 +121,15 @@ def _result(begun: Begun[Tested], store: Store, seconds: float) -> Tested:
         return begun.result(store.identifier)
     except TimeoutError:
         return "failed", silence(seconds), []
+
+
+def _proved(store: Store) -> list[Outcome]:
+    """A signal ends it at the next safe point, and then too everything is removed."""
+    if store.read_only or store.driver.READ_ONLY:
+        raise Failure(f"store '{store.identifier}' is read-only: it is proved by writing, and cannot be.", status=STORE)
+    with INTERRUPTS.deferred(), store.blamed():
+        store.check()
+        return prove(store.driver, safe_point=INTERRUPTS.check)
 
 
 def _facts(store: Store) -> Facts:

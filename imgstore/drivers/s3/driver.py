@@ -72,6 +72,11 @@ class S3Driver(StoreDriver):
         with storage_failures("checking the store"):
             self._check.run()
 
+    @property
+    def borders(self) -> tuple[int, ...]:
+        """Above the first one an object is stored in parts, of the second one's bytes."""
+        return self._options.threshold, self._options.part_size
+
     def facts(self) -> Mapping[str, str]:
         """What `check` found out about the server."""
         return self._check.facts()

@@ -75,6 +75,11 @@ class AccountDriver(StoreDriver):
         with storage_failures("checking the store"), configuration_blamed:
             self._check.run()
 
+    @property
+    def borders(self) -> tuple[int, ...]:
+        """Above the first one an object is stored in segments, of the second one's bytes."""
+        return self._options.largest_small, self._options.segment_size
+
     def facts(self) -> Mapping[str, str]:
         """What `check` found out about the server."""
         return self._check.facts()
