@@ -164,10 +164,11 @@ def is_connected(filesystem: Any) -> bool:
 
 
 def close_filesystem(filesystem: Any) -> None:
-    """Closes its connections, as far as there is a way: fsspec has none."""
+    """Closes its connections, as far as there is a way: fsspec has none. SFTP's has a thread, which ends then."""
     client = getattr(filesystem, "client", None)
-    for each in (client, getattr(client, "http", None)):
-        close = getattr(each, "close", None)
-        if close is not None:
-            with contextlib.suppress(Exception):  # it is thrown away in any case
-                close()
+    thread = getattr(client, "get_transport", lambda: None)()
+    with contextlib.suppress(Exception):  # it is thrown away in any case
+        for each in (client, getattr(client, "http", None)):
+            getattr(each, "close", lambda: None)()
+        if thread is not None:
+            thread.join(MOMENT)
