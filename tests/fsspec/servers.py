@@ -35,7 +35,8 @@ def sftp(root: Path) -> Iterator[Served]:
 def webdav(root: Path) -> Iterator[Served]:
     """wsgidav on cheroot."""
     with _child("webdav", root) as child:
-        options = {"base_url": f"http://127.0.0.1:{child.port}", "auth": [USER, PASSWORD]}
+        # Without TLS here: else each client loads the certificates of all authorities.
+        options = {"base_url": f"http://127.0.0.1:{child.port}", "auth": [USER, PASSWORD], "verify": False}
         yield Served("webdav:/", json.dumps(options))
 
 

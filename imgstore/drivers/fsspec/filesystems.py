@@ -9,6 +9,7 @@ which wakes that thread. fsspec's own cache of objects is not used: a child that
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from imgstore import errors
-from imgstore.driver import BoundedCalls, OfOneProcess, ProcessLock, bad
+from imgstore.driver import BoundedCalls, OfOneProcess, ProcessLock, bad, quiet
 from imgstore.drivers.fsspec.errors import ANSWERS, ERRORS
 from imgstore.drivers.fsspec.options import FsspecOptions
 
@@ -33,6 +34,8 @@ class Filesystems(OfOneProcess):
 
     def __init__(self, options: FsspecOptions) -> None:
         super().__init__()
+        quiet(logging.CRITICAL, "paramiko")
+        quiet(logging.WARNING, "httpx", "httpcore", "fsspec")
         self.cls = filesystem_class(options.protocol)
         self.arguments = {**self.cls._get_kwargs_from_urls(options.url), **options.arguments()}
         self._patience = options.patience
