@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imgstore.driver.error_table import ErrorTable
     from imgstore.driver.forks import OfOneProcess, ProcessLock
     from imgstore.driver.keyed import KeyedLocks
+    from imgstore.driver.loggers import quiet
     from imgstore.driver.multipart import MultipartWriter, Part
     from imgstore.driver.options import Options, bad, option, size_opt, size_option
     from imgstore.driver.part_sizes import PartSizes
@@ -60,6 +61,7 @@ else:
             error_table,
             forks,
             keyed,
+            loggers,
             multipart,
             options,
             part_sizes,
@@ -73,7 +75,7 @@ else:
 
         rooms = (
             *(background, bounded_calls, capabilities, capacity, deadline, error_table, forks, keyed, multipart),
-            *(options, part_sizes, place, ranged, reader, shared, translate, wrapper),
+            *(options, part_sizes, place, loggers, ranged, reader, shared, translate, wrapper),
         )
         return next(vars(room)[name] for room in rooms if name in vars(room))
 
@@ -135,6 +137,7 @@ __all__ = [
     "mark_in",
     "option",
     "pause",
+    "quiet",
     "size_opt",
     "size_option",
     "storage_failures",

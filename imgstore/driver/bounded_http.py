@@ -6,6 +6,7 @@ deadline of the operation (`imgstore.driver.deadline`).
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
@@ -15,6 +16,7 @@ from urllib3.poolmanager import PoolManager
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from imgstore.driver import deadline
+from imgstore.driver.loggers import quiet
 from imgstore.driver.sockets import BoundedSocket, BoundedTlsSocket
 
 
@@ -43,7 +45,9 @@ class _BoundedTlsConnection(_BoundedConnection):
 
 
 def bounded_pools(plain: type[HTTPConnectionPool], tls: type[HTTPConnectionPool]) -> dict[str, Any]:
-    """The pools by scheme, for `PoolManager.pool_classes_by_scheme`: those of an SDK, with connections of ours."""
+    """The pools by scheme, for `PoolManager.pool_classes_by_scheme`: those of an SDK, with connections of ours.
+    urllib3's warnings are turned off, which show whole URLs: of headers that are none, of a pool that is full."""
+    quiet(logging.ERROR, "urllib3")
     return {"http": _bounded(plain, _BoundedConnection), "https": _bounded(tls, _BoundedTlsConnection)}
 
 

@@ -25,7 +25,7 @@ def examples() -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_example_driver_keeps_the_contract(tmp_path: Path) -> None:
+def test_example_driver_and_the_wrapper_around_it_keep_the_contract(tmp_path: Path) -> None:
     for name, text in examples().items():
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--basetemp", "work", "."]
@@ -33,7 +33,21 @@ def test_example_driver_keeps_the_contract(tmp_path: Path) -> None:
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     total = sum(len(list(cases(test))) for test in contract_tests())
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert f"{total} passed" in ran.stdout
+    assert f"{2 * total + 1} passed" in ran.stdout
+
+
+@pytest.mark.long
+def test_examples_are_typed_as_strictly_as_the_library(tmp_path: Path) -> None:
+    names = [name for name in examples() if not name.startswith("test_")]
+    for name in names:
+        (tmp_path / name).write_text(examples()[name])
+    root = GUIDE.parents[1]
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(root / ".mypy_cache"), "--config-file", ""]
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *names],
+        cwd=tmp_path, env=os.environ | {"MYPYPATH": str(root)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_all_that_the_interface_names_is_there() -> None:

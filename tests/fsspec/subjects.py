@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +14,10 @@ import fsspec
 from imgstore.driver import StoreDriver
 from imgstore.drivers.fsspec import FsspecDriver
 from imgstore.testing import Subject
+from tests.fsspec.servers import PASSWORD, USER, Served
 
 NOWHERE = "sftp://127.0.0.1:1/images"
+BROKEN = json.dumps({"username": USER, "password": PASSWORD})
 _numbers = itertools.count(1)
 
 
@@ -32,7 +36,7 @@ class FsspecSubject(Subject):
         return FsspecDriver(url=self.url("-2"), storage_options=self.options, patience=20.0)
 
     def broken(self) -> StoreDriver:
-        return FsspecDriver(url=NOWHERE, patience=20.0)
+        return FsspecDriver(url=NOWHERE, storage_options=BROKEN, patience=20.0)
 
     @abstractmethod
     def url(self, suffix: str) -> str:
@@ -59,12 +63,15 @@ class MemorySubject(FsspecSubject):
 class DirectorySubject(FsspecSubject):
     """A directory of this machine, however it is reached."""
 
-    def __init__(self, root: Path, *, remote: str = "") -> None:
+    def __init__(self, root: Path, served: Served | None = None) -> None:
         self._root = root
-        self._remote = remote
+        self._remote = "" if served is None else served.url
+        self.options = None if served is None else served.storage_options
+        self.secrets = () if served is None else (PASSWORD,)
         self._images = root / "images"
         self.internals = (str(root), "127.0.0.1")
         for name in ("images", "images-2"):
+            shutil.rmtree(root / name, ignore_errors=True)
             (root / name).mkdir()
 
     def url(self, suffix: str) -> str:

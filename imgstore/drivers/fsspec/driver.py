@@ -19,7 +19,7 @@ from imgstore.drivers.fsspec.filesystems import Filesystems, renames
 from imgstore.drivers.fsspec.infos import base_name, described, is_file, modified, size_of
 from imgstore.drivers.fsspec.options import FsspecOptions
 from imgstore.drivers.fsspec.place import Notes, place_of
-from imgstore.drivers.fsspec.reader import FileBody, FsspecReader, PiecesBody
+from imgstore.drivers.fsspec.reader import FsspecReader, body_of
 from imgstore.drivers.fsspec.writer import FileWriter
 from imgstore.model import Leftover, ObjectInfo, Place
 
@@ -114,8 +114,7 @@ class FsspecDriver(StoreDriver):
 
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         info = self._stat(key)
-        body = PiecesBody if self._protocol in naming.FLAT else FileBody
-        fetch = partial(body, self._filesystems, self._at(key), info)
+        fetch = partial(body_of(self._protocol), self._filesystems, self._at(key), info)
         end = info.size if stop is None else min(stop, info.size)
         return FsspecReader(fetch, info, min(start, end), end, patience=self._options.patience)
 

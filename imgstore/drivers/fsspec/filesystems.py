@@ -9,6 +9,7 @@ which wakes that thread. fsspec's own cache of objects is not used: a child that
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from imgstore import errors
-from imgstore.driver import BoundedCalls, OfOneProcess, ProcessLock, bad
+from imgstore.driver import BoundedCalls, OfOneProcess, ProcessLock, bad, quiet
 from imgstore.drivers.fsspec.errors import ANSWERS, ERRORS
 from imgstore.drivers.fsspec.options import FsspecOptions
 
@@ -33,6 +34,8 @@ class Filesystems(OfOneProcess):
 
     def __init__(self, options: FsspecOptions) -> None:
         super().__init__()
+        quiet(logging.CRITICAL, "paramiko")
+        quiet(logging.WARNING, "httpx", "httpcore", "fsspec")
         self.cls = filesystem_class(options.protocol)
         self.arguments = {**self.cls._get_kwargs_from_urls(options.url), **options.arguments()}
         self._patience = options.patience
@@ -164,10 +167,11 @@ def is_connected(filesystem: Any) -> bool:
 
 
 def close_filesystem(filesystem: Any) -> None:
-    """Closes its connections, as far as there is a way: fsspec has none."""
+    """Closes its connections, as far as there is a way: fsspec has none. SFTP's has a thread, which ends then."""
     client = getattr(filesystem, "client", None)
-    for each in (client, getattr(client, "http", None)):
-        close = getattr(each, "close", None)
-        if close is not None:
-            with contextlib.suppress(Exception):  # it is thrown away in any case
-                close()
+    thread = getattr(client, "get_transport", lambda: None)()
+    with contextlib.suppress(Exception):  # it is thrown away in any case
+        for each in (client, getattr(client, "http", None)):
+            getattr(each, "close", lambda: None)()
+        if thread is not None:
+            thread.join(MOMENT)

@@ -13,6 +13,7 @@ Object storage needs no hidden name: an object appears when its upload is ended,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -30,6 +31,7 @@ OBJECT_STORAGE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "ad
 """Protocols whose files are objects, and appear as their upload ends."""
 FLAT = OBJECT_STORAGE | {"memory"}
 """Protocols without real directories: one that is missing is empty."""
+WEBDAV = frozenset({"webdav", "dav"})
 REMEMBERED = 1024
 
 _HIDDEN = re.compile(re.escape(HIDDEN) + r"(.*)~[0-9a-f]{16}")
@@ -105,13 +107,11 @@ def _renamed_by_sftp(filesystem: Any, hidden: str, name: str) -> None:
 
 
 def _moved_by_webdav(filesystem: Any, hidden: str, name: str) -> None:
-    try:
+    """webdav4's exceptions are its own, and this module does not know them."""
+    with contextlib.ExitStack() as failed:
+        failed.callback(refuse_taken, filesystem, name)
         filesystem.client.move(hidden, name, overwrite=False)
-    except OSError:
-        raise
-    except Exception:
-        refuse_taken(filesystem, name)
-        raise
+        failed.pop_all()
 
 
 def _in_memory(filesystem: Any, hidden: str, name: str) -> None:
@@ -129,7 +129,7 @@ def _looked_and_moved(filesystem: Any, hidden: str, name: str) -> None:
 _WAYS: dict[str, Callable[[Any, str, str], None]] = {
     **dict.fromkeys(("file", "local"), _linked),
     **dict.fromkeys(("sftp", "ssh"), _renamed_by_sftp),
-    **dict.fromkeys(("webdav", "dav"), _moved_by_webdav),
+    **dict.fromkeys(WEBDAV, _moved_by_webdav),
     "memory": _in_memory,
 }
 KNOWN = frozenset(_WAYS) | OBJECT_STORAGE

@@ -13,11 +13,13 @@ from typing import Any
 
 from imgstore import errors
 from imgstore.driver import Opened, RangedReader
+from imgstore.drivers.fsspec import naming
 from imgstore.drivers.fsspec.filesystems import MOMENT, Filesystems, Lent
 from imgstore.drivers.fsspec.infos import etag_of
 from imgstore.model import MIB, ObjectInfo
 
 PIECE = MIB
+PARTIAL = 206
 
 
 class FileBody:
@@ -67,10 +69,29 @@ class PiecesBody(FileBody):
     """The same of an object that is asked for by ranges."""
 
     def _piece(self, filesystem: Any) -> bytes:
-        data = filesystem.cat_file(self._path, start=self._at, end=min(self._at + PIECE, self._stop))
+        data = self._asked(filesystem, self._at, min(self._at + PIECE, self._stop))
         filesystem.invalidate_cache()
         self._expect_object(filesystem)
-        return bytes(data)
+        return data
+
+    def _asked(self, filesystem: Any, start: int, stop: int) -> bytes:
+        return bytes(filesystem.cat_file(self._path, start=start, end=stop))
+
+
+class WebdavBody(PiecesBody):
+    """The same by WebDAV, whose open files leave a connection behind at each seek."""
+
+    def _asked(self, filesystem: Any, start: int, stop: int) -> bytes:
+        headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        answer = filesystem.client.request("GET", self._path, headers=headers)
+        if answer.status_code != PARTIAL:
+            raise errors.StoreUnavailable("Image storage does not serve ranges.")
+        return bytes(answer.content)
+
+
+def body_of(protocol: str) -> type[FileBody]:
+    """How the bytes of an object are had."""
+    return WebdavBody if protocol in naming.WEBDAV else PiecesBody if protocol in naming.FLAT else FileBody
 
 
 class FsspecReader(RangedReader):

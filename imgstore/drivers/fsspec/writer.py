@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from imgstore import errors
@@ -38,7 +39,10 @@ class FileWriter(ObjectWriter):
         self._file: Any = None
         self._etag: str | None = None
         self._committing = False
-        self._lent.call("opening for writing", self._open)
+        with contextlib.ExitStack() as refused:
+            refused.callback(self._lent.give_back)
+            self._lent.call("opening for writing", self._open)
+            refused.pop_all()
 
     def _open(self, filesystem: Any) -> None:
         naming.refuse_taken(filesystem, self._path)
@@ -70,7 +74,7 @@ class FileWriter(ObjectWriter):
             raise errors.IntegrityError(f"The store holds {size_of(found)} bytes, {self.total} were sent.")
         self._etag, self._committing = etag_of(found), True
         naming.give_name(self._protocol, filesystem, self._written, self._path)
-        return described(self._key, filesystem.info(self._path))
+        return self._expected(filesystem.info(self._path))
 
     def _uploaded(self, filesystem: Any) -> ObjectInfo:
         naming.refuse_taken(filesystem, self._path)
@@ -78,7 +82,14 @@ class FileWriter(ObjectWriter):
         self._file.close()
         self._file.commit()
         filesystem.invalidate_cache()
-        return described(self._key, filesystem.info(self._path))
+        return self._expected(filesystem.info(self._path))
+
+    def _expected(self, info: Mapping[str, Any]) -> ObjectInfo:
+        """What has the name now. Raises ObjectExists if that is another's, which a filesystem let replace this one: it
+        is not taken for this writer's, and not removed."""
+        if size_of(info) != self.total:
+            raise errors.ObjectExists("Another object is there under that key.")
+        return described(self._key, info)
 
     def _end_file(self) -> None:
         if self._protocol in {"file", "local"}:

@@ -29,6 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imgstore.driver.bounded_http import bounded_pools, close_pools
 from imgstore.driver.forks import OfOneProcess, ProcessLock
+from imgstore.driver.loggers import quiet
 from imgstore.driver.options import bad
 from imgstore.drivers.s3 import errors
 from imgstore.drivers.s3.bodies import sent
@@ -127,7 +128,7 @@ def _new_session(options: S3Options) -> botocore.session.Session:
 
 
 def _new_client(options: S3Options, keys: Keys | None) -> S3Client:
-    _silence()
+    quiet(logging.INFO, "botocore")
     try:
         found = _new_session(options)
         if keys is not None:
@@ -191,12 +192,6 @@ def _models() -> botocore.loaders.Loader:
     """boto3's descriptions of S3, parsed once for all stores and drivers: 0.1 CPU seconds and 13 MiB each otherwise."""
     loader: botocore.loaders.Loader = botocore.session.Session().get_component("data_loader")
     return loader
-
-
-def _silence() -> None:
-    logger = logging.getLogger("botocore")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
 
 
 def unreadable_file(options: S3Options) -> str | None:
