@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-isolation sample clean
+.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -97,6 +97,10 @@ bench-swift: $(VENV)/bench.stamp $(VENV)/swift.stamp
 # With the databases' clients, which the tests have.
 bench-ledger: $(VENV)/test.stamp
 	$(BIN)/python -m bench.ledger $(ARGS)
+
+# Catalogs and a store of a million images
+bench-scale: $(VENV)/test.stamp
+	$(BIN)/python -m bench.scale $(ARGS)
 
 # A store that hangs, on moto and on a mounted directory; the latter needs root.
 bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp

@@ -214,5 +214,6 @@ def _create(connection: sa.Connection, image: NewImage) -> ImageRecord:
         connection.execute(sa.insert(IMAGES).values(**values, created_at=time, updated_at=time))
     except sa.exc.IntegrityError as error:
         raise errors.ImageConflict(f"Image ID {image.id} already exists.") from error
-    words.add(connection, image.id, time, words.of_image(image.tags, image.properties))
+    found = words.of_image(image.owner, image.visibility, image.tags, image.properties)
+    words.add(connection, image.id, time, found)
     return visible(connection, image.id, EVERYTHING)

@@ -46,7 +46,7 @@ def describe(connection: sa.Connection, image: ImageRecord, new: NewImage) -> No
     values = {name: getattr(new, name) for name in DESCRIPTION}
     values |= {"tags": list(new.tags), "properties": dict(new.properties), "updated_at": now()}
     connection.execute(sa.update(IMAGES).where(IMAGES.c.id == image.id).values(**values))
-    before, after = (words.of_image(each.tags, each.properties) for each in (image, new))
+    before, after = (words.of_image(each.owner, each.visibility, each.tags, each.properties) for each in (image, new))
     words.remove(connection, image.id, before - after)
     words.add(connection, image.id, image.created_at, after - before)
 

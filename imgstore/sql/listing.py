@@ -27,6 +27,9 @@ ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 _NUMBERS = frozenset({"size"})
+_RARE = ("name", "checksum")
+"""Columns with an index, of whose values each is in few images."""
+_INDEXED = frozenset({*_RARE, "owner", "status", "visibility"})
 Columns: TypeAlias = Mapping[str, sa.ColumnElement[Any]]
 """Columns of another table that have the same values, by name."""
 
@@ -79,77 +82,113 @@ def fitting(connection: sa.Connection, found: sa.Select[Any], most: int) -> sa.S
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way in which the caller sees an image that is listed: all images, those with a `value` in a column, or, by
+    `members`, those that are shared with the caller. `more` holds of them, too."""
+
+    column: str = ""
+    value: str = ""
+    members: sa.Select[Any] | None = None
+    more: sa.ColumnElement[bool] = field(default_factory=sa.true)
+
+
 def select(query: ImageQuery, caller: Caller, *, marker: ImageRecord | None) -> sa.Select[Any]:
     """The statement; `marker` is the image that `query.marker` names."""
     keys = _total_order(query.order)
-    filters = list(_filters(query))
-    ways = _ways(caller, query)
-    if len(ways) == 1:
-        return _page(sa.select(IMAGES), [*ways, *filters], keys, query, marker)
-    each = (_page(sa.select(IMAGES.c.id), [way, *filters], keys, query, marker).subquery() for way in ways)
+    pages = [(way, _page(way, query, keys, marker)) for way in _ways(caller, query)]
+    if len(pages) == 1:
+        return pages[0][1]
+    each = (page.with_only_columns(IMAGES.c.id).subquery() for _, page in pages)
     page = sa.union(*(sa.select(way.c.id) for way in each)).subquery()
     return sa.select(IMAGES).join(page, page.c.id == IMAGES.c.id).order_by(*_ordered(keys, {})).limit(query.limit)
 
 
-def _page(
-    found: sa.Select[Any], conditions: Sequence[sa.ColumnElement[bool]], keys: Sequence[SortKey], query: ImageQuery,
-    marker: ImageRecord | None,
-) -> sa.Select[Any]:  # fmt: skip
+def _page(way: _Way, query: ImageQuery, keys: Sequence[SortKey], marker: ImageRecord | None) -> sa.Select[Any]:
+    found = sa.select(IMAGES)
     columns: Columns = {}
-    word = next(_words(query), None)
+    word = None if way.members is not None else next(_words(query, way), None)
     if word is not None:
         same = (WORDS.c.image_id == IMAGES.c.id, WORDS.c.created_at == IMAGES.c.created_at)
         found = found.join(WORDS, sa.and_(*same)).where(WORDS.c.word == word)
         columns = {"created_at": WORDS.c.created_at, "id": WORDS.c.image_id}
     if marker is not None:
         found = found.where(_behind(keys, marker, columns))
-    return found.where(*conditions).order_by(*_ordered(keys, columns)).limit(query.limit)
+    lead = "" if word is not None else _lead(query, way)
+    return found.where(*_filters(query, way, lead)).order_by(*_ordered(keys, columns)).limit(query.limit)
 
 
-def _filters(query: ImageQuery) -> Iterator[sa.ColumnElement[bool]]:
+def _lead(query: ImageQuery, way: _Way) -> str:
+    """The column by whose index the images are found. The others are compared only: SQLite has no statistics, and each
+    of the others may have one value in all images."""
+    if way.members is not None:
+        return ""
+    given = [condition.column for condition in query.conditions if condition.operator in ("eq", "in")]
+    return next((name for name in (*_RARE, way.column, "owner", "status") if name and name in (*given, way.column)), "")
+
+
+def _filters(query: ImageQuery, way: _Way, lead: str) -> Iterator[sa.ColumnElement[bool]]:
     yield IMAGES.c.deleted_at.is_(None)
+    yield way.more
+    if way.column:
+        yield _column(way.column, lead) == way.value
+    if way.members is not None:
+        yield IMAGES.c.id.in_(way.members)
     if query.hidden is not None:
         yield IMAGES.c.os_hidden == query.hidden
-    yield from map(_holds, query.conditions)
+    for condition in query.conditions:
+        yield _holds(condition, lead)
     for tag in query.tags:
         yield ListHas(IMAGES.c.tags, sa.literal(tag, sa.Text))
     for name, value in query.properties.items():
         yield DictionaryHas(IMAGES.c.properties, sa.literal(name, sa.Text), sa.literal(value, sa.Text))
 
 
-def _words(query: ImageQuery) -> Iterator[int]:
-    yield from map(words.of_tag, query.tags)
-    yield from (words.of_property(*each) for each in query.properties.items())
+def _words(query: ImageQuery, way: _Way) -> Iterator[int]:
+    scope = (way.column, way.value)
+    yield from (words.of_tag(tag, scope) for tag in query.tags)
+    yield from (words.of_property(*each, scope) for each in query.properties.items())
 
 
-def _ways(caller: Caller, query: ImageQuery) -> list[sa.ColumnElement[bool]]:
-    """The ways in which a caller may see an image that is listed. Community images of others are listed only if the
-    query asks for them, by `community` or `all`."""
-    column, visibility = IMAGES.c.visibility, query.visibility
-    owned, member = IMAGES.c.owner == caller.project_id, _shared_with(caller, query.member_status)
+def _ways(caller: Caller, query: ImageQuery) -> list[_Way]:
+    """Community images of others are listed only if the query asks for them, by `community` or `all`."""
+    visibility, owner = query.visibility, caller.project_id or ""
+    members = _shared_with(caller, query.member_status)
+    public, community, is_shared = _Way("visibility", "public"), _Way("visibility", "community"), _is(SHARED)
+    shared = _Way(members=members, more=is_shared)
+    if caller.is_admin and visibility is None:
+        theirs = sa.and_(is_shared, IMAGES.c.id.in_(members))
+        return [_Way(more=sa.or_(_column("owner") == owner, theirs, sa.not_(_is("community"))))]
     if caller.is_admin:
-        asked: sa.ColumnElement[bool] = sa.true() if visibility == "all" else column == visibility
-        return [sa.or_(owned, member, column != "community") if visibility is None else asked]
-    if visibility is None:
-        return [owned, column == "public", member]
-    if visibility == "all":
-        return [owned, column == "public", column == "community", member]
+        return [_Way() if visibility == "all" else _Way("visibility", visibility or "")]
+    if visibility in (None, "all"):
+        return [_Way("owner", owner), public, *([community] if visibility else []), shared]
     if visibility in ("public", "community"):
-        return [column == visibility]
-    return [sa.and_(owned, column == visibility), *([member] if visibility == SHARED else [])]
+        return [_Way("visibility", visibility)]
+    mine = _Way("owner", owner, more=_is(visibility or ""))
+    return [mine, shared] if visibility == SHARED else [mine]
 
 
-def _shared_with(caller: Caller, status: str) -> sa.ColumnElement[bool]:
+def _is(visibility: str) -> sa.ColumnElement[bool]:
+    return _column("visibility") == visibility
+
+
+def _shared_with(caller: Caller, status: str) -> sa.Select[Any]:
     member = sa.select(MEMBERS.c.image_id).where(MEMBERS.c.member == caller.project_id)
-    if status != "all":
-        member = member.where(MEMBERS.c.status == status)
-    return sa.and_(IMAGES.c.visibility == SHARED, IMAGES.c.id.in_(member))
+    return member if status == "all" else member.where(MEMBERS.c.status == status)
 
 
-def _holds(condition: Condition) -> sa.ColumnElement[bool]:
-    column = IMAGES.c[condition.column]
+def _column(name: str, lead: str = "") -> sa.ColumnElement[Any]:
+    """A column, by whose index images are found only if it is the `lead`."""
+    column = IMAGES.c[name]
+    return sa.func.coalesce(column, "") if name in _INDEXED and name != lead else column
+
+
+def _holds(condition: Condition, lead: str) -> sa.ColumnElement[bool]:
     if condition.operator == "in":
-        return column.in_(condition.value)
+        return _column(condition.column, lead).in_(condition.value)
+    is_equal = condition.operator == "eq"
+    column = _column(condition.column, lead) if is_equal else IMAGES.c[condition.column]
     result: sa.ColumnElement[bool] = ORDERS[condition.operator](column, condition.value)
     return result
 

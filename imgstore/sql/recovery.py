@@ -101,17 +101,15 @@ def _attempt(row: Any) -> Attempt:
 
 
 def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> list[tuple[str, Standing]]:
-    columns = (LOCATIONS.c.store, LOCATIONS.c.key, LOCATIONS.c.state)
-    found = connection.execute(sa.select(*columns).where(LOCATIONS.c.key.in_(keys)))
-    states = {(row.store, row.key): row.state for row in found}
-    elsewhere = {key for (_, key), state in states.items() if state == LIVE}
     images = {attempt_of(key)[0] for key in keys}
+    here = sa.select(LOCATIONS.c.key, LOCATIONS.c.state).where(LOCATIONS.c.store == store, LOCATIONS.c.key.in_(keys))
+    states = {row.key: row.state for row in connection.execute(here)}
+    live = sa.select(LOCATIONS.c.key).where(LOCATIONS.c.image_id.in_(images), LOCATIONS.c.state == LIVE)
+    elsewhere = set(connection.scalars(live))
     numbers = sa.select(IMAGES.c.id, IMAGES.c.attempts, IMAGES.c.uploading).where(IMAGES.c.id.in_(images))
     rows = {row.id: row for row in connection.execute(numbers)}
     located = {LIVE: Standing.LIVE, REMOVING: Standing.REMOVING, None: None}
-    return [
-        (key, located[states.get((store, key))] or _not_located(rows, key, succeeded=key in elsewhere)) for key in keys
-    ]
+    return [(key, located[states.get(key)] or _not_located(rows, key, succeeded=key in elsewhere)) for key in keys]
 
 
 def _not_located(rows: Mapping[str, Any], key: str, *, succeeded: bool) -> Standing:

@@ -2,7 +2,9 @@
 
 A word is a number: a digest of a tag, or of a property with its value, of whatever length. Two texts may have the same
 one, so who finds an image by a word compares the text, too. A word's rows are in the order of the images' age, so that
-the newest images with a tag are found at once, also where a million have it. Deleted images have no words.
+the newest images with a tag are found at once, also where a million have it. For that, an image has each word several
+times: for all images, for those of its owner, and, if it is public or a community's, for those. Deleted images have no
+words.
 """
 
 from __future__ import annotations
@@ -10,25 +12,34 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
 from imgstore.sql.schema import WORDS
 
+Scope: TypeAlias = tuple[str, str]
+"""Of which images: a column and its value; `EVERYWHERE` for all."""
+EVERYWHERE = ("", "")
+PUBLIC = ("public", "community")
+"""The visibilities by which images of others are found."""
 
-def of_tag(tag: str) -> int:
+
+def of_tag(tag: str, scope: Scope = EVERYWHERE) -> int:
     """The word of a tag."""
-    return _word("tag", tag)
+    return _word(*scope, "tag", tag)
 
 
-def of_property(name: str, value: str) -> int:
+def of_property(name: str, value: str, scope: Scope = EVERYWHERE) -> int:
     """The word of a property with this value."""
-    return _word("property", name, value)
+    return _word(*scope, "property", name, value)
 
 
-def of_image(tags: Iterable[str], properties: Mapping[str, str]) -> set[int]:
+def of_image(owner: str, visibility: str, tags: Iterable[str], properties: Mapping[str, str]) -> set[int]:
     """The words of an image."""
-    return {*map(of_tag, tags), *(of_property(*each) for each in properties.items())}
+    scopes = [EVERYWHERE, ("owner", owner), *([("visibility", visibility)] if visibility in PUBLIC else [])]
+    tagged = {of_tag(tag, scope) for scope in scopes for tag in tags}
+    return tagged | {of_property(*each, scope) for scope in scopes for each in properties.items()}
 
 
 def add(connection: sa.Connection, image_id: str, created_at: datetime.datetime, words: Iterable[int]) -> None:

@@ -12,8 +12,8 @@ revision = "c0007"
 down_revision = "c0006"
 
 IMAGES = sa.table(
-    "images", sa.column("id"), sa.column("tags", DOCUMENT), sa.column("properties", DOCUMENT),
-    sa.column("created_at", MOMENT), sa.column("deleted_at"),
+    "images", sa.column("id"), sa.column("owner"), sa.column("visibility"), sa.column("tags", DOCUMENT),
+    sa.column("properties", DOCUMENT), sa.column("created_at", MOMENT), sa.column("deleted_at"),
 )  # fmt: skip
 PAGE = 1000
 
@@ -42,10 +42,10 @@ def upgrade() -> None:
 
 def _fill(connection: sa.Connection) -> None:
     """From the images that there are."""
-    columns = (IMAGES.c.id, IMAGES.c.created_at, IMAGES.c.tags, IMAGES.c.properties)
-    query = sa.select(*columns).where(IMAGES.c.deleted_at.is_(None)).order_by(IMAGES.c.id).limit(PAGE)
+    query = sa.select(IMAGES).where(IMAGES.c.deleted_at.is_(None)).order_by(IMAGES.c.id).limit(PAGE)
     after = ""
     while page := connection.execute(query.where(IMAGES.c.id > after)).all():
         for row in page:
-            words.add(connection, row.id, row.created_at, words.of_image(row.tags, row.properties))
+            found = words.of_image(row.owner, row.visibility, row.tags, row.properties)
+            words.add(connection, row.id, row.created_at, found)
         after = page[-1].id
