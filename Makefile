@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation sample clean
+.PHONY: run check test test-long test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -106,6 +106,20 @@ bench-scale: $(VENV)/test.stamp
 bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
 	$(BIN)/python -m bench.isolation $(ARGS)
 
+changelog: $(VENV)/test.stamp
+	$(BIN)/python -m releasenotes.changelog
+
+# With the oldest dependencies that setup.cfg allows.
+test-lowest: $(VENV)/lowest.stamp
+	$(subst $(BIN),$(VENV)/lowest/bin,$(PYTEST)) -m $(PURE) $(ARGS)
+
+# Wheel and sdist in dist/, as they are published; doc/releasing.md.
+dist: $(VENV)/release.stamp
+	@rm -rf dist
+	$(VENV)/release/bin/python -m build
+	$(VENV)/release/bin/twine check --strict dist/*
+	$(VENV)/release/bin/reno lint
+
 sample: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator.conf
 	$(BIN)/oslo-config-generator --config-file etc/oslo-config-generator-service.conf
@@ -113,7 +127,7 @@ sample: $(VENV)/test.stamp
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
-	find imgstore tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find imgstore tests bench releasenotes -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what is to be installed changes; one environment for all, so that `test` adds to what `run` has.
 $(VENV)/run.stamp: setup.cfg setup.py pyproject.toml
@@ -168,6 +182,23 @@ $(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/tempest.stamp: $(VENV)/%.stamp: $
 	@rm -rf $(VENV)/$*
 	@$(PYTHON) -m venv $(VENV)/$*
 	@$(subst $(BIN),$(VENV)/$*/bin,$(PIP)) --requirement tests/support/$*/requirements.txt
+	@touch $@
+
+# uv finds what fits at once; pip's search, which goes back from the newest version of each tool, does not end.
+$(VENV)/lowest.stamp: $(VENV)/test.stamp
+	@echo "Building $(VENV)/lowest, with the oldest dependencies ..."
+	@rm -rf $(VENV)/lowest
+	@$(PYTHON) -m venv $(VENV)/lowest
+	@$(subst $(BIN),$(VENV)/lowest/bin,$(PIP)) uv
+	@$(BIN)/python -m tests.support.lowest > $(VENV)/lowest/constraints.txt
+	@$(VENV)/lowest/bin/uv pip install --quiet --no-cache --python $(VENV)/lowest/bin/python \
+		--constraints $(VENV)/lowest/constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/release.stamp: $(VENV)/run.stamp
+	@rm -rf $(VENV)/release
+	@$(PYTHON) -m venv $(VENV)/release
+	@$(subst $(BIN),$(VENV)/release/bin,$(PIP)) build twine reno
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp

@@ -20,12 +20,6 @@ def test_transcripts_are_current(path: Path) -> None:
     assert masked(renewed(text)) == masked(text), "run: python -m tests.cli.transcript"
 
 
-def test_the_readme_shows_put_with_its_bar_and_stores() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert re.search(r"(?m)^debian-12\.qcow2 ━+ 64\.0 MiB of 64\.0 MiB +[0-9.]+ MiB/s in 0:00:\d\d$", text)
-    assert re.search(r"(?m)^\| fast +\| filesystem \| yes", text)
-
-
 def test_every_command_and_exit_status_is_documented() -> None:
     text = (ROOT / "doc" / "cli.md").read_text()
     for commands in GROUPS.values():
