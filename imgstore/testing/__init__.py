@@ -7,7 +7,7 @@ subject.
             return MySubject(tmp_path)
 
 No skip flags: every test runs for every driver. pytest is imported here and nowhere else in the library (extra
-`testing`). `doc/drivers.md` is the guide for drivers, `doc/embedding.md` ("Prove your host") the one for hosts.
+`testing`). `doc/drivers.md` is the guide for drivers, `doc/prove-your-host.md` the one for hosts.
 """
 
 from imgstore.distribution import needs
