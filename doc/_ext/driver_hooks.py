@@ -36,7 +36,7 @@ def _described(owner: type, hook: Hook) -> Iterator[str]:
     optional = "" if hook.required or getattr(owner, "_is_protocol", False) else " (optional)"
     yield f"#### `{owner.__name__}.{hook.name}`{optional}\n"
     yield f"```python\n{_folded(hook)}\n```\n\n{hook.meaning}\n"
-    yield f":Thread: {hook.thread}.\n:Raises: {hook.raises}.\n:Tried again by: {hook.again}.\n"
+    yield f"- **Thread**: {hook.thread}.\n- **Raises**: {hook.raises}.\n- **Tried again by**: {hook.again}.\n"
 
 
 def _folded(hook: Hook) -> str:

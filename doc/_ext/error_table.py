@@ -1,4 +1,4 @@
-"""`{error-table}`: every error of `imgstore.errors`, with its status and code, whose fault it is, and its meaning."""
+"""`{error-table}`: every error of `imgstore.errors`: its status, its meaning, its code, whose fault it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from imgstore import errors
 
-HEADER = "| error | status | code | fault | again? | meaning |\n|---|---|---|---|---|---|"
+HEADER = "| error | status | meaning |\n|---|---|---|"
 
 
 class ErrorTable(SphinxDirective):
@@ -31,8 +31,9 @@ def raised() -> Iterator[type[errors.ImgstoreError]]:
 
 def _row(error: type[errors.ImgstoreError]) -> str:
     meaning = " ".join((error.__doc__ or "").split()).replace("|", "\\|")
-    again = "yes" if error.retryable else ""
-    return f"| `{error.__name__}` | {error.status} | `{error.code}` | {error.blame.value} | {again} | {meaning} |"
+    again = " May succeed later." if error.retryable else ""
+    facts = f"Code `{error.code}`; the fault of: {error.blame.value}.{again}"
+    return f"| `{error.__name__}` | {error.status} | {meaning} {facts} |"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -7,7 +7,7 @@ its name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from docutils import nodes
@@ -34,10 +34,10 @@ def _sections(root: Path) -> Iterator[str]:
     for name, promise, places in LAW.findall((root / "doc" / "design.md").read_text()):
         contract = [root / path for path in re.findall(r"`(imgstore/testing/[^`]*)`", places)]
         yield f"## {name[0].upper()}{name[1:]}\n\n{promise}\n"
-        yield from _listed("Of every driver, by the contract", _tests(root, contract))
+        yield from _listed("Of every driver, by the contract:", name, _tests(root, contract))
         called = name.replace(" ", "_")
-        yield from _listed("Of the library", (each for each in own if called in each[0]))
-        yield f"Where they are: {places}.\n"
+        yield from _listed("Of the library, by this name:", name, (each for each in own if called in each[0]))
+        yield f"All are in {places}.\n"
 
 
 def _own(root: Path) -> list[Path]:
@@ -45,10 +45,14 @@ def _own(root: Path) -> list[Path]:
     return sorted((root / "tests").rglob("test_*.py"))
 
 
-def _listed(title: str, tests: Iterator[tuple[str, str]]) -> Iterator[str]:
-    lines = [f"- {name.removeprefix('test_').replace('_', ' ')} (`{path}`)" for name, path in tests]
-    if lines:
-        yield f"**{title}**\n\n" + "\n".join(lines) + "\n"
+def _listed(title: str, law: str, tests: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A line for each file, with what its tests show."""
+    shown: dict[str, list[str]] = {}
+    for name, path in tests:
+        shown.setdefault(path, []).append(name.removeprefix("test_").replace("_", " ").removeprefix(f"{law} "))
+    if shown:
+        lines = [f"- `{path}`: {'; '.join(names)}" for path, names in shown.items()]
+        yield "\n".join([f"**{title}**\n", *lines, ""])
 
 
 def _tests(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:

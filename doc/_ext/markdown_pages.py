@@ -26,6 +26,7 @@ from sphinx.errors import ExtensionError
 HIDDEN = re.compile(r"<!-- sphinx\n(.*?)-->", re.DOTALL)
 PAGE = re.compile(r"<!-- page: (\S+) -->")
 PICTURE = re.compile(r"^!\[([^\]]*)\]\((pictures/[^)]*\.svg)\)$", re.MULTILINE)
+CODE_HOST = re.compile(r"^\*On a code host this page ends here.*?\*$\n", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(\]\()([^)#:\s]+)(#[^)]*)?(\))")
 REST = "*the rest*"
 DOCUMENTED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
@@ -47,7 +48,10 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
     if found := PAGE.search(text):
         path = _normal(folder / found[1])
         text, folder = _file(app, path), path.parent
-    text = HIDDEN.sub(r"\1", text)
+    if HIDDEN.search(text):
+        for extension in Path(__file__).parent.glob("*.py"):
+            app.env.note_dependency(str(extension))
+    text = HIDDEN.sub(r"\1", CODE_HOST.sub("", text))
     text = LINK.sub(lambda link: _link(link, folder, PurePosixPath("doc", page).parent), text)
     text = PICTURE.sub(lambda picture: _picture(app, picture[1], folder / picture[2]), text)
     if "show-options" in text:
