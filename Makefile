@@ -1,5 +1,6 @@
 # make run: the service on its embedded default, below ./var.
 # make check: linters, types, and the tests without servers. make test: all that a developer runs. make test-long: the rest.
+# make docs: the documents as a site, every warning an error; a part of make test.
 # Another Python: make run PYTHON=python3.12, and VENV=.venv/3.12 beside an environment that is there already.
 # Nothing is written outside this directory.
 
@@ -24,6 +25,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 # Where tools keep what they would keep in the user's home.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+DOCS := $(VENV)/cache/docs
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
 
 # What takes long comes first, and tests that share a server share a process (tests/conftest.py).
@@ -31,7 +33,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
+.PHONY: run docs check test test-long test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -39,7 +41,7 @@ run: $(VENV)/run.stamp
 # The linters run beside the tests.
 test: $(VENV)/swift.stamp $(VENV)/moto.stamp
 check test: $(VENV)/test.stamp
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint run-$@
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line lint $(if $(filter test,$@),docs) run-$@
 
 run-check:
 	$(PYTEST) -m $(PURE) $(ARGS)
@@ -76,6 +78,11 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# A page that was read does not warn again, so a build that failed is no beginning for the next one.
+docs: $(VENV)/test.stamp
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d $(DOCS)/pages doc $(DOCS)/html || { rm -rf $(DOCS); exit 1; }
+	@echo "The documents: $(DOCS)/html/index.html"
 
 bench: $(VENV)/bench.stamp
 	$(VENV)/bench/bin/python -m bench $(ARGS)

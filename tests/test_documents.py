@@ -1,5 +1,5 @@
-"""The documents are true: their links and paths lead somewhere, the map has the floors of the layer rule, the embedding
-guide's host works."""
+"""The documents are true: their links and paths lead somewhere, map and picture have the floors of the layer rule, the
+hooks of a driver are described, the embedding guide's host works. `make docs` checks the rest of the pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hook_facts
 import pytest
 
 from imgstore.distribution import NAME
@@ -20,6 +21,7 @@ from tests.test_layers import FLOORS
 ROOT = Path(__file__).parent.parent
 DOC = ROOT / "doc"
 DOCUMENTS = [*ROOT.glob("*.md"), *DOC.rglob("*.md")]
+GUIDE = ("embedding", "hosting", "hosting-servers", "prove-your-host")
 IMAGE, OTHER = "7f0f4b5e-1d0c-4e0e-9e5e-2f3a4b5c6d7e", "c3b5d0c4-52a7-4e05-8f0b-6c1d2e3f4a5b"
 USE = f"""
 import os, signal, time
@@ -141,6 +143,18 @@ def test_map_of_the_house_has_the_floors_of_the_layer_rule() -> None:
     assert [set(re.findall(r"`([\w.]+)`", rooms)) for rooms in rows] == list(FLOORS)
 
 
+def test_picture_of_the_house_has_its_floors() -> None:
+    drawn = (DOC / "pictures" / "house.svg").read_text()
+    floors = re.findall(r'y="\d+">(\d)</text>\n((?:<text class="head".*\n)+)', drawn)
+    rooms = {int(floor): set(re.findall(r"[a-z][\w.]+", re.sub(r"<[^>]*>", " ", names))) for floor, names in floors}
+    assert rooms == dict(enumerate(FLOORS))
+
+
+def test_every_hook_of_a_driver_says_its_thread_its_errors_and_who_tries_again() -> None:
+    for owner in (*hook_facts.BASES, *hook_facts.CAPABILITIES):
+        assert list(hook_facts.hooks(owner)), owner  # raises for a docstring that leaves one of them out
+
+
 def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
     """`imgstore` is another project on the index."""
     files = [*DOCUMENTS, *(ROOT / "etc").iterdir(), *(ROOT / "imgstore").rglob("*.py")]
@@ -154,7 +168,7 @@ def test_whoever_is_told_to_install_imgstore_is_told_its_distribution() -> None:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the files of the embedding guide."""
     directory = tmp_path_factory.mktemp("host")
-    guide = (DOC / "embedding.md").read_text()
+    guide = "\n".join((DOC / f"{page}.md").read_text() for page in GUIDE)
     for name, text in re.findall(r"^```python\n# (\S+)\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL):
         (directory / name).write_text(text)
     return directory

@@ -85,49 +85,60 @@ class StoreDriver(ABC):
     @abstractmethod
     def check(self) -> None:
         """Proves that the store can be written and read: at start, in `imgstore check`, in health checks.
-
-        Raises StoreError, or ConfigurationError naming the option (section "" is completed by the core).
-        """
+        A ConfigurationError names the option; its section "" is filled in by the core.
+        Thread: any: at the start, in `imgstore check`, and in health checks beside uploads. Raises:
+        ConfigurationError, any StoreError. Tried again by: the next health check."""
 
     @abstractmethod
     def url(self, key: str) -> str:
-        """The URL of an object, for people and other services; never with a credential."""
+        """The URL of an object, for people and other services; never with a credential.
+        Thread: any; no input or output. Raises: InvalidKey. Tried again by: nobody."""
 
     @abstractmethod
     def key_from_url(self, url: str) -> str:
-        """The key for which `url` gives this URL. Raises InvalidKey for any other, hostile ones included."""
+        """The key for which `url` gives this URL. Any other, hostile ones included, is refused with InvalidKey.
+        Thread: any; no input or output. Raises: InvalidKey. Tried again by: nobody."""
 
     @abstractmethod
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
-        """A writer for `key`; `size` is what to prepare for, enforced by the base. May raise ObjectExists at once."""
+        """A writer for `key`; `size` is what to prepare for, enforced by the base. May raise ObjectExists at once.
+        Thread: the upload's. Raises: ObjectExists, StoreFull, StoreUnavailable, ConfigurationError. Tried again
+        by: nobody above the driver; the client uploads again."""
 
     @abstractmethod
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         """A reader of `start` to `stop` (None: the end), `info` set; `start` equal to the size is an empty read.
-
-        Raises ObjectNotFound, RangeNotSatisfiable, and ObjectChanged where the storage can compare `etag` by itself.
-        """
+        ObjectChanged is for a storage that can compare `etag` by itself.
+        Thread: the download's. Raises: ObjectNotFound, RangeNotSatisfiable, ObjectChanged, StoreUnavailable.
+        Tried again by: the driver; else the download takes the image's next location."""
 
     @abstractmethod
     def _stat(self, key: str) -> ObjectInfo:
-        """What the store holds under `key`. Raises ObjectNotFound."""
+        """What the store holds under `key`.
+        Thread: any. Raises: ObjectNotFound, StoreUnavailable. Tried again by: the driver."""
 
     @abstractmethod
     def _delete(self, key: str) -> None:
-        """Removes the object. Raises ObjectNotFound."""
+        """Removes the object.
+        Thread: any. Raises: ObjectNotFound, StoreUnavailable. Tried again by: the host's removals, until the
+        object is gone."""
 
     def _reserve(self, key: str, size: int | None) -> Hold | None:
-        """Room in a store with a `capacity`: the base extends, settles or releases it. None: no limit."""
+        """Room in a store with a `capacity`: the base extends, settles or releases it. None: no limit.
+        Thread: the upload's. Raises: StoreFull. Tried again by: nobody above the driver; the client uploads
+        again."""
         return None
 
     def for_context(self, context: object, *, url: str | None = None) -> StoreDriver:
         """The driver through which a caller's objects are reached: this one, unless every caller has storage of their
         own. `context` is the host's own, None for the service itself; `url` is that of an object to be read or
-        removed, which may say whose it is. Cheap, and needs no `close`. Raises UsageError, InvalidKey."""
+        removed, which may say whose it is. Cheap, and needs no `close`.
+        Thread: the request's. Raises: UsageError, InvalidKey, ConfigurationError. Tried again by: nobody."""
         return self
 
     def close(self) -> None:
-        """Returns connections and threads. The driver is not used afterwards."""
+        """Returns connections and threads. The driver is not used afterwards.
+        Thread: any, when nothing is under way any more. Raises: StoreError. Tried again by: nobody."""
         return
 
     @final

@@ -62,24 +62,31 @@ class MultipartWriter(ObjectWriter, Generic[T]):
 
     @abstractmethod
     def _put(self, data: memoryview) -> ObjectInfo:
-        """Stores a small object, possibly empty, with one request and makes it visible."""
+        """Stores a small object, possibly empty, with one request and makes it visible.
+        Thread: as `_commit`. Raises: as `_commit`. Tried again by: the driver. `_discard` follows a failure."""
 
     @abstractmethod
     def _begin(self) -> None:
-        """Called once, before the first part."""
+        """Called once, before the first part.
+        Thread: as `_write`. Raises: as `_write`. Tried again by: the driver. `_discard` follows a failure."""
 
     @abstractmethod
     def _send(self, part: Part) -> T:
-        """Stores one part; called on several threads at once. `stopping` says whether trying again is of use."""
+        """Stores one part; called on several threads at once. `stopping` says whether trying again is of use.
+        Thread: one of the sender's, several at once. Raises: as `_write`; the first failure ends the upload.
+        Tried again by: the driver, until `stopping`. `_discard` follows a failure."""
 
     @abstractmethod
     def _complete(self, sent: list[T], total: int) -> ObjectInfo:
-        """Makes an object of `total` bytes out of all parts, in order, visible."""
+        """Makes an object of `total` bytes out of all parts, in order, visible.
+        Thread: as `_commit`. Raises: as `_commit`. Tried again by: the driver. `_discard` follows a failure."""
 
     @abstractmethod
     def _discard(self) -> None:
         """Removes every trace: parts, and the object if this writer made it visible. Called when no part is in flight,
-        and only if one of the other hooks was called, which may have failed or succeeded unnoticed."""
+        and only if one of the other hooks was called, which may have failed or succeeded unnoticed.
+        Thread: one of its own, which goes on when the upload has ended. Raises: as `_abort`. Tried again by: as
+        `_abort`."""
 
     @property
     def stopping(self) -> bool:

@@ -40,10 +40,13 @@ class Body(Protocol):
     """The bytes of one range as the storage sends them."""
 
     def read(self, size: int) -> bytes:
-        """The next 1 to `size` bytes; b"" at the end, which may come too early. Raises StoreUnavailable."""
+        """The next 1 to `size` bytes; b"" at the end, which may come too early. Raises StoreUnavailable.
+        Thread: the reader's, or one that reads ahead. Raises: StoreUnavailable. Tried again by: the reader,
+        with `Fetch`, from where it broke."""
 
     def close(self) -> None:
-        """Returns the connection, in the middle of the body too."""
+        """Returns the connection, in the middle of the body too.
+        Thread: as `read`. Raises: StoreError. Tried again by: nobody."""
 
 
 Fetch = Callable[[int, int], Body]

@@ -50,14 +50,21 @@ class ObjectReader(ABC):
 
     @abstractmethod
     def _read(self, size: int) -> bytes:
-        """The next 1 to `size` bytes; b"" where the store has no more."""
+        """The next 1 to `size` bytes; b"" where the store has no more.
+        Thread: the download's. Never two hooks of a reader at once. Raises: StoreUnavailable, ObjectChanged,
+        IntegrityError. Tried again by: the driver, where `RESUMES` is true; else the download opens the object
+        again where it broke."""
 
     @abstractmethod
     def _close(self) -> None:
-        """Returns connection, descriptor, threads. Called once, also in the middle of the range."""
+        """Returns connection, descriptor, threads. Called once, also in the middle of the range.
+        Thread: the download's. Never two hooks of a reader at once. Raises: StoreError: it is logged. Tried
+        again by: nobody."""
 
     def _descriptor(self) -> int | None:
-        """The open file whose bytes are the object's, at the same offsets, where the storage is one."""
+        """The open file whose bytes are the object's, at the same offsets, where the storage is one.
+        Thread: the download's. Never two hooks of a reader at once; no input or output. Raises: nothing. Tried
+        again by: nobody."""
         return None
 
     @final

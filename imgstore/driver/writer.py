@@ -135,15 +135,24 @@ class ObjectWriter(ABC):
 
     @abstractmethod
     def _write(self, chunk: bytes | memoryview) -> None:
-        """Takes the next bytes. A memoryview is the caller's buffer: it is not touched after the call returns."""
+        """Takes the next bytes. A memoryview is the caller's buffer: it is not touched after the call returns.
+        Thread: the upload's; of an upload to several stores one of the store's own. Never two hooks of a writer
+        at once. Raises: StoreFull, StoreUnavailable. Tried again by: nobody above the driver; the client
+        uploads again. `_abort` follows."""
 
     @abstractmethod
     def _commit(self) -> ObjectInfo:
-        """Makes the object durable and visible. Raises ObjectExists if the key is taken, and leaves that object."""
+        """Makes the object durable and visible. Raises ObjectExists if the key is taken, and leaves that object.
+        Thread: the upload's; of an upload to several stores one of the store's own. Never two hooks of a writer
+        at once. Raises: ObjectExists, IntegrityError, StoreFull, StoreUnavailable. Tried again by: nobody above
+        the driver; the client uploads again. `_abort` follows."""
 
     @abstractmethod
     def _abort(self) -> None:
-        """Removes every trace of what was written."""
+        """Removes every trace of what was written.
+        Thread: the one of the hook that failed, or the upload's. Raises: any StoreError: it is logged, and
+        never hides why the upload ended. Tried again by: nobody; the host notes what is left for removal, and
+        `purge` finds it."""
 
     @final
     @property

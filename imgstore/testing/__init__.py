@@ -8,7 +8,7 @@ subject.
 
 No skip flags: every test runs for every driver. pytest is imported here and nowhere else in the library (extra
 `testing`). `imgstore.testing.faults` is a proxy that breaks requests. `doc/drivers.md` is the guide for drivers,
-`doc/embedding.md` ("Prove your host") the one for hosts.
+`doc/prove-your-host.md` the one for hosts.
 """
 
 from imgstore.distribution import needs

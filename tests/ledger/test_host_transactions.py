@@ -1,6 +1,6 @@
 """A host's own table beside the ledger: one transaction for both, and none of a request around them.
 
-The class `Pictures` is the one of doc/embedding.md.
+The class `Pictures` is the one of doc/hosting.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.ledger.conftest import OWNER, STORE, assert_sums
 from tests.support.client import new_id
 from tests.support.database_fixtures import Servers
 
-GUIDE = Path(__file__).parents[2] / "doc" / "embedding.md"
+GUIDE = Path(__file__).parents[2] / "doc" / "hosting.md"
 BODY = b"x" * 40
 
 

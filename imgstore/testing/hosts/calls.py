@@ -12,7 +12,7 @@ import pytest
 from imgstore import errors
 from imgstore.model import Attempt, Location, UploadRequest, UploadResult
 
-DOCUMENT = "doc/embedding.md"
+DOCUMENT = "doc/prove-your-host.md"
 LONGEST = 60
 
 Value = TypeVar("Value")

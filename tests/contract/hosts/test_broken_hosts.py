@@ -73,7 +73,7 @@ def assert_caught(said: str | None, mutant: type, section: str) -> None:
     assert said is not None
     assert mutant.__name__ in said
     assert "instead of" in said
-    assert f"doc/embedding.md#{section}" in said
+    assert f"doc/prove-your-host.md#{section}" in said
 
 
 @pytest.mark.parametrize(("test", "mutant"), broken_catalogs.MUTANTS, ids=name_of)

@@ -63,7 +63,7 @@ def test_broken_host_is_caught(
         said = verdict(Contract, test, partial(HostBench, house))
     assert said is not None
     assert "instead of" in said
-    assert "doc/embedding.md#laws-of-a-host-over-http" in said
+    assert "doc/prove-your-host.md#laws-of-a-host-over-http" in said
 
 
 @pytest.mark.parametrize("test", sorted(all_tests(Contract)))
