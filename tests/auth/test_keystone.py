@@ -220,51 +220,28 @@ def test_openstack_client_with_a_password(keystone: Keystone, service: ServicePr
     def openstack(*words: str, pipe: Path | None = None) -> str:
         return run(keystone, "openstack", "image", *words, cwd=tmp_path, pipe=pipe)
 
-    def status() -> str:
-        return openstack("show", image_id, "-f", "value", "-c", "status")
-
     (tmp_path / "up").write_bytes(CONTENT)
     image_id = openstack("create", *FORMATS, "--file", "up", "by-openstack", "-f", "value", "-c", "id")
-    piped = openstack("create", *FORMATS, "by-pipe", "-f", "value", "-c", "id", pipe=tmp_path / "up")
-    assert {image_id, piped} <= set(openstack("list", "-f", "value", "-c", "ID").split())
-    assert status() == "active"
-    for each in (image_id, piped):
-        openstack("save", "--file", "down", each)
-        assert (tmp_path / "down").read_bytes() == CONTENT
-    openstack("set", "--name", "renamed", "--tag", "a", "--property", "os_type=linux", image_id)
-    assert openstack("show", image_id, "-f", "value", "-c", "name") == "renamed"
-    openstack("set", "--deactivate", image_id)
-    assert status() == "deactivated"
-    openstack("set", "--activate", image_id)
-    assert status() == "active"
-    openstack("delete", image_id, piped)
-    assert not {image_id, piped} & set(service.objects())
+    assert openstack("show", image_id, "-f", "value", "-c", "status") == "active"
+    openstack("save", "--file", "down", image_id)
+    assert (tmp_path / "down").read_bytes() == CONTENT
+    openstack("delete", image_id)
+    assert image_id not in service.objects()
 
 
 def test_glance_client_with_a_password(keystone: Keystone, service: ServiceProcess, tmp_path: Path) -> None:
     def glance(*words: str, pipe: Path | None = None) -> str:
         return run(keystone, "glance", *words, cwd=tmp_path, pipe=pipe)
 
-    def image_named(name: str) -> str:
-        (line,) = [line for line in glance("image-list").splitlines() if name in line]
-        return line.split("|")[1].strip()
-
     (tmp_path / "up").write_bytes(CONTENT)
-    glance("image-create", *FORMATS, "--name", "by-glance", "--file", "up")
     glance("image-create", *FORMATS, "--name", "in-slow", "--store", "slow", pipe=tmp_path / "up")
-    image_id, in_slow = image_named("by-glance"), image_named("in-slow")
-    assert (image_id in service.objects("fast"), in_slow in service.objects("slow")) == (True, True)
-    for each in (image_id, in_slow):
-        glance("image-download", "--file", "down", each)
-        assert (tmp_path / "down").read_bytes() == CONTENT
-    glance("image-update", "--name", "renamed", "--property", "os_type=linux", image_id)
-    assert image_named("renamed") == image_id
-    glance("image-deactivate", image_id)
-    assert "deactivated" in glance("image-show", image_id)
-    glance("image-reactivate", image_id)
-    assert "deactivated" not in glance("image-show", image_id)
-    glance("image-delete", image_id, in_slow)
-    assert not {image_id, in_slow} & set(service.objects())
+    (line,) = [line for line in glance("image-list").splitlines() if "in-slow" in line]
+    in_slow = line.split("|")[1].strip()
+    assert in_slow in service.objects("slow")
+    glance("image-download", "--file", "down", in_slow)
+    assert (tmp_path / "down").read_bytes() == CONTENT
+    glance("image-delete", in_slow)
+    assert in_slow not in service.objects()
 
 
 SDK = """

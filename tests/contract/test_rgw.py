@@ -104,7 +104,7 @@ class TestS3OnRgw(StoringLaws):
             yield bench
 
 
-class TestS3OnRgwByTls(WritingLaws, ReadingLaws, FailureLaws, ResourceLaws):
+class TestS3OnRgwByTls(ReadingLaws, FailureLaws, ResourceLaws):
     """The laws that rest on how bytes and connections travel."""
 
     @pytest.fixture

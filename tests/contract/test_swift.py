@@ -10,13 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from imgstore.testing import Bench, DriverContract, Histories, Subject, working_bench
-from imgstore.testing.aborting import AbortLaws
-from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.copying import CopyLaws
-from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.parts import PartLaws
 from imgstore.testing.sizes import SizeLaws
-from imgstore.testing.writing import WritingLaws
 from tests.support.fixtures import SwiftFactory
 from tests.support.rounds import rounds
 from tests.support.swift import SwiftSettings
@@ -36,7 +32,7 @@ class TestSwift(Histories, DriverContract):
         return SwiftSubject(swift_with(SwiftSettings(remembers=True)), border=BORDER)
 
 
-class TestSwiftOfSmallLimits(WritingLaws, SizeLaws, AbortLaws, PartLaws, CopyLaws, ClearingLaws, LeftoverLaws):
+class TestSwiftOfSmallLimits(SizeLaws, PartLaws, CopyLaws):
     """The laws that rest on how an object is cut into segments."""
 
     @pytest.fixture

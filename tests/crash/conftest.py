@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.places import S3, Filesystem, Named, Place, Swift
-from tests.s3.conftest import SWIFT, small_moto
-from tests.s3.places import MotoPlace, SwiftPlace
-from tests.support.fixtures import SwiftFactory
+from tests.s3.conftest import small_moto
+from tests.s3.places import MotoPlace
 from tests.support.service import STORES
 from tests.swift.world import World
 
@@ -24,11 +23,8 @@ def storage(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(storage: str, tmp_path: Path, swift_with: SwiftFactory, request: pytest.FixtureRequest) -> Place:
+def place(storage: str, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
     """The stores of the service. One more kind of storage is one more name of `storage`, and its class here."""
-    if storage == "s3":
-        server = swift_with(SWIFT)
-        return S3({store: SwiftPlace(server) for store in STORES})
     if storage == "moto":
         imitation = request.getfixturevalue("small_moto")
         return S3({store: MotoPlace(imitation) for store in STORES})

@@ -69,6 +69,7 @@ class OnServer(AsksWho, DeletesImages, LimitsQuota, LimitsSize, NamesStores, Has
         return serving
 
 
+@pytest.mark.long  # test_examples has short forms of the laws that are the host's own
 class TestDjango(AnswersBrokenBodies, OnServer):
     SERVER = Server.django(*THREADS)
 

@@ -172,6 +172,7 @@ def test_either_reads_and_deletes_what_the_other_wrote_in_swift(
                 shop.check(writer, deleter, image)
 
 
+@pytest.mark.parametrize("account", [pytest.param("rgw", marks=needs_rgw)], indirect=True)
 @pytest.mark.parametrize("writer", BOTH)
 def test_either_reads_and_deletes_what_the_other_wrote_in_s3(
     tmp_path: Path, account: SwiftAccount, writer: str

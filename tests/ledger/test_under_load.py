@@ -42,7 +42,7 @@ class Scale:
 
 SCALES = (
     pytest.param(Scale(processes=2, uploads=10, runs=2), id="short"),
-    pytest.param(Scale(processes=8, uploads=20, runs=rounds(2)), id="long", marks=pytest.mark.long),
+    pytest.param(Scale(processes=8, uploads=20, runs=rounds(1)), id="long", marks=pytest.mark.long),
 )
 
 

@@ -22,7 +22,7 @@ def body(size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(
     ("mebibytes", "is_known"),
-    [(160, False), (160, True), pytest.param(1024, False, marks=pytest.mark.long)],
+    [(160, False), (160, True), pytest.param(640, False, marks=pytest.mark.long)],
 )
 def test_bounded_memory_whatever_the_image(service: ServiceProcess, mebibytes: int, is_known: bool) -> None:
     image_id, client, size = service.client.create(), service.client, mebibytes * MIB

@@ -114,7 +114,7 @@ def _daemons(root: str, changes: Changes) -> list[tuple[float, Callable[[], obje
     from swift.obj.updater import ObjectUpdater  # type: ignore[import-not-found]
 
     plain = readconf(os.path.join(root, "object.conf"), "app:app")
-    conf = {**plain, "log_level": "WARNING", "account_suppression_time": "0"}
+    conf = {**plain, "log_level": "WARNING", "account_suppression_time": "0", "per_container_ratelimit_buckets": "1"}
     expirer = {**readconf(os.path.join(root, "expirer.conf"), "object-expirer"), "log_level": "WARNING"}
     usage, late = ContainerUpdater(conf), ObjectUpdater(conf)
 
