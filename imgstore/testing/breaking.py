@@ -177,4 +177,4 @@ def clear(bench: Bench, key: str = KEY) -> None:
         bench.other.clear_leftovers(key)
     if key not in bench.committed and bench.exists(bench.other, key):
         bench.other.delete(key)
-    purge(bench)
+    purge(bench, bench.committed)

@@ -6,8 +6,8 @@ import pytest
 
 from imgstore.model import MIB
 from imgstore.proving import Outcome, Result, prove
+from imgstore.testing.faults import FaultProxy
 from tests.s3.places import MotoPlace, Place, RgwPlace
-from tests.support.faults import FaultProxy
 from tests.support.moto import MotoServer
 from tests.support.rgw import RgwServer, needs_rgw
 
