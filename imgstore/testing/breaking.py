@@ -36,7 +36,7 @@ A = TypeVar("A", bound=Callable[[], object])
 Prepare = Callable[[StoreDriver], A]
 """Makes ready what an operation needs, with no request broken, and returns the operation."""
 
-PATIENT, IMPATIENT, HUNG = 20.0, 0.15, 20.0
+PATIENT, IMPATIENT, HUNG = 20.0, 0.1, 20.0
 """Seconds for which a driver waits for an answer: normally, and where none comes; and how long none comes."""
 STATUSES = (500, 503, 429)
 
