@@ -120,7 +120,8 @@ def expect_whole(bench: Bench, story: str, data: bytes, key: str = KEY) -> None:
     bench.committed[key] = data
     expect_clean(bench, story)
     expect_reads(bench, story, data, key)
-    bench.delete(key)
+    bench.other.delete(key)
+    del bench.committed[key]
 
 
 def expect_reads(bench: Bench, story: str, data: bytes, key: str = KEY) -> None:

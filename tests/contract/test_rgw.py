@@ -16,6 +16,7 @@ from imgstore.testing.clearing import ClearingLaws
 from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.neighbours import NeighbourLaws
@@ -78,6 +79,12 @@ class CheckedSubject(S3Subject):
         return driver
 
 
+class ThoroughSubject(S3Subject):
+    """Its requests are broken in every way."""
+
+    every_fault = True
+
+
 def subject_for(request: pytest.FixtureRequest, place: RgwPlace) -> S3Subject:
     """What the test needs."""
     return (CheckedSubject if request.function.__name__ in REPLACING else S3Subject)(place)
@@ -101,6 +108,13 @@ class TestS3OnRgw(StoringLaws):
     @pytest.fixture
     def bench(self, rgw: RgwServer, request: pytest.FixtureRequest) -> Iterator[Bench]:
         with working_bench(subject_for(request, RgwPlace(rgw))) as bench:
+            yield bench
+
+
+class TestBrokenRequestsToRgw(InterruptedLaws):
+    @pytest.fixture
+    def bench(self, rgw: RgwServer) -> Iterator[Bench]:
+        with working_bench(ThoroughSubject(RgwPlace(rgw))) as bench:
             yield bench
 
 

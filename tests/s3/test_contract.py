@@ -20,7 +20,7 @@ from tests.support.rounds import rounds
 class S3Subject(Subject):
     """Drivers on one place. The broken one's server does not listen."""
 
-    every_fault = False  # as Ceph shows, in the long form
+    every_fault = False  # in the long form, on Ceph, it is True
 
     def __init__(self, place: Place) -> None:
         self._place = place

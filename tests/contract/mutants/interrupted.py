@@ -19,6 +19,8 @@ FAILURES = (errors.StoreUnavailable, OSError, http.client.HTTPException)
 M = TypeVar("M", bound="type[HttpMutant]")
 INTERRUPTED: list[tuple[str, Callable[[], HttpSubject]]] = []
 """Tests, and the subjects of the mutants that they catch."""
+CAUGHT = set[str]()
+"""The tests' names alone, for who is not to start a server."""
 
 
 class HttpMutant(HttpDriver):
@@ -34,11 +36,17 @@ class HttpMutant(HttpDriver):
         return self.READER(self, self._stat(key), start)
 
 
+def register_subject(test: str, subject: Callable[[], HttpSubject]) -> None:
+    """A subject whose drivers the test must catch."""
+    INTERRUPTED.append((test, subject))
+    CAUGHT.add(test)
+
+
 def caught_by(test: str) -> Callable[[M], M]:
     """Registers a mutant and the test that must catch it."""
 
     def register(mutant: M) -> M:
-        INTERRUPTED.append((test, partial(HttpSubject, mutant)))
+        register_subject(test, partial(HttpSubject, mutant))
         return mutant
 
     return register
@@ -202,5 +210,5 @@ class GoesAroundTheProxy(HttpSubject):
         return self.open()
 
 
-INTERRUPTED.append(("test_every_request_passes_the_proxy", GoesAroundTheProxy))
-INTERRUPTED.append(("test_broken_read_ends_whole_or_with_an_error", GoesAroundTheProxy))
+register_subject("test_every_request_passes_the_proxy", GoesAroundTheProxy)
+register_subject("test_broken_read_ends_whole_or_with_an_error", GoesAroundTheProxy)
