@@ -24,6 +24,7 @@ _LAWS = (
     "describing",
     "failures",
     "forking",
+    "giving",
     "histories",
     "leftovers",
     "naming",

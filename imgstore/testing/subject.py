@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from abc import ABC, abstractmethod
 
 from imgstore.driver.base import StoreDriver
 
 DEFAULT_BORDER = 64 * 1024
 SMALLEST_BORDER = 1024
+PATIENCE = 30.0
 
 
 class Subject(ABC):
@@ -19,7 +22,8 @@ class Subject(ABC):
     drivers so that they are small, since the tests write objects of a byte less, as many, and a byte more, and of
     twelve times the largest. `arrives_within`: seconds after which a request that an abort cut off has had its effect
     in the storage; 0 for a driver that has nothing in flight when `abort` returns. `shared`: whether another process
-    sees the storage, so that one may be forked to die there; False for memory alone.
+    sees the storage, so that one may be forked to die there; False for memory alone. `verifies_urls`: whether the
+    storage compares the signature of a temporary URL; False for an imitation that takes any.
     """
 
     secrets: tuple[str, ...] = ()
@@ -27,6 +31,7 @@ class Subject(ABC):
     borders: tuple[int, ...] = (DEFAULT_BORDER,)
     arrives_within: float = 0.4
     shared: bool = True
+    verifies_urls: bool = True
 
     @property
     def largest(self) -> int:
@@ -54,6 +59,20 @@ class Subject(ABC):
         raise NotImplementedError(
             f"The driver has a capacity, and {type(self).__name__} does not say how to set it: implement `limited`."
         )
+
+    def memory(self, size: int) -> int | None:
+        """Your formula: the most bytes that one upload of `size` bytes in small chunks, and then one download, may
+        allocate, the storage's own included where it is this process. None: you state none."""
+        return None
+
+    def fetch(self, url: str) -> tuple[int, bytes]:
+        """What a client without a credential gets for a temporary URL: the HTTP status, and the body of a 200."""
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - the driver under test made it
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, b""
 
     @abstractmethod
     def inventory(self) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.testing import clearing, leftovers
+from imgstore.testing import clearing, giving, leftovers
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.runner import contract_tests, verdict
 
@@ -20,6 +20,7 @@ PAIRS = [(test, mutant) for mutant in MUTANTS for test in mutant.CAUGHT_BY]
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory nothing happens later."""
     monkeypatch.setattr(clearing, "PAUSE", 0.0)
+    monkeypatch.setattr(giving, "PAUSE", -giving.SHORT)
     monkeypatch.setattr(leftovers, "PATIENCE", 0.0)
 
 
