@@ -29,6 +29,7 @@ _LAWS = (
     "failures",
     "interrupted",
     "forking",
+    "giving",
     "histories",
     "leftovers",
     "naming",

@@ -15,6 +15,7 @@ from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.forking import ForkLaws
+from imgstore.testing.giving import GivingLaws
 from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
 from imgstore.testing.naming import NamingLaws
@@ -47,6 +48,7 @@ class DriverContract(
     FailureLaws,
     InterruptedLaws,
     ForkLaws,
+    GivingLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""
 

@@ -6,12 +6,15 @@ import contextlib
 import gc
 import os
 import threading
+import tracemalloc
 from collections.abc import Iterator
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.options import strays
 from imgstore.testing.bench import KEY, Bench, body, pieces
+from imgstore.testing.parts import PARTS
+from imgstore.testing.subject import SMALLEST_BORDER
 from imgstore.testing.telling import Laws
 
 FEW = 2
@@ -51,6 +54,22 @@ def a_days_work(bench: Bench, driver: StoreDriver) -> None:
     with driver.open_reader(KEY) as early:
         early.read(1)
     driver.delete(KEY)
+
+
+def through(driver: StoreDriver, piece: bytes, times: int) -> int:
+    """Writes so many pieces under KEY and reads them all. The most bytes that were allocated, by any thread."""
+    tracemalloc.start()
+    try:
+        with driver.open_writer(KEY) as writer:
+            for _ in range(times):
+                writer.write(memoryview(piece))
+            writer.commit()
+        with driver.open_reader(KEY) as reader:
+            while reader.read(len(piece)):
+                pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class ResourceLaws(Laws):
@@ -107,3 +126,14 @@ class ResourceLaws(Laws):
         driver = type(bench.driver)
         assert strays(driver) == set(), "OPTIONS are exactly the keyword parameters of __init__"
         assert all(option.help for option in driver.OPTIONS), "every option explains itself to the operator"
+
+    def test_memory_is_what_the_formula_says(self, bench: Bench) -> None:
+        piece = body(SMALLEST_BORDER * 4)
+        times = bench.subject.largest * PARTS // len(piece) + 1
+        most = bench.subject.memory(len(piece) * times)
+        if most is None:
+            return
+        with contextlib.closing(bench.subject.open()) as driver:
+            peak = through(driver, piece, times)
+        bench.committed[KEY] = piece * times
+        assert peak <= most, f"{peak} bytes were allocated for {len(piece) * times}; by `memory` it is at most {most}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from abc import ABC, abstractmethod
 
 from imgstore.driver.base import StoreDriver
@@ -9,6 +11,7 @@ from imgstore.testing.faults import FaultProxy
 
 DEFAULT_BORDER = 64 * 1024
 SMALLEST_BORDER = 1024
+PATIENCE = 30.0
 
 
 class Subject(ABC):
@@ -22,6 +25,8 @@ class Subject(ABC):
     in the storage; 0 for a driver that has nothing in flight when `abort` returns. `shared`: whether another process
     sees the storage, so that one may be forked to die there; False for memory alone. `every_fault`: each request to a
     `server` is broken in every way. False saves two thirds of the time: its answer is lost, and one more way in turn.
+    `verifies_urls`: whether the storage compares the signature of a temporary URL; False for an imitation that takes
+    any.
     """
 
     secrets: tuple[str, ...] = ()
@@ -30,6 +35,7 @@ class Subject(ABC):
     arrives_within: float = 0.4
     shared: bool = True
     every_fault: bool = True
+    verifies_urls: bool = True
 
     @property
     def largest(self) -> int:
@@ -74,6 +80,20 @@ class Subject(ABC):
             f"The drivers talk to a server, and {type(self).__name__} does not say how they reach it through a proxy: "
             "implement `through`."
         )
+
+    def memory(self, size: int) -> int | None:
+        """Your formula: the most bytes that one upload of `size` bytes in small chunks, and then one download, may
+        allocate, the storage's own included where it is this process. None: you state none."""
+        return None
+
+    def fetch(self, url: str) -> tuple[int, bytes]:
+        """What a client without a credential gets for a temporary URL: the HTTP status, and the body of a 200."""
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - the driver under test made it
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, b""
 
     @abstractmethod
     def inventory(self) -> set[str]:

@@ -13,6 +13,9 @@ from imgstore.model import ObjectInfo
 from imgstore.quota import Account, capacity_refusal
 from imgstore.testing import Subject
 
+SLACK = 128 * 1024
+"""Bytes that have nothing to do with an object's."""
+
 
 class UnreachableStorage(MemoryStorage):
     """Memory that cannot be reached."""
@@ -63,6 +66,10 @@ class MemorySubject(Subject):
         self.storage.account = Account(capacity, used=used, refusal=capacity_refusal)
         return self.open()
 
+    def memory(self, size: int) -> int | None:
+        """The chunks, and the whole while they are joined."""
+        return 2 * size + SLACK
+
     def inventory(self) -> set[str]:
         return self.storage.names()
 
@@ -101,6 +108,10 @@ class FilesystemSubject(Subject):
 
     def limited(self, capacity: int) -> StoreDriver:
         return self._at(self._datadir, capacity=capacity)
+
+    def memory(self, size: int) -> int:
+        """Nothing besides a chunk: buffers past the page cache are no allocations of Python's."""
+        return SLACK
 
     def _at(self, datadir: Path, *, capacity: int | None = None) -> StoreDriver:
         return self._driver(

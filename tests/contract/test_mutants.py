@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.testing import clearing, leftovers
+from imgstore.testing import clearing, giving, leftovers
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.mutants.interrupted import CAUGHT
 from tests.contract.runner import contract_tests, verdict
@@ -20,6 +20,7 @@ PAIRS = [(test, mutant) for mutant in MUTANTS for test in mutant.CAUGHT_BY]
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory nothing happens later."""
     monkeypatch.setattr(clearing, "PAUSE", 0.0)
+    monkeypatch.setattr(giving, "PAUSE", -giving.SHORT)
     monkeypatch.setattr(leftovers, "PATIENCE", 0.0)
 
 
@@ -38,5 +39,6 @@ def test_mutant_is_caught(test: str, mutant: type[Mutant]) -> None:
     assert found[1] in SECTIONS
 
 
+@pytest.mark.server  # one of the laws forks
 def test_unbroken_mutant_passes() -> None:
     assert {test: said for test in contract_tests() if (said := verdict(test, Mutant)) is not None} == {}

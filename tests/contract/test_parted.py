@@ -6,7 +6,7 @@ import pytest
 
 from imgstore.model import ObjectInfo
 from imgstore.testing import AtomicCreation, DriverContract, Subject
-from tests.contract.subjects import MemorySubject, UnreachableStorage
+from tests.contract.subjects import SLACK, MemorySubject, UnreachableStorage
 from tests.core.parted_storage import PART, PartDriver, PartStorage
 
 
@@ -23,6 +23,10 @@ class PartSubject(MemorySubject):
     borders = (PART, 2 * PART, 4 * PART)
     STORAGE = PartStorage
     NOWHERE = Unreachable
+
+    def memory(self, size: int) -> int:
+        """The storage keeps parts and object, and sends a copy; the writer keeps two parts for each thread."""
+        return 3 * size + 8 * PART + SLACK
 
 
 class TestParted(AtomicCreation, DriverContract):

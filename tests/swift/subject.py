@@ -14,6 +14,7 @@ from imgstore.testing.faults import FaultProxy
 from tests.support.swift import SwiftAccount, SwiftServer
 
 CONTAINER = "images"
+SIGNING = "the-key-that-signs-urls"
 SEGMENTS = f"{CONTAINER}_segments"
 
 
@@ -66,7 +67,9 @@ class SwiftSubject(AccountSubject):
 
     def __init__(self, server: SwiftServer, *, border: int) -> None:
         account = server.account()
-        super().__init__(account, **options_of(account, segment_size=border, max_attempts=2))
+        super().__init__(account, **options_of(account, segment_size=border, max_attempts=2, temp_url_key=SIGNING))
+        self.secrets = (*self.secrets, SIGNING)
+        assert account.post("", headers={"X-Account-Meta-Temp-URL-Key": SIGNING}).status == 204
         self.mark()
 
 

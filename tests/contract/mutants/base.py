@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
+from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryDriver, MemoryReader, MemoryStorage, MemoryWriter
 from imgstore.model import ObjectInfo
@@ -156,6 +158,17 @@ class MutantSubject(MemorySubject):
     def neighbour(self) -> MemoryDriver:
         """A driver that works as it should."""
         return Mutant.on(self.beside)
+
+    def fetch(self, url: str) -> tuple[int, bytes]:
+        """A URL is good while it is of its key, and for more than a second."""
+        parts = urlsplit(url)
+        key, given = parts.path.lstrip("/"), dict(parse_qsl(parts.query))
+        if key != given.get("of", key) or int(given.get("seconds", 60)) <= 1:
+            return 403, b""
+        try:
+            return 200, self.storage.get(key).data[: int(given.get("most", 10**9))]
+        except errors.ObjectNotFound:
+            return 404, b""
 
     def clean_up(self) -> None:
         """Gives back what a mutant kept on purpose."""

@@ -107,3 +107,11 @@ class LockOfAnotherThreadIsHeldForEver(Mutant):
         if os.getpid() != PROCESS:
             raise TimeoutError("The lock is held.")
         return super()._open_reader(key, start, stop, etag)
+
+
+@caught_by("test_memory_is_what_the_formula_says")
+class KeepsWhatItHasWritten(Mutant):
+    class WRITER(MutantWriter):
+        def _write(self, chunk: bytes | memoryview) -> None:
+            super()._write(chunk)
+            vars(self).setdefault("kept", []).append(bytearray(chunk))
