@@ -20,8 +20,8 @@ LARGEST = 64 * MIB
 """Bytes of a part beyond which no large object is written: the proof keeps one in memory."""
 MOST_OBJECTS, MOST_LEFTOVERS = 5000, 50
 """So many are looked at: a server is asked for a thousand objects by one request, for each leftover by another."""
-TRIES, PAUSE = 4, 0.5
-"""How often something is looked at again that may take a moment, and seconds between."""
+TRIES, FEW_TRIES, PAUSE = 8, 5, 0.025
+"""How often something is looked at that may take a moment: for six seconds, for one; and half of the first pause."""
 
 
 class Broken(Exception):
@@ -92,6 +92,16 @@ class Ground:
         self._writers.append(writer)
         self.fill(writer, data)
         return writer
+
+    @contextlib.contextmanager
+    def unfinished(self, key: str) -> Iterator[ObjectWriter]:
+        """An upload with a part in the storage, which is aborted."""
+        writer = self.begin(key, self.large())
+        try:
+            yield writer
+        finally:
+            with contextlib.suppress(errors.StoreUnavailable):  # an abort that goes on behind its caller's back
+                writer.abort()
 
     def fill(self, writer: ObjectWriter, data: bytes) -> None:
         """Writes `data`."""
@@ -180,12 +190,12 @@ class Ground:
                 self.driver.remove_leftover(dataclasses.replace(leftover, certain=True))
 
 
-def eventually(done: Callable[[], bool]) -> str:
-    """When `done` was true: at once, or after some seconds; empty if it was not."""
+def eventually(done: Callable[[], bool], *, tries: int = TRIES) -> str:
+    """When `done` was true: at once, or after some seconds; empty if it was not. The pauses between grow."""
     began = time.monotonic()
-    for number in range(TRIES):
+    for number in range(tries):
         if number:
-            time.sleep(PAUSE)
+            time.sleep(PAUSE * 2**number)
         if done():
             return f"after {time.monotonic() - began:.1f} s" if number else "at once"
     return ""

@@ -13,7 +13,7 @@ from functools import partial
 from imgstore import errors
 from imgstore.driver.base import ObjectWriter
 from imgstore.driver.capabilities import ClearsLeftovers
-from imgstore.proving.ground import Broken, Ground, NotApplicable, body, eventually
+from imgstore.proving.ground import FEW_TRIES, Broken, Ground, NotApplicable, body, eventually
 
 SMALL = 1000
 RACERS, ROUNDS = 4, 2
@@ -52,7 +52,7 @@ def reads_back_parts(ground: Ground) -> str:
 def is_atomic(ground: Ground) -> str:
     """With a part in the storage, no object is there."""
     key = ground.new_key()
-    with ground.begin(key, ground.large()) as writer:
+    with ground.unfinished(key) as writer:
         if ground.exists(key):
             raise Broken("stat finds an object that is not committed")
         writer.commit()
@@ -120,7 +120,8 @@ def _race(ground: Ground) -> int:
 def is_undone(ground: Ground) -> str:
     """An upload in parts is aborted. A retry under its key works."""
     key = ground.new_key()
-    ground.begin(key, ground.large()).abort()
+    with ground.unfinished(key):
+        pass
     if ground.exists(key):
         raise Broken("stat finds an object that was aborted")
     gone = eventually(lambda: not ground.leftovers(key))
@@ -134,8 +135,9 @@ def is_undone(ground: Ground) -> str:
 def lists_uploads(ground: Ground) -> str:
     """What a purge sees of an upload under way."""
     key = ground.new_key()
-    with ground.begin(key, ground.large()):
-        found = ground.leftovers(key)
+    with ground.unfinished(key):
+        when = eventually(lambda: bool(ground.leftovers(key)), tries=FEW_TRIES)
+        found = ground.leftovers(key) if when else []
     return f"yes: {found[0].reason}" if found else "no: one under way is told from a leftover, or leaves none"
 
 
@@ -149,7 +151,7 @@ def clears(ground: Ground) -> str:
         driver.clear_leftovers(key)
         return not ground.leftovers(key)
 
-    with ground.begin(key, ground.large()):
+    with ground.unfinished(key):
         cleared = eventually(is_clear)
     if not cleared:
         raise Broken("leftovers are listed after they were cleared")

@@ -13,7 +13,7 @@ from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import TellsFacts
 from imgstore.driver.translate import storage_failures
 from imgstore.proving import facts, laws
-from imgstore.proving.ground import Broken, Ground, NotApplicable
+from imgstore.proving.ground import Broken, Ground, NotApplicable, eventually
 from imgstore.undo import describe
 
 PREFIX = "imgstore-prove-"
@@ -124,7 +124,6 @@ def _of_server(driver: StoreDriver) -> list[Outcome]:
 
 
 def _all_removed(ground: Ground) -> str:
-    left = ground.remains()
-    if left:
-        raise Broken(f"still there: {', '.join(left)}")
+    if not eventually(lambda: not ground.remains()):
+        raise Broken(f"still there: {', '.join(ground.remains())}")
     return "no object of the proof is there"

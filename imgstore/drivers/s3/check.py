@@ -40,7 +40,7 @@ class Check:
         self._needs = Refusals(options).needs
         self._requests = requests
         self._integrity = integrity
-        self._proved = self._versioned = False
+        self._proved = self._versioned = self._compares = False
         self._lists_uploads = True
 
     def run(self) -> None:
@@ -56,6 +56,7 @@ class Check:
             provable = self._expect_object(probe)
             if not self._proved:
                 self._expect_upload(probe.name, provable)
+                self._compares = self._refuses_wrong_bytes(probe)
                 self._expect_conditions(probe)
                 self._expect_large_object()
                 self._tell_of_versions(probe)
@@ -69,6 +70,7 @@ class Check:
         return {
             "If-None-Match is honoured": _WORDS[ABSENT.trait not in traits.refused],
             "and where parts become an object": _WORDS[ABSENT_AT_END.trait not in traits.refused],
+            "a wrong checksum is refused": _WORDS[self._compares],
             "checksums that are compared and returned": ", ".join(sorted(traits.proven)) or "none",
             "the ETag of a small object is its md5": _WORDS[bool(traits.md5_etags)],
             "multipart uploads are listed": _WORDS[self._lists_uploads],
@@ -128,6 +130,12 @@ class Check:
             raise bad(
                 "encryption", "The server takes it and does not encrypt.", "Set it up on the server, or unset it."
             )
+
+    def _refuses_wrong_bytes(self, probe: Probe) -> bool:
+        """Whether the checksum that uploads send is compared with the bytes."""
+        piece = self._integrity.piece(CONTENT, 0, self._integrity.algorithm())
+        with self._needs(*self._putting()):
+            return self._refuses(piece, probe.make, self._requests.put_object, probe.name, MARK, CONTENT)
 
     def _refuses(self, piece: Piece, request: Callable[..., object], *arguments: Any) -> bool:
         """Whether the server refuses a request with a checksum of something else."""
