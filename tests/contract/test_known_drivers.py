@@ -23,8 +23,8 @@ RECOVERING = (FindsLeftovers, ClearsLeftovers, HasPlace)
 
 def driver_of(name: str, on: str) -> type[StoreDriver]:
     """The class; one of fsspec's depends on the filesystem."""
-    protocol = re.match(r"`(file|memory)://`", on)
-    return type(FsspecDriver(url=f"{protocol[1]}:///images")) if protocol and name == "fsspec" else driver_class(name)
+    protocol = re.match(r"`(\w+)://`", on)
+    return type(FsspecDriver(url=f"{protocol[1]}://host/images")) if protocol else driver_class(name)
 
 
 def recovers(driver: type[StoreDriver], laws: type) -> bool:
@@ -43,8 +43,5 @@ def test_levels_are_what_the_tests_show(name: str, on: str, levels: str, module:
     told = {each for each in levels.split(", ") if each in {"contract", "atomic", "recoverable"}}
     shown = {"contract"} if issubclass(laws, DriverContract) else set()
     shown |= {"atomic"} if issubclass(laws, DriverContract) and issubclass(laws, AtomicCreation) else set()
-    if name != "fsspec" or on.startswith(("`file", "`memory")):
-        shown |= {"recoverable"} if recovers(driver_of(name, on), laws) else set()
-    else:  # by what its kind of filesystem has, which a server would have to tell
-        shown |= {"recoverable"} if issubclass(laws, LeftoverLaws) else set()
+    shown |= {"recoverable"} if shown and recovers(driver_of(name, on), laws) else set()
     assert told == shown

@@ -10,13 +10,9 @@ import pytest
 from imgstore.driver import ClearsLeftovers, FindsLeftovers, HasPlace
 from imgstore.testing import Bench, working_bench
 from imgstore.testing.aborting import AbortLaws
-from imgstore.testing.describing import DescribingLaws
-from imgstore.testing.naming import NamingLaws
 from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
-from imgstore.testing.sizes import SizeLaws
 from imgstore.testing.visibility import VisibilityLaws
-from imgstore.testing.writing import WritingLaws
 from tests.fsspec.objects import Objects
 from tests.fsspec.subjects import FsspecSubject
 
@@ -42,7 +38,7 @@ class ObjectSubject(FsspecSubject):
 
 
 @pytest.mark.long
-class TestObjects(WritingLaws, VisibilityLaws, SizeLaws, AbortLaws, PartLaws, ReadingLaws, NamingLaws, DescribingLaws):
+class TestObjects(VisibilityLaws, AbortLaws, PartLaws, ReadingLaws):
     @pytest.fixture
     def bench(self) -> Iterator[Bench]:
         with working_bench(ObjectSubject()) as bench:
