@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from imgstore.testing import AtomicCreation, DriverContract, Subject
+from imgstore.testing import AtomicCreation, Bench, DriverContract, Subject, working_bench
+from imgstore.testing.leftovers import LeftoverLaws
+from imgstore.testing.visibility import VisibilityLaws
 from tests.fsspec.servers import Served
 from tests.fsspec.subjects import DirectorySubject, MemorySubject
 
 
-class TestMemory(AtomicCreation, DriverContract):
+class TestMemory(VisibilityLaws, LeftoverLaws, AtomicCreation):
+    """The short form."""
+
     @pytest.fixture
-    def subject(self) -> Subject:
-        return MemorySubject()
+    def bench(self) -> Iterator[Bench]:
+        with working_bench(MemorySubject()) as bench:
+            yield bench
 
 
 @pytest.mark.long

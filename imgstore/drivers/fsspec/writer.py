@@ -1,8 +1,8 @@
 """Objects being written: a file under a hidden name that gets its own in the end, or an upload that is ended then.
 
 Whether an object is this writer's is told by its etag, which a file keeps when it is renamed. What a commit that failed
-half-way may have made is removed by that, and nothing else is. Memory: what the filesystem's file buffers; WebDAV's
-keeps the whole image in a temporary file on this machine, until it is committed.
+half-way may have made is removed by that, and nothing else is. Memory: GATHERED bytes and a chunk, and what the
+filesystem's file buffers; WebDAV's keeps the whole image in a temporary file on this machine, until it is committed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from imgstore.drivers.fsspec.filesystems import MOMENT, Filesystems, Lent
 from imgstore.drivers.fsspec.infos import described, etag_of, size_of
 from imgstore.model import MIB, ObjectInfo
 
+GATHERED = 64 * 1024
+"""Bytes of small chunks that are handed over at a time."""
 A_PATIENCE = 64 * MIB
 """Bytes for which the end of an image may take as long as any other call."""
 
@@ -37,6 +39,7 @@ class FileWriter(ObjectWriter):
         self._patience = patience
         self._lent = Lent(filesystems)
         self._file: Any = None
+        self._gathered = bytearray()
         self._etag: str | None = None
         self._committing = False
         with contextlib.ExitStack() as refused:
@@ -56,11 +59,19 @@ class FileWriter(ObjectWriter):
         return self._written != self._path
 
     def _write(self, chunk: bytes | memoryview) -> None:
+        """A call costs a thread, so small chunks are gathered."""
+        self._gathered += chunk
+        if len(self._gathered) >= GATHERED:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         """A call that is left may go on with the bytes, so they are its own."""
-        data = bytes(chunk)
+        data, self._gathered = self._gathered, bytearray()
         self._lent.call("writing", lambda _: self._file.write(data))
 
     def _commit(self) -> ObjectInfo:
+        if self._gathered:
+            self._hand_over()
         patience = self._patience * (1 + self.total // A_PATIENCE)
         info = self._lent.call("committing", self._ended if self._staged else self._uploaded, patience=patience)
         self._etag = info.etag
