@@ -116,9 +116,9 @@ bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
 changelog: $(VENV)/test.stamp
 	$(BIN)/python -m releasenotes.changelog
 
-# With the oldest dependencies that setup.cfg allows.
+# With the oldest dependencies that setup.cfg allows. What their generator of samples prints is not what the newest prints.
 test-lowest: $(VENV)/lowest.stamp
-	$(subst $(BIN),$(VENV)/lowest/bin,$(PYTEST)) -m $(PURE) $(ARGS)
+	$(subst $(BIN),$(VENV)/lowest/bin,$(PYTEST)) -m $(PURE) --deselect tests/config/test_sample.py $(ARGS)
 
 # Wheel and sdist in dist/, as they are published; doc/releasing.md.
 dist: $(VENV)/release.stamp

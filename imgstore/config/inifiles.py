@@ -37,13 +37,14 @@ class IniParser(cfg.ConfigParser):
 
 @contextlib.contextmanager
 def any_byte_order_mark() -> Iterator[None]:
-    """Inside, oslo.config reads its files by `IniParser`. It has no place for another parser."""
-    theirs = cfg.ConfigParser
-    cfg.ConfigParser = IniParser  # type: ignore[misc]  # put back below
+    """Inside, oslo.config reads its files as `IniParser` does. It has no place for another parser, and before 9.7 none
+    can stand under the name of its own."""
+    theirs = cfg.ConfigParser.parse
+    cfg.ConfigParser.parse = IniParser.parse  # type: ignore[assignment,method-assign]  # put back below
     try:
         yield
     finally:
-        cfg.ConfigParser = theirs  # type: ignore[misc]  # as it was
+        cfg.ConfigParser.parse = theirs  # type: ignore[method-assign]  # as it was
 
 
 def spellings(section: str, option: cfg.Opt) -> Iterator[str]:

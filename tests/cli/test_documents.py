@@ -1,4 +1,4 @@
-"""What README and doc/cli.md show is what the commands print; figures apart."""
+"""What doc/cli.md shows is what the commands print; figures apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents show of the command line is made by running it: `python -m tests.cli.transcript` renews it.
+"""What the document shows of the command line is made by running it: `python -m tests.cli.transcript` renews it.
 
 Behind a line `<!-- transcript -->` stands a block of `$ commands` with their output. The commands of a document run one
 after the other on a terminal, in a directory with two stores and an image; paths become `/srv/...`.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cli.support import ROOT, Shop
 
-DOCUMENTS = (ROOT / "README.md", ROOT / "doc" / "cli.md")
+DOCUMENTS = (ROOT / "doc" / "cli.md",)
 WIDTH = 100
 IMAGE = "debian-12.qcow2"
 IMAGE_SIZE = 64 * 1024 * 1024
