@@ -57,7 +57,10 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
     if "show-options" in text:
         for file in (Path(app.srcdir).parent / "imgstore").rglob("*options*.py"):
             app.env.note_dependency(str(file))
-    source[0] = text.replace(REST, "\n".join(_rest(app, text))) if REST in text else text
+    if REST in text:
+        app.env.note_reread()  # at the next build there may be other pages
+        text = text.replace(REST, "\n".join(_rest(app, text)))
+    source[0] = text
 
 
 def _file(app: Sphinx, path: PurePosixPath) -> str:
