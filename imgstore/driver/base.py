@@ -80,7 +80,7 @@ class StoreDriver(ABC):
 
     mark: str | None = None
     """The mark that the place must have (`expect_mark`)."""
-    _proof: place.PlaceProof | None = None
+    __proof: place.PlaceProof | None = None
 
     @abstractmethod
     def check(self) -> None:
@@ -208,36 +208,36 @@ class StoreDriver(ABC):
         """From now on the driver works only while its place has this mark; else everything is WrongPlace. For drivers
         with `HasPlace`."""
         self.mark = mark
-        self._proof = place.PlaceProof(self.__prove_mark)
+        self.__proof = place.PlaceProof(self.__prove_mark)
 
     @final
     def expect_objects(self, keys: Sequence[str]) -> None:
         """The same for a place that cannot be written, and has no mark: it must have one of these objects."""
-        self._proof = place.PlaceProof(partial(self.__prove_objects, keys))
+        self.__proof = place.PlaceProof(partial(self.__prove_objects, keys))
 
     @final
     def expect_adoption(self) -> None:
         """From now on everything is WrongPlace, until another expectation: nobody knows whether the place is right."""
         self.mark = None
-        self._proof = place.PlaceProof(_prove_nothing)
+        self.__proof = place.PlaceProof(_prove_nothing)
 
     @final
     def expect_any_place(self) -> None:
         """From now on every place is right: there is nothing by which it could be told."""
-        self.mark = self._proof = None
+        self.mark = self.__proof = None
 
     @final
     def expect_place(self) -> None:
         """Raises WrongPlace if the place is not the right one. Costs nothing where that was proved lately. A driver
         calls it in what its capabilities do."""
-        if self._proof is not None:
-            self._proof.expect()
+        if self.__proof is not None:
+            self.__proof.expect()
 
     @final
     def prove_place(self) -> None:
         """Looks at the place now. Raises WrongPlace, StoreUnavailable."""
-        if self._proof is not None:
-            self._proof.prove()
+        if self.__proof is not None:
+            self.__proof.prove()
 
     def __prove_mark(self) -> None:
         if isinstance(self, HasPlace) and self.mark is not None:
