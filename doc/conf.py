@@ -46,6 +46,7 @@ html_title = f"imgstore {release}"
 html_static_path = ["_static"]
 html_css_files = ["imgstore.css"]
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "a11y-high-contrast-light"

@@ -57,7 +57,10 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
     if "show-options" in text:
         for file in (Path(app.srcdir).parent / "imgstore").rglob("*options*.py"):
             app.env.note_dependency(str(file))
-    source[0] = text.replace(REST, "\n".join(_rest(app, text))) if REST in text else text
+    if REST in text:
+        app.env.note_reread()  # at the next build there may be other pages
+        text = text.replace(REST, "\n".join(_rest(app, text)))
+    source[0] = text
 
 
 def _file(app: Sphinx, path: PurePosixPath) -> str:
@@ -89,9 +92,10 @@ def _picture(app: Sphinx, description: str, path: PurePosixPath) -> str:
 
 
 def _rest(app: Sphinx, text: str) -> list[str]:
-    """The pages of the top folder that the toctrees of `text` do not name."""
+    """The pages that the toctrees of `text` do not name, those of folders with an index of their own left out."""
     trees = re.findall(r"```\{toctree\}(.*?)```", text, re.DOTALL)
-    named = {line.strip() for tree in trees for line in tree.splitlines()}
-    if not named:
-        raise ExtensionError(f"{REST} is for a page with toctrees.")
-    return sorted(page for page in app.env.found_docs if "/" not in page and page not in {*named, app.config.root_doc})
+    named = {line.strip() for tree in trees for line in tree.splitlines()} | {app.config.root_doc}
+    if REST not in named:
+        raise ExtensionError(f"{REST} is for a toctree.")
+    pages = app.env.found_docs
+    return sorted(page for page in pages - named if "/" not in page or f"{page.rpartition('/')[0]}/index" not in pages)

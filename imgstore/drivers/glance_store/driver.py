@@ -29,7 +29,7 @@ NOBODY = "imgstore-check"
 
 
 class GlanceStoreDriver(StoreDriver):
-    """See GlanceStoreOptions."""
+    """Objects in a store of glance_store, RBD for instance. The parameters are those of GlanceStoreOptions."""
 
     OPTIONS: ClassVar[Sequence[cfg.Opt]] = GlanceStoreOptions.options()
 
