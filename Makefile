@@ -23,17 +23,17 @@ endif
 endif
 # Where it is set, each process that a test starts would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Where tools keep what they would keep in the user's home.
+# Where tools keep what they would keep in the user's home, pip the packages that several environments have.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 DOCS := $(VENV)/cache/docs
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --no-cache-dir install --quiet --quiet
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --quiet --no-compile
 
 # What takes long comes first, and tests that share a server share a process (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run docs check test test-long test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
+.PHONY: run docs check test test-long environments test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -48,6 +48,10 @@ run-check:
 
 run-test:
 	$(PYTEST) $(ARGS)
+
+# What the tests need, all at once: make --jobs 3 environments
+environments: $(VENV)/test.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp \
+		$(VENV)/fuse.stamp $(VENV)/glance.stamp
 
 # Crash loops, load, gibibytes, OpenStack's own clients and tests, a real Keystone.
 test-long: $(VENV)/test.stamp $(VENV)/keystone.stamp $(VENV)/tempest.stamp $(VENV)/swift.stamp $(VENV)/moto.stamp \
@@ -174,8 +178,8 @@ $(VENV)/keystone.stamp: $(VENV)/run.stamp tests/auth/requirements.txt
 	@$(subst $(BIN),$(VENV)/keystone/bin,$(PIP)) --requirement tests/auth/requirements.txt
 	@touch $@
 
-# Glance from the index, and in it the drivers that are tested.
-$(VENV)/glance.stamp: $(VENV)/run.stamp tests/support/glance/requirements.txt
+# Glance from the index, and in it the drivers that are tested; not beside another build of this directory.
+$(VENV)/glance.stamp: $(VENV)/run.stamp tests/support/glance/requirements.txt | $(VENV)/test.stamp
 	@echo "Building $(VENV)/glance, which takes some minutes ..."
 	@rm -rf $(VENV)/glance
 	@$(PYTHON) -m venv $(VENV)/glance

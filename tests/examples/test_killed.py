@@ -27,18 +27,17 @@ KILLS = 3
 
 EACH = {
     "django-threads": Server.django(*THREADS),
-    "django-sync": Server.django(*SYNC),
     "django-gevent": Server.django(*GEVENT),
-    "paste-threads": Server.paste(*THREADS),
     "paste-sync": Server.paste(*SYNC),
     "paste-gevent": Server.paste(*GEVENT),
     "fastapi-uvicorn": FASTAPI,
 }
 ONE_OF_EACH = ("django-threads", "paste-gevent", "fastapi-uvicorn")
-OTHERS = sorted(EACH.keys() - set(ONE_OF_EACH))
+SHORT = ("django-threads", "fastapi-uvicorn")
+OTHERS = ("django-gevent", "paste-sync")
 
 
-@pytest.mark.parametrize("name", [*ONE_OF_EACH, *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS)])
+@pytest.mark.parametrize("name", [*SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS)])
 def test_a_killed_process_leaves_nothing(name: str, tmp_path: Path) -> None:
     with Host(EACH[name], tmp_path) as host:
         _kill(host, random.Random(name))

@@ -76,10 +76,13 @@ def patient(place: SwiftPlace, fault: object = None, *, max_attempts: int = 3) -
 
 
 def steps_of(fault: Fault) -> list[Step]:
-    """A beginning has no body to be cut. Waiting takes long, so it is for the requests that make an object visible."""
-    if isinstance(fault, DelayAnswer):
-        return [STEPS["small"], STEPS["complete"]]
-    return [step for name, step in STEPS.items() if name != "begin" or not isinstance(fault, CutRequest)]
+    """Of the requests that make nothing visible each has one fault that comes before the server acts and one that comes
+    after it; of the body that is cut, the one that has a body."""
+    if isinstance(fault, CutRequest):
+        return [STEPS["small"], STEPS["part"]]
+    if isinstance(fault, DropAnswer) or fault is PASSING["503"]:
+        return list(STEPS.values())
+    return [STEPS["small"], STEPS["complete"]]
 
 
 @each_passing

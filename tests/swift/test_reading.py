@@ -22,7 +22,7 @@ from imgstore.testing.faults import (
 from tests.swift.subject import CONTAINER
 from tests.swift.world import KEY, ODD, SEGMENT, World, Worlds, body, put, read
 
-RANGES = [(0, None), (1, None), (0, 10), (5, 15), (19, 31), (0, 65), (64, 65), (65, 65), (65, None)]
+RANGES = [(0, None), (5, 15), (19, 31), (64, 65), (65, None)]
 
 
 def expect_ranges(driver: SwiftDriver, data: bytes, ranges: Sequence[tuple[int, int | None]]) -> None:
@@ -106,21 +106,22 @@ BREAKS: list[Fault] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_a_body_that_breaks_is_resumed_at_the_same_object(world: World, proxy: FaultProxy, concurrency: int) -> None:
+@pytest.mark.parametrize(("concurrency", "start", "stop"), [(1, 700, 3900), (3, 0, None)])
+def test_a_body_that_breaks_is_resumed_at_the_same_object(
+    world: World, proxy: FaultProxy, concurrency: int, start: int, stop: int | None
+) -> None:
     data = body(4 * SEGMENT)
     driver = world.through(proxy, read_timeout=0.6, read_concurrency=concurrency)
     info = put(world.driver(), data)
     for fault in BREAKS:
-        for start, stop in ((0, None), (700, 3900)):
-            since = len(proxy.requests)
-            rule = proxy.on(fault, method="GET", path=f"{KEY}$")
-            assert read(driver, start=start, stop=stop) == data[start:stop], fault
-            assert rule.hits == 1
-            later = [seen for seen in proxy.requests[since:] if seen.method == "GET"][1:]
-            assert later
-            if not isinstance(fault, (Reset, Respond)) and fault != CutAnswer(0):
-                assert later[0].headers["if-match"] == f'"{info.etag}"'
+        since = len(proxy.requests)
+        rule = proxy.on(fault, method="GET", path=f"{KEY}$")
+        assert read(driver, start=start, stop=stop) == data[start:stop], fault
+        assert rule.hits == 1
+        later = [seen for seen in proxy.requests[since:] if seen.method == "GET"][1:]
+        assert later
+        if not isinstance(fault, (Reset, Respond)) and fault != CutAnswer(0):
+            assert later[0].headers["if-match"] == f'"{info.etag}"'
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
