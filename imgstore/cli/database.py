@@ -49,7 +49,8 @@ def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple
     """The service's configuration, found as 'imgstore serve' finds it, and its database; without `create` neither is
     made where it is missing. Raises BadUsage, ConfigurationError."""
     with needing_service():
-        from imgstore.service.options import database, load
+        from imgstore.service.options import load
+        from imgstore.service.settings import database
         from imgstore.service.standalone import CONFIGURATION_FILE, standalone_configuration
     files = configuration_files(options.config_file)
     if not files and (create or (options.data_dir / CONFIGURATION_FILE).exists()):
@@ -191,7 +192,7 @@ def _catalog_address(conf: cfg.ConfigOpts, data_dir: Path | None) -> Address | N
     if not _is_set(conf, "service", "database") and data_dir is None:
         return None
     with needing_service():
-        from imgstore.service.options import database
+        from imgstore.service.settings import database
     return database(conf, data_dir or DATA_DIR)
 
 
@@ -214,7 +215,8 @@ def _names_database(options: argparse.Namespace) -> bool:
 def _named_database(options: argparse.Namespace) -> Address | None:
     try:
         with needing_service():
-            from imgstore.service.options import SECTION, database, load
+            from imgstore.service.options import SECTION, load
+            from imgstore.service.settings import database
     except BadUsage:
         if options.data_dir is not None or _names_database(options):
             raise

@@ -26,11 +26,12 @@ from imgstore.service.assembly import Service, service_of
 from imgstore.service.lanes import LANES
 from imgstore.service.log import LogSettings, configure, level_of
 from imgstore.service.middleware import REQUEST_ID
-from imgstore.service.options import SECTION, ServiceSettings, load, log_settings, service_settings
+from imgstore.service.options import SECTION, load
 from imgstore.service.reload import Reloader, hangups
 from imgstore.service.server.ending import Ending
 from imgstore.service.server.server import Server
 from imgstore.service.server.shutdown import serve
+from imgstore.service.settings import ServiceSettings, log_settings, service_settings
 from imgstore.service.standalone import PATIENCE, FileLock, file_lock, standalone_configuration
 from imgstore.service.warnings import warn
 from imgstore.sql import PARTS, Address, Database, WrongDatabase, opened

@@ -22,8 +22,9 @@ from imgstore.config.stores import store_plans
 from imgstore.config.values import values
 from imgstore.service.assembly import Service, limits_beside
 from imgstore.service.log import LogSettings
-from imgstore.service.options import OPTIONS, SECTION, foreign_sections, log_settings, tls
+from imgstore.service.options import OPTIONS, SECTION, foreign_sections
 from imgstore.service.reloaded_stores import ENABLED, Key, StoreChanges, compared
+from imgstore.service.settings import log_settings, tls
 from imgstore.store import StoreSet
 from imgstore.supervised import Supervised
 from imgstore.undo import describe

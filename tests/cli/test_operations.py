@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from imgstore.service.assembly import Service, service_of
-from imgstore.service.options import database, load
+from imgstore.service.options import load
+from imgstore.service.settings import database
 from imgstore.sql import PARTS, SqlCatalog, opened
 from tests.cli.support import ROOT, Shop
 from tests.cli.test_evacuate import stored, where

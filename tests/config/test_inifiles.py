@@ -11,7 +11,7 @@ from imgstore import config
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.errors import ConfigurationError
 from imgstore.service.options import OPTIONS as SERVICE_OPTIONS
-from imgstore.service.options import database
+from imgstore.service.settings import database
 from tests.config.test_refusals import GOOD, HOST, ini, refusal
 
 TEXT = ini(GOOD)

@@ -39,6 +39,7 @@ class TestFilesystem(AtomicCreation, DriverContract):
         return FilesystemSubject(tmp_path, driver=driver, thin_provisioning=thin, direct_io=direct_io)
 
 
+@pytest.mark.server  # processes are killed
 class TestHistories(Histories):
     """On the staging that leaves something behind."""
 

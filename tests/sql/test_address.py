@@ -8,7 +8,8 @@ import pytest
 from oslo_config import cfg
 
 from imgstore import errors
-from imgstore.service.options import OPTIONS, database
+from imgstore.service.options import OPTIONS
+from imgstore.service.settings import database
 from imgstore.sql import Database, SqlCatalog, SqlLedger, parse
 
 SHOWN = {

@@ -1,7 +1,6 @@
 """The Swift driver: images in OpenStack Swift, or in another server with its API, through python-swiftclient.
 
-Small images are one object, large ones static large objects. Their segments are named by the attempt that writes them,
-and sent in parallel from memory:
+Small images are one object. Large ones are static large objects; their segments are sent in parallel from memory:
 
     options, credentials                  what an operator sets
     auth, connections, requests           tokens, connections, one request and its further tries
@@ -10,10 +9,6 @@ and sent in parallel from memory:
     containers, urls                      where objects are
     writer, manifest; reader, dynamic_objects; deletion, copy       what is done with an object
     multi_tenant, place, quotas, leftovers, check, large_probe      the account as a whole, or a caller's own
-
-Bounded memory: an upload holds `large_object_threshold + (concurrency + 1) * segment_size` bytes, more only where the
-server's limits or an unknown length make segments larger (`imgstore.driver.part_sizes`). A download holds one piece
-of 256 KiB, with `read_concurrency` above 1 `(read_concurrency + 1) * read_block_size`.
 """
 
 from __future__ import annotations
