@@ -46,6 +46,9 @@ class FolderSubject(Subject):
     def neighbour(self):
         return FolderDriver(path=f"{self.path}.2")
 
+    def server(self) -> None:
+        """A folder is no server."""
+
     def inventory(self):
         return set(os.listdir(self.path))
 

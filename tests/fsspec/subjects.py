@@ -38,6 +38,9 @@ class FsspecSubject(Subject):
     def broken(self) -> StoreDriver:
         return FsspecDriver(url=NOWHERE, storage_options=BROKEN, patience=20.0)
 
+    def server(self) -> None:
+        """What is fsspec's is not broken here, request by request."""
+
     @abstractmethod
     def url(self, suffix: str) -> str:
         """Of the store, or with a suffix of the one beside."""

@@ -36,6 +36,9 @@ class SqliteSubject(Subject):
         beside.write_mark("1" * 32)
         return beside
 
+    def server(self) -> None:
+        """Files are no server."""
+
     def _on(self, path: Path, prefix: str = "images") -> SqliteDriver:
         return SqliteDriver(path=str(path), prefix=prefix, chunk_size=CHUNK)
 
