@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from imgstore.driver.capabilities import ListsObjects
-from imgstore.model import ObjectInfo
+from imgstore.model import Leftover, ObjectInfo
 from imgstore.testing.bench import KEY, KEYS, Bench, body, same
 from imgstore.testing.telling import Laws
 
@@ -20,7 +20,7 @@ A_MOMENT = 2.0
 """Seconds by which a listing and a look at the object may differ: some round."""
 
 
-def assert_recent(info: ObjectInfo, call: str) -> None:
+def assert_recent(info: ObjectInfo | Leftover, call: str) -> None:
     """`modified` is in seconds since the epoch, or None."""
     age = 0.0 if info.modified is None else time.time() - info.modified
     assert abs(age) < A_WHILE, f"`modified` of {call} is {info.modified}: not seconds since the epoch"

@@ -22,6 +22,7 @@ from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import FindsLeftovers
 from imgstore.model import Leftover
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.describing import assert_recent
 from imgstore.testing.telling import Laws
 
 PATIENCE, PAUSE, AN_HOUR = 5.0, 0.02, 3600.0
@@ -102,6 +103,9 @@ class LeftoverLaws(Laws):
         found = purge(bench, bench.committed)
         for leftover in found:
             assert leftover.key in (None, KEY), f"a leftover of {KEY} is said to be of {leftover.key}"
+            assert leftover.size is None or leftover.size >= 0, f"a leftover has {leftover.size} bytes"
+            assert_recent(leftover, "leftovers")
+            bench.assert_no_secret((leftover.name, leftover.reason))
             assert leftover.reason, "the operator is not told what a leftover is"
         assert leftovers(bench.driver) == [], "leftovers() names what was removed"
         remove(bench.driver, found)

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
+from imgstore.driver.capabilities import CopiesObjects
 from imgstore.driver.options import strays
-from imgstore.testing.bench import KEY, Bench, body, pieces
+from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
+from imgstore.testing.failures import optional_actions
 from imgstore.testing.parts import PARTS
 from imgstore.testing.subject import SMALLEST_BORDER
 from imgstore.testing.telling import Laws
@@ -56,6 +58,18 @@ def a_days_work(bench: Bench, driver: StoreDriver) -> None:
     driver.delete(KEY)
 
 
+def other_work(bench: Bench, driver: StoreDriver) -> None:
+    """What a service does now and then."""
+    driver.check()
+    if isinstance(driver, CopiesObjects):
+        bench.put(body(13), KEYS[0])
+        driver.copy(KEYS[0], KEYS[1])
+        driver.delete(KEYS[1])
+        bench.delete(KEYS[0])
+    for listing in optional_actions(driver):
+        listing()
+
+
 def through(driver: StoreDriver, piece: bytes, times: int) -> int:
     """Writes so many pieces under KEY and reads them all. The most bytes that were allocated, by any thread."""
     tracemalloc.start()
@@ -81,6 +95,7 @@ class ResourceLaws(Laws):
         before = set(threading.enumerate())
         driver = bench.subject.open()
         a_days_work(bench, driver)
+        other_work(bench, driver)
         driver.close()
         assert set(threading.enumerate()) <= before, "a thread outlived its driver"
 
@@ -89,6 +104,7 @@ class ResourceLaws(Laws):
         with no_collector():
             driver = bench.subject.open()
             a_days_work(bench, driver)
+            other_work(bench, driver)
             driver.close()
             assert len(descriptors()) <= len(before), "a descriptor outlived its driver: close what it opened"
 

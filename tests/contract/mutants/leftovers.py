@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Iterator
 
 from imgstore import errors
 from imgstore.model import Leftover, ObjectInfo
-from tests.contract.mutants.base import Mutant, MutantStorage, StagingWriter, caught_by
+from tests.contract.mutants.base import SECRET, Mutant, MutantStorage, StagingWriter, caught_by
 
 
 class _Finding(Mutant):
@@ -70,3 +72,17 @@ class RemovesTheObjectOfTheLeftoversKey(_Finding):
         super().remove_leftover(leftover)
         if leftover.key in self.storage.names():
             self.storage.remove(leftover.key)
+
+
+@caught_by("test_leftovers_of_a_dead_upload_are_found_and_removed")
+class LeftoverTellsMilliseconds(_Finding):
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        found = super().leftovers(older_than=older_than)
+        return (dataclasses.replace(each, modified=time.time() * 1000) for each in found)
+
+
+@caught_by("test_leftovers_of_a_dead_upload_are_found_and_removed")
+class LeftoverTellsThePassword(_Finding):
+    def leftovers(self, *, older_than: float = 0.0) -> Iterator[Leftover]:
+        found = super().leftovers(older_than=older_than)
+        return (dataclasses.replace(each, reason=f"an upload of {SECRET}") for each in found)

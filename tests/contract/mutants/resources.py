@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imgstore import errors
@@ -115,3 +116,19 @@ class KeepsWhatItHasWritten(Mutant):
         def _write(self, chunk: bytes | memoryview) -> None:
             super()._write(chunk)
             vars(self).setdefault("kept", []).append(bytearray(chunk))
+
+
+@caught_by("test_descriptors_are_returned")
+class ListingKeepsItsDescriptor(Mutant):
+    def objects(self) -> Iterator[ObjectInfo]:
+        if isinstance(self.storage, MutantStorage):
+            self.storage.open_descriptor()
+        return super().objects()
+
+
+@caught_by("test_threads_are_returned")
+class CheckLeavesAThread(Mutant):
+    def check(self) -> None:
+        super().check()
+        if isinstance(self.storage, MutantStorage):
+            self.storage.start_thread()
