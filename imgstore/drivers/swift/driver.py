@@ -241,10 +241,7 @@ class SwiftDriver(AccountDriver):
         if self._options.multi_tenant:
             raise errors.UsageError("A store with multi_tenant keeps no mark: its containers are its callers'.")
         with storage_failures("marking the place"), configuration_blamed:
-            if replace:
-                self._containers.expect()
-            else:
-                self._containers.make()
+            (self._containers.expect if replace else self._containers.make)()
             return self._notes.write(mark, replace=replace)
 
     def read_epoch(self) -> int:
@@ -278,11 +275,9 @@ class SwiftDriver(AccountDriver):
 
     def _credentials(self) -> Credentials:
         found = self._options.credentials()
-        if found is None:
-            raise NotAsConfigured(
-                "auth_url", "is not set, and no caller's token is there.", "Set it, or pass the context."
-            )
-        return found
+        if found is not None:
+            return found
+        raise NotAsConfigured("auth_url", "is not set, and no caller's token is there.", "Set it, or pass the context.")
 
 
 class CallersDriver(AccountDriver):
