@@ -8,12 +8,13 @@ import fsspec
 import pytest
 
 from imgstore.driver import ClearsLeftovers, FindsLeftovers, HasPlace
+from imgstore.drivers.fsspec import reader
 from imgstore.testing import Bench, working_bench
 from imgstore.testing.aborting import AbortLaws
 from imgstore.testing.parts import PartLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.visibility import VisibilityLaws
-from tests.fsspec.objects import Objects
+from tests.fsspec.objects import BLOCK, Objects
 from tests.fsspec.subjects import FsspecSubject
 
 fsspec.register_implementation("oss", Objects, clobber=True)
@@ -40,7 +41,8 @@ class ObjectSubject(FsspecSubject):
 @pytest.mark.long
 class TestObjects(VisibilityLaws, AbortLaws, PartLaws, ReadingLaws):
     @pytest.fixture
-    def bench(self) -> Iterator[Bench]:
+    def bench(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+        monkeypatch.setattr(reader, "PIECE", BLOCK)
         with working_bench(ObjectSubject()) as bench:
             yield bench
 
