@@ -31,7 +31,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run check test test-long test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-s3 bench-swift bench-ledger bench-isolation changelog dist sample clean
+.PHONY: run check test test-long test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-s3 bench-swift bench-ledger bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -98,6 +98,7 @@ bench-ledger: $(VENV)/test.stamp
 bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
 	$(BIN)/python -m bench.isolation $(ARGS)
 
+.PHONY: changelog test-lowest dist
 changelog: $(VENV)/test.stamp
 	$(BIN)/python -m releasenotes.changelog
 
