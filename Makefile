@@ -33,7 +33,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-l
 PURE := "not server and not long"
 
 .DELETE_ON_ERROR:
-.PHONY: run docs check test test-long environments test-glance soak test-s3 test-lowest run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation changelog dist sample clean
+.PHONY: run docs check test test-long environments test-glance soak test-s3 run-check run-test lint coverage bench bench-glance bench-http bench-s3 bench-swift bench-ledger bench-scale bench-isolation sample clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m imgstore.service --data-dir $(DATA_DIR) --listen $(LISTEN) --port $(PORT)
@@ -117,6 +117,7 @@ bench-scale: $(VENV)/test.stamp
 bench-isolation: $(VENV)/test.stamp $(VENV)/moto.stamp $(VENV)/fuse.stamp
 	$(BIN)/python -m bench.isolation $(ARGS)
 
+.PHONY: changelog test-lowest dist
 changelog: $(VENV)/test.stamp
 	$(BIN)/python -m releasenotes.changelog
 
