@@ -182,7 +182,7 @@ def _included(extra: str) -> set[str]:
     return set(re.findall(r"%\((\w+)\)s", text))
 
 
-FOR_DEVELOPERS = {"test", "clients", "examples"}
+FOR_DEVELOPERS = {"docs", "test", "clients", "examples"}
 
 
 def test_the_readme_has_each_extra_with_what_it_names() -> None:

@@ -42,7 +42,7 @@ def _described(owner: type, hook: Hook) -> Iterator[str]:
 def _folded(hook: Hook) -> str:
     """The signature, a parameter a line where it is long."""
     whole = hook.name + hook.signature
-    if len(whole) <= 60 or "(" not in whole:
+    if len(whole) <= 44 or "(" not in whole:
         return whole
     parameters, _, answer = hook.signature[1:].rpartition(")")
     lines = "".join(f"    {each},\n" for each in parameters.split(", "))
