@@ -46,8 +46,8 @@ class FolderSubject(Subject):
     def neighbour(self):
         return FolderDriver(path=f"{self.path}.2")
 
-    def server(self) -> None:
-        """A folder is no server."""
+    def server(self):
+        return None
 
     def inventory(self):
         return set(os.listdir(self.path))

@@ -108,7 +108,7 @@ class HasBorders(Protocol):
     @property
     def borders(self) -> Sequence[int]:
         """Those sizes in bytes, one or more.
-        Thread: any. Raises: nothing. Tried again by: nobody."""
+        Thread: any; no input or output. Raises: nothing. Tried again by: nobody."""
 
 
 @runtime_checkable
