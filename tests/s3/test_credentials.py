@@ -203,7 +203,10 @@ def test_no_request_follows_a_redirect(swift_place: SwiftPlace, proxy: FaultProx
 SECRETS = {"access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMIK7MDENG", "session_token": "FQoGZXIvYXdzEJr"}
 
 
-def test_no_key_is_in_any_text(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+def test_no_key_is_in_any_text(swift_place: SwiftPlace, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        logging.getLogger("urllib3"), "level", logging.DEBUG
+    )  # as somebody sets it who looks for a fault
     with captured_log() as log:
         driver, put = swift_place.driver(**SECRETS), swift_place.put
         shown = [repr(driver), repr(vars(driver)), driver.url(KEY)]
