@@ -111,7 +111,7 @@ class SharedClient(OfOneProcess):
                 self._users -= 1
                 is_last = self._is_closed and self._users <= 0
             if is_last:
-                client.close()
+                _close(client)
 
 
 def _call(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> Any:
