@@ -8,20 +8,41 @@ and changes the image's row first, so no two of them work on one image at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from imgstore.catalog import copy_gone, image_gone, require_copyable, require_formats, require_queued
 from imgstore.model import Attempt, Location, UploadResult
-from imgstore.sql.leases import ENDED, granted
+from imgstore.sql.leases import ENDED, GRANTED, granted
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import ImageRecord, names_in, now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, REMOVING
 
 _ALWAYS = sa.true()
 _LOCATED = sa.insert(LOCATIONS)
+_THE_IMAGE = IMAGES.c.id == sa.bindparam("of_image")
+
+
+def _begins(present: str, **values: Any) -> sa.Update:
+    free = (_THE_IMAGE, IMAGES.c.status == present, IMAGES.c.attempts == sa.bindparam("before"))
+    number: sa.BindParameter[int] = sa.bindparam("number")
+    return sa.update(IMAGES).where(*free, IMAGES.c.uploading.is_(None)).values(
+        updated_at=sa.bindparam("at"), attempts=number, uploading=number, upload_store=sa.bindparam("stores"),
+        **GRANTED, **values,
+    )  # fmt: skip
+
+
+_UPLOAD_BEGINS = _begins("queued", status="saving")
+_COPY_BEGINS = _begins("active", copy_failed="")
+_UPLOAD_ENDS = sa.update(IMAGES).where(
+    _THE_IMAGE, IMAGES.c.uploading == sa.bindparam("number"), IMAGES.c.status == "saving"
+).values(
+    updated_at=sa.bindparam("at"), status="active", size=sa.bindparam("bytes"), virtual_size=sa.bindparam("virtual"),
+    checksum=sa.bindparam("md5"), os_hash_algo=sa.bindparam("algorithm"), os_hash_value=sa.bindparam("digest"), **ENDED,
+)  # fmt: skip
+"""Statements of every upload are built once: that costs more than the database takes for them."""
 
 
 def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], *, lease: float) -> Attempt:
@@ -29,16 +50,14 @@ def begin(connection: sa.Connection, image: ImageRecord, stores: Sequence[str], 
     require_formats(image.disk_format, image.container_format)
     require_queued(image.id, image.status)
     attempt = _next(image, stores)
-    if not _grant(connection, attempt, "queued", status="saving", **granted(lease)):
+    if not _grant(connection, attempt, _UPLOAD_BEGINS, lease):
         require_queued(image.id, "saving")
     return attempt
 
 
 def activate(connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, result: UploadResult) -> None:
     """saving -> active, together with the locations. Raises ImageGone if `attempt` does not own the image."""
-    digests = {"checksum": result.checksum, "os_hash_algo": result.hash_algo, "os_hash_value": result.hash_value}
-    values = {"status": "active", "size": result.size, "virtual_size": result.virtual_size, **digests}
-    if not _end(connection, attempt, IMAGES.c.status == "saving", **values):
+    if connection.execute(_UPLOAD_ENDS, {**_present(attempt), **_found(result)}).rowcount != 1:
         raise image_gone(attempt.image_id)
     _add_all(connection, hooks, attempt, result.locations)
 
@@ -47,7 +66,7 @@ def begin_copy(connection: sa.Connection, image: ImageRecord, stores: Sequence[s
     """An attempt of an active image, with a lease in seconds. Raises ImageConflict."""
     require_copyable(image.as_stored(), stores, busy=False)
     attempt = _next(image, stores)
-    if not _grant(connection, attempt, "active", copy_failed="", **granted(lease)):
+    if not _grant(connection, attempt, _COPY_BEGINS, lease):
         require_copyable(image.as_stored(), stores, busy=True)
     return attempt
 
@@ -110,12 +129,22 @@ def _next(image: ImageRecord, stores: Sequence[str]) -> Attempt:
     return Attempt(image.id, image.attempts + 1, image.owner, *formats, stores=tuple(stores))
 
 
-def _grant(connection: sa.Connection, attempt: Attempt, present: str, **values: Any) -> bool:
+def _grant(connection: sa.Connection, attempt: Attempt, begins: sa.Update, lease: float) -> bool:
     """Makes the attempt the owner of the image, unless another one began since its number was looked up."""
-    free = (IMAGES.c.id == attempt.image_id, IMAGES.c.status == present, IMAGES.c.attempts == attempt.number - 1)
-    values |= {"attempts": attempt.number, "uploading": attempt.number, "upload_store": ",".join(attempt.stores)}
-    granted = sa.update(IMAGES).where(*free, IMAGES.c.uploading.is_(None)).values(updated_at=now(), **values)
-    return connection.execute(granted).rowcount == 1
+    values = {"before": attempt.number - 1, "stores": ",".join(attempt.stores), **granted(lease)}
+    return connection.execute(begins, {**_present(attempt), **values}).rowcount == 1
+
+
+def _present(attempt: Attempt) -> Mapping[str, Any]:
+    return {"of_image": attempt.image_id, "number": attempt.number, "at": now()}
+
+
+def _found(result: UploadResult) -> Mapping[str, Any]:
+    """What an upload found out about the image."""
+    return {
+        "bytes": result.size, "virtual": result.virtual_size, "md5": result.checksum,
+        "algorithm": result.hash_algo, "digest": result.hash_value,
+    }  # fmt: skip
 
 
 def _end(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnElement[bool], **values: Any) -> bool:

@@ -23,6 +23,7 @@ from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
 from imgstore.sql.dialects import engine_of, isolated, lock_wait, single
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
+from imgstore.sql.fair_share import FairShare
 
 LOG = logging.getLogger(__name__)
 
@@ -37,8 +38,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 class Database:
     """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
     a change waits for others, and a server may take for a statement, if that is longer than a wait for a lock.
-    `connections`: the most that are open to a server. `bounded` False: statements may take any time (an upgrade's).
-    `read_only`: the database itself refuses every change, and is not made where it is missing."""
+    `connections`: the most that are open to a server, given in the order of coming (`fair_share`); a file has one
+    writer at a time, in the same order. `bounded` False: statements may take any time (an upgrade's). `read_only`: the
+    database itself refuses every change, and is not made where it is missing."""
 
     def __init__(
         self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS,
@@ -55,6 +57,8 @@ class Database:
         except SQLAlchemyError as error:
             raise not_made(error, "being opened") from error
         self._patience = busy_timeout
+        self._readers = FairShare(connections, patience=busy_timeout)
+        self._writers = FairShare(1, patience=busy_timeout) if self.address.embedded else self._readers
 
     def read(self, work: Work[T]) -> T:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
@@ -87,20 +91,25 @@ class Database:
         """Closes the connections."""
         self._engine.dispose()
 
+    @contextlib.contextmanager
+    def _connected(self, share: FairShare) -> Iterator[sa.Connection]:
+        with share.turn(), self._engine.connect() as connection:
+            yield connection
+
     def _read(self, work: Work[T]) -> T:
-        with _before_commit("reading"), self._engine.connect() as plain:
+        with _before_commit("reading"), self._connected(self._readers) as plain:
             connection = isolated(plain, changes=False)
             with connection.begin():
                 return work(connection)
 
     def _first(self, query: sa.Select[Any], parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
-        with _before_commit("reading"), self._engine.connect() as plain:
+        with _before_commit("reading"), self._connected(self._readers) as plain:
             return single(plain).execute(query, parameters).first()
 
     def _change(self, work: Work[T]) -> T:
         with contextlib.ExitStack() as stack:
             with _before_commit("changing it"):
-                connection = isolated(stack.enter_context(self._engine.connect()), changes=True)
+                connection = isolated(stack.enter_context(self._connected(self._writers)), changes=True)
                 connection.begin()
             result = _done(work, connection)
             _commit(connection)

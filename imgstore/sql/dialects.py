@@ -64,7 +64,6 @@ def engine_of(
     with _parameters_taken():
         engine = sa.create_engine(
             _only_read(address) if read_only else address.url, hide_parameters=True, pool_timeout=patience,
-            pool_pre_ping=not address.embedded,
             connect_args=dict(_connect_arguments(kind, deadline)), json_serializer=TO_JSON, **options,
         )  # fmt: skip
     event.listen(engine, "do_connect", functools.partial(_connected, deadline=deadline))
@@ -100,7 +99,7 @@ def _parameters_taken() -> Iterator[None]:
 def isolated(connection: sa.Connection, *, changes: bool) -> sa.Connection:
     """The connection, whose next transactions have the isolation of a read or of a change."""
     if connection.dialect.name == "postgresql":
-        return connection.execution_options(isolation_level=CHANGING if changes else READING)
+        return connection if changes else connection.execution_options(isolation_level=READING)
     return connection.execution_options(**{CHANGES: changes})
 
 

@@ -27,9 +27,15 @@ AT_ONCE = 500
 """Attempts in one statement."""
 
 
+GRANTED: Mapping[str, Any] = {
+    "lease_until": Now() + sa.bindparam("milliseconds"), "lease_holder": sa.bindparam("holder"),
+}  # fmt: skip
+"""The columns of a new lease."""
+
+
 def granted(lease: float) -> Mapping[str, Any]:
-    """The columns of a new lease, held by this process."""
-    return {"lease_until": _until(lease), "lease_holder": holder()}
+    """The parameters of GRANTED, for a lease of this process."""
+    return {"milliseconds": round(lease * 1000), "holder": holder()}
 
 
 def holder() -> str:

@@ -113,6 +113,9 @@ class ImageRecord(NewImage):
         )
 
 
+_COLUMNS = tuple(item.name for item in fields(ImageRecord))
+
+
 def caller_of(context: object) -> Caller:
     """The caller in the `context` of a request. Raises UsageError if it is something else."""
     if context is None:
@@ -124,7 +127,7 @@ def caller_of(context: object) -> Caller:
 
 def record_of(row: Mapping[str, Any], locations: Sequence[Location]) -> ImageRecord:
     """The record of a row of `images`."""
-    columns = {item.name: row[item.name] for item in fields(ImageRecord) if item.name in row}
+    columns = {name: row[name] for name in _COLUMNS if name in row}
     failed = row["copy_failed"]
     made = {
         "tags": tuple(row["tags"]),

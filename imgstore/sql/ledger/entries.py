@@ -45,6 +45,7 @@ class LedgerEntry:
 
 
 _NEW_ENTRY = sa.insert(ENTRIES)
+_NEW_HOLD = _NEW_ENTRY.values(expires_at=Now() + sa.bindparam("milliseconds"))
 _SETTLED = sa.update(ENTRIES).where(
     ENTRIES.c.store == sa.bindparam("in_store"),
     ENTRIES.c.key == sa.bindparam("under_key"),
@@ -86,7 +87,7 @@ def reserve(
     """
     if not first and _is_held(connection, entry.image_id, entry.attempt):
         entry = replace(entry, state=JOINED)
-    _insert(connection, entry, holder=holder, expires_at=Now() + 1000 * lease)
+    _insert(connection, entry, _NEW_HOLD, holder=holder, milliseconds=1000 * lease)
     _count(connection, entry, None, entry.counted, bounds)
 
 
@@ -269,13 +270,13 @@ def _count(
     accounts.change(connection, changes, bounds)
 
 
-def _insert(connection: sa.Connection, entry: LedgerEntry, **more: object) -> None:
+def _insert(connection: sa.Connection, entry: LedgerEntry, statement: sa.Insert = _NEW_ENTRY, **more: object) -> None:
     values = {
         "store": entry.object_id.store, "key": entry.object_id.key, "owner": entry.owner, "image_id": entry.image_id,
         "attempt": entry.attempt, "state": entry.state, "bytes": entry.size, "reported": entry.size, "tight": False,
     }  # fmt: skip
     try:
-        connection.execute(_NEW_ENTRY.values(**more) if more else _NEW_ENTRY, values)
+        connection.execute(statement, {**values, **more})
     except sa.exc.IntegrityError as error:
         raise AlreadyCounted("The quota counts this object already: try again.", retry_after=1) from error
 
