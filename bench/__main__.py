@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.body import MIB, Body
+from bench.core import costs
 from bench.machine import SHARED_MEMORY, facts, installed, load_found, shared_memory
 from bench.measure import SideFailed, measure
 from bench.memory import kept_from_the_hypervisor
 from bench.report import Results, disagreement, table, verdicts
 from bench.rounds import as_json, chosen, in_turn, parser
 from bench.sides import PEER, SIDES, TOOLS
+
+CORE = 256
+"""MiB that show what a chunk costs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         load = {"start": load_found()}
         print(_lines("machine", machine), _lines("load at the start", load["start"]), sep="\n", flush=True)
         try:
+            print("the core:", *costs(min(options.size, CORE) * MIB), sep="\n  ", flush=True)
             results = _rounds(names, size=options.size * MIB, rounds=options.rounds, work=Path(work))
         except SideFailed as failure:
             print(failure, file=sys.stderr)

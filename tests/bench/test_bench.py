@@ -16,6 +16,7 @@ import pytest
 from bench import __main__ as program
 from bench import report
 from bench.body import MIB, Body, BodyFile
+from bench.core import CHUNKS, costs
 from bench.machine import filesystem_type, load_found
 from bench.measure import Measurement, SideFailed, measure
 from bench.memory import kept_from_the_hypervisor
@@ -194,3 +195,9 @@ def test_sides_that_found_different_digests_are_told() -> None:
 
 def _resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def test_the_core_is_measured_in_chunks_of_each_size() -> None:
+    found_costs = costs(2 * MIB)
+    assert [cost.chunk for cost in found_costs] == list(CHUNKS)
+    assert all(cost.core > 0 and "of its md5" in str(cost) for cost in found_costs)
