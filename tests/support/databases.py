@@ -185,12 +185,14 @@ class MariaDB(DatabaseServer):
     DROP = "DROP DATABASE {name}"
 
     def _prepare(self) -> None:
-        options = ("--no-defaults", f"--datadir={self.root}/data", "--skip-test-db", "--skip-name-resolve")
+        own = (f"--datadir={self.root}/data", f"--tmpdir={self.root}")
+        options = ("--no-defaults", *own, "--skip-test-db", "--skip-name-resolve")
         self._run("mariadb-install-db", *options, "--auth-root-authentication-method=normal", *self.HASTE)
 
     def _command(self) -> list[str]:
         settings = {
             "datadir": self.root / "data", "socket": self.root / self.SOCKET, "pid-file": self.root / "pid",
+            "tmpdir": self.root,  # a server that starts removes the temporary tables of all others from a shared one
             "max-connections": CONNECTIONS, "innodb-buffer-pool-size": "64M", "sql-mode": "",
             "character-set-server": "latin1", "transaction-isolation": "SERIALIZABLE", "default-time-zone": "-03:30",
         }  # fmt: skip
