@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds after which a test fails that waits for requests."""
+QUIET = 0.3
+"""Seconds without a byte after which a client is taken for one that waits."""
 PORTS = {"http": 80, "https": 443}
 
 
@@ -63,11 +65,29 @@ class FaultProxy:
 
     def wait_until(self, count: int, *, method: str | None = None, path: str = "", query: str = "") -> None:
         """Returns when there were so many requests like this; they may be under way."""
-        _until(lambda: self.count(method=method, path=path, query=query) >= count, f"{count} such requests")
+        _until(lambda: self.count(method=method, path=path, query=query) >= count, lambda: f"{count} such requests")
 
     def wait_until_idle(self) -> None:
         """Returns when no request is under way."""
-        _until(lambda: not self.in_flight, "no request under way")
+        _until(lambda: not self.in_flight, self._under_way)
+
+    def wait_until_quiet(self) -> None:
+        """Returns when no request is under way, or only such as wait for their client: an upload in one request is under
+        way until its commit. Such a client has sent nothing for QUIET seconds."""
+        since, last = time.monotonic(), [0]
+
+        def quiet() -> bool:
+            nonlocal since, last
+            open_ones = self.in_flight
+            now = [len(self.requests), *(seen.received for seen in open_ones)]
+            if now != last or any(seen.whole for seen in open_ones):
+                since, last = time.monotonic(), now
+            return not open_ones or time.monotonic() - since > QUIET
+
+        _until(quiet, self._under_way)
+
+    def _under_way(self) -> str:
+        return f"the end of {', '.join(f'{seen.method} {seen.path}' for seen in self.in_flight)}"
 
     def on(
         self,
@@ -155,10 +175,10 @@ class FaultProxy:
             server.reset()  # in the middle, so that the server does not take for whole what it has
 
 
-def _until(look: Callable[[], bool], what: str) -> None:
+def _until(look: Callable[[], bool], what: Callable[[], str]) -> None:
     end = time.monotonic() + PATIENCE
     while not look():
-        assert time.monotonic() < end, f"After {PATIENCE:.0f} seconds still not: {what}."
+        assert time.monotonic() < end, f"Waited {PATIENCE:.0f} seconds in vain for {what()}."
         time.sleep(0.01)
 
 
