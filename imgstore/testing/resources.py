@@ -100,7 +100,7 @@ class ResourceLaws(Laws):
         other_work(driver)
         driver.close()
         left = sorted(thread.name for thread in set(threading.enumerate()) - before)
-        assert not left, f"a thread outlived its driver: {', '.join(left)}; a server of the tests runs in another process"
+        assert not left, f"a thread outlived its driver (or is of a server in this process): {', '.join(left)}"
 
     def test_descriptors_are_returned(self, bench: Bench) -> None:
         with no_collector():

@@ -72,19 +72,9 @@ class FaultProxy:
         _until(lambda: not self.in_flight, self._under_way)
 
     def wait_until_quiet(self) -> None:
-        """Returns when no request is under way, or only such as wait for their client: an upload in one request is under
-        way until its commit. Such a client has sent nothing for QUIET seconds."""
-        since, last = time.monotonic(), [0]
-
-        def quiet() -> bool:
-            nonlocal since, last
-            open_ones = self.in_flight
-            now = [len(self.requests), *(seen.received for seen in open_ones)]
-            if now != last or any(seen.whole for seen in open_ones):
-                since, last = time.monotonic(), now
-            return not open_ones or time.monotonic() - since > QUIET
-
-        _until(quiet, self._under_way)
+        """Returns when no request is under way but those that wait for their client, as an upload in one request does
+        until its commit."""
+        _until(_Quiet(self), self._under_way)
 
     def _under_way(self) -> str:
         return f"the end of {', '.join(f'{seen.method} {seen.path}' for seen in self.in_flight)}"
@@ -173,6 +163,22 @@ class FaultProxy:
             yield server
         finally:
             server.reset()  # in the middle, so that the server does not take for whole what it has
+
+
+class _Quiet:
+    """Whether the clients of all requests under way have sent a part of their body, and nothing for QUIET seconds."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self._proxy = proxy
+        self._received: list[int] = []
+        self._since = time.monotonic()
+
+    def __call__(self) -> bool:
+        under_way = self._proxy.in_flight
+        received = [seen.received for seen in self._proxy.requests]
+        if received != self._received or any(seen.whole for seen in under_way):
+            self._received, self._since = received, time.monotonic()
+        return not under_way or time.monotonic() - self._since > QUIET
 
 
 def _until(look: Callable[[], bool], what: Callable[[], str]) -> None:
