@@ -121,6 +121,10 @@ class Bench(Witness):
         """A driver whose store may take so many bytes; closed with the bench."""
         return self._opened(self.subject.limited(capacity), "limited", f"limited({capacity})")
 
+    def unclosed(self) -> StoreDriver:
+        """One more driver on the storage, which the test closes."""
+        return self.calls.opened(self.subject.open(), self.calls.new_name("driver"), "subject.open()")
+
     def _opened(self, driver: StoreDriver, name: str, call: str) -> StoreDriver:
         self._stack.callback(driver.close)
         return self.calls.opened(driver, name, f"subject.{call}")

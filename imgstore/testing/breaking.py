@@ -138,7 +138,7 @@ class Interrupter:
             yield self._broken(act, last, requests)
 
     def _requests_of(self, act: Callable[[], object]) -> list[Seen]:
-        self.proxy.wait_until_idle()
+        self.proxy.wait_until_quiet()
         before = len(self.proxy.requests)
         act()
         self.proxy.wait_until_idle()
@@ -148,7 +148,7 @@ class Interrupter:
         seen = requests[broken.number]
         story = f"request {broken.number + 1} of {len(requests)}, {seen.method} {seen.path}, {broken.happens}"
         errors_told: list[errors.StoreUnavailable] = []
-        self.proxy.wait_until_idle()
+        self.proxy.wait_until_quiet()
         rule = self.proxy.on(broken.fault, skip=broken.number)
         came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
         self.proxy.heal()

@@ -29,26 +29,26 @@ from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 
 
-class DriverContract(
-    WritingLaws,
-    VisibilityLaws,
-    SizeLaws,
-    AbortLaws,
-    PartLaws,
-    ReadingLaws,
-    NamingLaws,
-    ConcurrencyLaws,
-    ResourceLaws,
-    DescribingLaws,
-    CopyLaws,
+class DriverContract(  # pytest runs the last base first: the simplest laws, for who stops at the first that is broken
+    ForkLaws,
+    InterruptedLaws,
+    NeighbourLaws,
     CapacityLaws,
+    CopyLaws,
     ClearingLaws,
     LeftoverLaws,
-    NeighbourLaws,
+    ResourceLaws,
+    ConcurrencyLaws,
     FailureLaws,
-    InterruptedLaws,
-    ForkLaws,
     GivingLaws,
+    DescribingLaws,
+    NamingLaws,
+    PartLaws,
+    AbortLaws,
+    VisibilityLaws,
+    SizeLaws,
+    ReadingLaws,
+    WritingLaws,
 ):
     """Subclass it under a name that pytest collects and override the fixture `subject`."""
 

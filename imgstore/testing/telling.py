@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -222,15 +223,21 @@ def _telling(test: Callable[..., None], law: Law) -> Callable[..., None]:
     return told
 
 
-@contextlib.contextmanager
-def telling(bench: Witness) -> Iterator[None]:
+class telling:  # noqa: N801 - a context manager, and no generator: contextlib's frames would be in every traceback
     """What fails inside says what the bench knows of it."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except (Exception, pytest.fail.Exception) as error:
-        bench.failed = True
-        raise pytest.fail.Exception(bench.masked(explanation(bench.calls, bench.law, error))) from error
+
+    def __init__(self, bench: Witness) -> None:
+        self._bench = bench
+
+    def __enter__(self) -> None:
+        """Nothing is to be said yet."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        __tracebackhide__ = True
+        if isinstance(error, (Exception, pytest.fail.Exception)):
+            bench = self._bench
+            bench.failed = True
+            raise pytest.fail.Exception(bench.masked(explanation(bench.calls, bench.law, error))) from error
 
 
 def explanation(calls: Calls, law: Law, error: BaseException) -> str:

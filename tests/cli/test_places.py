@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from imgstore.cli.commands.check import UNKNOWN_MARKS
 from imgstore.driver.place import MARK_NAME
 from tests.cli.support import Shop
 from tests.cli.test_purge_service import catalog, put
@@ -19,7 +20,8 @@ def test_a_place_is_made_by_check_create_and_by_nothing_else(shop: Shop) -> None
     for arguments in (("put", "imgstore.conf", "slow:key"), ("ls", "slow:"), ("stores",), ("purge", "slow")):
         shop.run(*arguments)
     assert not shop.datadir("slow").exists()
-    assert shop.run("check", "--create", "slow").status == 0
+    made = shop.run("check", "--create", "slow")
+    assert (made.status, UNKNOWN_MARKS in made.err) == (0, True)
     mark = (shop.datadir("slow") / MARK_NAME).read_text()
     assert shop.run("check", "--create", "slow").status == 0
     assert (shop.datadir("slow") / MARK_NAME).read_text() == mark
@@ -39,6 +41,7 @@ def test_commands_refuse_a_place_that_the_catalog_does_not_know(shop: Shop, cata
 
 
 def test_a_place_is_adopted_by_name_only_and_never_a_neighbours(shop: Shop, catalog: object) -> None:
+    assert shop.run("check", "--create", "fast", "--data-dir", "data").err == ""
     (shop.datadir("slow") / MARK_NAME).unlink()
     assert shop.run("stores", "adopt", "--data-dir", "data").status == 2
     adopted = shop.run("stores", "adopt", "slow", "--data-dir", "data", "-f", "json").json()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 from collections.abc import Callable
 
 import pytest
 
+from imgstore.driver import ObjectWriter
 from imgstore.testing import Subject, breaking, interrupted
+from imgstore.testing.faults import FaultProxy, proxy
 from imgstore.testing.interrupted import InterruptedLaws
 from tests.contract.mutants.interrupted import INTERRUPTED
-from tests.contract.over_http import HttpSubject
+from tests.contract.over_http import PART, HttpDriver, HttpSubject, HttpWriter
 from tests.contract.runner import contract_tests, verdict_on
 from tests.contract.subjects import MemorySubject
 
@@ -32,6 +35,50 @@ def test_unbroken_driver_passes(test: str) -> None:
 @pytest.mark.parametrize(("test", "subject"), INTERRUPTED)
 def test_mutant_is_caught(test: str, subject: Callable[[], HttpSubject]) -> None:
     assert verdict_on(test, lambda: subject().running()) is not None
+
+
+class OneRequest(HttpDriver):
+    """An upload is a request that is open from its first chunk to its end. The server forgets what is cut off."""
+
+    proxy: FaultProxy
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return OneRequestWriter(self, key)
+
+
+class OneRequestWriter(HttpWriter):
+    driver: OneRequest
+    connection: http.client.HTTPConnection | None = None
+
+    def _write(self, chunk: bytes | memoryview) -> None:
+        if self.connection is None:
+            self.connection = self._begun()
+        self.connection.send(bytes(chunk))
+
+    def _begun(self) -> http.client.HTTPConnection:
+        before = len(self.driver.proxy.requests)
+        connection = http.client.HTTPConnection(self.driver.address, timeout=self.driver.timeout)
+        connection.putrequest("PUT", f"/object/{self.key}?upload={self.upload}")
+        connection.putheader("Content-Length", str(2 * PART))
+        connection.endheaders()
+        self.driver.proxy.wait_until(before + 1)
+        return connection
+
+    def _abort(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+
+
+class OneRequestSubject(HttpSubject):
+    def through(self, proxy: FaultProxy, *, timeout: float) -> HttpDriver:
+        driver = OneRequest(proxy.url.removeprefix("http://"), timeout=timeout)
+        driver.proxy = proxy
+        return driver
+
+
+def test_an_upload_may_be_one_request_that_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "PATIENCE", 2.0)
+    assert verdict_on("test_broken_abort_removes_all_or_says_so", lambda: OneRequestSubject().running()) is None
 
 
 class Silent(MemorySubject):

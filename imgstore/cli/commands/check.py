@@ -31,6 +31,10 @@ Facts = list[tuple[str, str]]
 Tested = tuple[str, str, Facts]
 """Result and detail for people, and what is true of the server."""
 Create = Callable[[Store], object]
+UNKNOWN_MARKS = (
+    "a service that starts later takes places that are marked now for another's. Let its first start make them, "
+    "or give your word then: imgstore stores adopt STORE."
+)
 TEST_SECONDS = 60.0
 PROBE_SIZE = READ_SIZE + 1
 """More than one read brings, and no round number."""
@@ -45,7 +49,8 @@ class Check(ListCommand):
 
     --create makes the place of a new store: the directory, the bucket, the container. It leaves a mark there, by which
     the service knows the place again. Nothing else ever creates a place, since a missing one may be a disk that is not
-    mounted. The service does the same at its very first start.
+    mounted. The service does the same at its very first start; before that start leave it to the service, and later
+    name its database ([service] database, or --data-dir), which remembers the mark.
 
     --facts prints what the check found out about the server of each store: servers of one kind differ there.
 
@@ -144,11 +149,11 @@ def _creating(options: argparse.Namespace) -> Iterator[Create]:
         yield lambda store: None
         return
     with service_catalog(options) as catalog:
-        yield (
-            partial(Store.learn_place, create=True)
-            if catalog is None
-            else partial(settle, memory=catalog.places, create=True)
-        )
+        if catalog is None:
+            LOG.warning("No service's database is named, or it is not there yet: %s", UNKNOWN_MARKS)
+            yield partial(Store.learn_place, create=True)
+        else:
+            yield partial(settle, memory=catalog.places, create=True)
 
 
 def _tested(store: Store, create: Create) -> Tested:

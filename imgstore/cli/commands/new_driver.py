@@ -33,8 +33,8 @@ class NewDriver(Command):
     """Make a package with a driver of your own.
 
     The package, imgstore-driver-NAME in the current directory, has a driver that stores images in a directory and
-    passes the contract at once, with its entry point, its options, its tests and a file for CI. You put your storage in
-    the place of the directory, one hook after the other. doc/drivers.md is the guide.
+    passes the contract at once, with its entry point, its options, its tests and a file for CI. Put your storage in its
+    place. doc/drivers.md is the guide.
 
     NAME is what an operator writes into enabled_stores: lower-case letters, digits and _.
     """

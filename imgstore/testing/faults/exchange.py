@@ -155,6 +155,7 @@ class Exchange:
             if not self._passed_on(bytes(event.data), server):
                 return False
         if isinstance(event, h11.EndOfMessage):
+            self.seen.whole = True
             server.send(event)
         elif isinstance(event, h11.ConnectionClosed):
             raise Broken(reset=True)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds after which a test fails that waits for requests."""
+QUIET = 0.3
+"""Seconds without a byte after which a client is taken for one that waits."""
 PORTS = {"http": 80, "https": 443}
 
 
@@ -63,11 +65,19 @@ class FaultProxy:
 
     def wait_until(self, count: int, *, method: str | None = None, path: str = "", query: str = "") -> None:
         """Returns when there were so many requests like this; they may be under way."""
-        _until(lambda: self.count(method=method, path=path, query=query) >= count, f"{count} such requests")
+        _until(lambda: self.count(method=method, path=path, query=query) >= count, lambda: f"{count} such requests")
 
     def wait_until_idle(self) -> None:
         """Returns when no request is under way."""
-        _until(lambda: not self.in_flight, "no request under way")
+        _until(lambda: not self.in_flight, self._under_way)
+
+    def wait_until_quiet(self) -> None:
+        """Returns when no request is under way but those that wait for their client, as an upload in one request does
+        until its commit."""
+        _until(_Quiet(self), self._under_way)
+
+    def _under_way(self) -> str:
+        return f"the end of {', '.join(f'{seen.method} {seen.path}' for seen in self.in_flight)}"
 
     def on(
         self,
@@ -155,10 +165,26 @@ class FaultProxy:
             server.reset()  # in the middle, so that the server does not take for whole what it has
 
 
-def _until(look: Callable[[], bool], what: str) -> None:
+class _Quiet:
+    """Whether the clients of all requests under way have sent a part of their body, and nothing for QUIET seconds."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self._proxy = proxy
+        self._received: list[int] = []
+        self._since = time.monotonic()
+
+    def __call__(self) -> bool:
+        under_way = self._proxy.in_flight
+        received = [seen.received for seen in self._proxy.requests]
+        if received != self._received or any(seen.whole for seen in under_way):
+            self._received, self._since = received, time.monotonic()
+        return not under_way or time.monotonic() - self._since > QUIET
+
+
+def _until(look: Callable[[], bool], what: Callable[[], str]) -> None:
     end = time.monotonic() + PATIENCE
     while not look():
-        assert time.monotonic() < end, f"After {PATIENCE:.0f} seconds still not: {what}."
+        assert time.monotonic() < end, f"Waited {PATIENCE:.0f} seconds in vain for {what()}."
         time.sleep(0.01)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 class Seen:
     """A request. `path` and `query` as they were sent, header names in lower case. `received`: bytes of its body that
     came. Of the answer that went to the client: `status` (None: there was none), `answer_headers`, and `sent`, bytes of
-    its body. `ended`: the request is no longer under way. `given_up`: the client did not wait for `NoAnswer`."""
+    its body. `whole`: the client has sent all of it. `ended`: it is no longer under way. `given_up`: the client did not
+    wait for `NoAnswer`."""
 
     method: str
     path: str
@@ -21,6 +22,7 @@ class Seen:
     status: int | None = None
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     sent: int = 0
+    whole: bool = False
     ended: bool = False
     given_up: bool = False
 
