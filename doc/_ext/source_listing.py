@@ -26,7 +26,7 @@ class SourceListing(SphinxDirective):
             yield f"## {section.name if section != folder else 'Single files'}\n"
             for file in (file for file in _files(folder) if _section(file, folder) == section):
                 self.env.note_dependency(str(file))
-                yield f"**{file.relative_to(folder)}**\n"
+                yield f"**`{file.relative_to(folder)}`**\n"
                 yield f"````{KINDS[file.suffix]}\n{file.read_text()}\n````\n"
 
 
