@@ -26,6 +26,7 @@ extensions = [
     "error_table",
     "source_listing",
     "docstrings",
+    "example_links",
     "law_tests",
 ]
 
