@@ -26,6 +26,7 @@ extensions = [
     "error_table",
     "source_listing",
     "docstrings",
+    "example_links",
     "law_tests",
 ]
 
@@ -33,7 +34,11 @@ extensions = [
 myst_heading_anchors = 4
 myst_ref_domains = ["std", "py"]
 
+# In docstrings quotes mean text of Python: b"" is not b””.
+smartquotes = False
+
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 default_role = "code"

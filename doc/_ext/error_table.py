@@ -32,7 +32,7 @@ def raised() -> Iterator[type[errors.ImgstoreError]]:
 def _row(error: type[errors.ImgstoreError]) -> str:
     meaning = " ".join((error.__doc__ or "").split()).replace("|", "\\|")
     again = " May succeed later." if error.retryable else ""
-    facts = f"Code `{error.code}`; the fault of: {error.blame.value}.{again}"
+    facts = f"Code `{error.code}`, blame: {error.blame.value}.{again}"
     return f"| `{error.__name__}` | {error.status} | {meaning} {facts} |"
 
 

@@ -22,12 +22,17 @@ class SourceListing(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(self._lines(root / self.arguments[0])), allow_section_headings=True)
 
     def _lines(self, folder: Path) -> Iterator[str]:
-        for section in sorted({file.parent for file in _files(folder)}):
+        for section in sorted({_section(file, folder) for file in _files(folder)}):
             yield f"## {section.name if section != folder else 'Single files'}\n"
-            for file in (file for file in _files(folder) if file.parent == section):
+            for file in (file for file in _files(folder) if _section(file, folder) == section):
                 self.env.note_dependency(str(file))
-                yield f"**{file.relative_to(folder)}**\n"
+                yield f"**`{file.relative_to(folder)}`**\n"
                 yield f"````{KINDS[file.suffix]}\n{file.read_text()}\n````\n"
+
+
+def _section(file: Path, folder: Path) -> Path:
+    """The folder of `folder` that has the file, at whatever depth."""
+    return folder.joinpath(*file.relative_to(folder).parts[:-1][:1])
 
 
 def _files(folder: Path) -> list[Path]:

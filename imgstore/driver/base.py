@@ -85,7 +85,7 @@ class StoreDriver(ABC):
     @abstractmethod
     def check(self) -> None:
         """Proves that the store can be written and read: at start, in `imgstore check`, in health checks.
-        A ConfigurationError names the option; its section "" is filled in by the core.
+        A ConfigurationError names the option; its section `""` is filled in by the core.
         Thread: any: at the start, in `imgstore check`, and in health checks beside uploads. Raises:
         ConfigurationError, any StoreError. Tried again by: the next health check."""
 

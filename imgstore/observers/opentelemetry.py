@@ -1,4 +1,4 @@
-"""Uploads, downloads and copies as spans of OpenTelemetry (extra `otel`, which needs the API alone).
+"""Uploads, downloads and copies as spans of OpenTelemetry (extra `otel`, which needs the API alone):
 
     uploads = UploadService(stores, catalog=catalog, observers=[OpenTelemetryObserver()])
 

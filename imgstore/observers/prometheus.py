@@ -1,4 +1,4 @@
-"""Uploads, downloads and copies as metrics for Prometheus (extra `prometheus`), by the same names in every host.
+"""Uploads, downloads and copies as metrics for Prometheus (extra `prometheus`), by the same names in every host:
 
     uploads = UploadService(stores, catalog=catalog, observers=[PrometheusObserver()])
 

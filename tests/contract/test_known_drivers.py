@@ -18,6 +18,7 @@ from imgstore.testing.leftovers import LeftoverLaws
 
 PAGE = (Path(__file__).parents[2] / "doc" / "known-drivers.md").read_text()
 ROWS = re.findall(r"(?m)^\| `(\w+)` \| (.*) \| (.*) \| `(tests\.[\w.]+)\.(\w+)` \|$", PAGE)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "imgstore-driver-sqlite"
 RECOVERING = (FindsLeftovers, ClearsLeftovers, HasPlace)
 
 
@@ -39,9 +40,26 @@ def test_every_driver_that_comes_along_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "on", "levels", "module", "test"), ROWS)
 def test_levels_are_what_the_tests_show(name: str, on: str, levels: str, module: str, test: str) -> None:
-    laws = getattr(importlib.import_module(module), test)
-    told = {each for each in levels.split(", ") if each in {"contract", "atomic", "recoverable"}}
-    shown = {"contract"} if issubclass(laws, DriverContract) else set()
-    shown |= {"atomic"} if issubclass(laws, DriverContract) and issubclass(laws, AtomicCreation) else set()
-    shown |= {"recoverable"} if shown and recovers(driver_of(name, on), laws) else set()
-    assert told == shown
+    assert told(levels) == shown(driver_of(name, on), getattr(importlib.import_module(module), test))
+
+
+def test_level_of_the_package_among_the_examples_is_what_its_tests_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("src", "tests"):
+        monkeypatch.syspath_prepend(EXAMPLE / folder)
+    driver = importlib.import_module("imgstore_driver_sqlite").SqliteDriver
+    found = re.search(r"(?m)^\| `sqlite` \| .* \| (.*) \| `(\w+)\.(\w+)` of the package \|$", PAGE)
+    assert found is not None
+    assert told(found[1]) == shown(driver, getattr(importlib.import_module(found[2]), found[3]))
+
+
+def told(levels: str) -> set[str]:
+    """The levels of a row that laws can show."""
+    return {each for each in levels.split(", ") if each in {"contract", "atomic", "recoverable"}}
+
+
+def shown(driver: type[StoreDriver], laws: type) -> set[str]:
+    """The levels that the tests show of the driver."""
+    if not issubclass(laws, DriverContract):
+        return set()
+    atomic = {"atomic"} if issubclass(laws, AtomicCreation) else set()
+    return {"contract"} | atomic | ({"recoverable"} if recovers(driver, laws) else set())

@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 
 class FsspecDriver(StoreDriver):
-    """See FsspecOptions. One whose filesystem renames finds what interrupted uploads left (`StagingDriver`)."""
+    """Objects in a filesystem of fsspec. The parameters are those of `FsspecOptions`. Raises ConfigurationError for bad
+    values. If the filesystem can rename, this becomes a `StagingDriver`, which finds the leftovers."""
 
     OPTIONS: ClassVar[Sequence[cfg.Opt]] = FsspecOptions.options()
 
