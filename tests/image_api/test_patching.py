@@ -141,6 +141,8 @@ BAD: tuple[object, ...] = (
     {"path": "/name", "value": "x"}, {"op": "add", "value": "x"}, {"op": "add", "path": 7, "value": "x"},
     {"op": "add", "path": "/name"}, {"op": "move", "path": "/x"}, {"op": "copy", "path": "/x", "from": 7},
     {"op": "copy", "from": "/tags", "path": "/x"}, {"op": "copy", "from": "/os_type", "path": "/min_ram"},
+    {"op": "copy", "from": "/tags/-", "path": "/x"}, {"op": "move", "from": "/tags/-", "path": "/tags/-"},
+    op("add", "/tags/0x", "c"), op("remove", "/tags/01"), op("test", f"/tags/{'9' * 5000}", "c"),
     "replace", None, [],
 )  # fmt: skip
 """Operations that cannot be one."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ VALUES = frozenset({"add", "replace", "test"})
 SOURCES = frozenset({"move", "copy"})
 OPERATIONS = VALUES | SOURCES | {"remove"}
 OLD_OPERATIONS = ("add", "replace", "remove")
+ELEMENT = re.compile(r"-|0|[1-9][0-9]{0,5}")
+"""How an element of a list is named. No list of an image has more; some versions of jsonpointer fail on other names."""
 CHANGEABLE = tuple(name for name in attributes.CHECKS if name != "id")
 
 
@@ -151,8 +154,8 @@ def _check(operation: object, caller: Caller) -> None:
     if kind in VALUES:
         _check_value(operation, kind, names, caller)
     _refuse_removal(operation, kind)
-    if kind in SOURCES and names[0] == "owner":
-        raise errors.Forbidden("Attribute 'owner' takes no value of another attribute.")
+    if kind in SOURCES:
+        _check_source(_names(operation["from"]), names)
 
 
 def _paths(operation: Mapping[str, object], kind: str) -> Iterator[list[str]]:
@@ -174,12 +177,21 @@ def _names(path: object) -> list[str]:
         attributes.refuse_protected_name(names[0])  # `/locations/-` is as read-only as `/locations`
     if not (len(names) == 1 or (len(names) == 2 and names[0] == "tags")) or not names[0]:
         raise errors.InvalidRequest(f"The path {shown(path)} is not of an attribute of an image.")
+    if not all(ELEMENT.fullmatch(each) for each in names[1:]):
+        raise errors.InvalidRequest(f"The path {shown(path)} is not of an element of a list.")
     return names
 
 
 def _refuse_fixed(name: str) -> None:
     if name == "id":
         raise errors.Forbidden("Attribute 'id' is read-only.")
+
+
+def _check_source(source: list[str], names: list[str]) -> None:
+    if names[0] == "owner":
+        raise errors.Forbidden("Attribute 'owner' takes no value of another attribute.")
+    if source[1:] == ["-"]:
+        raise errors.InvalidRequest("There is nothing to move or copy behind the last element of a list.")
 
 
 def _refuse_removal(operation: Mapping[str, Any], kind: str) -> None:
