@@ -32,6 +32,7 @@ _LAWS = (
     "giving",
     "histories",
     "leftovers",
+    "memory",
     "naming",
     "neighbours",
     "parts",

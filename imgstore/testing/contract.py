@@ -18,6 +18,7 @@ from imgstore.testing.forking import ForkLaws
 from imgstore.testing.giving import GivingLaws
 from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
+from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.neighbours import NeighbourLaws
 from imgstore.testing.parts import PartLaws
@@ -39,6 +40,7 @@ class DriverContract(
     NamingLaws,
     ConcurrencyLaws,
     ResourceLaws,
+    MemoryLaws,
     DescribingLaws,
     CopyLaws,
     CapacityLaws,

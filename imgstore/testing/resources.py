@@ -7,7 +7,6 @@ import gc
 import os
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
@@ -18,8 +17,6 @@ from imgstore.driver.capabilities import CopiesObjects
 from imgstore.driver.options import strays
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 from imgstore.testing.failures import optional_actions
-from imgstore.testing.parts import PARTS
-from imgstore.testing.subject import SMALLEST_BORDER
 from imgstore.testing.telling import Laws
 
 T = TypeVar("T")
@@ -116,30 +113,6 @@ def a_life(bench: Bench) -> None:
         other_work(driver)
 
 
-def transfer(driver: StoreDriver, key: str, piece: bytes, times: int) -> None:
-    """Writes so many pieces under the key and reads them all."""
-    with driver.open_writer(key) as writer:
-        for _ in range(times):
-            writer.write(memoryview(piece))
-        writer.commit()
-    with driver.open_reader(key) as reader:
-        while reader.read(len(piece)):
-            pass
-
-
-def peak(driver: StoreDriver, piece: bytes, times: int) -> int:
-    """The most bytes that are allocated, by any thread, while so many pieces go to KEY and come back. Modules, clients
-    and connections are no part of it: a small object goes before."""
-    transfer(driver, KEYS[0], piece, 1)
-    driver.delete(KEYS[0])
-    tracemalloc.start()
-    try:
-        transfer(driver, KEY, piece, times)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 class ResourceLaws(Laws):
     """Before and after."""
 
@@ -183,14 +156,3 @@ class ResourceLaws(Laws):
         driver = type(bench.driver)
         assert strays(driver) == set(), "OPTIONS are exactly the keyword parameters of __init__"
         assert all(option.help for option in driver.OPTIONS), "every option explains itself to the operator"
-
-    def test_memory_is_what_the_formula_says(self, bench: Bench) -> None:
-        piece = body(SMALLEST_BORDER * 4)
-        times = bench.subject.largest * PARTS // len(piece) + 1
-        most = bench.subject.memory(len(piece) * times)
-        if most is None:
-            return
-        with contextlib.closing(bench.subject.open()) as driver:
-            found = peak(driver, piece, times)
-        bench.committed[KEY] = piece * times
-        assert found <= most, f"{found} bytes were allocated for {len(piece) * times}; by `memory` it is at most {most}"
