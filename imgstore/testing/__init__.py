@@ -28,6 +28,7 @@ _LAWS = (
     "describing",
     "failures",
     "interrupted",
+    "filling",
     "forking",
     "giving",
     "histories",

@@ -14,6 +14,7 @@ from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.filling import FillingLaws
 from imgstore.testing.forking import ForkLaws
 from imgstore.testing.giving import GivingLaws
 from imgstore.testing.interrupted import InterruptedLaws
@@ -49,6 +50,7 @@ class DriverContract(
     NeighbourLaws,
     FailureLaws,
     InterruptedLaws,
+    FillingLaws,
     ForkLaws,
     GivingLaws,
 ):
