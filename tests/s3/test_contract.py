@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +15,7 @@ from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import MotoPlace, Place, SwiftPlace
+from tests.support.nowhere import refusing_address
 from tests.support.rounds import rounds
 
 LARGE_PART = 256 * 1024
@@ -44,9 +44,7 @@ class S3Subject(Subject):
         return self._place.driver(prefix=f"{self._prefix.rstrip('/')}-2/")
 
     def broken(self) -> S3Driver:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        return self._place.driver(endpoint_url=f"http://127.0.0.1:{port}", max_attempts=1)
+        return self._place.driver(endpoint_url=f"http://{refusing_address()}", max_attempts=1)
 
     def server(self) -> str:
         return self._place.endpoint

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from typing import Any
 
 from imgstore.driver.place import new_mark
@@ -12,6 +11,7 @@ from imgstore.driver.ranged import PIECE
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import Subject
 from imgstore.testing.faults import FaultProxy
+from tests.support.nowhere import refusing_address
 from tests.support.swift import SwiftAccount, SwiftServer
 
 CONTAINER = "images"
@@ -101,6 +101,4 @@ def segments_of(account: SwiftAccount, path: str) -> list[str]:
 
 def nowhere() -> str:
     """An auth URL where nobody listens."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}/auth/v1.0"
+    return f"http://{refusing_address()}/auth/v1.0"
