@@ -251,6 +251,15 @@ def test_no_answer_ends_with_the_client_or_after_its_seconds(
     assert direct.everything() == set()
 
 
+def test_client_that_leaves_in_the_middle_of_its_body_has_given_up(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.NoAnswer(60))
+    with begin_put(account) as connection:
+        connection.sendall(DATA[:-1])
+        proxy.wait_until(1)
+    proxy.wait_until_idle()
+    assert [(seen.received < len(DATA), seen.given_up) for seen in proxy.requests] == [(True, True)]
+
+
 def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount) -> None:
     with FaultProxy(f"http://{refusing_address()}") as proxy:
         through = replace(direct, storage_url=direct.storage_url.replace(swift.url, proxy.url))

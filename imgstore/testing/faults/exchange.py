@@ -125,9 +125,14 @@ class Exchange:
         """Reads the request's body to its end."""
         if self.client.http.they_are_waiting_for_100_continue:
             self.client.send(h11.InformationalResponse(status_code=100, headers=[]))
-        while isinstance(event := self.client.next(), h11.Data):
-            self.seen.received += len(event.data)
+        try:
+            while isinstance(event := self.client.next(), h11.Data):
+                self.seen.received += len(event.data)
+        except (OSError, h11.RemoteProtocolError):
+            self.seen.given_up = True
+            raise
         if isinstance(event, h11.ConnectionClosed):
+            self.seen.given_up = True
             raise Broken(reset=True)
 
     def reply(self, reply: Reply) -> None:
