@@ -56,14 +56,21 @@ Keeper(LeasedCatalog(TableCatalog(table)), stores, places=memory).adopt_place("b
 print(memory.known_place("b").written, memory.remember_place("c", mark, instead_of=None) == mark)
 print(memory.remember_place("c", KnownPlace("n", written=True), instead_of=None) == mark, memory.some_keys("a"))
 
+import contextlib, sqlite3
+from imgstore.model import Attempt
+from imgstore.testing import end_lease
+
 registry = CollectorRegistry()
 if (child := os.fork()) == 0:
-    dying = Process(conf, stores, "shared.db", lease=1)
+    dying = Process(conf, stores, "shared.db")
     Table("shared.db").create("{OTHER}", "p")
     dying.data.begin_upload("{OTHER}", headers, context="p").write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(child, 0)
-process = Process(conf, stores, "shared.db", lease=1, observers=[transfers(registry)])
+end_lease(Table("shared.db"), Attempt("{OTHER}", 1, "p", "raw", "bare"))
+with contextlib.closing(sqlite3.connect("shared.db")) as shared, shared:
+    assert shared.execute("UPDATE quota_entries SET expires_at = 1").rowcount == 1
+process = Process(conf, stores, "shared.db", observers=[transfers(registry)])
 registry.register(KeeperHealth(process.keeper))
 until(lambda: process.images.find("{OTHER}", "p").status == "queued" and not process.quota.held())
 print(put(process.data, "{OTHER}", headers, [b"whole"], "p").status, process.quota.account("p").used)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import pytest
 
 from imgstore import errors
+from imgstore.driver import background
 from imgstore.driver.base import ObjectReader, StoreDriver
 from imgstore.driver.capabilities import ListsObjects
 from imgstore.model import ObjectInfo
@@ -238,9 +239,17 @@ class Bench(Witness):
 
 
 @contextlib.contextmanager
+def whole_undos() -> Iterator[None]:
+    """Inside, what `background.undo_soon` runs is waited for to its end: an abort is looked at when it is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background, "MOMENT", background.WHOLE)
+        yield
+
+
+@contextlib.contextmanager
 def working_bench(subject: Subject) -> Iterator[Bench]:
     """A bench for one test; on the way out, what must hold after every test."""
-    with captured_log() as log, contextlib.ExitStack() as stack:
+    with whole_undos(), captured_log() as log, contextlib.ExitStack() as stack:
         bench = Bench(subject, log, stack)
         yield bench
         if not bench.failed:

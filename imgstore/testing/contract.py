@@ -14,10 +14,12 @@ from imgstore.testing.concurrency import ConcurrencyLaws
 from imgstore.testing.copying import CopyLaws
 from imgstore.testing.describing import DescribingLaws
 from imgstore.testing.failures import FailureLaws
+from imgstore.testing.filling import FillingLaws
 from imgstore.testing.forking import ForkLaws
 from imgstore.testing.giving import GivingLaws
 from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
+from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.neighbours import NeighbourLaws
 from imgstore.testing.parts import PartLaws
@@ -31,12 +33,14 @@ from imgstore.testing.writing import WritingLaws
 
 class DriverContract(  # pytest runs the last base first: the simplest laws, for who stops at the first that is broken
     ForkLaws,
+    FillingLaws,
     InterruptedLaws,
     NeighbourLaws,
     CapacityLaws,
     CopyLaws,
     ClearingLaws,
     LeftoverLaws,
+    MemoryLaws,
     ResourceLaws,
     ConcurrencyLaws,
     FailureLaws,

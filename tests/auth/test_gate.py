@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.client import OCTETS, first_line, read_answer
+from tests.support.nowhere import refusing_address
 from tests.support.service import Options, ServiceProcess
 
 CHALLENGE = "http://keystone.example.org/v3"
@@ -16,8 +16,7 @@ CHALLENGE = "http://keystone.example.org/v3"
 
 def section(**changed: object) -> dict[str, object]:
     """A [keystone_authtoken] whose Keystone nobody is."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v3"
+    url = f"http://{refusing_address()}/v3"
     values = {
         "www_authenticate_uri": CHALLENGE, "auth_type": "password", "auth_url": url, "username": "imgstore",
         "password": "hunter2", "project_name": "service", "user_domain_id": "default",

@@ -246,12 +246,13 @@ class HttpSubject(Subject):
     borders = (PART,)
     arrives_within = 0.0
     shared = False
+    handler: ClassVar[type[Handler]] = Handler
 
     def __init__(self, driver: type[HttpDriver] = HttpDriver, *, every_fault: bool = True) -> None:
         self.driver = driver
         self.every_fault = every_fault
         self.storage = Storage()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (Handler,), {"storage": self.storage}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Served", (self.handler,), {"storage": self.storage}))
         self._address = f"127.0.0.1:{self._server.server_port}"
 
     @contextlib.contextmanager

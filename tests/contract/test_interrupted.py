@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import time
 from collections.abc import Callable
 
 import pytest
 
 from imgstore.driver import ObjectWriter
 from imgstore.testing import Subject, breaking, interrupted
+from imgstore.testing.breaking import IMPATIENT
 from imgstore.testing.faults import FaultProxy, proxy
 from imgstore.testing.interrupted import InterruptedLaws
 from tests.contract.mutants.interrupted import INTERRUPTED
-from tests.contract.over_http import PART, HttpDriver, HttpSubject, HttpWriter
+from tests.contract.over_http import PART, Handler, HttpDriver, HttpSubject, HttpWriter
 from tests.contract.runner import contract_tests, verdict_on
 from tests.contract.subjects import MemorySubject
 
@@ -79,6 +81,34 @@ class OneRequestSubject(HttpSubject):
 def test_an_upload_may_be_one_request_that_waits_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "PATIENCE", 2.0)
     assert verdict_on("test_broken_abort_removes_all_or_says_so", lambda: OneRequestSubject().running()) is None
+
+
+class SlowForTheHasty(Handler):
+    """As a busy machine: it takes a part when its client has given up, and has undone its upload."""
+
+    def do_PUT(self) -> None:  # noqa: N802 - a name of the base
+        if "hasty" in self.path:
+            time.sleep(1.5 * IMPATIENT)
+        self._do()
+
+    def _put_part(self, key: str, *, body: bytes, upload: str, number: str, hasty: str = "") -> None:
+        super()._put_part(key, body=body, upload=upload, number=number)
+
+
+class HastyDriver(HttpDriver):
+    def ask(self, method: str, what: str, body: bytes = b"", **arguments: object) -> tuple[dict[str, str], bytes]:
+        if self.timeout == IMPATIENT and what.startswith("part/"):
+            arguments["hasty"] = True
+        return super().ask(method, what, body, **arguments)
+
+
+class BusySubject(HttpSubject):
+    handler = SlowForTheHasty
+
+
+def test_good_driver_that_gives_up_on_a_busy_machine_is_not_blamed() -> None:
+    subject = BusySubject(HastyDriver, every_fault=False)
+    assert verdict_on("test_broken_upload_is_whole_or_undone", subject.running) is None
 
 
 class Silent(MemorySubject):

@@ -18,6 +18,7 @@ from imgstore.testing.copying import CopyLaws
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.interrupted import InterruptedLaws
 from imgstore.testing.leftovers import LeftoverLaws
+from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.naming import NamingLaws
 from imgstore.testing.neighbours import NeighbourLaws
 from imgstore.testing.parts import PartLaws
@@ -26,7 +27,7 @@ from imgstore.testing.resources import ResourceLaws
 from imgstore.testing.visibility import VisibilityLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import RgwPlace
-from tests.s3.test_contract import S3Subject
+from tests.s3.test_contract import LARGE_PART, S3Subject
 from tests.support.rgw import RgwServer, needs_rgw
 from tests.swift.subject import CONTAINER, AccountSubject, options_of
 
@@ -124,4 +125,13 @@ class TestS3OnRgwByTls(ReadingLaws, FailureLaws, ResourceLaws):
     @pytest.fixture
     def bench(self, rgw: RgwServer, request: pytest.FixtureRequest) -> Iterator[Bench]:
         with working_bench(subject_for(request, RgwPlace(rgw, tls=True))) as bench:
+            yield bench
+
+
+class TestS3OnRgwOfLargeParts(MemoryLaws):
+    @pytest.fixture
+    def bench(self, rgw: RgwServer) -> Iterator[Bench]:
+        place = RgwPlace(rgw, tls=True)
+        place.part = LARGE_PART
+        with working_bench(S3Subject(place)) as bench:
             yield bench

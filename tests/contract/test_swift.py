@@ -11,6 +11,7 @@ import pytest
 
 from imgstore.testing import Bench, DriverContract, Histories, Subject, working_bench
 from imgstore.testing.copying import CopyLaws
+from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.parts import PartLaws
 from imgstore.testing.sizes import SizeLaws
 from tests.support.fixtures import SwiftFactory
@@ -20,6 +21,8 @@ from tests.swift.subject import SwiftSubject
 from tests.swift.world import FEW
 
 pytestmark = pytest.mark.long
+LARGE = 256 * 1024
+"""Larger than all that requests take."""
 BORDER = 4096
 """Larger than what the contract's racers write: what the loser of a race had in segments would stay, for `purge`."""
 
@@ -38,4 +41,11 @@ class TestSwiftOfSmallLimits(SizeLaws, PartLaws, CopyLaws):
     @pytest.fixture
     def bench(self, swift_with: SwiftFactory) -> Iterator[Bench]:
         with working_bench(SwiftSubject(swift_with(FEW), border=BORDER)) as bench:
+            yield bench
+
+
+class TestSwiftOfLargeSegments(MemoryLaws):
+    @pytest.fixture
+    def bench(self, swift_with: SwiftFactory) -> Iterator[Bench]:
+        with working_bench(SwiftSubject(swift_with(SwiftSettings(remembers=True)), border=LARGE)) as bench:
             yield bench

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +11,16 @@ from imgstore.testing import Bench, DriverContract, Histories, Subject, working_
 from imgstore.testing.failures import FailureLaws
 from imgstore.testing.faults import FaultProxy
 from imgstore.testing.giving import GivingLaws
+from imgstore.testing.memory import MemoryLaws
 from imgstore.testing.reading import ReadingLaws
 from imgstore.testing.writing import WritingLaws
 from tests.s3.places import MotoPlace, Place, SwiftPlace
+from tests.support.nowhere import refusing_address
 from tests.support.rounds import rounds
+
+LARGE_PART = 256 * 1024
+REQUESTS = 192 * 1024
+"""Bytes that requests take beside those of the object: heads, answers, signatures."""
 
 
 class S3Subject(Subject):
@@ -39,9 +44,7 @@ class S3Subject(Subject):
         return self._place.driver(prefix=f"{self._prefix.rstrip('/')}-2/")
 
     def broken(self) -> S3Driver:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        return self._place.driver(endpoint_url=f"http://127.0.0.1:{port}", max_attempts=1)
+        return self._place.driver(endpoint_url=f"http://{refusing_address()}", max_attempts=1)
 
     def server(self) -> str:
         return self._place.endpoint
@@ -52,6 +55,13 @@ class S3Subject(Subject):
     def limited(self, capacity: int) -> S3Driver:
         return self._place.driver(prefix=self._prefix, capacity=capacity)
 
+    def memory(self, size: int) -> int:
+        """Parts that are sent, and one that fills; what came up to the threshold is the first of them. Two blocks that
+        are read ahead, with what arrives of each, and one that is read."""
+        options = self._place.options
+        parts = (options["concurrency"] + 1) * options["part_size"]
+        return int(max(parts, 5 * options["read_block_size"])) + REQUESTS
+
     def inventory(self) -> set[str]:
         return {name.removeprefix("images/") for name in self._place.names()}
 
@@ -60,6 +70,16 @@ class TestS3(DriverContract):
     @pytest.fixture
     def subject(self, first_place: Place) -> Subject:
         return S3Subject(first_place)
+
+
+class TestS3OfLargeParts(MemoryLaws):
+    """Parts that are larger than all that requests take."""
+
+    @pytest.fixture
+    def bench(self, first_place: Place) -> Iterator[Bench]:
+        first_place.part = max(first_place.part, LARGE_PART)
+        with working_bench(S3Subject(first_place)) as bench:
+            yield bench
 
 
 @pytest.mark.long

@@ -22,6 +22,7 @@ from imgstore.testing.faults import FaultProxy
 from tests.support.certificates import write_certificate
 from tests.support.client import first_line, read_answer, send
 from tests.support.fixtures import SwiftFactory
+from tests.support.nowhere import refusing_address
 from tests.support.swift import SwiftAccount, SwiftServer, SwiftSettings
 from tests.support.waiting import until
 
@@ -250,10 +251,17 @@ def test_no_answer_ends_with_the_client_or_after_its_seconds(
     assert direct.everything() == set()
 
 
+def test_client_that_leaves_in_the_middle_of_its_body_has_given_up(proxy: FaultProxy, account: SwiftAccount) -> None:
+    proxy.on(faults.NoAnswer(60))
+    with begin_put(account) as connection:
+        connection.sendall(DATA[:-1])
+        proxy.wait_until(1)
+    proxy.wait_until_idle()
+    assert [(seen.received < len(DATA), seen.given_up) for seen in proxy.requests] == [(True, True)]
+
+
 def test_server_that_is_down_is_a_reset(swift: SwiftServer, direct: SwiftAccount) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with FaultProxy(f"http://127.0.0.1:{port}") as proxy:
+    with FaultProxy(f"http://{refusing_address()}") as proxy:
         through = replace(direct, storage_url=direct.storage_url.replace(swift.url, proxy.url))
         with pytest.raises(ConnectionResetError):
             through.get("c/key")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from typing import Any
 
 from imgstore.driver.place import new_mark
+from imgstore.driver.ranged import PIECE
 from imgstore.drivers.swift import SwiftDriver
 from imgstore.testing import Subject
 from imgstore.testing.faults import FaultProxy
+from tests.support.nowhere import refusing_address
 from tests.support.swift import SwiftAccount, SwiftServer
 
 CONTAINER = "images"
 SIGNING = "the-key-that-signs-urls"
 SEGMENTS = f"{CONTAINER}_segments"
+REQUESTS = 192 * 1024
+"""Bytes that requests take beside those of the object."""
 
 
 class AccountSubject(Subject):
@@ -53,6 +56,12 @@ class AccountSubject(Subject):
     def through(self, proxy: FaultProxy, *, timeout: float) -> SwiftDriver:
         """The address of the account comes with the token, and is made of the Host of the login."""
         return self.open(auth_url=proxy.url, read_timeout=timeout, max_attempts=1)
+
+    def memory(self, size: int) -> int:
+        """Segments that are sent, and one that fills; what came up to the threshold is the first of them. A download of
+        less than a block is one body, in pieces: one that arrives, and one that is read."""
+        segments = (self._options["concurrency"] + 1) * self._options["segment_size"]
+        return int(max(segments, min(size, 2 * PIECE))) + REQUESTS
 
     def inventory(self) -> set[str]:
         """Segments count for the object whose manifest names them, and for nothing else."""
@@ -92,6 +101,4 @@ def segments_of(account: SwiftAccount, path: str) -> list[str]:
 
 def nowhere() -> str:
     """An auth URL where nobody listens."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}/auth/v1.0"
+    return f"http://{refusing_address()}/auth/v1.0"

@@ -108,6 +108,12 @@ class Exchange:
                 self.seen.given_up = self._client_has_gone()
         raise Broken(reset=True)
 
+    def _look_for_client(self) -> None:
+        """Notes whether the client, which has sent its request, has gone without the answer."""
+        has_sent = self.client.http.their_state in (h11.DONE, h11.MUST_CLOSE)
+        if has_sent and select.select([self.client.socket], [], [], 0)[0]:
+            self.seen.given_up = self._client_has_gone()
+
     def _client_has_gone(self) -> bool:
         try:
             self.client.receive_what_is_here()
@@ -119,9 +125,14 @@ class Exchange:
         """Reads the request's body to its end."""
         if self.client.http.they_are_waiting_for_100_continue:
             self.client.send(h11.InformationalResponse(status_code=100, headers=[]))
-        while isinstance(event := self.client.next(), h11.Data):
-            self.seen.received += len(event.data)
+        try:
+            while isinstance(event := self.client.next(), h11.Data):
+                self.seen.received += len(event.data)
+        except (OSError, h11.RemoteProtocolError):
+            self.seen.given_up = True
+            raise
         if isinstance(event, h11.ConnectionClosed):
+            self.seen.given_up = True
             raise Broken(reset=True)
 
     def reply(self, reply: Reply) -> None:
@@ -183,6 +194,7 @@ class Exchange:
 
     def _answer(self, event: Event) -> None:
         if isinstance(event, h11.Response):
+            self._look_for_client()
             for action in self.on_answer:
                 action()
         if self.instead_of_answer is not None and not isinstance(event, h11.InformationalResponse):

@@ -12,7 +12,7 @@ class Seen:
     """A request. `path` and `query` as they were sent, header names in lower case. `received`: bytes of its body that
     came. Of the answer that went to the client: `status` (None: there was none), `answer_headers`, and `sent`, bytes of
     its body. `whole`: the client has sent all of it. `ended`: it is no longer under way. `given_up`: the client did not
-    wait for `NoAnswer`."""
+    wait for the answer."""
 
     method: str
     path: str
