@@ -25,8 +25,10 @@ test of weights imports, too."""
 STOCK = Path(__file__).with_name("tempest_in_glance.txt")
 GLANCES = {"http_store_enabled": "true", "manage_locations": "true", "store_weight_enabled": "true"}
 """Features that only Glance has."""
-ABSENT_IN_GLANCE = ("glance-download import method", "image_remote service", "do_secure_hash is enabled")
-"""It would need a second Glance, or the one of two settings that it does not have by default."""
+OF_OTHERS = ("LocationImportTest", "MultistoreLocationImportTest")
+"""What they wait for is a task of Glance's, on a page that its own store for HTTP reads: no byte passes ours."""
+ABSENT_IN_GLANCE = ("glance-download import method", "image_remote service")
+"""It would need a second Glance."""
 
 
 def test_image_tests_of_tempest_pass(keystone: Keystone, tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_image_tests_of_tempest_pass(keystone: Keystone, tmp_path: Path) -> None
     with ServiceProcess(tmp_path, options=options) as service:
         keystone.offer("image", service.client.url)
         found = tempest.run(keystone, tmp_path, MODULES)
-        assert found.failed == {}
+        assert not found.failed, "\n".join(found.failed.values())
         assert _left_out(found, ABSENT) == {}
         assert len(found.passed) >= PASSING
         assert (service.objects(), service.leftovers(), service.catalog.uploads()) == ([], [], 0)
@@ -59,8 +61,10 @@ def test_glance_passes_what_it_passes_with_its_own_drivers(keystone: Keystone, t
     }
     with GlanceServer(tmp_path / "glance", prepared(tmp_path), {**stores, "web:http": {}}, options=options) as glance:
         keystone.offer("image-of-glance", glance.client.url)
-        found = tempest.run(keystone, tmp_path, MODULES, kind="image-of-glance", features=GLANCES)
-    assert found.failed == {}
+        found = tempest.run(
+            keystone, tmp_path, MODULES, kind="image-of-glance", features=GLANCES, without=OF_OTHERS
+        )  # fmt: skip
+    assert not found.failed, "\n".join(found.failed.values())
     assert _left_out(found, ABSENT_IN_GLANCE) == {}
     stock = {line for line in STOCK.read_text().splitlines() if not line.startswith("#")}
     assert {name.removeprefix(f"{tempest.PACKAGE}.").partition("[")[0] for name in found.passed} == stock

@@ -205,7 +205,7 @@ def test_the_command_prints_them(account: RgwAccount, tmp_path: Path) -> None:
     config.chmod(0o600)  # it has a password
     arguments = ["--config-file", str(config), "check", "--create", "--facts", "-f", "json"]
     done = run_here(tmp_path, {}, arguments)
-    assert {"store": "main", "fact": "manifests are shown", "found": "no"} in done.json()
+    assert {"store": "main", "fact": "manifests are shown", "found": "no"} in json.loads(done.out)
 
 
 def test_s3_hidden_versions_are_found_and_removed_and_no_object(place: RgwPlace) -> None:

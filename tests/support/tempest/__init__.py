@@ -73,14 +73,16 @@ class Outcome:
 
 def run(
     keystone: Keystone, root: Path, modules: Sequence[str], *, kind: str = "image",
-    features: Mapping[str, str] | None = None,
+    features: Mapping[str, str] | None = None, without: Sequence[str] = (),
 ) -> Outcome:  # fmt: skip
-    """Runs `modules` of PACKAGE on the service that `keystone` lists as a `kind`, and which has `features`."""
+    """Runs `modules` of PACKAGE, but the classes `without`, on the service that `keystone` lists as a `kind`, and which
+    has `features`."""
     values = {"root": root, "password": PASSWORD, "url": keystone.url, "region": REGION, "kind": kind}
     lines = "\n".join(f"{name} = {value}" for name, value in (features or {}).items())
     (root / "tempest.conf").write_text(_CONFIGURATION.format(**values, features=lines))
     (root / "accounts.json").write_text(json.dumps(_ACCOUNTS))
     command = [str(python_of("tempest")), "-I", str(LAUNCH), *(f"{PACKAGE}.{name}" for name in modules)]
+    command += ["--without", *without]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=root, timeout=PATIENCE, check=False,
         env={**os.environ, "TEMPEST_CONFIG_DIR": str(root)},

@@ -1,4 +1,5 @@
 """Run by the Python of Tempest's own environment: runs the modules given, and prints as JSON what became of each test.
+Classes whose names follow `--without` are not run.
 
 Not by Tempest's own command line, which wants a workspace in the user's home. What fails is in `failed` with its
 traceback, what is left out in `skipped` with the reason; a class that is left out counts as one test.
@@ -22,10 +23,23 @@ class Outcomes(unittest.TestResult):
         self.passed.append(test.id())
 
 
-def main(modules: list[str]) -> None:
+def chosen(tests: unittest.TestSuite, without: list[str]) -> unittest.TestSuite:
+    """The same without those classes."""
+    made = type(tests)()
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            made.addTest(chosen(test, without))
+        elif type(test).__name__ not in without:
+            made.addTest(test)
+    return made
+
+
+def main(arguments: list[str]) -> None:
     """Runs them in this process, one after the other."""
+    split = arguments.index("--without")
+    modules, without = arguments[:split], arguments[split + 1 :]
     outcomes = Outcomes()
-    unittest.defaultTestLoader.loadTestsFromNames(modules).run(outcomes)
+    chosen(unittest.defaultTestLoader.loadTestsFromNames(modules), without).run(outcomes)
     failed = {test.id(): told for test, told in (*outcomes.errors, *outcomes.failures)}
     skipped = {test.id(): reason for test, reason in outcomes.skipped}
     json.dump({"passed": outcomes.passed, "failed": failed, "skipped": skipped}, sys.stdout)
