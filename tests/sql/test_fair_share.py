@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -66,3 +70,51 @@ def test_forked_child_has_all_turns() -> None:
 
     with share.turn():
         in_parent_and_child(act)
+
+
+def test_child_that_is_forked_inside_a_turn_gives_no_second_one_back() -> None:
+    share = FairShare(1, patience=0.0)
+
+    def act(name: str) -> None:
+        turn.close()
+        with share.turn(), pytest.raises(NoConnection), share.turn():
+            pass
+
+    with contextlib.ExitStack() as turn:
+        turn.enter_context(share.turn())
+        in_parent_and_child(act)
+
+
+class Interrupted(Exception):
+    """What a signal, or a timeout of green threads, raises wherever the thread is."""
+
+
+@contextlib.contextmanager
+def interrupted_as_it_waits(share: FairShare) -> Iterator[None]:
+    """Inside, this thread is interrupted as soon as one waits for a turn."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted
+
+    def send() -> None:
+        until(lambda: len(share._waiting) == 1)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    main, thread = threading.get_ident(), threading.Thread(target=send)
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            thread.start()
+            yield
+    finally:
+        thread.join(PATIENCE)
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_turn_is_not_given_to_a_thread_that_was_interrupted_as_it_waited() -> None:
+    share = FairShare(1, patience=PATIENCE)
+    with share.turn(), interrupted_as_it_waits(share), share.turn():
+        pass
+    assert not share._waiting
+    with share.turn():
+        pass
