@@ -20,7 +20,7 @@ from imgstore.driver.forks import OfOneProcess
 class FairShare(OfOneProcess):
     """At most `most` threads at once are inside `turn`; each waits for at most `patience` seconds.
 
-    A thread that is interrupted while it waits (a signal, a timeout of gevent) keeps no turn, and no place in the queue.
+    A thread that is interrupted as it waits (a signal, a timeout of gevent) keeps no turn, and no place in the queue.
     """
 
     def __init__(self, most: int, *, patience: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -6,11 +6,14 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from imgstore.sql import Database
 from imgstore.sql.fair_share import FairShare
 from imgstore.testing.forking import in_parent_and_child
 from tests.support.waiting import until
@@ -102,10 +105,9 @@ def interrupted_as_it_waits(share: FairShare) -> Iterator[None]:
 
     main, thread = threading.get_ident(), threading.Thread(target=send)
     before = signal.signal(signal.SIGUSR1, interrupt)
+    thread.start()
     try:
-        with pytest.raises(Interrupted):
-            thread.start()
-            yield
+        yield
     finally:
         thread.join(PATIENCE)
         signal.signal(signal.SIGUSR1, before)
@@ -113,8 +115,24 @@ def interrupted_as_it_waits(share: FairShare) -> Iterator[None]:
 
 def test_turn_is_not_given_to_a_thread_that_was_interrupted_as_it_waited() -> None:
     share = FairShare(1, patience=PATIENCE)
-    with share.turn(), interrupted_as_it_waits(share), share.turn():
+    with share.turn(), interrupted_as_it_waits(share), pytest.raises(Interrupted), share.turn():
         pass
     assert not share._waiting
     with share.turn():
         pass
+
+
+def test_turn_and_lock_of_a_file_take_one_patience_together(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'db'}", busy_timeout=PATIENCE)
+
+    def wait_for_a_lock(connection: sa.Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    with contextlib.closing(database):
+        assert database.change(wait_for_a_lock) == 30000
+        waited = FairShare(1, patience=PATIENCE, clock=iter((0.0, 20.0)).__next__)
+        kept, database._writers = database._writers, waited
+        assert database.change(wait_for_a_lock) == 10000
+        database._writers = kept
+        assert database.change(wait_for_a_lock) == 30000
+        assert database.read(wait_for_a_lock) == 30000
