@@ -41,7 +41,7 @@ class FairShare(OfOneProcess):
             self._leave(called)
 
     def _forked(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector of garbage may run inside, and what it ends ask for a turn
         self._inside: set[threading.Lock] = set()
         self._waiting: deque[threading.Lock] = deque()
 
@@ -63,7 +63,6 @@ class FairShare(OfOneProcess):
 
     def _call(self) -> None:
         while self._waiting and len(self._inside) < self._most:
-            called = self._waiting[0]
+            called = self._waiting.popleft()
             self._inside.add(called)
-            self._waiting.popleft()
             called.release()

@@ -122,6 +122,18 @@ def test_turn_is_not_given_to_a_thread_that_was_interrupted_as_it_waited() -> No
         pass
 
 
+def test_what_the_collector_ends_in_the_middle_of_a_turn_gets_one_too() -> None:
+    share = FairShare(1, patience=PATIENCE)
+    served = threading.Event()
+
+    def collect() -> None:
+        with share._lock, share.turn():
+            served.set()
+
+    threading.Thread(target=collect, daemon=True).start()
+    assert served.wait(PATIENCE)
+
+
 def test_turn_and_lock_of_a_file_take_one_patience_together(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'db'}", busy_timeout=PATIENCE)
 
