@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from imgstore import errors
 from imgstore.sql import Database
 from imgstore.sql.fair_share import FairShare
 from imgstore.testing.forking import in_parent_and_child
@@ -61,6 +62,13 @@ def test_impatient_thread_is_refused_and_forgotten() -> None:
         pass
     with share.turn():
         pass
+
+
+def test_operator_is_told_that_others_kept_all_connections(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'db'}", busy_timeout=0.0)
+    with contextlib.closing(database), database._writers.turn(), pytest.raises(errors.CatalogUnavailable) as caught:
+        database.change(lambda connection: None)
+    assert "Others kept all connections" in str(caught.value.detail)
 
 
 def test_forked_child_has_all_turns() -> None:
