@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -106,6 +107,28 @@ class TakesNothingMoreAfterAFailure(HttpMutant):
 class WaitsForEver(HttpMutant):
     def __init__(self, address: str, *, timeout: float | None) -> None:
         super().__init__(address, timeout=None)
+
+
+@caught_by("test_broken_upload_is_whole_or_undone")
+class AsksAfterAHungRequestAndWaitsForNothing(HttpMutant):
+    """So it gave up two requests, as drivers do on a busy machine."""
+
+    class WRITER(HttpWriter):
+        hung = False
+
+        def _commit(self) -> ObjectInfo:
+            try:
+                return super()._commit()
+            except TimeoutError:
+                self.hung = True
+                raise
+
+        def _abort(self) -> None:
+            if not self.hung:
+                return super()._abort()
+            with contextlib.closing(http.client.HTTPConnection(self.driver.address)) as connection:
+                connection.request("HEAD", f"/object/{self.key}")
+            return None
 
 
 @caught_by("test_broken_abort_removes_all_or_says_so")
