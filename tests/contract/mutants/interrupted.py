@@ -109,6 +109,20 @@ class WaitsForEver(HttpMutant):
         super().__init__(address, timeout=None)
 
 
+def ask_and_leave(writer: HttpWriter) -> None:
+    """Whether the server is there, but nobody waits for what it says."""
+    with contextlib.closing(http.client.HTTPConnection(writer.driver.address)) as connection:
+        connection.request("HEAD", f"/object/{writer.key}")
+
+
+@caught_by("test_broken_upload_is_whole_or_undone")
+class WaitsForEverAndThenForNothing(WaitsForEver):
+    class WRITER(HttpWriter):
+        def _abort(self) -> None:
+            ask_and_leave(self)
+            super()._abort()
+
+
 @caught_by("test_broken_upload_is_whole_or_undone")
 class AsksAfterAHungRequestAndWaitsForNothing(HttpMutant):
     """So it gave up two requests, as drivers do on a busy machine."""
@@ -126,9 +140,7 @@ class AsksAfterAHungRequestAndWaitsForNothing(HttpMutant):
         def _abort(self) -> None:
             if not self.hung:
                 return super()._abort()
-            with contextlib.closing(http.client.HTTPConnection(self.driver.address)) as connection:
-                connection.request("HEAD", f"/object/{self.key}")
-            return None
+            return ask_and_leave(self)
 
 
 @caught_by("test_broken_abort_removes_all_or_says_so")
