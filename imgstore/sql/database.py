@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from imgstore import distribution, errors
 from imgstore.sql import address as addresses
 from imgstore.sql.address import Address
-from imgstore.sql.dialects import engine_of, isolated, lock_wait, single
+from imgstore.sql.dialects import engine_of, isolated, lock_wait, single, wait_at_most
 from imgstore.sql.failures import Contention, describe, not_committed, not_made
 from imgstore.sql.fair_share import FairShare
 
@@ -93,7 +93,9 @@ class Database:
 
     @contextlib.contextmanager
     def _connected(self, share: FairShare) -> Iterator[sa.Connection]:
-        with share.turn(), self._engine.connect() as connection:
+        """One patience for both: the turn in this process, and the lock of the file."""
+        with share.turn() as left, self._engine.connect() as connection:
+            wait_at_most(connection, left)
             yield connection
 
     def _read(self, work: Work[T]) -> T:

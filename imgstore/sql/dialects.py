@@ -34,6 +34,8 @@ CHANGES = "imgstore_changes"
 """The execution option that marks a transaction of changes."""
 SINGLE = "imgstore_single"
 """The execution option that marks one statement without a transaction."""
+WAIT = "imgstore_wait"
+"""What a connection to a file remembers of its wait for a lock."""
 CONNECT_TIMEOUT = 10
 MARGIN = 2.0
 """Seconds that this side waits longer than the server: its answer says more than silence does."""
@@ -108,6 +110,15 @@ def single(connection: sa.Connection) -> sa.Connection:
     if connection.dialect.name == "postgresql":
         return connection.execution_options(isolation_level="AUTOCOMMIT")
     return connection.execution_options(**{SINGLE: True})
+
+
+def wait_at_most(connection: sa.Connection, seconds: float) -> None:
+    """Bounds the wait for the lock of a file, in tenths of a second. A server has a bound of its own."""
+    if connection.dialect.name == "sqlite":
+        wait = 100 * math.ceil(10 * seconds)
+        if connection.info.get(WAIT) != wait:
+            connection.connection.cursor().execute(f"PRAGMA busy_timeout={wait}")
+            connection.info[WAIT] = wait
 
 
 def _connect_arguments(kind: str, deadline: float | None) -> Mapping[str, Any]:

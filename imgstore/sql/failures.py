@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from imgstore import errors
 
@@ -69,7 +70,7 @@ def is_lost(error: SQLAlchemyError) -> bool:
 
 def describe(error: SQLAlchemyError) -> str:
     """The failure for the log, in the database's own words, which hold no password."""
-    cause = _cause(error)
+    cause = error if isinstance(error, NoConnection) else _cause(error)
     return type(error).__name__ if cause is None else f"{type(error).__name__}: {cause}"
 
 

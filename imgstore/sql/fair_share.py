@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -17,49 +18,51 @@ from imgstore.driver.forks import OfOneProcess
 
 
 class FairShare(OfOneProcess):
-    """At most `most` threads at once are inside `turn`; each waits for at most `patience` seconds."""
+    """At most `most` threads at once are inside `turn`; each waits for at most `patience` seconds.
 
-    def __init__(self, most: int, *, patience: float) -> None:
+    A thread that is interrupted as it waits (a signal, a timeout of gevent) keeps no turn, and no place in the queue.
+    """
+
+    def __init__(self, most: int, *, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._most = most
         self._patience = patience
+        self._clock = clock
         self._forked()
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Raises NoConnection, as a pool does."""
-        self._enter()
+    def turn(self) -> Iterator[float]:
+        """The seconds of patience that are left. Raises NoConnection, as a pool does."""
+        began, called = self._clock(), threading.Lock()
         try:
-            yield
+            self._enter(called)
+            yield max(0.0, self._patience - (self._clock() - began))
         finally:
-            self._leave()
+            self._leave(called)
 
     def _forked(self) -> None:
-        self._free = self._most
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector of garbage may run inside, and what it ends ask for a turn
+        self._inside: set[threading.Lock] = set()
         self._waiting: deque[threading.Lock] = deque()
 
-    def _enter(self) -> None:
+    def _enter(self, called: threading.Lock) -> None:
+        called.acquire()
         with self._lock:
-            if self._free:
-                self._free -= 1
-                return
-            called = threading.Lock()
-            called.acquire()
             self._waiting.append(called)
+            self._call()
         if not called.acquire(timeout=self._patience):
-            self._give_up(called)
+            raise NoConnection("Others kept all connections for too long.")
 
-    def _give_up(self, called: threading.Lock) -> None:
-        """Unless the turn came at this very moment."""
+    def _leave(self, called: threading.Lock) -> None:
+        """Also of a thread that never came in; and of one that came in before this process was forked."""
         with self._lock:
-            if called in self._waiting:
+            self._inside.discard(called)
+            with contextlib.suppress(ValueError):
                 self._waiting.remove(called)
-                raise NoConnection("Others kept all connections for too long.")
+            self._call()
 
-    def _leave(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._free += 1
+    def _call(self) -> None:
+        while self._waiting and len(self._inside) < self._most:
+            called = self._waiting.popleft()
+            self._inside.add(called)
+            called.release()

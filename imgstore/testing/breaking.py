@@ -7,7 +7,7 @@ with exactly that request broken. The last request is also left without an answe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,6 +38,8 @@ Prepare = Callable[[StoreDriver], A]
 
 PATIENT, IMPATIENT, HUNG = 20.0, 0.1, 20.0
 """Seconds for which a driver waits for an answer: normally, and where none comes; and how long none comes."""
+LONGER = (1, 4, 16)
+"""How many times as long the impatient drivers wait that try one after the other."""
 STATUSES = (500, 503, 429)
 
 
@@ -89,8 +91,9 @@ class Interrupter:
     def __init__(self, bench: Bench) -> None:
         self.server = bench.subject.server()
         self._bench = bench
-        self._came: list[Seen] = []
-        self._hits = 0
+        self._impatient: dict[int, StoreDriver] = {}
+        self._hit: list[Seen] = []
+        self._others: list[Seen] = []
 
     @functools.cached_property
     def proxy(self) -> FaultProxy:
@@ -102,10 +105,11 @@ class Interrupter:
         """Waits as long as a busy machine takes."""
         return self.driver(timeout=PATIENT)
 
-    @functools.cached_property
-    def impatient(self) -> StoreDriver:
-        """Gives up soon."""
-        return self.driver(timeout=IMPATIENT)
+    def impatient(self, times: int) -> StoreDriver:
+        """Gives up soon, after so many times IMPATIENT."""
+        if times not in self._impatient:
+            self._impatient[times] = self.driver(timeout=times * IMPATIENT)
+        return self._impatient[times]
 
     def driver(self, *, timeout: float = PATIENT) -> StoreDriver:
         """One more driver."""
@@ -132,18 +136,29 @@ class Interrupter:
 
     def _hung(self, prepare: Prepare[A], requests: Sequence[Seen]) -> Iterator[Outcome[A]]:
         """Nothing is said of a try in which the driver gave up another request than the broken one: on a busy machine
-        that one may be carried out later than its undo."""
+        that one may be carried out later than its undo. Then a driver tries that waits longer. Of the last one's try
+        everything is said: it waits so long that to give up others is its own way."""
         last = Break(len(requests) - 1, "was never answered", NoAnswer(HUNG))
+        for times in LONGER:
+            before = set(self._bench.committed)
+            outcome = self._tried(prepare, last, requests, times)
+            gave_up_others = any(seen.given_up for seen in self._others)
+            if outcome is not None and (times == LONGER[-1] or not gave_up_others):
+                yield self._expect_given_up(outcome)
+                return
+            forget(self._bench, before)
+
+    def _tried(self, prepare: Prepare[A], last: Break, requests: Sequence[Seen], times: int) -> Outcome[A] | None:
         try:
-            act = prepare(self.impatient)
+            act = prepare(self.impatient(times))
         except errors.StoreUnavailable:
-            return forget(self._bench)
-        outcome = self._broken(act, last, requests)
-        if sum(seen.given_up for seen in self._came) > self._hits:
-            return forget(self._bench)
-        if self._hits and not any(seen.given_up for seen in self._came):
+            return None
+        return self._broken(act, last, requests)
+
+    def _expect_given_up(self, outcome: Outcome[A]) -> Outcome[A]:
+        if not all(seen.given_up for seen in self._hit):
             pytest.fail(f"The driver waited {HUNG:g} seconds and would have waited longer, where {outcome.story}")
-        yield outcome
+        return outcome
 
     def _requests_of(self, act: Callable[[], object]) -> list[Seen]:
         self.proxy.wait_until_quiet()
@@ -158,8 +173,9 @@ class Interrupter:
         errors_told: list[errors.StoreUnavailable] = []
         self.proxy.wait_until_quiet()
         rule = self.proxy.on(broken.fault, skip=broken.number)
-        self._came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
-        self._hits = rule.hits
+        came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
+        self._hit = rule.hit
+        self._others = [seen for seen in came if not any(seen is each for each in self._hit)]
         self.proxy.heal()
         return Outcome(act, self.patient, story, *errors_told)
 
@@ -174,11 +190,16 @@ class Interrupter:
             raise pytest.fail.Exception(f"{told}, where {story}") from error
 
 
-def forget(bench: Bench) -> None:
-    """Makes good what a try did of which nothing is said."""
-    for key in (KEY, KEYS[0]):
-        if key in bench.committed and not bench.exists(bench.other, key):
-            del bench.committed[key]
+def forget(bench: Bench, before: Collection[str]) -> None:
+    """Makes good what a try did of which nothing is said. `before`: the keys that had objects before it."""
+    keys = (KEY, KEYS[0])
+    for key in keys:
+        is_there = bench.exists(bench.other, key)
+        if not (key in before and is_there):
+            bench.committed.pop(key, None)
+        if is_there and key not in bench.committed:
+            bench.other.delete(key)
+    for key in keys:
         clear(bench, key)
 
 

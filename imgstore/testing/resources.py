@@ -55,15 +55,15 @@ def keeps(work: Callable[[], object], held: Callable[[], set[T]], *, times: int 
 
     What is kept once is no leak: a pool fills up, a library starts the thread that serves all who use it.
     """
-    first, known = len(held()), threads()
     for _ in range(TRIES):
-        before = len(held())
+        known, before = threads(), len(held())
         for _ in range(times):
             work()
+        if len(held()) >= before + times:
+            await_end(known)
         if len(held()) < before + times:
             return False
-    await_end(known)
-    return len(held()) >= first + times * TRIES
+    return True
 
 
 def await_end(known: set[threading.Thread]) -> None:

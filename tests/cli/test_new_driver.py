@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from imgstore import errors
 from imgstore.cli.commands import new_driver
 from tests.cli.support import ROOT, Shop
 from tests.support.databases import in_memory
 from tests.support.packages import install
 
-LINES = 175
+LINES = 176
 SIMPLE_TO_HARD = [
     "test_committed_bytes_are_read_back",
     "test_every_range_of_a_small_object",
@@ -55,6 +57,13 @@ def test_the_package_keeps_the_contract_and_the_style_as_it_is_made(shop: Shop) 
     for style in (("check",), ("format", "--check")):
         ruff = in_package(package, RUFF, *style, "--no-cache")
         assert ruff.returncode == 0, ruff.stdout
+
+
+def test_check_of_the_new_driver_finds_that_nothing_can_be_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(made(shop, "slate") / "src")
+    driver = importlib.import_module("imgstore_driver_slate").SlateDriver(path="/proc/self")
+    with pytest.raises(errors.StoreUnavailable):
+        driver.check()
 
 
 def test_driver_and_tests_are_short(shop: Shop) -> None:

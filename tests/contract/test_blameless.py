@@ -70,6 +70,14 @@ class RequestEndsAMomentAfterItWasCutOff(Mutant):
     READER = LingeringReader
 
 
+@blameless("test_threads_are_returned")
+class LibraryKeepsThreeThreadsBesideThatRequest(RequestEndsAMomentAfterItWasCutOff):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        while len(self.storage.threads) < 3:
+            self.storage.start_thread()
+        return super()._open_writer(key, size)
+
+
 @blameless("test_memory_is_what_the_formula_says")
 class LibraryLoadsWhatItKnowsAtFirst(Mutant):
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from imgstore.testing import clearing, giving, leftovers
+from imgstore.testing import clearing, giving, leftovers, resources
 from tests.contract.mutants import MUTANTS, Mutant
 from tests.contract.mutants.filling import LAW as FULL_DISK
 from tests.contract.mutants.interrupted import CAUGHT
+from tests.contract.mutants.resources import LATE
 from tests.contract.runner import contract_tests, verdict
 
 SECTIONS = re.findall(r"^## (.*)$", (Path(__file__).parents[2] / "doc/drivers.md").read_text(), re.MULTILINE)
@@ -23,6 +24,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clearing, "PAUSE", 0.0)
     monkeypatch.setattr(giving, "PAUSE", -giving.SHORT)
     monkeypatch.setattr(leftovers, "PATIENCE", 0.0)
+    monkeypatch.setattr(resources, "A_MOMENT", 2 * LATE)
 
 
 def test_every_test_of_the_contract_has_a_mutant() -> None:

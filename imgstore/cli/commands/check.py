@@ -32,8 +32,8 @@ Tested = tuple[str, str, Facts]
 """Result and detail for people, and what is true of the server."""
 Create = Callable[[Store], object]
 UNKNOWN_MARKS = (
-    "a service that starts later takes places that are marked now for another's. Let its first start make them, "
-    "or give your word then: imgstore stores adopt STORE."
+    "a service that starts later takes places that are marked now for another's. Name its database with --data-dir, "
+    "let its first start make the places, or give your word then: imgstore stores adopt STORE."
 )
 TEST_SECONDS = 60.0
 PROBE_SIZE = READ_SIZE + 1

@@ -29,14 +29,19 @@ class Pattern:
 
 @dataclass
 class Rule:
-    """What becomes of some requests. `matched` and `hits`: how many so far."""
+    """What becomes of some requests. `matched` and `hits`: how many so far; `hit`: those that it happened to."""
 
     fault: Fault
     pattern: Pattern
     skip: int
     times: int | None
     matched: int = 0
-    hits: int = 0
+    hit: list[Seen] = field(default_factory=list)
+
+    @property
+    def hits(self) -> int:
+        """To how many it happened."""
+        return len(self.hit)
 
     def hits_now(self, seen: Seen) -> bool:
         """Whether this request, which counts from now on, is one of them."""
@@ -45,7 +50,7 @@ class Rule:
         self.matched += 1
         if self.matched <= self.skip or self.hits == self.times:
             return False
-        self.hits += 1
+        self.hit.append(seen)
         return True
 
 

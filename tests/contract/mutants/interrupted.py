@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -106,6 +107,40 @@ class TakesNothingMoreAfterAFailure(HttpMutant):
 class WaitsForEver(HttpMutant):
     def __init__(self, address: str, *, timeout: float | None) -> None:
         super().__init__(address, timeout=None)
+
+
+def ask_and_leave(writer: HttpWriter) -> None:
+    """Whether the server is there, but nobody waits for what it says."""
+    with contextlib.closing(http.client.HTTPConnection(writer.driver.address)) as connection:
+        connection.request("HEAD", f"/object/{writer.key}")
+
+
+@caught_by("test_broken_upload_is_whole_or_undone")
+class WaitsForEverAndThenForNothing(WaitsForEver):
+    class WRITER(HttpWriter):
+        def _abort(self) -> None:
+            ask_and_leave(self)
+            super()._abort()
+
+
+@caught_by("test_broken_upload_is_whole_or_undone")
+class AsksAfterAHungRequestAndWaitsForNothing(HttpMutant):
+    """So it gave up two requests, as drivers do on a busy machine."""
+
+    class WRITER(HttpWriter):
+        hung = False
+
+        def _commit(self) -> ObjectInfo:
+            try:
+                return super()._commit()
+            except TimeoutError:
+                self.hung = True
+                raise
+
+        def _abort(self) -> None:
+            if not self.hung:
+                return super()._abort()
+            return ask_and_leave(self)
 
 
 @caught_by("test_broken_abort_removes_all_or_says_so")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 PROCESS = os.getpid()
+LATE = 0.05
 
 
 @caught_by("test_threads_are_returned", "test_driver_at_work_does_not_gather_threads_and_descriptors")
@@ -23,6 +26,22 @@ class LeavesAThreadWithEveryUpload(Mutant):
     def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
         self.storage.start_thread()
         return super()._open_writer(key, size)
+
+
+@caught_by("test_threads_are_returned")
+class LeavesAThreadBesideOneThatEndsLate(Mutant):
+    """The late one ends within the next driver's life, so that there are as many threads as before."""
+
+    def close(self) -> None:
+        super().close()
+        if isinstance(self.storage, MutantStorage):
+            late = self.storage.threads[:1]
+            for thread in late:
+                thread.join()
+            self.storage.start_thread()
+            if not late:
+                self.storage.threads.insert(0, threading.Thread(target=time.sleep, args=(LATE,)))
+                self.storage.threads[0].start()
 
 
 @caught_by("test_descriptors_are_returned")
