@@ -53,6 +53,8 @@ class Goal:
         what = f"{self.side} / {self.reference}, {'CPU' if self.figure is cpu else 'throughput'}"
         if not (results.get(self.side) and results.get(self.reference)):
             return f"{'not measured':14}{what}"
+        if not all(self.figure(run) for run in results[self.reference]):
+            return f"{'too short':14}{what}: the clock of the CPU did not tick"
         ratio = median(self.figure, results[self.side]) / median(self.figure, results[self.reference])
         pairs = zip(results[self.side], results[self.reference], strict=True)
         rounds = [self.figure(ours) / self.figure(theirs) for ours, theirs in pairs]

@@ -201,3 +201,9 @@ def test_the_core_is_measured_in_chunks_of_each_size() -> None:
     found_costs = costs(2 * MIB)
     assert [cost.chunk for cost in found_costs] == list(CHUNKS)
     assert all(cost.core > 0 and "of its md5" in str(cost) for cost in found_costs)
+
+
+def test_a_reference_without_measurable_cpu_gives_no_verdict() -> None:
+    goal = Goal("ours", "theirs", figure=report.cpu, at_most=1.0)
+    verdict = goal.verdict({"ours": [found("ours", 1.0)], "theirs": [found("theirs", 1.0, cpu=0.0)]})
+    assert verdict.startswith("too short")
