@@ -37,7 +37,7 @@ PEERS: Mapping[str, Make] = {
 }
 USUAL = {
     "postgresql": "ALTER ROLE tester SET default_transaction_isolation = 'read committed'",
-    "mariadb": "SET GLOBAL transaction_isolation = 'REPEATABLE-READ'",
+    "mariadb": "SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 }
 """The tests' servers isolate transactions as hard as they can, where Glance gives up. Here they have their defaults."""
 LARGE, SMALL = (OURS, GLANCE, NGINX, REGISTRY), (OURS, TWICE, GLANCE, NGINX)
