@@ -16,7 +16,7 @@ from imgstore.drivers.filesystem.staging import Staged
 from imgstore.model import MIB
 
 BLOCK = 64 * 1024
-PIECE = 256 * 1024  # for larger writes Linux looks for larger pages, which costs it more than the system calls do
+PIECE = 128 * 1024  # for larger writes Linux looks for larger pages, which costs it more than the system calls do
 WINDOW = 16 * MIB  # bytes after which the disk is asked to begin
 _ZEROS = bytes(BLOCK)
 
