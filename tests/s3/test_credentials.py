@@ -18,6 +18,8 @@ from imgstore import errors
 from imgstore.drivers.s3 import S3Driver, keys
 from imgstore.testing.bench import captured_log, texts
 from imgstore.testing.faults import FaultProxy, Respond, s3_error
+from imgstore.testing.forking import new_sockets
+from imgstore.testing.resources import no_collector
 from tests.s3.places import SwiftPlace
 from tests.s3.support import KEY, LARGE, PART, get
 from tests.support.waiting import until
@@ -170,13 +172,11 @@ def test_a_process_that_gives_keys_and_hangs_is_killed_and_asked_again(
 
 
 def test_what_an_undo_opens_after_the_close_is_closed_again(swift_place: SwiftPlace) -> None:
-    before = len(os.listdir("/proc/self/fd"))
     driver = swift_place.driver()
-    swift_place.put(driver, b"x")
-    assert len(os.listdir("/proc/self/fd")) > before
+    assert new_sockets(lambda: swift_place.put(driver, b"x")) > 0
     driver.close()
-    driver.stat(KEY)
-    until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    with no_collector():
+        assert new_sockets(lambda: driver.stat(KEY)) == 0
 
 
 def test_keys_of_the_options_that_expire_are_told_and_not_looked_for(

@@ -239,12 +239,12 @@ def test_a_server_that_sends_blanks_while_it_works_is_waited_for() -> None:
             request.connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             for _ in range(10):
                 request.connection.sendall(b" ")
-                time.sleep(0.1)
+                time.sleep(0.2)
             request.connection.sendall(b"<CompleteMultipartUploadResult/>")
             request.connection.shutdown(socket.SHUT_RDWR)
 
     with HungServer.answering(answer) as server:
-        driver = server.driver(read_timeout=0.4, max_attempts=1)
+        driver = server.driver(read_timeout=1.0, max_attempts=1)
         with driver.open_writer(KEY) as writer:
             writer.write(DATA)
             writer.commit()
