@@ -90,13 +90,12 @@ HASTY = "hasty=True"
 class SlowForTheHasty(Handler):
     """As a busy machine: it does what it is asked when its client has given up, and has undone its upload."""
 
-    def _do(self) -> None:
-        if self.path.endswith(HASTY):
+    def parse_request(self) -> bool:
+        is_request = super().parse_request()
+        if is_request and self.path.endswith(HASTY):
             time.sleep(1.5 * IMPATIENT)
             self.path = self.path.removesuffix(HASTY)
-        super()._do()
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _do  # noqa: N815 - names of the base
+        return is_request
 
 
 class HastyDriver(HttpDriver):
