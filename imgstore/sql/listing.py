@@ -218,14 +218,16 @@ def _least(column: str) -> str | int:
 
 
 def _behind(keys: Sequence[SortKey], marker: ImageRecord, columns: Columns) -> sa.ColumnElement[bool]:
-    """Whether an image equals the marker in some first keys, and is behind it in the next one."""
+    """Whether an image equals the marker in some first keys, and is behind it in the next one. No database sees by
+    itself that such an image is never before the marker in the first key: told so, it begins there in the index."""
     ways = []
     for place, key in enumerate(keys):
         same = [_sortable(earlier, columns) == _value(marker, earlier) for earlier in keys[:place]]
         column, value = _sortable(key, columns), _value(marker, key)
         after = column < value if key.descending else column > value
         ways.append(sa.and_(*same, after))
-    return sa.or_(*ways)
+    first, value = _sortable(keys[0], columns), _value(marker, keys[0])
+    return sa.and_(first <= value if keys[0].descending else first >= value, sa.or_(*ways))
 
 
 def _value(marker: ImageRecord, key: SortKey) -> sa.ColumnElement[Any]:

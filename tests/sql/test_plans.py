@@ -14,7 +14,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from imgstore.sql import EVERYTHING, Caller, Condition, ImageQuery, SqlCatalog, take_census
+from imgstore.sql import (
+    EVERYTHING,
+    PARTS,
+    Caller,
+    Condition,
+    Database,
+    ImageQuery,
+    SortKey,
+    SqlCatalog,
+    take_census,
+    upgrade,
+)
 from tests.support.many_images import CHECKSUM, fill, image_id
 
 ADMIN = Caller("operators", is_admin=True)
@@ -111,3 +122,17 @@ def test_sqlite_takes_the_index_that_has_fewest_images(tmp_path: Path) -> None:
             lines = "\n".join(plans(catalog, asked, lambda kind, row: "images_by_" in str(row)))
             assert f"images_by_{lead}" in lines, name
             assert "images_by_status" not in lines, name
+
+
+def test_sqlite_begins_a_page_behind_its_marker(tmp_path: Path) -> None:
+    """It does not walk through the pages before that one."""
+    with closing(Database(f"sqlite:///{tmp_path}/catalog")) as database:
+        upgrade(database, PARTS)
+        fill(database, range(ROWS), owners=10)
+        catalog = SqlCatalog(database)
+        for name in ("next page", "tag, next page"):
+            for descending, bound in ((True, "created_at<?"), (False, "created_at>?")):
+                query = ImageQuery(25, order=[SortKey("created_at", descending)], **QUERIES[name])  # type: ignore[arg-type]  # by the test
+                for who, caller in CALLERS.items():
+                    found = plans(catalog, partial(catalog.list, caller, query), lambda kind, row: bound in str(row))
+                    assert found, (name, who, bound)
