@@ -6,9 +6,10 @@ the returned `Response`. Every status, header and message is decided here, so al
 
 from imgstore.http.data import ImageData, UploadExchange
 from imgstore.http.requests import body_failure
-from imgstore.http.responses import LengthRequired, MethodNotAllowed, NoSuchPath, Response, error_response
+from imgstore.http.responses import HostBusy, LengthRequired, MethodNotAllowed, NoSuchPath, Response, error_response
 
 __all__ = [
+    "HostBusy",
     "ImageData",
     "LengthRequired",
     "MethodNotAllowed",

@@ -62,6 +62,15 @@ class MethodNotAllowed(errors.RequestError):
         self.allowed = tuple(allowed)
 
 
+class HostBusy(errors.ImgstoreError, status=503, code="host-busy"):
+    """Each thread of the host has a request, and none became free in time: nobody looked at this one."""
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("All threads of the service are busy: try again later.", retry_after=10)
+
+
 class LengthRequired(errors.RequestError):
     """The length of the body is not announced, and the server does not tell where the body ends."""
 

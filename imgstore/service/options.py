@@ -116,8 +116,9 @@ OPTIONS: Sequence[cfg.Opt] = (
         default=16,
         min=1,
         max=1024,
-        help="Threads for uploads, downloads and deletions. Each holds one from its beginning to its end. Probes and "
-        "requests that ask the catalog only have threads of their own.",
+        help="Threads for uploads, downloads and deletions. Each holds one from its beginning to its end. Further "
+        "requests wait, for body_timeout at most, and then get 503. Probes and requests that ask the catalog only have "
+        "threads of their own.",
     ),
     cfg.IntOpt(
         "copy_threads",

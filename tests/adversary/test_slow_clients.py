@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import resource
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -162,6 +163,37 @@ def test_short_bodies_have_a_deadline_as_a_whole() -> None:
         slow.sendall(b"PUT /short HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         slow.settimeout(0.1)
         assert dripped(slow) == b"HTTP/1.1 408"
+
+
+def test_a_request_waits_for_a_thread_within_bounds(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    for tls in (None, tls_context(str(certificate), str(key))):
+        server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=0.5, grace=0, tls=tls)
+        with serving(server), contextlib.ExitStack() as held:
+            slow, waiting = (held.enter_context(_connected(server, tls)) for _ in range(2))
+            slow.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+            assert slow.recv(25).startswith(b"HTTP/1.1 100")
+            waiting.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+            waiting.settimeout(0.1)
+            while True:
+                slow.sendall(b"x")
+                with contextlib.suppress(TimeoutError):
+                    answer = read_answer(waiting)
+                    break
+            assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+            slow.close()
+            next_one = held.enter_context(_connected(server, tls))
+            next_one.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+            assert read_answer(next_one).status == 204
+
+
+def _connected(server: Server, tls: ssl.SSLContext | None) -> socket.socket:
+    plain = socket.create_connection(server.bind_addr[:2], PATIENCE)
+    if tls is None:
+        return plain
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    return trusting.wrap_socket(plain)
 
 
 def test_who_sends_or_takes_too_little_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

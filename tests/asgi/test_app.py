@@ -160,6 +160,25 @@ def test_context_variables_reach_the_hosts_catalog(house: House, monkeypatch: py
     assert seen == ["req-1"]
 
 
+def test_a_request_waits_for_a_thread_within_bounds(house: House) -> None:
+    async def run() -> tuple[Peer, Peer]:
+        application, (left, later) = app(house, threads=1, body_timeout=0.2), (house.image(), house.image())
+        await application._places.acquire()
+        waiting = Peer(BODY)
+        given_up = asyncio.ensure_future(application(put(house.image()), Peer(BODY).receive, Peer().send))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await application(put(left, content_length="10"), waiting.receive, waiting.send)
+        application._places.release()
+        served = Peer(BODY)
+        await application(put(later, content_length="10"), served.receive, served.send)
+        return waiting, served
+
+    waiting, served = asyncio.run(run())
+    assert (waiting.status, waiting.headers["retry-after"]) == (503, "10")
+    assert served.status == 204
+
+
 def test_requests_beyond_the_threads_wait_their_turn(house: House) -> None:
     """One thread for three uploads of 10 bytes, whose first one waits for the second half of its body."""
 

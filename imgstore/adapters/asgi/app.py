@@ -22,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 from imgstore import errors
 from imgstore.adapters.asgi.bridge import SERVING
@@ -33,7 +34,7 @@ from imgstore.adapters.resource import image_id_below, require_resource
 from imgstore.bulkhead import asked_at
 from imgstore.driver.translate import function_failures
 from imgstore.host_answers import require_kind, require_plain
-from imgstore.http import ImageData, Response, error_response
+from imgstore.http import HostBusy, ImageData, Response, error_response
 from imgstore.model import MIB
 
 
@@ -51,9 +52,9 @@ class ImageDataApp:
     `context` makes the host's own context of a request and may raise Unauthenticated (or any error of the library); a
     plain function is called on a thread, a coroutine function in the event loop. `image_id` returns the identifier of
     the image, or None for any other path; it must not block. `window` (bytes) and `read_ahead` (chunks) bound the
-    memory, see above. `threads` requests are served at a time; more wait. `body_timeout`: seconds without a byte of the
-    body before the answer is 408, and it turns on the least rate in both directions; None: the server has limits of its
-    own.
+    memory, see above. `threads` requests are served at a time; more wait, for `body_timeout` seconds (HostBusy).
+    `body_timeout`: seconds without a byte of the body before the answer is 408, and it turns on the least rate in both
+    directions; None: the server has limits of its own, and a wait for a thread has none.
     """
 
     def __init__(
@@ -117,12 +118,29 @@ class ImageDataApp:
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
-            async with self._places:
+            async with self._place():
                 await self._serve(exchange)
         except errors.ImgstoreError as error:
             if exchange.started:
                 raise
             await exchange.answer(error_response(error, exchange.headers))
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the places for requests. Raises HostBusy."""
+        taking = asyncio.ensure_future(self._places.acquire())
+        try:
+            await asyncio.wait([taking], timeout=self._body_timeout)
+            if not taking.done():
+                raise HostBusy
+            yield
+        finally:
+            taking.cancel()
+            taking.add_done_callback(self._give_back)
+
+    def _give_back(self, taking: asyncio.Future[Any]) -> None:
+        if not taking.cancelled():
+            self._places.release()
 
     async def _serve(self, exchange: Exchange) -> None:
         image_id = require_resource(self._image_id(exchange.scope), exchange.method)

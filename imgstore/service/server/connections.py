@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPConnection
 
+from imgstore.errors import ImgstoreError
 from imgstore.file_spans import FileSpan
 from imgstore.http.pace import Pace
 from imgstore.service.server.heads import Head, Progress
@@ -124,6 +125,12 @@ class Connection(HTTPConnection):
             span.sent += count
             self._writing.moved(count, since=since)
 
+    def refuse(self, error: ImgstoreError) -> None:
+        """Answers a request that no thread has."""
+        self.lingering = True
+        self.head.refuse(f"{error.status} {error.title}", str(error), retry_after=error.retry_after)
+        self.close()
+
     def close(self) -> None:
         """Closes it; first the client may read its answer, while the connection holds no thread."""
         if self.lingering:
@@ -190,6 +197,7 @@ class Connections(ConnectionManager):
                 self._selector.unregister(descriptor)
                 conn.head.refuse()
                 conn.close()
+        self.server.refuse_late()
 
 
 def ceiling(threads: int) -> int:

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,9 +23,6 @@ HEAD_SECONDS: Final = 30.0
 """For a whole head, or a whole handshake, from its first byte: 64 KiB at 2 kB/s."""
 LARGEST_HEAD: Final = 1 << 16
 _END: Final = re.compile(rb"\n\r?\n")
-_LATE: Final = (
-    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"  # to a request that never was one
-)
 
 Clock = Callable[[], float]
 
@@ -93,9 +91,20 @@ class Head:
             self.deadline = self._clock() + min(self._idle, HEAD_SECONDS)
         return len(data) > LARGEST_HEAD or _END.search(data) is not None
 
-    def refuse(self) -> None:
-        """Tells a client that was too slow, without waiting."""
+    def refuse(self, status: str = "408 Request Timeout", message: str = "", *, retry_after: int | None = None) -> None:
+        """Tells a client that was too slow, or one for whose request there is no thread. Never waits."""
         if self._begun:
             self._socket.settimeout(0)
             with contextlib.suppress(OSError):
-                self._socket.send(_LATE)
+                self._socket.send(last_answer(status, message, retry_after=retry_after))
+
+
+def last_answer(status: str, message: str = "", *, retry_after: int | None = None) -> bytes:
+    """What the server says instead of the application. The connection ends with it, so that it suits a HEAD, too."""
+    text = f"{status}\n\n{message}\n".encode()
+    again = b"" if retry_after is None else b"Retry-After: %d\r\n" % retry_after
+    return (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"
+        b"%bx-openstack-request-id: req-%b\r\n\r\n%b"
+        % (status.encode("latin-1"), len(text), again, str(uuid.uuid4()).encode(), text)
+    )

@@ -30,11 +30,27 @@ class Lane:
     takes: Takes
 
 
+class Waiting(queue.Queue[Any]):
+    """Connections whose request waits for a thread, in the order of coming."""
+
+    def late(self, before: float) -> list[Any]:
+        """Takes out those whose request came before that moment, by time.monotonic."""
+        found = []
+        with self.mutex:
+            while self.queue and self.queue[0] is not _SHUTDOWNREQUEST and self.queue[0].head.whole_at < before:
+                found.append(self.queue.popleft())
+        return found
+
+
 class Pool(ThreadPool):
-    """Threads of a server whose end is waited for within bounds."""
+    """Threads of a server: none of its requests waits for one without end, and the end of the threads has a bound."""
 
     _threads: list[WorkerThread]
-    _queue: queue.SimpleQueue[Any]
+
+    def __init__(self, server: Any, *, threads: int) -> None:
+        super().__init__(server, min=threads, max=threads)
+        self._queue = self.waiting = Waiting()
+        self.get = self.waiting.get
 
     def _spawn_worker(self) -> WorkerThread:
         worker = WorkerThread(self.server)  # type: ignore[no-untyped-call]  # of the stub
@@ -50,7 +66,7 @@ class Pool(ThreadPool):
         """Ends the threads; one that has not ended by the time that requests have is told of and left."""
         ending = self.server.ending
         for _ in self._threads:
-            self._queue.put(_SHUTDOWNREQUEST)
+            self.waiting.put(_SHUTDOWNREQUEST)
         for worker in self._threads:
             worker.join(ending.left(ending.served))
         if left := sum(worker.is_alive() for worker in self._threads):
@@ -64,7 +80,7 @@ class LanePool:
     def __init__(self, server: Any, lane: Lane) -> None:
         self._server = server
         self.lane = lane
-        self.requests = Pool(self, min=lane.threads, max=lane.threads)
+        self.requests = Pool(self, threads=lane.threads)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)

@@ -72,5 +72,5 @@ class Lingering:
         while self.advance() is Progress.WAITING and (seconds := self.deadline - self._clock()) > 0:
             watched.poll(seconds * 1000)
 
-    def refuse(self) -> None:
+    def refuse(self, status: str = "", message: str = "", *, retry_after: int | None = None) -> None:
         """Its answer was sent."""

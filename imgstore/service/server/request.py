@@ -13,13 +13,13 @@ import logging
 import re
 import ssl
 import urllib.parse
-import uuid
 from typing import Any, Final
 
 from cheroot.server import HTTPRequest
 
 from imgstore.file_spans import FileSpan
 from imgstore.service.server.body import Body, IncompleteBody, MalformedBody
+from imgstore.service.server.heads import last_answer
 
 LOG = logging.getLogger(__name__)
 
@@ -164,14 +164,9 @@ class Request(HTTPRequest):
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answers instead of the application, and closes the connection."""
-        text = f"{status}\n\n{msg}\n".encode()
         self.sent_headers = self.close_connection = self.conn.lingering = True
         self._out_left = 0  # whatever the application may still write is dropped
-        self.conn.send_all(
-            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n"
-            b"x-openstack-request-id: req-%b\r\n\r\n%b"
-            % (status.encode("latin-1"), len(text), str(uuid.uuid4()).encode(), text)
-        )
+        self.conn.send_all(last_answer(status, msg))
 
     def send_headers(self) -> None:
         if self.body is not None and not self.body.complete:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from cheroot.wsgi import Server as WSGIServer
 
 from imgstore.bulkhead import ASKED_AT
 from imgstore.file_spans import SENDS_FILES, FileSpan
+from imgstore.http import HostBusy
 from imgstore.service.server.connections import Connection, Connections, ceiling
 from imgstore.service.server.ending import Ending
 from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
@@ -80,7 +82,7 @@ class Server(WSGIServer):
         self.open_connections = OpenConnections()
         self.ceiling = ceiling(threads + sum(lane.threads for lane in lanes))
         super().__init__(address, app, numthreads=threads, request_queue_size=backlog, reuse_port=share_port)
-        self.requests: Pool = Pool(self, min=threads, max=threads)
+        self.requests: Pool = Pool(self, threads=threads)
         self._lanes = [LanePool(self, lane) for lane in lanes]
         self.ssl_adapter = None if tls is None else TLSAdapter(tls)
         self.gateway = Gateway
@@ -110,6 +112,16 @@ class Server(WSGIServer):
                 return
         conn.short_bodies = False
         self.requests.put(conn)
+
+    def refuse_late(self) -> None:
+        """Refuses the requests that waited for a thread as long as this server waits for a client."""
+        before = time.monotonic() - self.timeout
+        for pool in (self.requests, *(pool.requests for pool in self._lanes)):
+            for conn in pool.waiting.late(before):
+                LOG.warning(
+                    "No thread became free for a request: it waited %s s, and is refused", round(self.timeout, 1)
+                )
+                conn.refuse(HostBusy())
 
     @property
     def renew_tls(self) -> Callable[[ssl.SSLContext], None] | None:
