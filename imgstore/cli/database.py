@@ -212,6 +212,14 @@ def _names_database(options: argparse.Namespace) -> bool:
     return _is_set(conf, "service", "database")
 
 
+def tells_of_service(options: argparse.Namespace) -> bool:
+    """Whether the stores are a service's: the configuration or the command line says something of it."""
+    from imgstore import config
+
+    conf = config.load(configuration_files(options.config_file), extra=dict.fromkeys(SERVICE_SECTIONS, ()))
+    return options.data_dir is not None or "service" in conf.list_all_sections()
+
+
 def _named_database(options: argparse.Namespace) -> Address | None:
     try:
         with needing_service():

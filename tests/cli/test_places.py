@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from imgstore.cli.commands.check import UNKNOWN_MARKS
+from imgstore.cli.commands.check import TO_THE_SERVICE, UNKNOWN_MARKS
 from imgstore.driver.place import MARK_NAME
 from tests.cli.support import Shop
 from tests.cli.test_purge_service import catalog, put
@@ -25,6 +25,17 @@ def test_a_place_is_made_by_check_create_and_by_nothing_else(shop: Shop) -> None
     mark = (shop.datadir("slow") / MARK_NAME).read_text()
     assert shop.run("check", "--create", "slow").status == 0
     assert (shop.datadir("slow") / MARK_NAME).read_text() == mark
+
+
+def test_the_places_of_a_service_are_made_with_its_catalog_or_not_at_all(shop: Shop) -> None:
+    shop.datadir("slow").rmdir()
+    named = shop.run("check", "--create", "slow", "--data-dir", "data")
+    with (shop.root / "imgstore.conf").open("a") as file:
+        file.write("[service]\nthreads = 2\n")
+    told = shop.run("check", "--create", "slow")
+    for refused in (named, told):
+        assert (refused.status, TO_THE_SERVICE in refused.err) == (2, True)
+    assert not shop.datadir("slow").exists()
 
 
 def test_commands_refuse_a_place_that_the_catalog_does_not_know(shop: Shop, catalog: object) -> None:

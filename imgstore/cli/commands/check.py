@@ -12,7 +12,7 @@ from functools import partial
 from imgstore import errors
 from imgstore.cli.base import ListCommand, Table, add_stores, add_timeout, silence, wait_for
 from imgstore.cli.configuration import ObjectName, configured
-from imgstore.cli.database import add_optional_data_dir, service_catalog
+from imgstore.cli.database import add_optional_data_dir, service_catalog, tells_of_service
 from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
@@ -31,9 +31,13 @@ Facts = list[tuple[str, str]]
 Tested = tuple[str, str, Facts]
 """Result and detail for people, and what is true of the server."""
 Create = Callable[[Store], object]
+TO_THE_SERVICE = (
+    "nothing was created: the service's database, which remembers the places, was not found. Name its directory with "
+    "--data-dir. If the service never ran, its first start makes the places: imgstore serve."
+)
 UNKNOWN_MARKS = (
-    "a service that starts later takes places that are marked now for another's. Name its database with --data-dir, "
-    "let its first start make the places, or give your word then: imgstore stores adopt STORE."
+    "a service that starts later takes places that are marked now for another's. Let its very first start make the "
+    "places, or give your word then: imgstore stores adopt STORE."
 )
 TEST_SECONDS = 60.0
 PROBE_SIZE = READ_SIZE + 1
@@ -49,8 +53,8 @@ class Check(ListCommand):
 
     --create makes the place of a new store: the directory, the bucket, the container. It leaves a mark there, by which
     the service knows the place again. Nothing else ever creates a place, since a missing one may be a disk that is not
-    mounted. The service does the same at its very first start; before that start leave it to the service, and later
-    name its database ([service] database, or --data-dir), which remembers the mark.
+    mounted. The service does the same at its very first start, and remembers the mark in its database. So --create
+    needs that database ([service] database, or --data-dir), and makes nothing for a service that has none yet.
 
     --facts prints what the check found out about the server of each store: servers of one kind differ there.
 
@@ -149,11 +153,13 @@ def _creating(options: argparse.Namespace) -> Iterator[Create]:
         yield lambda store: None
         return
     with service_catalog(options) as catalog:
-        if catalog is None:
-            LOG.warning("No service's database is named, or it is not there yet: %s", UNKNOWN_MARKS)
-            yield partial(Store.learn_place, create=True)
-        else:
+        if catalog is not None:
             yield partial(settle, memory=catalog.places, create=True)
+        elif tells_of_service(options):
+            raise BadUsage(TO_THE_SERVICE)
+        else:
+            LOG.warning("No service's database is named: %s", UNKNOWN_MARKS)
+            yield partial(Store.learn_place, create=True)
 
 
 def _tested(store: Store, create: Create) -> Tested:
