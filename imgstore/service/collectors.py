@@ -14,11 +14,9 @@ from prometheus_client.registry import Collector
 from imgstore import distribution
 from imgstore.service.counting import Counting
 from imgstore.service.health import StoreHealth
+from imgstore.service.server.lanes import Load
 from imgstore.store import StoreSet
 from imgstore.supervised import Supervised
-
-Lanes = Mapping[str, tuple[int, int]]
-"""Busy threads and all, by lane."""
 
 
 class Scrubs(Collector):
@@ -114,7 +112,7 @@ class Process(Collector):
     server."""
 
     def __init__(self, *, lease_failures: Callable[[], int], recoveries: Callable[[], int]) -> None:
-        self.lanes: Callable[[], Lanes] = dict
+        self.lanes: Callable[[], Mapping[str, Load]] = dict
         self._lease_failures = lease_failures
         self._recoveries = recoveries
 
@@ -123,12 +121,16 @@ class Process(Collector):
         build.add_metric([distribution.version(), platform.python_version()], 1)
         size = GaugeMetricFamily("imgstore_threads", "Threads for requests.", labels=["lane"])
         busy = GaugeMetricFamily("imgstore_threads_busy", "Threads that have a request.", labels=["lane"])
-        for lane, (working, all_of_them) in self.lanes().items():
-            busy.add_metric([lane], working)
-            size.add_metric([lane], all_of_them)
+        waiting = GaugeMetricFamily("imgstore_requests_waiting", "Requests that wait for a thread.", labels=["lane"])
+        vain = CounterMetricFamily("imgstore_requests_without_thread", "Those that waited in vain.", labels=["lane"])
+        for lane, load in self.lanes().items():
+            busy.add_metric([lane], load.busy)
+            size.add_metric([lane], load.size)
+            waiting.add_metric([lane], load.waiting)
+            vain.add_metric([lane], load.in_vain)
         failures, recoveries = self._lease_failures(), self._recoveries()
         return [
-            build, size, busy,
+            build, size, busy, waiting, vain,
             CounterMetricFamily("imgstore_lease_failures", "Renewals of leases that failed.", value=failures),
             CounterMetricFamily("imgstore_recoveries", "Uploads of dead processes that were ended.", value=recoveries),
         ]  # fmt: skip

@@ -20,6 +20,7 @@ from imgstore.http import MethodNotAllowed, error_response
 from imgstore.service.auth.noauth import caller_of
 from imgstore.service.counting import Counted, Counting
 from imgstore.service.health import StoreHealth
+from imgstore.service.server.lanes import Load
 from imgstore.service.watch import Status
 from imgstore.sql import Census, OpenAttempt
 from imgstore.store import StoreSet
@@ -62,14 +63,14 @@ class Progress(Observer):
 
 
 class StatusPage:
-    """The WSGI application for PATH. `lanes` counts busy threads and all, if a server tells; `looks`: into each store
+    """The WSGI application for PATH. `lanes` tells what each has to do, if a server tells; `looks`: into each store
     that was cleaned; `waiting`: copies that wait for a thread."""
 
     PATH = "/status"
 
     def __init__(
         self, stores: StoreSet, health: StoreHealth, counting: Counting, progress: Progress,
-        *, lanes: Callable[[], Mapping[str, tuple[int, int]]], looks: Mapping[str, Look],
+        *, lanes: Callable[[], Mapping[str, Load]], looks: Mapping[str, Look],
         waiting: Callable[[], Sequence[ImageCopy]],
     ) -> None:  # fmt: skip
         self._stores = stores
@@ -104,8 +105,8 @@ class StatusPage:
             slots = store.bulkhead
             state = f"{slots.under_way} of {slots.max_transfers} under way, {slots.waiting} waiting"
             yield entry("transfers", store.identifier, state)
-        for lane, (busy, size) in self._lanes().items():
-            yield entry("threads", lane, f"{busy} of {size} busy")
+        for lane, load in self._lanes().items():
+            yield entry("threads", lane, f"{load.busy} of {load.size} busy, {load.waiting} waiting")
         yield from self._transfers(last)
         for copy in self._waiting():
             yield _waiting(copy)

@@ -181,6 +181,7 @@ def test_a_request_waits_for_a_thread_within_bounds(tmp_path: Path) -> None:
                     answer = read_answer(waiting)
                     break
             assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+            assert server.lanes()["transfers"].in_vain == 1
             slow.close()
             next_one = held.enter_context(_connected(server, tls))
             next_one.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")

@@ -222,6 +222,8 @@ def test_what_the_database_knows_is_told_as_it_was_counted(
         assert told(client, "imgstore_removals_waiting") == {"main": 0, "other": 1, "tiny": 0}
         assert told(client, "imgstore_leases_expired") == {"": 0}
         assert told(client, "imgstore_threads_busy")["transfers"] >= 1
+        for waiting in ("imgstore_requests_waiting", "imgstore_requests_without_thread_total"):
+            assert told(client, waiting)["transfers"] == 0
     assert told(client, "imgstore_catalog_up") == told(client, "imgstore_ledger_up") == {"": 1}
 
 

@@ -30,8 +30,20 @@ class Lane:
     takes: Takes
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Threads of a lane, busy ones and all; requests that wait for one, and those that waited in vain so far."""
+
+    busy: int
+    size: int
+    waiting: int
+    in_vain: int
+
+
 class Waiting(queue.Queue[Any]):
     """Connections whose request waits for a thread, in the order of coming."""
+
+    in_vain = 0
 
     def late(self, before: float) -> list[Any]:
         """Takes out those whose request came before that moment, by time.monotonic."""
@@ -39,6 +51,7 @@ class Waiting(queue.Queue[Any]):
         with self.mutex:
             while self.queue and self.queue[0] is not _SHUTDOWNREQUEST and self.queue[0].head.whole_at < before:
                 found.append(self.queue.popleft())
+            self.in_vain += len(found)
         return found
 
 
@@ -58,9 +71,9 @@ class Pool(ThreadPool):
         worker.start()
         return worker
 
-    def load(self) -> tuple[int, int]:
-        """How many threads are busy, and how many there are."""
-        return self.max - min(self.max, self.idle), self.max
+    def load(self) -> Load:
+        """What there is to do, at the moment."""
+        return Load(self.max - min(self.max, self.idle), self.max, self.waiting.qsize(), self.waiting.in_vain)
 
     def stop(self, timeout: float | None = None) -> None:
         """Ends the threads; one that has not ended by the time that requests have is told of and left."""

@@ -21,7 +21,7 @@ from imgstore.file_spans import SENDS_FILES, FileSpan
 from imgstore.http import HostBusy
 from imgstore.service.server.connections import Connection, Connections, ceiling
 from imgstore.service.server.ending import Ending
-from imgstore.service.server.lanes import Lane, LanePool, Pool, request_of
+from imgstore.service.server.lanes import Lane, LanePool, Load, Pool, request_of
 from imgstore.service.server.shutdown import OpenConnections
 from imgstore.service.server.tls import TLSAdapter
 
@@ -137,11 +137,12 @@ class Server(WSGIServer):
 
     def threads(self) -> tuple[int, int]:
         """How many threads for uploads and downloads are busy, and how many there are."""
-        return self.requests.load()
+        load = self.requests.load()
+        return load.busy, load.size
 
-    def lanes(self) -> Mapping[str, tuple[int, int]]:
-        """The same by lane; the server's own threads are `transfers`."""
-        return {"transfers": self.threads(), **{pool.lane.name: pool.requests.load() for pool in self._lanes}}
+    def lanes(self) -> Mapping[str, Load]:
+        """What each lane has to do; the server's own threads are `transfers`."""
+        return {"transfers": self.requests.load(), **{pool.lane.name: pool.requests.load() for pool in self._lanes}}
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         LOG.log(level, "%s", msg, exc_info=traceback)
