@@ -264,6 +264,24 @@ def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:
         assert Client(server.url).get("/").status == 204
 
 
+def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
+    probes = Lane("probes", 1, lambda method, path: path == "/probe")
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0, lanes=[probes])
+    server.ceiling = 5
+    with serving(server), contextlib.ExitStack() as held:
+        many = [held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(5)]
+        for number, connection in enumerate(many, 1):
+            connection.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+            until(lambda seen=number: server.requests.waiting.qsize() == seen - 1)
+        assert Client(server.url).get("/probe").status == 204
+        refused = read_answer(many[4])
+        assert (refused.status, refused.headers["retry-after"]) == (503, "10")
+        assert len(server.open_connections) <= 5
+        for connection in many[:4]:
+            connection.sendall(b"x")
+            assert read_answer(connection).status == 204
+
+
 def test_ceiling_leaves_descriptors_to_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit, most in ((1024, 1024 - 64 - 26 * 4), (128, 32), (10**6, connections.MOST_CONNECTIONS)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=limit: (soft, 0))

@@ -125,9 +125,9 @@ class Connection(HTTPConnection):
             span.sent += count
             self._writing.moved(count, since=since)
 
-    def refuse(self, error: ImgstoreError) -> None:
-        """Answers a request that no thread has."""
-        self.lingering = True
+    def refuse(self, error: ImgstoreError, *, at_once: bool = False) -> None:
+        """Answers a request that no thread has. `at_once`: its descriptor is needed, and who still sends may lose it."""
+        self.lingering = not at_once
         self.head.refuse(f"{error.status} {error.title}", str(error), retry_after=error.retry_after)
         self.close()
 
@@ -179,7 +179,7 @@ class Connections(ConnectionManager):
 
     def _make_room(self) -> None:
         """Beyond the ceiling, who waits longest for a request goes, of those who have sent nothing of one if there are
-        any; descriptors are left for stores and catalog."""
+        any; if nobody does, who came last to wait for a thread. Descriptors are left for stores and catalog."""
         if len(self.server.open_connections) <= self.server.ceiling:
             return
         waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
@@ -188,6 +188,8 @@ class Connections(ConnectionManager):
             oldest.head.since = math.inf
             with contextlib.suppress(OSError):
                 oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is read, and it is closed, like any other's
+        else:
+            self.server.refuse_last()
 
     def _expire(self, threshold: float) -> None:
         now = time.monotonic()

@@ -116,12 +116,21 @@ class Server(WSGIServer):
     def refuse_late(self) -> None:
         """Refuses the requests that waited for a thread as long as this server waits for a client."""
         before = time.monotonic() - self.timeout
-        for pool in (self.requests, *(pool.requests for pool in self._lanes)):
+        for pool in self._pools():
             for conn in pool.waiting.late(before):
                 LOG.warning(
                     "No thread became free for a request: it waited %s s, and is refused", round(self.timeout, 1)
                 )
                 conn.refuse(HostBusy())
+
+    def refuse_last(self) -> None:
+        """Refuses the request that came last, where most wait for a thread: its descriptor is needed."""
+        for conn in max(self._pools(), key=lambda pool: pool.waiting.qsize()).waiting.last():
+            LOG.warning("No thread became free for a request: there are too many connections, and it is refused")
+            conn.refuse(HostBusy(), at_once=True)
+
+    def _pools(self) -> list[Pool]:
+        return [self.requests, *(pool.requests for pool in self._lanes)]
 
     @property
     def renew_tls(self) -> Callable[[ssl.SSLContext], None] | None:
