@@ -8,6 +8,7 @@ import resource
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -280,6 +281,14 @@ def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
         for connection in many[:4]:
             connection.sendall(b"x")
             assert read_answer(connection).status == 204
+
+
+def test_deadlines_hold_when_somebody_sets_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=1, grace=0)
+    with serving(server), socket.create_connection(server.bind_addr[:2], PATIENCE) as slow:
+        slow.sendall(PART)
+        monkeypatch.setattr("cheroot.connections.time.time", lambda before=time.time(): before - 3600)
+        assert read_answer(slow).status == 408
 
 
 def test_ceiling_leaves_descriptors_to_stores(monkeypatch: pytest.MonkeyPatch) -> None:

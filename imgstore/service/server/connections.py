@@ -18,6 +18,7 @@ import selectors
 import socket
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cheroot.connections import ConnectionManager
@@ -148,6 +149,30 @@ class Connections(ConnectionManager):
     """Accepts connections, and watches those without a whole head: new ones, and those between two requests."""
 
     _selector: Any
+    _stop_requested: bool
+    _remove_invalid_sockets: Callable[[], None]
+
+    def _run(self, expiration_interval: float) -> None:
+        """As cheroot's, whose deadlines stand still for as long as somebody sets the clock back."""
+        due = time.monotonic() + expiration_interval
+        while not self._stop_requested:
+            try:
+                found = self._selector.select(timeout=expiration_interval)
+            except OSError:
+                self._remove_invalid_sockets()
+                continue
+            for descriptor, conn in found:
+                self._attend(descriptor, conn)
+            if time.monotonic() > due:
+                self._expire()
+                due = time.monotonic() + expiration_interval
+
+    def _attend(self, descriptor: int, conn: Any) -> None:
+        if conn is self.server:
+            self._from_server_socket(self.server.socket)
+        else:
+            self._selector.unregister(descriptor)
+            self.advance(conn)
 
     def _from_server_socket(self, server_socket: Any) -> None:
         try:
@@ -191,7 +216,7 @@ class Connections(ConnectionManager):
         else:
             self.server.refuse_last()
 
-    def _expire(self, threshold: float) -> None:
+    def _expire(self) -> None:
         now = time.monotonic()
         late = [(fd, conn) for fd, conn in self._selector.connections if conn is not self.server]
         for descriptor, conn in late:

@@ -98,10 +98,6 @@ class Server(WSGIServer):
         for lane in self._lanes:
             lane.requests.start()
 
-    def process_conn(self, conn: Any) -> None:
-        """Called for a connection on which something came."""
-        self._connections.advance(conn)
-
     def serve_conn(self, conn: Any) -> None:
         """Gives a connection whose request has come to the threads that serve it."""
         method, path = request_of(conn.head.seen)
