@@ -12,7 +12,7 @@ import pytest
 from imgstore import errors
 from imgstore.adapters.asgi import Message, Scope, image_id_of_path
 from imgstore.http import ImageData
-from tests.asgi.calling import DISCONNECT, Peer, app, body, call, put, scope
+from tests.asgi.calling import DISCONNECT, SETTLED, Peer, app, body, call, put, scope
 from tests.http.gateways import GATEWAYS, PUT
 from tests.http.house import House, path
 
@@ -121,6 +121,24 @@ def test_a_server_that_fails_to_send_to_a_client_that_left_is_forgiven(house: Ho
         house.assert_refused_without_trace(image_id)
         with pytest.raises(OSError, match="left"):  # the answer to a client that has not been seen leaving
             asyncio.run(run(BODY))
+
+
+class Again(Peer):
+    """As hosts write it that have read a body, and put it back."""
+
+    async def receive(self) -> Message:
+        self.received += 1
+        assert self.received < SETTLED
+        return body(b"", more=False)
+
+
+def test_a_host_that_puts_the_body_back_stops_nobody(house: House) -> None:
+    async def run() -> Peer:
+        peer = Again()
+        await app(house)(scope("GET", path(house.active(b"x"))), peer.receive, peer.send)
+        return peer
+
+    assert asyncio.run(run()).body == b"x"
 
 
 def plain(request: Scope) -> object:
