@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.host_answers import answer_of, require_plain
+from imgstore.limits import require_limit
 from imgstore.model import Attempt, Location
 
 
@@ -157,6 +159,8 @@ class MemoryQuota:
     def __init__(
         self, limit_of: Callable[[str], int | None], *, used_by: Callable[[str], int] = lambda owner: 0
     ) -> None:
+        require_plain(limit_of, name="limit_of")
+        require_plain(used_by, name="used_by")
         self._limit_of = limit_of
         self._used_by = used_by
         self._accounts: dict[str, Account] = {}
@@ -167,9 +171,13 @@ class MemoryQuota:
         with self._lock:
             account = self._accounts.get(owner)
             if account is None:
-                account = Account(self._limit_of(owner), used=self._used_by(owner))
-                self._accounts[owner] = account
+                account = self._accounts[owner] = self._opened(owner)
             return account
+
+    def _opened(self, owner: str) -> Account:
+        limit, used = answer_of(self._limit_of, owner), answer_of(self._used_by, owner)
+        require_limit(limit, name="What limit_of returned")
+        return Account(limit, used=used)
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
         return self.account(attempt.owner).reserve(size)

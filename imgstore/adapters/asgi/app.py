@@ -143,7 +143,8 @@ class ImageDataApp:
             self._places.release()
 
     async def _serve(self, exchange: Exchange) -> None:
-        image_id = require_resource(self._image_id(exchange.scope), exchange.method)
+        with function_failures("image_id"):
+            image_id = require_resource(self._image_id(exchange.scope), exchange.method)
         with function_failures("context"):
             context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":
