@@ -23,8 +23,8 @@ from imgstore.host_answers import (
     nothing,
     require,
     require_granted,
-    require_known,
     require_kind,
+    require_known,
     require_renewed,
     wrong_answer,
 )

@@ -285,9 +285,10 @@ def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
 
 def test_deadlines_hold_when_somebody_sets_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=1, grace=0)
+    back = time.time() - 3600
     with serving(server), socket.create_connection(server.bind_addr[:2], PATIENCE) as slow:
         slow.sendall(PART)
-        monkeypatch.setattr("cheroot.connections.time.time", lambda before=time.time(): before - 3600)
+        monkeypatch.setattr("cheroot.connections.time.time", lambda: back)
         assert read_answer(slow).status == 408
 
 

@@ -248,7 +248,9 @@ def test_image_that_would_break_its_download_is_told(wrong: dict[str, Any], word
 
 def test_limit_that_is_none_is_refused_where_it_is_made() -> None:
     for wrong in ({"size": "10"}, {"images": -1}, {"uploads": 0.5}):
-        with pytest.raises(errors.UsageError, match=rf"Allowance\.{next(iter(wrong))} is .* None where there is no limit"):
+        with pytest.raises(
+            errors.UsageError, match=rf"Allowance\.{next(iter(wrong))} is .* None where there is no limit"
+        ):
             Allowance(**cast("Any", wrong))
     with pytest.raises(errors.UsageError, match="limit_of is a coroutine function"):
         MemoryQuota(cast("Any", later))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -121,6 +123,9 @@ def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: 
         world.one.delete("image", "ann")
 
 
+wrong: Any = UUID(int=1)
+
+
 async def later(self: object, *arguments: object) -> bool:
     return True
 
@@ -131,6 +136,8 @@ async def later(self: object, *arguments: object) -> bool:
         ({"swap": lambda self, row, values: None}, "Images.swap returned None. It must return True or False"),
         ({"swap": later}, "Images.swap is a coroutine function"),
         ({"get": lambda self, image_id: {"id": image_id}}, "Images.get returned a dict. It must return a row"),
+        ({"get": lambda self, image_id: Row(wrong, "ann")}, "Images.get returned a Row. It has an UUID as id"),
+        ({"get": lambda self, image_id: Row(image_id, "ann", version=wrong)}, "It has an UUID as version"),
         ({"unfinished": None}, "an Images is no ImageTable: it has no method unfinished"),
     ],
 )  # fmt: skip

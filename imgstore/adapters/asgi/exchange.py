@@ -75,8 +75,8 @@ class Exchange:
             pipe.fail(error)
 
     async def client_left(self) -> None:
-        """Returns when the client has disconnected; ignores what it sends until then. A host that puts a body back tells
-        of it at each call, at once and without end: it is asked no more, or nothing else would ever have its turn."""
+        """Returns when the client has disconnected; ignores what it sends until then. A host that puts a body back
+        tells of it at each call, at once and without end: it is asked no more, or nothing else would have its turn."""
         while not self._left:
             ended = self._body_ended
             self._taken(await self._receive())

@@ -127,7 +127,7 @@ class Connection(HTTPConnection):
             self._writing.moved(count, since=since)
 
     def refuse(self, error: ImgstoreError, *, at_once: bool = False) -> None:
-        """Answers a request that no thread has. `at_once`: its descriptor is needed, and who still sends may lose it."""
+        """Answers a request that no thread has. `at_once`: its descriptor is needed; who still sends may lose it."""
         self.lingering = not at_once
         self.head.refuse(f"{error.status} {error.title}", str(error), retry_after=error.retry_after)
         self.close()
