@@ -127,7 +127,17 @@ class TableCatalog:
             raise no_such_image(image_id)
 
     def renew(self, attempts: Sequence[Attempt]) -> Collection[Attempt]:
-        return [attempt for attempt in attempts if not self._renewed(attempt)]
+        """See HostCatalog. A row that cannot be changed costs the leases of the others nothing."""
+        lost, failures = list[Attempt](), list[Exception]()
+        for attempt in attempts:
+            try:
+                if not self._renewed(attempt):
+                    lost.append(attempt)
+            except Exception as error:  # noqa: BLE001 - of the host's, of any class: it is raised when all were tried
+                failures.append(error)
+        if failures and not lost:
+            raise failures[0]
+        return lost
 
     def expired(self) -> Sequence[DeadAttempt]:
         now, rows = self._clock(), self._unfinished()

@@ -123,6 +123,23 @@ def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: 
         world.one.delete("image", "ann")
 
 
+def test_row_that_cannot_be_changed_costs_no_other_its_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, swap = ("a", "b", "c"), world.table.swap
+    for name in names:
+        world.table.add(Row(name, "ann"))
+    attempts = [world.one.begin(UploadRequest(name, context="ann"), ["fast"]) for name in names]
+
+    def locked(row: ImageRow, values: Values) -> bool:
+        if row.id == "a":
+            raise TimeoutError
+        return swap(row, values)
+
+    monkeypatch.setattr(world.table, "swap", locked)
+    with pytest.raises(TimeoutError):
+        world.one.renew(attempts)
+    assert [world.table.rows[name].version for name in names] == [1, 2, 2]
+
+
 wrong: Any = UUID(int=1)
 
 
