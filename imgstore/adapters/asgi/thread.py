@@ -48,8 +48,9 @@ class Worker(Generic[T]):
     def _run(self) -> None:
         try:
             result = self._work()
-        except StopIteration as error:  # a future refuses it, and the event loop would wait for ever
-            self._outcome.set_exception(RuntimeError(f"StopIteration on a thread: {error}"))
+        except (StopIteration, SystemExit, asyncio.CancelledError) as error:
+            # A future refuses the first, and the event loop would wait for ever; the others would end it, or the task.
+            self._outcome.set_exception(RuntimeError(f"{type(error).__name__} on a thread: {error}"))
         except BaseException as error:  # noqa: BLE001 - raised where the end is awaited
             self._outcome.set_exception(error)
         else:
