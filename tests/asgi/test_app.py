@@ -6,13 +6,14 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Awaitable
+from unittest.mock import Mock
 
 import pytest
 
 from imgstore import errors
 from imgstore.adapters.asgi import Message, Scope, image_id_of_path
 from imgstore.http import ImageData
-from tests.asgi.calling import DISCONNECT, SETTLED, Peer, app, body, call, put, scope
+from tests.asgi.calling import DISCONNECT, SETTLED, Peer, app, body, call, project, put, scope
 from tests.http.gateways import GATEWAYS, PUT
 from tests.http.house import House, path
 
@@ -195,6 +196,22 @@ def test_a_request_waits_for_a_thread_within_bounds(house: House) -> None:
     waiting, served = asyncio.run(run())
     assert (waiting.status, waiting.headers["retry-after"]) == (503, "10")
     assert served.status == 204
+
+
+def test_right_blame_a_process_without_another_thread_is_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = {"PUT": house.image(), "GET": house.active(b"x")}
+    for context in (awaited_project, project):
+        for method, image_id in images.items():
+            request = scope(method, path(image_id), content_type="application/octet-stream", content_length="10")
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+                answer = call(app(house, context=context), request, BODY)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "10"), method
+    assert house.found(images["PUT"]).status == "queued"
+
+
+async def awaited_project(request: Scope) -> object:
+    return project(request)
 
 
 def test_requests_beyond_the_threads_wait_their_turn(house: House) -> None:
