@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,15 +266,20 @@ def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:
         assert Client(server.url).get("/").status == 204
 
 
+def _queued(server: Server, count: int) -> bool:
+    return server.queued() == count
+
+
 def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
     probes = Lane("probes", 1, lambda method, path: path == "/probe")
     server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0, lanes=[probes])
     server.ceiling = 5
     with serving(server), contextlib.ExitStack() as held:
         many = [held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(5)]
-        for number, connection in enumerate(many, 1):
+        for number, connection in enumerate(many):
             connection.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
-            until(lambda seen=number: server.requests.waiting.qsize() == seen - 1)
+            until(lambda: not server.requests.idle)
+            until(partial(_queued, server, number))
         assert Client(server.url).get("/probe").status == 204
         refused = read_answer(many[4])
         assert (refused.status, refused.headers["retry-after"]) == (503, "10")
@@ -281,6 +287,21 @@ def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
         for connection in many[:4]:
             connection.sendall(b"x")
             assert read_answer(connection).status == 204
+
+
+def test_beyond_the_ceiling_one_goes_for_each_that_comes() -> None:
+    """Also while those that were sent away are still there: the loop that would see their end does not run."""
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0)
+    server.ceiling = 2
+    server.prepare()
+    with contextlib.closing(server.socket), contextlib.ExitStack() as held:
+        for sent in (b"PUT", b"PUT", b"", b"PUT", b"PUT", b"PUT", b"PUT"):
+            client = held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE))
+            client.sendall(sent and sent + b" / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+            server._connections._from_server_socket(server.socket)
+            until(lambda: not server.requests.idle)
+        assert server.requests.waiting.qsize() == 1
+        server.stop()
 
 
 def test_deadlines_hold_when_somebody_sets_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,9 @@ class Connections(ConnectionManager):
 
     def advance(self, conn: Any) -> None:
         """Reads what came of a head, and gives it to a thread if it is whole."""
+        if math.isinf(conn.head.since):  # it was sent away
+            conn.close()
+            return
         progress = conn.head.advance()
         if progress is Progress.READABLE:
             self.server.serve_conn(conn)
@@ -203,18 +206,21 @@ class Connections(ConnectionManager):
             conn.close()
 
     def _make_room(self) -> None:
-        """Beyond the ceiling, who waits longest for a request goes, of those who have sent nothing of one if there are
-        any; if nobody does, who came last to wait for a thread. Descriptors are left for stores and catalog."""
-        if len(self.server.open_connections) <= self.server.ceiling:
-            return
+        """Beyond the ceiling, one goes for each that comes, of those that are most: who waits longest for a request,
+        first of those who have sent nothing of one; or who came last to wait for a thread. Descriptors are left for
+        stores and catalog."""
         waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
-        if waiting:
-            oldest = min(waiting, key=lambda conn: (bool(conn.head.seen), conn.head.since))
-            oldest.head.since = math.inf
-            with contextlib.suppress(OSError):
-                oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is read, and it is closed, like any other's
-        else:
+        staying = [conn for conn in waiting if not math.isinf(conn.head.since)]
+        going = len(waiting) - len(staying)
+        if len(self.server.open_connections) - going <= self.server.ceiling:
+            return
+        if len(staying) <= self.server.queued():
             self.server.refuse_last()
+            return
+        oldest = min(staying, key=lambda conn: (bool(conn.head.seen), conn.head.since))
+        oldest.head.since = math.inf
+        with contextlib.suppress(OSError):
+            oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is seen, and it is closed, like any other's
 
     def _expire(self) -> None:
         now = time.monotonic()

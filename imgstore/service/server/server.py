@@ -119,6 +119,10 @@ class Server(WSGIServer):
                 )
                 conn.refuse(HostBusy())
 
+    def queued(self) -> int:
+        """How many requests wait for a thread where most do."""
+        return max(pool.waiting.qsize() for pool in self._pools())
+
     def refuse_last(self) -> None:
         """Refuses the request that came last, where most wait for a thread: its descriptor is needed."""
         for conn in max(self._pools(), key=lambda pool: pool.waiting.qsize()).waiting.last():
