@@ -289,6 +289,25 @@ def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
             assert read_answer(connection).status == 204
 
 
+def test_nothing_begins_when_requests_under_way_are_cut() -> None:
+    begun: list[str] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        begun.append(environ["PATH_INFO"])
+        return read_and_answer(environ, start_response)
+
+    server = Server(("127.0.0.1", 0), application, threads=1, read_timeout=60, grace=1)
+    with serving(server), contextlib.ExitStack() as held:
+        one, other = (held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(2))
+        one.sendall(b"PUT /one HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+        until(lambda: begun == ["/one"])
+        other.sendall(b"DELETE /other HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(partial(_queued, server, 1))
+        server.stop()
+        assert read_answer(other).status == 503
+    assert begun == ["/one"]
+
+
 def test_beyond_the_ceiling_one_goes_for_each_that_comes() -> None:
     """Also while those that were sent away are still there: the loop that would see their end does not run."""
     server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0)
