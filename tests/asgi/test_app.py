@@ -51,7 +51,7 @@ def test_application_may_be_mounted_anywhere() -> None:
 
 
 def test_bounds_and_protocols_that_cannot_be_are_refused(house: House) -> None:
-    for setting in ("window", "read_ahead", "threads"):
+    for setting in ("window", "read_ahead", "threads", "body_timeout"):
         with pytest.raises(errors.UsageError):
             app(house, **{setting: 0})
     with pytest.raises(errors.UsageError, match="websocket"):
