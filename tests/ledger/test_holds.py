@@ -40,6 +40,12 @@ def test_hold_counts_for_project_project_in_store_and_store(ledger: SqlLedger) -
     assert ledger.accounts() == {P: Charge(used=30), PS: Charge(used=30, images=1), S: Charge(used=30, images=1)}
 
 
+def test_size_below_zero_holds_nothing(ledger: SqlLedger) -> None:
+    with pytest.raises(errors.UsageError):
+        ledger.reserve(new_attempt(), STORE, -1)
+    assert ledger.accounts() == {}
+
+
 def test_upload_to_several_stores_is_one_upload_of_its_project(ledgers: Ledgers) -> None:
     ledger, attempt = ledgers(Allowance(uploads=1)), new_attempt()
     holds = [ledger.reserve(attempt, store, None) for store in STORES]
