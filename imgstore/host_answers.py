@@ -15,11 +15,17 @@ from typing import ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 from imgstore import errors
-from imgstore.model import Attempt
+from imgstore.model import Attempt, Location, StoredImage
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+STATUSES = frozenset(
+    {
+        "queued", "saving", "uploading", "importing", "active", "deactivated", "killed", "pending_delete", "deleted",
+    }
+)  # fmt: skip
+"""Of images, as the Image API has them."""
 _KNOWN: defaultdict[tuple[type, bool], WeakSet[type]] = defaultdict(WeakSet)
 """The classes that were found right, by protocol and `coroutines`: holds and taps are looked at in each upload."""
 
@@ -130,17 +136,47 @@ def wrong_answer(method: Callable[..., object], answer: object, rule: str) -> er
 
 def asked_for(attempt: Attempt, image_id: str) -> Attempt:
     """What is given back of an attempt: never another image's."""
-    return attempt if attempt.image_id.lower() == image_id.lower() else replace(attempt, image_id=image_id)
+    known: object = attempt.image_id
+    is_asked_for = isinstance(known, str) and known.lower() == image_id.lower()
+    return attempt if is_asked_for else replace(attempt, image_id=image_id)
 
 
 def require_granted(attempt: Attempt, image_id: str, stores: Sequence[str], method: Callable[..., object]) -> None:
     """Raises UsageError for an attempt that is not the one that was asked for."""
+    _require_texts(attempt, ("image_id", "owner"), method)
     if asked_for(attempt, image_id) is not attempt:
         raise errors.UsageError(f"{name_of(method)} returned an attempt for another image than it was asked for.")
-    if sorted(attempt.stores) != sorted(stores):
+    if sorted(attempt.stores or ()) != sorted(stores):
         raise errors.UsageError(f"{name_of(method)} returned an attempt for other stores than it was given.")
     if not isinstance(attempt.number, int) or not 1 <= attempt.number < 10**9:
         raise errors.UsageError(f"{name_of(method)} returned an attempt whose number is not 1, 2, ...: it counts them.")
+
+
+def require_known(image: StoredImage, method: Callable[..., object]) -> StoredImage:
+    """The image. Raises UsageError if a value is not as `StoredImage` says: a size of another class than int, a status
+    in the host's own words. Such an image would have no data, or break in the middle of it."""
+    _require_texts(image, ("status",), method)
+    if image.status not in STATUSES:
+        raise errors.UsageError(f"{name_of(method)} returned an image whose status the Image API does not have.")
+    digests = ("checksum", "hash_algo", "hash_value")
+    _require_texts(image, [name for name in digests if getattr(image, name) is not None], method)
+    size: object = image.size
+    if size is not None and not (isinstance(size, int) and size >= 0):
+        told = "below 0" if isinstance(size, int) else kind_of(size)
+        raise errors.UsageError(f"{name_of(method)} returned an image whose size is {told}: it is an int, or None.")
+    locations: object = image.locations
+    if not isinstance(locations, Sequence) or not all(isinstance(each, Location) for each in locations):
+        raise errors.UsageError(f"{name_of(method)} returned an image whose locations are no sequence of Location.")
+    for location in image.locations:
+        _require_texts(location, ("store", "key"), method)
+    return image
+
+
+def _require_texts(answer: object, names: Sequence[str], method: Callable[..., object]) -> None:
+    for name in names:
+        if not isinstance(value := getattr(answer, name), str):
+            what = f"{kind_of(answer)} whose {name} is {kind_of(value)}"
+            raise errors.UsageError(f"{name_of(method)} returned {what}: it must be a str.")
 
 
 def name_of(method: Callable[..., object]) -> str:

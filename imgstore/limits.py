@@ -11,15 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from imgstore import errors
+
+
+def require_limit(limit: object, *, name: str) -> None:
+    """Raises UsageError unless it is an int of 0 or more, or None. A -1 means "no limit" to some services, and would
+    refuse everything here."""
+    if limit is not None and not (isinstance(limit, int) and limit >= 0):
+        told = "below 0" if isinstance(limit, int) else f"no int: its class is {type(limit).__name__}"
+        raise errors.UsageError(f"{name} is {told}. A limit is an int of 0 or more, or None where there is no limit.")
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """One limit for each thing that is counted; None: no limit. `size`: bytes, uploads under way included. `images`:
-    for a project all images, queued ones included, for a store those with data. `uploads`: uploads under way."""
+    for a project all images, queued ones included, for a store those with data. `uploads`: uploads under way. Raises
+    UsageError for what is no limit."""
 
     size: int | None = None
     images: int | None = None
     uploads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("size", "images", "uploads"):
+            require_limit(getattr(self, name), name=f"Allowance.{name}")
 
 
 class Limits(Protocol):

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from imgstore import errors
+from imgstore.host_answers import answer_of, require_plain
+from imgstore.limits import require_limit
 from imgstore.model import Attempt, Location
 
 
@@ -152,34 +154,44 @@ class AccountHold:
 
 class MemoryQuota:
     """Quota for the threads of one process. `limit_of` returns the limit of an owner in bytes, None for no limit;
-    `used_by` the bytes in use at the start, from the catalog. Both are called once for each owner."""
+    `used_by` the bytes in use at the start, from the catalog. Both are called once for each owner; one that hangs
+    holds up no other owner."""
 
     def __init__(
         self, limit_of: Callable[[str], int | None], *, used_by: Callable[[str], int] = lambda owner: 0
     ) -> None:
+        require_plain(limit_of, name="limit_of")
+        require_plain(used_by, name="used_by")
         self._limit_of = limit_of
         self._used_by = used_by
         self._accounts: dict[str, Account] = {}
-        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def account(self, owner: str) -> Account:
         """The account of `owner`, opened at its first use."""
-        with self._lock:
+        with self._lock_of(owner):
             account = self._accounts.get(owner)
             if account is None:
-                account = Account(self._limit_of(owner), used=self._used_by(owner))
-                self._accounts[owner] = account
+                account = self._accounts[owner] = self._opened(owner)
             return account
+
+    def _opened(self, owner: str) -> Account:
+        limit, used = answer_of(self._limit_of, owner), answer_of(self._used_by, owner)
+        require_limit(limit, name="What limit_of returned")
+        return Account(limit, used=used)
 
     def reserve(self, attempt: Attempt, store: str, size: int | None) -> Hold:
         return self.account(attempt.owner).reserve(size)
 
     def give_back(self, owner: str, location: Location, size: int) -> None:
         """An account that is not open yet needs nothing: `used_by` will not count the deleted image."""
-        with self._lock:
+        with self._lock_of(owner):
             account = self._accounts.get(owner)
         if account is not None:
             account.give_back(size)
+
+    def _lock_of(self, owner: str) -> threading.Lock:
+        return self._locks.setdefault(owner, threading.Lock())  # one step of Python's
 
 
 class _NoHold:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from imgstore.undo import describe
+from imgstore.undo import describe, is_failure
 
 LOG = logging.getLogger(__name__)
 
@@ -31,17 +31,19 @@ class Supervised:
 
     def round(self, work: Callable[[], object]) -> float:
         """Does one round. Returns the seconds to wait, in place of the usual ones, before the next; 0 if this one ended
-        well. Raises no Exception."""
+        well. Raises no failure."""
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - of any class: this is what must not end the thread
-            return self._failed(error)
+        except BaseException as error:
+            if is_failure(error):
+                return self._failed(error)
+            raise
         if self.failing:
             LOG.warning("Thread %s goes on after %s failures", self.name, self.failures)
             self.failing, self._pause = "", 0.0
         return 0.0
 
-    def _failed(self, error: Exception) -> float:
+    def _failed(self, error: BaseException) -> float:
         reason = describe(error)
         self.failures += 1
         if reason != self.failing:

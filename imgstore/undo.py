@@ -6,6 +6,8 @@ A failing undo is logged. It never hides the cause, and the other undos still ru
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -34,13 +36,24 @@ class Undo:
                 step()
             except BaseException as error:  # noqa: BLE001 - of any class: the caller gets the cause instead
                 LOG.error("Could not undo %s: %s", what, describe(error))
-                interrupt = interrupt or (None if isinstance(error, Exception) else error)
+                interrupt = interrupt or (None if is_failure(error) else error)
         if interrupt is not None:
             raise interrupt
 
     def forget(self) -> None:
         """The whole succeeded: forgets every step."""
         self._steps.clear()
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether code failed, and nobody interrupts it. Failures are also a `sys.exit` on a thread where no signal's
+    handler runs, and a cancellation by asyncio where no loop runs: they are not to end a thread or a service."""
+    if isinstance(error, SystemExit):
+        return threading.current_thread() is not threading.main_thread()
+    asyncio = sys.modules.get("asyncio")  # who has not imported it, which takes a while, raises none of its own
+    if asyncio is not None and isinstance(error, asyncio.CancelledError):
+        return asyncio._get_running_loop() is None
+    return isinstance(error, Exception)
 
 
 def describe(error: BaseException) -> str:

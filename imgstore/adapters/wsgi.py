@@ -83,7 +83,8 @@ class ImageDataApp:
 
     def _answer(self, environ: WSGIEnvironment, headers: dict[str, str]) -> Response:
         method = environ["REQUEST_METHOD"]
-        image_id = require_resource(self._image_id(environ), method)
+        with function_failures("image_id"):
+            image_id = require_resource(self._image_id(environ), method)
         with function_failures("context"):
             context = answer_of(self._context, environ)
         if method == "PUT":

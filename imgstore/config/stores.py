@@ -144,7 +144,7 @@ def build_driver(plan: StorePlan, options: dict[str, Any]) -> StoreDriver:
         return plan.driver(**options)
     except ConfigurationError as error:
         raise error.in_section(plan.identifier) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"driver '{plan.driver_name}' failed with these options ({type(error).__name__}).",
             section=plan.identifier,

@@ -19,7 +19,7 @@ from functools import partial
 from types import FrameType, TracebackType
 
 from imgstore import errors
-from imgstore.undo import describe, log_stack
+from imgstore.undo import describe, is_failure, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def nothing_is_missing(action: str, error: BaseException) -> None:
 
 def is_foreign(error: BaseException) -> bool:
     """Whether it is neither one of the library's errors nor an interrupt."""
-    return isinstance(error, Exception) and not isinstance(error, errors.ImgstoreError)
+    return is_failure(error) and not isinstance(error, errors.ImgstoreError)
 
 
 def blamed_on(store: str, error: BaseException) -> None:

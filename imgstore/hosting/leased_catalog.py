@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from imgstore import errors
 from imgstore.catalog import image_gone
-from imgstore.driver.translate import host_failures
+from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.host_answers import answer_of, instance, nothing, require, truth
 from imgstore.hosting.leases import LeaseKeeper
 from imgstore.hosting.protocols import HostCatalog, HostCopyCatalog
@@ -30,7 +30,7 @@ class LeasedCatalog:
     def begin(self, request: UploadRequest, stores: Sequence[str]) -> Attempt:
         """See ImageCatalog."""
         attempt = instance(Attempt, self.table.begin, request, stores)
-        self.leases.add(attempt)
+        self._keep(attempt)
         return attempt
 
     def activate(self, attempt: Attempt, result: UploadResult) -> None:
@@ -54,6 +54,16 @@ class LeasedCatalog:
         """Ends the thread that renews leases."""
         self.leases.stop()
 
+    def _keep(self, attempt: Attempt) -> None:
+        """From now on its lease is renewed. Where that cannot be (the process has as many threads as it may), it ends:
+        nobody would know of it."""
+
+        def ended(error: BaseException) -> None:
+            self.release(attempt)
+
+        with OnFailure(ended):
+            self.leases.add(attempt)
+
     def _renew(self, attempts: Sequence[Attempt]) -> Collection[Attempt]:
         with host_failures("renewing leases"):
             return list(answer_of(self.table.renew, attempts))
@@ -72,7 +82,7 @@ class LeasedCopyCatalog(LeasedCatalog):
         """See CopyCatalog. What is no such pair the copy refuses."""
         begun = answer_of(self.table.begin_copy, image_id, stores, context)
         if isinstance(begun, tuple) and begun and isinstance(begun[0], Attempt):
-            self.leases.add(begun[0])
+            self._keep(begun[0])
         return begun
 
     def add_locations(self, attempt: Attempt, locations: Sequence[Location]) -> None:

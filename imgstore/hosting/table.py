@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from imgstore import errors
 from imgstore.catalog import copy_gone, image_gone, no_such_image, require_copyable, require_formats, require_queued
-from imgstore.host_answers import answer_of, require, require_plain, truth, wrong_answer
+from imgstore.host_answers import answer_of, kind_of, require, require_plain, truth, wrong_answer
 from imgstore.hosting.rows import COLUMNS, ImageRow, ImageTable, State, attempt_on, standing_of, state_of, values_of
 from imgstore.model import (
     Attempt,
@@ -40,6 +40,8 @@ Begin: TypeAlias = Callable[[ImageRow, State], State]
 
 LEASE = 60.0
 TRIES = 100
+KINDS: Mapping[str, type] = {"id": str, "owner": str, "version": int}
+"""The columns of a row without which no step is right."""
 
 
 def owns(context: object, row: ImageRow) -> bool:
@@ -125,7 +127,17 @@ class TableCatalog:
             raise no_such_image(image_id)
 
     def renew(self, attempts: Sequence[Attempt]) -> Collection[Attempt]:
-        return [attempt for attempt in attempts if not self._renewed(attempt)]
+        """See HostCatalog. A row that cannot be changed costs the leases of the others nothing."""
+        lost, failures = list[Attempt](), list[Exception]()
+        for attempt in attempts:
+            try:
+                if not self._renewed(attempt):
+                    lost.append(attempt)
+            except Exception as error:  # noqa: BLE001 - of the host's, of any class: it is raised when all were tried
+                failures.append(error)
+        if failures and not lost:
+            raise failures[0]
+        return lost
 
     def expired(self) -> Sequence[DeadAttempt]:
         now, rows = self._clock(), self._unfinished()
@@ -221,6 +233,11 @@ class TableCatalog:
         row = answer_of(self._table.get, image_id)
         if row is not None and (missing := [name for name in COLUMNS if not hasattr(row, name)]):
             raise wrong_answer(self._table.get, row, f"must return a row or None; it has no {missing[0]}")
+        for name, kind in KINDS.items() if row is not None else ():
+            if not isinstance(value := getattr(row, name), kind):
+                raise wrong_answer(
+                    self._table.get, row, f"has {kind_of(value)} as {name}: it must be of the class {kind.__name__}"
+                )
         return row
 
     def _unfinished(self) -> Iterable[ImageRow]:

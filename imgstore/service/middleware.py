@@ -29,7 +29,7 @@ from imgstore.service.log import FIELDS, PROBE
 from imgstore.service.metrics import Metrics
 from imgstore.service.probes import Probes
 from imgstore.service.status import StatusPage
-from imgstore.undo import describe
+from imgstore.undo import describe, is_failure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -86,7 +86,9 @@ class Middleware:
             answer.take(self._applications[resource](environ, answer.start))
         except errors.ImgstoreError as error:
             answer.fail(error)
-        except Exception:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             LOG.exception("The request failed")  # a defect: the client is told its identifier and nothing else
             answer.fail(errors.ImgstoreError("The server failed to handle the request."))
         start_response(answer.status, [*answer.headers, ("x-openstack-request-id", request_id)])
@@ -149,7 +151,9 @@ class _Answer:
         except errors.ImgstoreError as error:
             LOG.error("The answer is cut after %s bytes: %s", self._sent, describe(error))
             raise _abort() from error
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             LOG.exception("The answer is cut after %s bytes", self._sent)
             raise _abort() from error
         self._outcome = "whole"

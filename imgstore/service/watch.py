@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from imgstore import errors
 from imgstore.supervised import Supervised
-from imgstore.undo import describe
+from imgstore.undo import describe, is_failure
 
 LOG = logging.getLogger(__name__)
 STALLED = "check-stalled"
@@ -116,7 +116,9 @@ class Watch(abc.ABC):
             return None, self.ask()
         except errors.ImgstoreError as error:
             return error, None
-        except Exception as error:  # noqa: BLE001 - a driver's defect must not end the watch; it is recorded as down
+        except BaseException as error:  # a driver's defect must not end the watch; it is recorded as down
+            if not is_failure(error):
+                raise
             return errors.ImgstoreError(f"The check failed: {describe(error)}"), None
 
     def _tell_stalled(self) -> None:

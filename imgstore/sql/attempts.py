@@ -106,11 +106,14 @@ def release(connection: sa.Connection, attempt: Attempt, condition: sa.ColumnEle
 
 
 def abandon(
-    connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS
-) -> bool:
-    """Ends an attempt of a dead process, unless it ended already (or the condition does not hold). What it may have
-    committed is to be removed. True if this call ended the attempt: one, of however many at once."""
-    found = connection.scalar(sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt)).with_for_update())
+    connection: sa.Connection, hooks: QuotaHooks, attempt: Attempt, condition: sa.ColumnElement[bool] = _ALWAYS,
+    *, waits: bool = True,
+) -> bool:  # fmt: skip
+    """Ends an attempt of a dead process, unless it ended already (or the condition does not hold, or the row is locked
+    and nobody `waits`). What it may have committed is to be removed. True if this call ended the attempt: one, of
+    however many at once."""
+    stores = sa.select(IMAGES.c.upload_store).where(*_owned_by(attempt))
+    found = connection.scalar(stores.with_for_update(skip_locked=not waits))
     if found is None or not release(connection, attempt, condition):
         return False
     remove_from(connection, hooks, attempt, names_in(found))

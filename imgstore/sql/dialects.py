@@ -2,7 +2,7 @@
 
     SQLite      WAL, synchronous=FULL (what is committed survives a power cut); the file has mode 0600
     PostgreSQL  timeouts of locks and statements, and a transaction ends if its client is gone
-    MariaDB     strict mode, a lock timeout, UTF-8 in all of Unicode
+    MariaDB     strict mode, a lock timeout, the same end of a transaction, UTF-8 in all of Unicode
 
 A statement on a server has a deadline that this side keeps, too: a server that is frozen keeps none (contained). SQLite
 works in this process, on a file.
@@ -147,7 +147,8 @@ def _setup_of(kind: str, patience: float, deadline: float | None) -> Sequence[st
             f"SET idle_in_transaction_session_timeout = '{10 * wait}s'",
         )
     if kind == "mysql":
-        return ("SET SESSION sql_mode = 'TRADITIONAL'", f"SET SESSION innodb_lock_wait_timeout = {wait}")
+        idle = f"/*M!100300 , SESSION idle_transaction_timeout = {10 * wait} */"  # MySQL has none, and reads a comment
+        return ("SET SESSION sql_mode = 'TRADITIONAL'", f"SET SESSION innodb_lock_wait_timeout = {wait} {idle}")
     return (
         f"PRAGMA busy_timeout={int(patience * 1000)}",
         "PRAGMA journal_mode=WAL",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from imgstore import errors
@@ -35,8 +35,11 @@ class WrongDatabase(errors.CatalogUnavailable):
     """The server answers, and has no such database or user, or the password is another one: no retry mends that."""
 
 
-def not_made(error: SQLAlchemyError, action: str) -> errors.CatalogUnavailable:
-    """The error for a failure before COMMIT: the change was certainly not made."""
+def not_made(error: SQLAlchemyError, action: str) -> errors.ImgstoreError:
+    """The error for a failure before COMMIT: the change was certainly not made. A value that does not fit (a name that
+    is too long, a character that the database does not keep) is a mistake of the host's, and no retry mends it."""
+    if isinstance(error, DataError):
+        return errors.UsageError("The catalog's database does not take a value.", detail=describe(error))
     if is_refused(error):
         kind: type[errors.CatalogUnavailable] = WrongDatabase
     else:

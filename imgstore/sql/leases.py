@@ -43,18 +43,26 @@ def holder() -> str:
     return f"{socket.gethostname()[:200]}:{os.getpid()}:{_RANDOM}"
 
 
-def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) -> set[Attempt]:
-    """Gives each attempt a whole lease; returns those that do not own their image any more. Runs inside the caller's
-    transaction."""
-    lost: set[Attempt] = set()
+def renew(connection: sa.Connection, attempts: Sequence[Attempt], lease: float) -> tuple[set[Attempt], set[Attempt]]:
+    """Gives each attempt a whole lease. Returns those that do not own their image any more, and those whose row another
+    transaction has locked: if it hangs, it costs the others nothing. Runs inside the caller's transaction."""
+    lost, locked = set[Attempt](), set[Attempt]()
     for start in range(0, len(attempts), AT_ONCE):
         some = attempts[start : start + AT_ONCE]
-        renewed = connection.execute(sa.update(IMAGES).where(*_owned_by(some)).values(lease_until=_until(lease)))
-        if renewed.rowcount < len(some):
-            owned = connection.execute(sa.select(IMAGES.c.id, IMAGES.c.uploading).where(*_owned_by(some)))
-            pairs = {(row.id, row.uploading) for row in owned}
-            lost.update(attempt for attempt in some if (attempt.image_id, attempt.number) not in pairs)
-    return lost
+        owned = sa.select(IMAGES.c.id, IMAGES.c.uploading).where(*_owned_by(some))
+        free = _found(connection, owned.with_for_update(skip_locked=True), some)
+        if free:
+            connection.execute(sa.update(IMAGES).where(*_owned_by(list(free))).values(lease_until=_until(lease)))
+        if len(free) < len(some):
+            still = _found(connection, owned, some)
+            lost.update(set(some) - still)
+            locked.update(still - free)
+    return lost, locked
+
+
+def _found(connection: sa.Connection, query: sa.Select[Any], attempts: Sequence[Attempt]) -> set[Attempt]:
+    pairs = {(row.id, row.uploading) for row in connection.execute(query)}
+    return {attempt for attempt in attempts if (attempt.image_id, attempt.number) in pairs}
 
 
 def _owned_by(attempts: Sequence[Attempt]) -> tuple[sa.ColumnElement[bool], ...]:

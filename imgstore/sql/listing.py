@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from imgstore import errors
 from imgstore.sql import words
 from imgstore.sql.json_columns import DictionaryHas, ListHas
 from imgstore.sql.records import SHARED, Caller, ImageRecord
@@ -57,7 +58,7 @@ class ImageQuery:
     """What to list; all conditions must hold. `visibility` None: the caller's own images and public ones; `all`:
     whatever the caller may see; another: only images of that visibility. Of the images that others share with the
     caller those with this `member_status` (`all`: any). `marker`: only images behind that one. `most`: the list ends
-    with the image, but not the first, at which properties and tags have more characters."""
+    with the image, but not the first, at which properties and tags have more characters. Raises UsageError."""
 
     limit: int
     marker: str | None = None
@@ -69,6 +70,10 @@ class ImageQuery:
     member_status: str = "accepted"
     order: Sequence[SortKey] = (SortKey("created_at"),)
     most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit < 0 or not self.order:
+            raise errors.UsageError("A list has a limit of 0 images or more, and a key of its order.")
 
 
 def fitting(connection: sa.Connection, found: sa.Select[Any], most: int) -> sa.Select[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from imgstore import errors
 from imgstore.model import Attempt, DeadAttempt, Removal, Standing, attempt_of
 from imgstore.sql import leases
 from imgstore.sql.attempts import abandon, abandon_all
@@ -43,8 +44,12 @@ class AttemptRecovery:
 
     def renew(self, attempts: Sequence[Attempt]) -> set[Attempt]:
         """Gives each attempt a whole lease; returns those that do not own their image any more. Raises
-        OutcomeUnknown."""
-        return self._database.change(lambda connection: leases.renew(connection, attempts, self.lease))
+        OutcomeUnknown; CatalogUnavailable also where another transaction has locked some of them, when the others have
+        theirs."""
+        lost, locked = self._database.change(lambda connection: leases.renew(connection, attempts, self.lease))
+        if locked and not lost:
+            raise errors.CatalogUnavailable(f"Another transaction has locked the rows of {len(locked)} of them.")
+        return lost
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""
@@ -52,9 +57,10 @@ class AttemptRecovery:
 
     def take_back(self, dead: DeadAttempt) -> bool:
         """Ends the attempt, unless it ended or its lease was renewed meanwhile; its objects become removals. Of several
-        who try, one is told True. Raises OutcomeUnknown."""
+        who try, one is told True. An image whose row another transaction has locked is left to the next round. Raises
+        OutcomeUnknown."""
         ran_out = IMAGES.c.lease_until < Now()
-        end = partial(abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out)
+        end = partial(abandon, hooks=self._hooks, attempt=dead.attempt, condition=ran_out, waits=False)
         return self._database.change(end)
 
     def abandon_uploads(self) -> int:

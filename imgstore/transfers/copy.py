@@ -24,6 +24,7 @@ from imgstore.host_answers import (
     require,
     require_granted,
     require_kind,
+    require_known,
     require_renewed,
     wrong_answer,
 )
@@ -120,6 +121,7 @@ class CopyService:
         undo.push(f"the copy of image {mine.image_id}", lambda: release(catalog, mine, opened))
         require_granted(attempt, request.image_id, identifiers, self._catalog.begin_copy)
         require_countable(attempt.image_id, attempt.owner)
+        require_known(image, self._catalog.begin_copy)
         if image.size is None or not image.locations:
             raise errors.DataGone("The image is active but the catalog knows no data of it.")
         settings, expected = _verifying(self._settings, image)

@@ -22,7 +22,7 @@ from imgstore.driver.deadline import HASTY_TRIES, in_haste
 from imgstore.driver.translate import OnFailure, host_failures
 from imgstore.file_spans import FileSpan
 from imgstore.first_failure import untraced
-from imgstore.host_answers import instance, require, require_kind
+from imgstore.host_answers import instance, require, require_kind, require_known
 from imgstore.model import Location, StoredImage
 from imgstore.store import Store, StoreSet, named
 from imgstore.transfers.observer import DOWNLOAD, Observation, Observer, Outcome, checked_observers, observed
@@ -59,7 +59,7 @@ class DownloadService:
     def find(self, image_id: str, *, context: object = None) -> StoredImage:
         """The image as `context` may see it. Raises ImageNotFound, Forbidden, CatalogUnavailable."""
         with host_failures("looking the image up"):
-            return instance(StoredImage, self._source.find, image_id, context)
+            return require_known(instance(StoredImage, self._source.find, image_id, context), self._source.find)
 
     def open(
         self, image: StoredImage, *, start: int = 0, stop: int | None = None, prefer: Sequence[str] = (),

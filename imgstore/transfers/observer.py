@@ -17,7 +17,7 @@ from typing import Protocol
 
 from imgstore import errors
 from imgstore.host_answers import kind_of, require
-from imgstore.undo import describe, log_stack
+from imgstore.undo import describe, is_failure, log_stack
 
 LOG = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Observation:
         for observer in self._observers:
             try:
                 observer.moved(self._transfer, count)
-            except Exception as error:  # noqa: BLE001 - of any class: an observer harms nothing
+            except BaseException as error:  # noqa: BLE001 - of any class: an observer harms nothing
                 _raised(error)
 
     def stepped(self, step: Step) -> None:
@@ -223,7 +223,7 @@ def tell(observers: Sequence[Observer], what: Callable[[Observer], None]) -> Non
     for observer in observers:
         try:
             what(observer)
-        except Exception as error:  # noqa: BLE001 - of any class: an observer harms nothing
+        except BaseException as error:  # noqa: BLE001 - of any class: an observer harms nothing
             _raised(error)
 
 
@@ -232,7 +232,9 @@ def _ours(error: BaseException | None) -> errors.ImgstoreError | None:
     return error if isinstance(error, errors.ImgstoreError) else None
 
 
-def _raised(error: Exception) -> None:
+def _raised(error: BaseException) -> None:
+    if not is_failure(error):
+        raise error
     LOG.error("An observer failed: %s", describe(error))
     log_stack(error)
 

@@ -8,7 +8,9 @@ import resource
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -263,6 +265,72 @@ def test_beyond_the_ceiling_who_says_nothing_goes_first() -> None:
         begun.sendall(b"Host: x\r\n\r\n")
         assert read_answer(begun).status == 204
         assert Client(server.url).get("/").status == 204
+
+
+def _queued(server: Server, count: int) -> bool:
+    return server.queued() == count
+
+
+def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
+    probes = Lane("probes", 1, lambda method, path: path == "/probe")
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0, lanes=[probes])
+    server.ceiling = 5
+    with serving(server), contextlib.ExitStack() as held:
+        many = [held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(5)]
+        for number, connection in enumerate(many):
+            connection.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+            until(lambda: not server.requests.idle)
+            until(partial(_queued, server, number))
+        assert Client(server.url).get("/probe").status == 204
+        refused = read_answer(many[4])
+        assert (refused.status, refused.headers["retry-after"]) == (503, "10")
+        assert len(server.open_connections) <= 5
+        for connection in many[:4]:
+            connection.sendall(b"x")
+            assert read_answer(connection).status == 204
+
+
+def test_nothing_begins_when_requests_under_way_are_cut() -> None:
+    begun: list[str] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        begun.append(environ["PATH_INFO"])
+        return read_and_answer(environ, start_response)
+
+    server = Server(("127.0.0.1", 0), application, threads=1, read_timeout=60, grace=1)
+    with serving(server), contextlib.ExitStack() as held:
+        one, other = (held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE)) for _ in range(2))
+        one.sendall(b"PUT /one HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+        until(lambda: begun == ["/one"])
+        other.sendall(b"DELETE /other HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(partial(_queued, server, 1))
+        server.stop()
+        assert read_answer(other).status == 503
+    assert begun == ["/one"]
+
+
+def test_beyond_the_ceiling_one_goes_for_each_that_comes() -> None:
+    """Also while those that were sent away are still there: the loop that would see their end does not run."""
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=60, grace=0)
+    server.ceiling = 2
+    server.prepare()
+    with contextlib.closing(server.socket), contextlib.ExitStack() as held:
+        for sent in (b"PUT", b"PUT", b"", b"PUT", b"PUT", b"PUT", b"PUT"):
+            client = held.enter_context(socket.create_connection(server.bind_addr[:2], PATIENCE))
+            client.sendall(sent and sent + b" / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+            server._connections._from_server_socket(server.socket)
+            until(lambda: not server.requests.idle)
+        assert server.requests.waiting.qsize() == 1
+        server.stop()
+
+
+def test_deadlines_hold_when_somebody_sets_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(("127.0.0.1", 0), read_and_answer, threads=1, read_timeout=1, grace=0)
+    back = time.time() - 3600
+    with serving(server), socket.create_connection(server.bind_addr[:2], PATIENCE) as slow:
+        slow.sendall(PART)
+        monkeypatch.setattr("cheroot.connections.time.time", lambda: back)
+        assert read_answer(slow).status == 408
 
 
 def test_ceiling_leaves_descriptors_to_stores(monkeypatch: pytest.MonkeyPatch) -> None:

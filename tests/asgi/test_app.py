@@ -6,13 +6,14 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Awaitable
+from unittest.mock import Mock
 
 import pytest
 
 from imgstore import errors
 from imgstore.adapters.asgi import Message, Scope, image_id_of_path
 from imgstore.http import ImageData
-from tests.asgi.calling import DISCONNECT, Peer, app, body, call, put, scope
+from tests.asgi.calling import DISCONNECT, SETTLED, Peer, app, body, call, project, put, scope
 from tests.http.gateways import GATEWAYS, PUT
 from tests.http.house import House, path
 
@@ -50,7 +51,7 @@ def test_application_may_be_mounted_anywhere() -> None:
 
 
 def test_bounds_and_protocols_that_cannot_be_are_refused(house: House) -> None:
-    for setting in ("window", "read_ahead", "threads"):
+    for setting in ("window", "read_ahead", "threads", "body_timeout"):
         with pytest.raises(errors.UsageError):
             app(house, **{setting: 0})
     with pytest.raises(errors.UsageError, match="websocket"):
@@ -123,6 +124,24 @@ def test_a_server_that_fails_to_send_to_a_client_that_left_is_forgiven(house: Ho
             asyncio.run(run(BODY))
 
 
+class Again(Peer):
+    """As hosts write it that have read a body, and put it back."""
+
+    async def receive(self) -> Message:
+        self.received += 1
+        assert self.received < SETTLED
+        return body(b"", more=False)
+
+
+def test_a_host_that_puts_the_body_back_stops_nobody(house: House) -> None:
+    async def run() -> Peer:
+        peer = Again()
+        await app(house)(scope("GET", path(house.active(b"x"))), peer.receive, peer.send)
+        return peer
+
+    assert asyncio.run(run()).body == b"x"
+
+
 def plain(request: Scope) -> object:
     assert threading.current_thread() is not threading.main_thread(), "it would block the event loop"
     return request["project"]
@@ -177,6 +196,22 @@ def test_a_request_waits_for_a_thread_within_bounds(house: House) -> None:
     waiting, served = asyncio.run(run())
     assert (waiting.status, waiting.headers["retry-after"]) == (503, "10")
     assert served.status == 204
+
+
+def test_right_blame_a_process_without_another_thread_is_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = {"PUT": house.image(), "GET": house.active(b"x")}
+    for context in (awaited_project, project):
+        for method, image_id in images.items():
+            request = scope(method, path(image_id), content_type="application/octet-stream", content_length="10")
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+                answer = call(app(house, context=context), request, BODY)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "10"), method
+    assert house.found(images["PUT"]).status == "queued"
+
+
+async def awaited_project(request: Scope) -> object:
+    return project(request)
 
 
 def test_requests_beyond_the_threads_wait_their_turn(house: House) -> None:

@@ -180,12 +180,15 @@ def test_what_is_not_a_whole_driver_is_refused(tmp_path: Path) -> None:
         assert refusal(tmp_path, site) == f"{problem} {REPORT}"
 
 
-def test_a_driver_that_fails_in_its_making_is_refused_without_the_values(tmp_path: Path, site: Path) -> None:
-    broken(site, f"{DRIVER}    def __init__(self, *, capacity=None): raise ValueError('hunter2')")
+@pytest.mark.parametrize("failure", ["ValueError", "SystemExit"])
+def test_a_driver_that_fails_in_its_making_is_refused_without_the_values(
+    tmp_path: Path, site: Path, failure: str
+) -> None:
+    broken(site, f"{DRIVER}    def __init__(self, *, capacity=None): raise {failure}('hunter2')")
     ended = started(tmp_path, site)
     assert ended.section == "archive"
     assert ended.refused == (
-        "[archive]: driver 'tape' failed with these options (ValueError). "
+        f"[archive]: driver 'tape' failed with these options ({failure}). "
         "Check them against the driver's documentation; a driver should say which one is wrong."
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
@@ -17,8 +19,8 @@ from imgstore.catalog import MemoryCatalog
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.hosting import TableCatalog
-from imgstore.limits import FixedLimits
-from imgstore.model import Attempt, UploadResult
+from imgstore.limits import Allowance, FixedLimits
+from imgstore.model import Attempt, Location, StoredImage, UploadResult
 from imgstore.quota import MemoryQuota
 from imgstore.sql.ledger.accounts import bounds_of
 from imgstore.store import Store, StoreSet
@@ -53,6 +55,11 @@ def answering(answer: object) -> Callable[..., object]:
 def after(change: Callable[[Attempt], object]) -> Callable[..., object]:
     """`begin` as it should be, with another answer."""
     return lambda self, *args: change(MemoryCatalog.begin(self, *args))
+
+
+def granting(**values: Any) -> Callable[..., object]:
+    """`begin` with an attempt that has these values."""
+    return after(lambda it: replace(it, **values))
 
 
 def catalog(**methods: object) -> MemoryCatalog:
@@ -122,7 +129,10 @@ def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() ->
     ("parts", "words"),
     [
         ({"rows": catalog(begin=after(lambda it: replace(it, image_id="x")))}, "Rows.begin .* for another image"),
+        ({"rows": catalog(begin=granting(image_id=UUID(int=1)))}, "Rows.begin .* whose image_id is an UUID"),
+        ({"rows": catalog(begin=granting(owner=UUID(int=1)))}, "Rows.begin .* whose owner is an UUID"),
         ({"rows": catalog(begin=after(lambda it: replace(it, stores=["cold"])))}, "Rows.begin .* for other stores"),
+        ({"rows": catalog(begin=granting(stores=None))}, "Rows.begin .* for other stores"),
         ({"rows": catalog(begin=after(lambda it: replace(it, stores=())))}, "Rows.begin .* for other stores"),
         ({"rows": catalog(begin=promised)}, "Rows.begin returned a coroutine. .* plain function"),
         ({"rows": catalog(confirm=promised)}, "Rows.confirm returned a coroutine"),
@@ -134,6 +144,7 @@ def test_source_and_store_that_cannot_work_are_refused_where_they_are_given() ->
             "reserve returned, None, ",
         ),
         ({"quota": type("Quotas", (MemoryQuota,), {"reserve": promised})(len)}, "Quotas.reserve returned a coroutine"),
+        ({"quota": MemoryQuota(lambda owner: -1)}, "What limit_of returned is below 0"),
         ({"quota": quota(settle=None)}, "Quotas.reserve returned, a Held, is no Hold: it has no method settle"),
         ({"quota": quota(release=later)}, "Held.release is a coroutine function"),
         ({"quota": quota(extend_to=answering(False))}, "Held.extend_to returned False"),
@@ -211,6 +222,38 @@ def test_image_that_is_none_is_told() -> None:
     service = DownloadService(STORES, source=catalog(find=answering({})))
     with pytest.raises(errors.UsageError, match=r"Rows.find returned a dict. It must return a StoredImage"):
         service.find(IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": Decimal(4)}, "size is a Decimal: it is an int"),
+        ({"size": -1}, "size is below 0"),
+        ({"status": "ready"}, "status the Image API does not have"),
+        ({"status": None}, "status is None"),
+        ({"checksum": b"md5"}, "checksum is a bytes"),
+        ({"locations": [("fast", IMAGE, "")]}, "locations are no sequence of Location"),
+        ({"locations": [Location("fast", cast("str", UUID(int=1)), "")]}, "Location whose key is an UUID"),
+    ],
+)
+def test_image_that_would_break_its_download_is_told(wrong: dict[str, Any], words: str) -> None:
+    def find(self: MemoryCatalog, *args: Any) -> StoredImage:
+        return replace(MemoryCatalog.find(self, *args), **wrong)
+
+    rows = catalog(find=find)
+    rows.create(IMAGE)
+    with pytest.raises(errors.UsageError, match=rf"Rows\.find returned .*{words}"):
+        DownloadService(STORES, source=rows).find(IMAGE)
+
+
+def test_limit_that_is_none_is_refused_where_it_is_made() -> None:
+    for wrong in ({"size": "10"}, {"images": -1}, {"uploads": 0.5}):
+        with pytest.raises(
+            errors.UsageError, match=rf"Allowance\.{next(iter(wrong))} is .* None where there is no limit"
+        ):
+            Allowance(**cast("Any", wrong))
+    with pytest.raises(errors.UsageError, match="limit_of is a coroutine function"):
+        MemoryQuota(cast("Any", later))
 
 
 def test_at_debug_the_log_has_the_calls_of_a_foreign_failure_and_not_its_text(caplog: pytest.LogCaptureFixture) -> None:

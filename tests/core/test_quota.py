@@ -155,3 +155,25 @@ def test_image_deleted_before_the_account_is_opened_is_not_given_back_twice() ->
     assert quota.account("project").used == 60
     with pytest.raises(errors.QuotaExceeded):
         quota.reserve(attempt_of("project"), "fast", 41)
+
+
+def test_contained_a_limit_that_hangs_holds_up_no_other_owner() -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def limit_of(owner: str) -> int:
+        if owner == "a":
+            asked.set()
+            assert goes_on.wait(30)
+        return 10
+
+    quota = MemoryQuota(limit_of)
+    hung = threading.Thread(target=quota.account, args=("a",))
+    hung.start()
+    assert asked.wait(30)
+    other = threading.Thread(target=quota.account, args=("b",))
+    other.start()
+    other.join(10)
+    assert not other.is_alive()
+    goes_on.set()
+    hung.join()
+    other.join()

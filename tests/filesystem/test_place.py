@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -55,6 +56,25 @@ def test_a_new_place_is_made_with_its_mode_and_marked_once(kind: type[Filesystem
     with pytest.raises(errors.ConfigurationError, match="is not there"):
         kind(datadir=f"{path}/missing").write_mark(MARK, replace=True)
     assert driver.write_mark(other, replace=True) == driver.read_mark() == other
+
+
+def test_atomic_a_mark_is_never_there_in_part(
+    kind: type[FilesystemDriver], datadir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that runs full takes a part of it. With a part of a mark the place would be the wrong one for ever."""
+    driver, write, room = kind(datadir=str(datadir)), os.write, [10, 0]
+
+    def little(fd: int, data: bytes) -> int:
+        if not (left := room.pop(0)):
+            raise OSError(errno.ENOSPC, "no room")
+        return write(fd, data[:left])
+
+    monkeypatch.setattr(os, "write", little)
+    with pytest.raises(errors.StoreFull):
+        driver.write_mark(MARK)
+    monkeypatch.undo()
+    assert names(datadir) == []
+    assert driver.write_mark(MARK) == MARK
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["not mounted", "not there"])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
+from unittest.mock import Mock
 
 import pytest
 
 from imgstore import errors
+from imgstore.hosting import LeasedCatalog, TableCatalog
 from imgstore.hosting.leases import RETRIES, LeaseKeeper
-from imgstore.model import Attempt
+from imgstore.model import Attempt, UploadRequest
 from imgstore.testing.forking import in_parent_and_child
+from tests.hosting.tables import DictTable, Row
 from tests.support.waiting import until
 
 ATTEMPT = Attempt("image", 1, "project", "raw", "bare")
@@ -53,6 +57,20 @@ def test_renewal_that_failed_is_tried_again_before_the_lease_runs_out(monkeypatc
     keeper._open.add(ATTEMPT)
     keeper._run()
     assert pauses == [1.0, 1.0 / RETRIES, 1.0 / RETRIES, 1.0, 1.0, 1.0]
+
+
+def test_undone_attempt_whose_lease_nobody_can_renew(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = DictTable()
+    table.add(Row("image", "ann"))
+    leased = LeasedCatalog(TableCatalog(table))
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+    with pytest.raises(RuntimeError):
+        leased.begin(UploadRequest("image", context="ann"), ["fast"])
+    assert table.rows["image"].status == "queued"
+    monkeypatch.undo()
+    attempt = leased.begin(UploadRequest("image", context="ann"), ["fast"])
+    assert leased.leases._open == {attempt}
+    leased.close()
 
 
 def test_keeper_without_an_attempt_asks_nothing_and_begins_again() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -121,6 +123,26 @@ def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: 
         world.one.delete("image", "ann")
 
 
+def test_row_that_cannot_be_changed_costs_no_other_its_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, swap = ("a", "b", "c"), world.table.swap
+    for name in names:
+        world.table.add(Row(name, "ann"))
+    attempts = [world.one.begin(UploadRequest(name, context="ann"), ["fast"]) for name in names]
+
+    def locked(row: ImageRow, values: Values) -> bool:
+        if row.id == "a":
+            raise TimeoutError
+        return swap(row, values)
+
+    monkeypatch.setattr(world.table, "swap", locked)
+    with pytest.raises(TimeoutError):
+        world.one.renew(attempts)
+    assert [world.table.rows[name].version for name in names] == [1, 2, 2]
+
+
+wrong: Any = UUID(int=1)
+
+
 async def later(self: object, *arguments: object) -> bool:
     return True
 
@@ -131,6 +153,8 @@ async def later(self: object, *arguments: object) -> bool:
         ({"swap": lambda self, row, values: None}, "Images.swap returned None. It must return True or False"),
         ({"swap": later}, "Images.swap is a coroutine function"),
         ({"get": lambda self, image_id: {"id": image_id}}, "Images.get returned a dict. It must return a row"),
+        ({"get": lambda self, image_id: Row(wrong, "ann")}, "Images.get returned a Row. It has an UUID as id"),
+        ({"get": lambda self, image_id: Row(image_id, "ann", version=wrong)}, "It has an UUID as version"),
         ({"unfinished": None}, "an Images is no ImageTable: it has no method unfinished"),
     ],
 )  # fmt: skip

@@ -70,8 +70,9 @@ def test_hosts_functions_that_fail_are_told_in_the_log(
     def broken(request: object) -> object:
         return next(iter(()))
 
-    wrong = {"context": broken}, {"image_id": lambda request: 1}
-    for settings, words in zip(wrong, ("The host's context raised", "image_id returned an int"), strict=True):
+    wrong = {"context": broken}, {"image_id": broken}, {"image_id": lambda request: 1}
+    told = "The host's context raised", "The host's image_id raised", "image_id returned an int"
+    for settings, words in zip(wrong, told, strict=True):
         answer = call(house, "PUT", path(house.image()), BODY, settings=settings, **PUT | TEN)
         assert (answer.status, answer.reads) == (500, 0)
         assert words in caplog.text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import threading
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -36,6 +38,12 @@ def test_hold_counts_for_project_project_in_store_and_store(ledger: SqlLedger) -
     }  # fmt: skip
     hold.settle(30)
     assert ledger.accounts() == {P: Charge(used=30), PS: Charge(used=30, images=1), S: Charge(used=30, images=1)}
+
+
+def test_size_below_zero_holds_nothing(ledger: SqlLedger) -> None:
+    with pytest.raises(errors.UsageError):
+        ledger.reserve(new_attempt(), STORE, -1)
+    assert ledger.accounts() == {}
 
 
 def test_upload_to_several_stores_is_one_upload_of_its_project(ledgers: Ledgers) -> None:
@@ -238,6 +246,17 @@ def test_end_that_the_database_did_not_take_is_made_up_for(ledger: SqlLedger, mo
     released.release()
     monkeypatch.undo()
     until(lambda: (ledger.account("a"), ledger.account("b")) == (Charge(used=7), Charge()))
+
+
+def test_holds_are_looked_after_again_when_there_is_a_thread(ledgers: Ledgers, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = ledgers(NONE)
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+    ledger.reserve(new_attempt(), STORE, 10)
+    monkeypatch.undo()
+    ledger.reserve(new_attempt(), STORE, 10)
+    thread = ledger._keeper._thread
+    assert thread is not None
+    assert thread.is_alive()
 
 
 def test_living_process_renews_its_holds_and_a_dead_ones_expire(ledgers: Ledgers) -> None:

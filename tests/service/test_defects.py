@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def held_and_used(local: LocalService) -> tuple[int, int]:
     return account.held, account.used
 
 
-def broken(error: Exception) -> Callable[..., object]:
+def broken(error: BaseException) -> Callable[..., object]:
     """A function that raises `error`."""
 
     def fail(*arguments: object, **keywords: object) -> object:
@@ -65,6 +67,23 @@ def test_defect_is_500_with_the_request_id_and_nothing_of_its_text(
         assert answer.headers["x-openstack-request-id"].startswith("req-")
         assert "hunter2" not in str(answer.headers)
     assert caplog.text.count("RuntimeError: hunter2") == 2, "the log has the traceback"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+def test_a_driver_that_exits_or_is_cancelled_ends_neither_the_service_nor_a_thread(
+    local: LocalService, faulty: FaultyDriver, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    image_id, names = local.client.create(), {thread.name for thread in threading.enumerate()}
+    assert local.client.upload(image_id, b"content").status == 204
+    for hook in ("_open_reader", "_delete"):
+        monkeypatch.setattr(faulty, hook, broken(error))
+    assert local.client.get(f"/v2/images/{image_id}/file").status == 503
+    assert local.client.request("DELETE", f"/v2/images/{image_id}").status == 204
+    local.service.keeper.recovery.recover(at_once=True)
+    monkeypatch.undo()
+    local.service.keeper.recovery.recover(at_once=True)
+    assert local.service.catalog.removals() == []
+    assert names <= {thread.name for thread in threading.enumerate()}
 
 
 def test_never_short_download_that_breaks_is_cut_noticeably(

@@ -91,6 +91,14 @@ def test_file_that_is_gone_is_catalog_unavailable(tmp_path: Path) -> None:
         catalog.find(image_id)
 
 
+@pytest.mark.parametrize("database_kind", SERVER_KINDS, indirect=True)
+def test_right_blame_a_value_that_does_not_fit_is_the_hosts_mistake(catalog: SqlCatalog) -> None:
+    """The database works, so no retry mends it. SQLite keeps whatever it gets."""
+    with pytest.raises(errors.UsageError, match="does not take a value"):
+        queued_image(catalog, name="x" * 256)
+    assert catalog.list(OWNER, ImageQuery(1)) == []
+
+
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PyMySQL's, where nobody listens
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the same, as pytest tells it
 @pytest.mark.parametrize("server_kind", SERVER_KINDS)

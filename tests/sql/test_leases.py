@@ -20,6 +20,7 @@ from imgstore.sql.leases import AT_ONCE, holder
 from imgstore.sql.schema import IMAGES
 from tests.sql.attempts import begun, to_remove
 from tests.sql.conftest import OWNER, active_image, queued_image, request, result
+from tests.support.database_fixtures import SERVER_KINDS
 from tests.support.race import together
 
 PATIENCE = 60.0
@@ -100,7 +101,7 @@ def test_recoverers_and_the_owner_race_to_one_outcome(catalog: SqlCatalog, recov
         mine, *taken = together(*acts) if number % 2 else together(*acts[::-1])[::-1]
         won = mine in (True, None)
         assert [won, *taken].count(True) == 1, (mine, taken)
-        assert won or mine in (False, errors.ImageGone)
+        assert won or mine in (False, errors.ImageGone, errors.CatalogUnavailable)
         expected = (status, []) if won else ("queued", [("fast", attempt.key)])
         assert (catalog.get(attempt.image_id, OWNER).status, to_remove(catalog, attempt.image_id)) == expected
         catalog.release(attempt)
@@ -128,6 +129,18 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
             leased.confirm(attempt)
             leased.activate(attempt, result(attempt))
         leased.close()
+
+
+@pytest.mark.parametrize("database_kind", SERVER_KINDS, indirect=True)
+def test_row_that_a_transaction_keeps_locked_costs_no_other_upload_its_lease(catalog: SqlCatalog) -> None:
+    locked, other = dead(catalog), dead(catalog)
+    with catalog._database._engine.connect() as operator:
+        operator.execute(sa.select(IMAGES.c.id).where(IMAGES.c.id == locked.attempt.image_id).with_for_update())
+        with pytest.raises(errors.CatalogUnavailable, match="has locked the rows of 1 of them"):
+            catalog.renew([locked.attempt, other.attempt])
+        assert not catalog.take_back(locked), "it is nobody's turn"
+    assert (lease_left(catalog, other.attempt) or 0) > 0
+    assert catalog.renew([locked.attempt, other.attempt]) == set()
 
 
 def test_renewal_of_more_attempts_than_one_statement_takes(catalog: SqlCatalog) -> None:

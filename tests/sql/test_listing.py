@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 import sqlalchemy as sa
 
+from imgstore import errors
 from imgstore.sql import SORT_KEYS, Caller, Condition, ImageQuery, NewImage, SortKey, SqlCatalog
 from imgstore.sql.schema import WORDS
 from tests.sql.conftest import OWNER, active_image, queued_image
@@ -17,6 +18,12 @@ NAMES = ["b", "B", "a", "\u00e9", "z", "a-b", "ab", "\U0001f4bf"]
 
 def ids(catalog: SqlCatalog, **query: object) -> list[str]:
     return [image.id for image in catalog.list(OWNER, ImageQuery(limit=100, **query))]  # type: ignore[arg-type]  # by test
+
+
+def test_list_that_cannot_be_is_refused() -> None:
+    for limit, order in ((-1, [SortKey("name")]), (1, [])):
+        with pytest.raises(errors.UsageError):
+            ImageQuery(limit, order=order)
 
 
 def test_tag_is_matched_whole_and_with_case(catalog: SqlCatalog) -> None:

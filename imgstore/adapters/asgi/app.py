@@ -70,6 +70,8 @@ class ImageDataApp:
     ) -> None:
         if min(window, read_ahead, threads) < 1:
             raise errors.UsageError("window, read_ahead and threads must be 1 or more.")
+        if body_timeout is not None and body_timeout <= 0:
+            raise errors.UsageError("body_timeout must be more than 0 seconds, or None where there is no limit.")
         require_kind(data, ImageData, name="data")
         require_plain(image_id, name="image_id")
         self._data = data
@@ -143,7 +145,8 @@ class ImageDataApp:
             self._places.release()
 
     async def _serve(self, exchange: Exchange) -> None:
-        image_id = require_resource(self._image_id(exchange.scope), exchange.method)
+        with function_failures("image_id"):
+            image_id = require_resource(self._image_id(exchange.scope), exchange.method)
         with function_failures("context"):
             context = await self._context_of(exchange.scope)
         if exchange.method == "PUT":

@@ -75,9 +75,12 @@ class Exchange:
             pipe.fail(error)
 
     async def client_left(self) -> None:
-        """Returns when the client has disconnected; ignores what it sends until then."""
+        """Returns when the client has disconnected; ignores what it sends until then. A host that puts a body back
+        tells of it at each call, at once and without end: it is asked no more, or nothing else would have its turn."""
         while not self._left:
+            ended = self._body_ended
             self._taken(await self._receive())
+            await (asyncio.Event().wait() if ended and not self._left else asyncio.sleep(0))
 
     async def answer(self, response: Response) -> None:
         """Sends a short answer. If the body has not ended, it is read on for a while."""

@@ -13,19 +13,24 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from imgstore.http import HostBusy
+
 T = TypeVar("T")
 
 
 class Worker(Generic[T]):
     """Runs `work` on a new thread, with the caller's context variables. `stop` is called by the event loop and makes
-    `work` end soon."""
+    `work` end soon. Raises HostBusy where there is no thread."""
 
     def __init__(self, work: Callable[[], T], *, name: str, stop: Callable[[], None] = lambda: None) -> None:
         self._work = work
         self._stop = stop
         self._outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._run,), name=name)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the process has as many threads as it may
+            raise HostBusy from error
 
     async def end(self) -> T:
         """What `work` returned or raised, once its thread has ended. A cancellation, too, is raised only then."""
@@ -48,8 +53,9 @@ class Worker(Generic[T]):
     def _run(self) -> None:
         try:
             result = self._work()
-        except StopIteration as error:  # a future refuses it, and the event loop would wait for ever
-            self._outcome.set_exception(RuntimeError(f"StopIteration on a thread: {error}"))
+        except (StopIteration, SystemExit, asyncio.CancelledError) as error:
+            # A future refuses the first, and the event loop would wait for ever; the others would end it, or the task.
+            self._outcome.set_exception(RuntimeError(f"{type(error).__name__} on a thread: {error}"))
         except BaseException as error:  # noqa: BLE001 - raised where the end is awaited
             self._outcome.set_exception(error)
         else:

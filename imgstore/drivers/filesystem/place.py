@@ -88,8 +88,7 @@ def write_mark(directory: Directory, mark: str, *, mode: int, replace: bool) -> 
     Raises OSError."""
     staged = staging.named(directory, "place", mode)
     try:
-        os.write(staged.fd, text_of(mark))
-        os.fsync(staged.fd)
+        _write_whole(staged.fd, text_of(mark))
         if replace:
             staged.rename(MARK_NAME)  # at no moment the place has no mark
         else:
@@ -113,12 +112,18 @@ def write_epoch(directory: Directory, epoch: int, *, mode: int) -> None:
     """Notes it, durable, in place of another. Raises OSError."""
     staged = staging.named(directory, "epoch", mode)
     try:
-        os.write(staged.fd, text_of_epoch(epoch))
-        os.fsync(staged.fd)
+        _write_whole(staged.fd, text_of_epoch(epoch))
         staged.rename(EPOCH_NAME)
     finally:
         staged.discard()
     directory.sync()
+
+
+def _write_whole(fd: int, text: bytes) -> None:
+    """Durable. A disk that runs full takes a part, and says so at the next write."""
+    while text:
+        text = text[os.write(fd, text) :]
+    os.fsync(fd)
 
 
 class MarkWatch:

@@ -18,6 +18,7 @@ import selectors
 import socket
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cheroot.connections import ConnectionManager
@@ -125,9 +126,9 @@ class Connection(HTTPConnection):
             span.sent += count
             self._writing.moved(count, since=since)
 
-    def refuse(self, error: ImgstoreError) -> None:
-        """Answers a request that no thread has."""
-        self.lingering = True
+    def refuse(self, error: ImgstoreError, *, at_once: bool = False) -> None:
+        """Answers a request that no thread has. `at_once`: its descriptor is needed; who still sends may lose it."""
+        self.lingering = not at_once
         self.head.refuse(f"{error.status} {error.title}", str(error), retry_after=error.retry_after)
         self.close()
 
@@ -148,6 +149,30 @@ class Connections(ConnectionManager):
     """Accepts connections, and watches those without a whole head: new ones, and those between two requests."""
 
     _selector: Any
+    _stop_requested: bool
+    _remove_invalid_sockets: Callable[[], None]
+
+    def _run(self, expiration_interval: float) -> None:
+        """As cheroot's, whose deadlines stand still for as long as somebody sets the clock back."""
+        due = time.monotonic() + expiration_interval
+        while not self._stop_requested:
+            try:
+                found = self._selector.select(timeout=expiration_interval)
+            except OSError:
+                self._remove_invalid_sockets()
+                continue
+            for descriptor, conn in found:
+                self._attend(descriptor, conn)
+            if time.monotonic() > due:
+                self._expire()
+                due = time.monotonic() + expiration_interval
+
+    def _attend(self, descriptor: int, conn: Any) -> None:
+        if conn is self.server:
+            self._from_server_socket(self.server.socket)
+        else:
+            self._selector.unregister(descriptor)
+            self.advance(conn)
 
     def _from_server_socket(self, server_socket: Any) -> None:
         try:
@@ -169,6 +194,9 @@ class Connections(ConnectionManager):
 
     def advance(self, conn: Any) -> None:
         """Reads what came of a head, and gives it to a thread if it is whole."""
+        if math.isinf(conn.head.since):  # it was sent away
+            conn.close()
+            return
         progress = conn.head.advance()
         if progress is Progress.READABLE:
             self.server.serve_conn(conn)
@@ -178,18 +206,23 @@ class Connections(ConnectionManager):
             conn.close()
 
     def _make_room(self) -> None:
-        """Beyond the ceiling, who waits longest for a request goes, of those who have sent nothing of one if there are
-        any; descriptors are left for stores and catalog."""
-        if len(self.server.open_connections) <= self.server.ceiling:
-            return
+        """Beyond the ceiling, one goes for each that comes, of those that are most: who waits longest for a request,
+        first of those who have sent nothing of one; or who came last to wait for a thread. Descriptors are left for
+        stores and catalog."""
         waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
-        if waiting:
-            oldest = min(waiting, key=lambda conn: (bool(conn.head.seen), conn.head.since))
-            oldest.head.since = math.inf
-            with contextlib.suppress(OSError):
-                oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is read, and it is closed, like any other's
+        staying = [conn for conn in waiting if not math.isinf(conn.head.since)]
+        going = len(waiting) - len(staying)
+        if len(self.server.open_connections) - going <= self.server.ceiling:
+            return
+        if len(staying) <= self.server.queued():
+            self.server.refuse_last()
+            return
+        oldest = min(staying, key=lambda conn: (bool(conn.head.seen), conn.head.since))
+        oldest.head.since = math.inf
+        with contextlib.suppress(OSError):
+            oldest.socket.shutdown(socket.SHUT_RDWR)  # its end is seen, and it is closed, like any other's
 
-    def _expire(self, threshold: float) -> None:
+    def _expire(self) -> None:
         now = time.monotonic()
         late = [(fd, conn) for fd, conn in self._selector.connections if conn is not self.server]
         for descriptor, conn in late:

@@ -54,6 +54,11 @@ class Waiting(queue.Queue[Any]):
             self.in_vain += len(found)
         return found
 
+    def last(self) -> list[Any]:
+        """Takes out the one that came last, if there is one."""
+        with self.mutex:
+            return [self.queue.pop()] if self.queue and self.queue[-1] is not _SHUTDOWNREQUEST else []
+
 
 class Pool(ThreadPool):
     """Threads of a server: none of its requests waits for one without end, and the end of the threads has a bound."""

@@ -7,6 +7,7 @@ bounded time.
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 import threading
 import time
@@ -98,10 +99,6 @@ class Server(WSGIServer):
         for lane in self._lanes:
             lane.requests.start()
 
-    def process_conn(self, conn: Any) -> None:
-        """Called for a connection on which something came."""
-        self._connections.advance(conn)
-
     def serve_conn(self, conn: Any) -> None:
         """Gives a connection whose request has come to the threads that serve it."""
         method, path = request_of(conn.head.seen)
@@ -116,12 +113,32 @@ class Server(WSGIServer):
     def refuse_late(self) -> None:
         """Refuses the requests that waited for a thread as long as this server waits for a client."""
         before = time.monotonic() - self.timeout
-        for pool in (self.requests, *(pool.requests for pool in self._lanes)):
+        for pool in self._pools():
             for conn in pool.waiting.late(before):
                 LOG.warning(
                     "No thread became free for a request: it waited %s s, and is refused", round(self.timeout, 1)
                 )
                 conn.refuse(HostBusy())
+
+    def queued(self) -> int:
+        """How many requests wait for a thread where most do."""
+        return max(pool.waiting.qsize() for pool in self._pools())
+
+    def refuse_last(self) -> None:
+        """Refuses the request that came last, where most wait for a thread: its descriptor is needed."""
+        for conn in max(self._pools(), key=lambda pool: pool.waiting.qsize()).waiting.last():
+            LOG.warning("No thread became free for a request: there are too many connections, and it is refused")
+            conn.refuse(HostBusy(), at_once=True)
+
+    def _cut(self) -> None:
+        """What no thread has is refused, or one would begin with it; what is under way fails, and undoes itself."""
+        for pool in self._pools():
+            for conn in pool.waiting.late(math.inf):
+                conn.refuse(HostBusy(), at_once=True)
+        self.open_connections.cut()
+
+    def _pools(self) -> list[Pool]:
+        return [self.requests, *(pool.requests for pool in self._lanes)]
 
     @property
     def renew_tls(self) -> Callable[[ssl.SSLContext], None] | None:
@@ -157,7 +174,7 @@ class Server(WSGIServer):
                 "Stopping: what is under way has %.1f s (%s connections)", ending.cut, len(list(self.open_connections))
             )
         self._is_stopping = True
-        timer = threading.Timer(ending.left(ending.cut), self.open_connections.cut)
+        timer = threading.Timer(ending.left(ending.cut), self._cut)
         timer.daemon = True
         timer.start()
         try:

@@ -90,8 +90,13 @@ class HoldKeeper:
     def _start(self) -> None:
         if self._thread is None and not self._closed:
             self._renewed = time.monotonic()
-            self._thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=f"imgstore-{self.supervised.name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the process has as many as it may: the next hold tries again
+                LOG.warning("The holds on the quota wait for a thread, and would expire: %s", describe(error))
+            else:
+                self._thread = thread
 
     def _run(self) -> None:
         pause = 0.0

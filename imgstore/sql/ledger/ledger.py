@@ -85,6 +85,8 @@ class SqlLedger:
         for the store. However many stores an attempt writes to, its project has one upload of it."""
         if size is not None and size > LARGEST:
             raise errors.ImageTooLarge(f"The image has {size} bytes; {LARGEST} are the most that can be counted.")
+        if size is not None and size < 0:
+            raise errors.UsageError(f"The size is {size}: a number of bytes is 0 or more.")
         if not attempt.owner:
             raise errors.UsageError(f"The attempt for image {attempt.image_id[:80]} has no owner to count for.")
         hold = self.early.take(attempt, store, size)
