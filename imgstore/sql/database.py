@@ -31,6 +31,8 @@ T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
 CONNECTIONS = 10
+FOR_READS = 3
+"""Of the connections to a server: changes may all wait for one row that somebody keeps locked, and hold the others."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 """Seconds before a change is tried again, at most; each pause may be twice as long as the one before."""
 
@@ -38,9 +40,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 class Database:
     """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
     a change waits for others, and a server may take for a statement, if that is longer than a wait for a lock.
-    `connections`: the most that are open to a server, given in the order of coming (`fair_share`); a file has one
-    writer at a time, in the same order. `bounded` False: statements may take any time (an upgrade's). `read_only`: the
-    database itself refuses every change, and is not made where it is missing."""
+    `connections`: the most that are open to a server, given in the order of coming (`fair_share`), a few of them to
+    reads only; a file has one writer at a time, in the same order. `bounded` False: statements may take any time (an
+    upgrade's). `read_only`: the database itself refuses every change, and is not made where it is missing."""
 
     def __init__(
         self, address: Address | str, *, busy_timeout: float = 30.0, connections: int = CONNECTIONS,
@@ -57,8 +59,9 @@ class Database:
         except SQLAlchemyError as error:
             raise not_made(error, "being opened") from error
         self._patience = busy_timeout
-        self._readers = FairShare(connections, patience=busy_timeout)
-        self._writers = FairShare(1, patience=busy_timeout) if self.address.embedded else self._readers
+        readers = connections if self.address.embedded else min(FOR_READS, connections)
+        writers = 1 if self.address.embedded else max(1, connections - FOR_READS)
+        self._readers, self._writers = (FairShare(most, patience=busy_timeout) for most in (readers, writers))
 
     def read(self, work: Work[T]) -> T:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""

@@ -8,7 +8,8 @@ owns nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,8 @@ from imgstore.sql.schema import IMAGES, IS_REMOVING, LIVE, LOCATIONS, REMOVING
 
 AT_ONCE = 500
 """Keys in one statement."""
+UNLOCKED_WITHIN, PAUSE = 2.0, 0.05
+"""Seconds after which a row counts as kept locked, and between two looks: most changes end in a moment."""
 
 
 class AttemptRecovery:
@@ -44,12 +47,20 @@ class AttemptRecovery:
 
     def renew(self, attempts: Sequence[Attempt]) -> set[Attempt]:
         """Gives each attempt a whole lease; returns those that do not own their image any more. Raises
-        OutcomeUnknown; CatalogUnavailable also where another transaction has locked some of them, when the others have
-        theirs."""
-        lost, locked = self._database.change(lambda connection: leases.renew(connection, attempts, self.lease))
+        OutcomeUnknown; CatalogUnavailable also where another transaction keeps some of them locked, when the others
+        have theirs."""
+        lost, locked = self._renewed(attempts)
+        until = time.monotonic() + UNLOCKED_WITHIN
+        while locked and time.monotonic() < until:
+            time.sleep(PAUSE)
+            gone, locked = self._renewed(locked)
+            lost |= gone
         if locked and not lost:
             raise errors.CatalogUnavailable(f"Another transaction has locked the rows of {len(locked)} of them.")
         return lost
+
+    def _renewed(self, attempts: Collection[Attempt]) -> tuple[set[Attempt], set[Attempt]]:
+        return self._database.change(partial(leases.renew, attempts=list(attempts), lease=self.lease))
 
     def expired(self) -> Sequence[DeadAttempt]:
         """The attempts whose leases ran out, the oldest first."""

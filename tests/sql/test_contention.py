@@ -14,6 +14,7 @@ from imgstore import errors
 from imgstore.sql import Database, OutcomeUnknown, failures
 from tests.support.database_fixtures import SERVER_KINDS, Servers
 from tests.support.race import together
+from tests.support.waiting import until
 
 TABLE = sa.Table("pairs", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
 
@@ -70,6 +71,28 @@ IDLE = {
 def test_transaction_of_a_frozen_process_ends_and_gives_its_locks_back(server: Database, server_kind: str) -> None:
     bound = server.read(lambda connection: connection.scalar(sa.text(IDLE[server_kind])))
     assert int(bound) == 100_000
+
+
+def test_reads_wait_for_no_change(server: Database) -> None:
+    """All changes that there may be at a time, and more, wait for one row that somebody keeps locked."""
+    tries: list[int] = []
+
+    def change(connection: sa.Connection) -> None:
+        tries.append(1)
+        add_one(connection, 1)
+
+    with server._engine.connect() as somebody:
+        add_one(somebody, 1)
+        changes = [threading.Thread(target=server.change, args=(change,)) for _ in range(12)]
+        for each in changes:
+            each.start()
+        until(lambda: len(tries) == len(server._writers._inside) == server._writers._most)
+        assert counts(server) == [0, 0]
+        assert len(tries) == server._writers._most, "none of them ended before"
+        somebody.rollback()
+    for each in changes:
+        each.join()
+    assert counts(server) == [12, 0]
 
 
 def session_of(connection: sa.Connection) -> int:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.hosting import LeasedCatalog
 from imgstore.model import Attempt, attempt_of
-from imgstore.sql import DeadAttempt, SqlCatalog, Standing
+from imgstore.sql import DeadAttempt, SqlCatalog, Standing, recovery
 from imgstore.sql.clock import Now
 from imgstore.sql.leases import AT_ONCE, holder
 from imgstore.sql.schema import IMAGES
@@ -132,7 +133,10 @@ def test_living_process_renews_all_its_leases_with_one_statement(tables: str) ->
 
 
 @pytest.mark.parametrize("database_kind", SERVER_KINDS, indirect=True)
-def test_row_that_a_transaction_keeps_locked_costs_no_other_upload_its_lease(catalog: SqlCatalog) -> None:
+def test_row_that_a_transaction_keeps_locked_costs_no_other_upload_its_lease(
+    catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "UNLOCKED_WITHIN", 0.1)
     locked, other = dead(catalog), dead(catalog)
     with catalog._database._engine.connect() as operator:
         operator.execute(sa.select(IMAGES.c.id).where(IMAGES.c.id == locked.attempt.image_id).with_for_update())
@@ -141,6 +145,18 @@ def test_row_that_a_transaction_keeps_locked_costs_no_other_upload_its_lease(cat
         assert not catalog.take_back(locked), "it is nobody's turn"
     assert (lease_left(catalog, other.attempt) or 0) > 0
     assert catalog.renew([locked.attempt, other.attempt]) == set()
+
+
+@pytest.mark.parametrize("database_kind", SERVER_KINDS, indirect=True)
+def test_row_that_another_change_has_for_a_moment_is_renewed_all_the_same(
+    catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = begun(catalog)
+    with catalog._database._engine.connect() as other:
+        other.execute(sa.select(IMAGES.c.id).where(IMAGES.c.id == attempt.image_id).with_for_update())
+        ending = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: other.rollback())
+        monkeypatch.setattr(recovery, "time", ending)
+        assert catalog.renew([attempt]) == set()
 
 
 def test_renewal_of_more_attempts_than_one_statement_takes(catalog: SqlCatalog) -> None:

@@ -57,7 +57,9 @@ class Waiting(queue.Queue[Any]):
     def last(self) -> list[Any]:
         """Takes out the one that came last, if there is one."""
         with self.mutex:
-            return [self.queue.pop()] if self.queue and self.queue[-1] is not _SHUTDOWNREQUEST else []
+            found = [self.queue.pop()] if self.queue and self.queue[-1] is not _SHUTDOWNREQUEST else []
+            self.in_vain += len(found)
+        return found
 
 
 class Pool(ThreadPool):
