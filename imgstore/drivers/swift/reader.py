@@ -155,7 +155,7 @@ def _read_over(stream: Stream, count: int) -> None:
 
 def _described(account: AccountClient, path: Path, headers: Headers) -> ObjectInfo:
     """The object of which a range was refused: of a dynamic one Swift says only part of it then."""
-    told = etag_in(headers) is not None and not is_dynamic(headers)
+    told = etag_in(headers) is not None and "content-range" in headers and not is_dynamic(headers)
     return info_of(path[1], headers) if told else described(account, path, account.head(path))
 
 
