@@ -1,4 +1,4 @@
-"""Answers that look well and are none: a proxy's own page, a listing that does not get on, a range without its place."""
+"""Answers that look well and are none: a proxy's own page, a listing that does not get on, a range without a place."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from imgstore import errors
 from imgstore.store import Store
 from imgstore.testing.faults import ChangeHeaders, FaultProxy, Respond
 from tests.s3.places import SwiftPlace
-from tests.s3.support import COMPLETE, KEY, LARGE, LIST_UPLOADS, OTHER, SMALL, body, get
+from tests.s3.support import COMPLETE, KEY, LARGE, LIST_UPLOADS, OTHER, PUT, SMALL, Like, body, get
 
-LIST = {"method": "GET", "query": "list-type"}
+LIST: Like = {"method": "GET", "query": "list-type"}
 PAGE = b"<html><head><title>Maintenance</title></head><body><p>We are back soon.</p></body></html>"
 """What a proxy says by itself, well-formed as XML is."""
 
@@ -20,7 +20,7 @@ def test_atomic_an_object_that_no_server_named_is_not_committed(
     swift_place: SwiftPlace, proxy: FaultProxy, page: bytes
 ) -> None:
     driver = swift_place.driver()
-    for data, request in ((LARGE, COMPLETE), (b"", {"method": "PUT", "path": KEY}), (SMALL, {"method": "PUT"})):
+    for data, request in ((LARGE, COMPLETE), (b"", PUT), (SMALL, PUT)):
         proxy.on(Respond(200, page), **request, times=None)
         with pytest.raises(errors.StoreUnavailable):
             swift_place.put(driver, data)
@@ -63,9 +63,7 @@ def test_never_short_a_part_whose_place_is_not_told_is_refused(
         get(driver)
 
 
-def test_a_copy_that_is_not_there_is_not_its_source_that_is_missing(
-    swift_place: SwiftPlace, proxy: FaultProxy
-) -> None:
+def test_a_copy_that_is_not_there_is_not_its_source_that_is_missing(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
     driver = swift_place.driver()
     swift_place.put(driver, SMALL)
     for answer in (Respond(200, PAGE), None):

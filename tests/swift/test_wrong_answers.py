@@ -1,4 +1,4 @@
-"""Answers that look well and are none: a proxy's own page, a listing that does not get on, an image for its manifest."""
+"""Answers that look well and are none: a proxy's page, a listing that does not get on, an image for its manifest."""
 
 from __future__ import annotations
 

@@ -135,6 +135,6 @@ class FileWriter(ObjectWriter):
             with contextlib.suppress(FileNotFoundError):
                 found = etag_of(filesystem.info(self._path))
                 if self._etag is None:
-                    raise errors.StoreUnavailable("Image storage did not say whether the object that is there is this one.")
+                    raise errors.StoreUnavailable("Image storage did not say whose the object is that is there.")
                 if found == self._etag:
                     filesystem.rm_file(self._path)

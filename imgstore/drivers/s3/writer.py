@@ -132,8 +132,8 @@ class S3Writer(MultipartWriter[Piece]):
 
 
 def _named(answer: Answer) -> Answer:
-    """The answer, if it names an object: what a proxy answers by itself does not, whatever its status. Some servers name
-    one that is made of parts by an empty ETag. Raises StoreUnavailable."""
+    """The answer, if it names an object: what a proxy answers by itself does not, whatever its status. Some servers
+    name one that is made of parts by an empty ETag. Raises StoreUnavailable."""
     if "ETag" not in answer:
         raise errors.StoreUnavailable("Image storage did not say which object it has stored.")
     return answer

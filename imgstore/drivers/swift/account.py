@@ -110,8 +110,8 @@ class AccountClient(Requests):
         return self._ask("reading", send, refusals=refusals, tries=tries)
 
     def fetch(self, path: Path, *, query: str | None = None) -> bytes:
-        """The bytes of a small object. Raises IntegrityError for a large one: a server without manifests, or a proxy that
-        drops the query, sends a whole image."""
+        """The bytes of a small object. Raises IntegrityError for a large one: a server without manifests, or a proxy
+        that drops the query, sends a whole image."""
         found = bytearray()
         with self._time(LARGEST_FETCHED), contextlib.closing(self.get(path, query=query)) as stream:
             while data := stream.read(BLOCK):
