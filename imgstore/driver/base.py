@@ -22,7 +22,7 @@ from imgstore import errors
 from imgstore.driver import place
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
-from imgstore.driver.translate import OnFailure, nothing_is_missing, refuse_overrides, storage_failures
+from imgstore.driver.translate import OnFailure, asking_failures, nothing_is_missing, refuse_overrides, storage_failures
 from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
@@ -183,7 +183,7 @@ class StoreDriver(ABC):
         if stop == start:
             reader: ObjectReader = EmptyReader(self.stat(key))
         else:
-            with OnFailure(self._missing), storage_failures("opening for reading"):
+            with OnFailure(self._missing), asking_failures("opening for reading"):
                 reader = self._open_reader(key, start, stop, etag)
         return _pinned(reader, start, stop, etag)
 
@@ -192,7 +192,7 @@ class StoreDriver(ABC):
         """What the store holds under `key`. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
         self.expect_place()
-        with OnFailure(self._missing), storage_failures("looking up an object"):
+        with OnFailure(self._missing), asking_failures("looking up an object"):
             return self._stat(key)
 
     @final
@@ -200,7 +200,7 @@ class StoreDriver(ABC):
         """Removes an object. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
         self.expect_place()
-        with OnFailure(self._missing), storage_failures("deleting"):
+        with OnFailure(self._missing), asking_failures("deleting"):
             self._delete(key)
 
     @final

@@ -75,6 +75,27 @@ def test_what_is_missing_when_a_writer_opens_is_the_stores() -> None:
     assert caught.value.status == 503
 
 
+class IsFull(MemoryDriver):
+    """As a disk that needs room to remove a file, and a server's 507."""
+
+    def _stat(self, key: str) -> ObjectInfo:
+        raise errors.StoreFull("full")
+
+    def _delete(self, key: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        raise errors.StoreFull("full")
+
+
+def test_who_stores_nothing_is_not_blamed_for_a_full_store() -> None:
+    driver = IsFull()
+    for ask in (driver.stat, driver.delete, driver.open_reader):
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            ask("key")
+        assert (caught.value.status, caught.value.retryable) == (503, True)
+
+
 def test_failing_close_does_not_hide_why_a_read_is_refused(
     driver: MemoryDriver, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,6 +43,13 @@ def test_a_refused_range_tells_the_size_of_the_object(world: World, proxy: Fault
     assert read(proxied, start=3 * SEGMENT) == b""
 
 
+def test_never_short_a_part_beyond_its_object_is_refused(world: World, proxy: FaultProxy, proxied: SwiftDriver) -> None:
+    put(world.driver(), body(SEGMENT))
+    proxy.on(ChangeHeaders({"Content-Range": "bytes 5-9/7"}), method="GET", path=IMAGE, times=None)
+    with pytest.raises(errors.IntegrityError, match="another range"):
+        proxied.open_reader(KEY, start=5, stop=7)
+
+
 def test_bounded_memory_an_image_that_comes_for_its_manifest_is_not_read(
     world: World, proxy: FaultProxy, proxied: SwiftDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

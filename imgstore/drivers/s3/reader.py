@@ -87,7 +87,7 @@ def _described(key: str, start: int, stop: int | None, answer: GetObjectOutputTy
         first, last, size = 0, answer["ContentLength"], answer["ContentLength"]
     else:
         first, last, size = int(match[1]), int(match[2]) + 1, int(match[3])
-    if first != start:
+    if first != start or last > size:
         raise errors.StoreUnavailable("Image storage does not deliver the range that it was asked for.")
     end = last if stop is None else min(stop, last)
     info = ObjectInfo(key, size, etag_of(answer), answer["LastModified"].timestamp())

@@ -131,7 +131,7 @@ def _opened(info: ObjectInfo, stream: Stream, wanted: Range) -> Opened:
     start = wanted.start
     if stream.status == 206:
         sent = range_of(stream.headers)
-        if sent is None or sent[0] != start:
+        if sent is None or sent[0] != start or sent[1] > info.size:
             raise errors.IntegrityError("The store sends another range than was asked for.")
         return Opened(info, stream, *sent)
     if start > info.size:
