@@ -59,10 +59,12 @@ class VisibilityLaws(Laws):
             bench.put(body(number), key)
         listing = iter(bench.other.objects())
         shown = [next(listing).key]
-        bench.delete(shown[0])
+        gone = {shown[0], next(key for key in KEYS if key != shown[0])}
+        for key in gone:
+            bench.delete(key)
         bench.put(body(13))
         shown += [info.key for info in listing]
-        missing = set(KEYS) - set(shown)
+        missing = set(KEYS) - gone - set(shown)
         assert not missing, f"a listing leaves out {len(missing)} objects, since one before them was deleted meanwhile"
         assert len(shown) == len(set(shown)), "a listing shows an object twice, since one came meanwhile"
 

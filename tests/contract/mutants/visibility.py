@@ -127,3 +127,12 @@ class ListsPagesByTheirNumber(Mutant):
             if not page:
                 return
             yield from page
+
+
+@caught_by("test_listing_shows_what_stays_while_others_come_and_go")
+class LooksAtEachNameThatItLists(Mutant):
+    """Which may be gone by then."""
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        for key in list(self.storage.names()):
+            yield self._stat(key)
