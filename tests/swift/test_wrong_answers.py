@@ -8,12 +8,19 @@ import pytest
 
 from imgstore import errors
 from imgstore.drivers.swift import SwiftDriver, account
+from imgstore.drivers.swift.answers import ListedObject
 from imgstore.testing.faults import ChangeHeaders, FaultProxy, Respond
 from tests.swift.subject import CONTAINER
 from tests.swift.world import KEY, SEGMENT, World, body, put, read
 
 IMAGE = f"/{CONTAINER}/{KEY}$"
 PAGE = b"<html><head><title>Maintenance</title></head><body><p>We are back soon.</p></body></html>"
+
+
+@pytest.mark.parametrize("told", ["2026-03-02T10:00:00.980Z", "2026-03-02T10:00:00.980000"])
+def test_a_time_is_read_as_cephs_gateway_and_as_swift_write_it(told: str) -> None:
+    """With Python 3.10 too."""
+    assert ListedObject.of({"name": KEY, "hash": "x", "bytes": 1, "last_modified": told}).modified == 1772445600.98
 
 
 def test_a_page_of_a_proxy_is_no_object(world: World, proxy: FaultProxy, proxied: SwiftDriver) -> None:

@@ -42,7 +42,8 @@ class ListedObject:
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> ListedObject:
         """The object in a line of JSON."""
-        modified = datetime.datetime.fromisoformat(line["last_modified"]).replace(tzinfo=datetime.timezone.utc)
+        told = line["last_modified"].removesuffix("Z")  # Ceph's gateway has it, and Python 3.10 does not know it
+        modified = datetime.datetime.fromisoformat(told).replace(tzinfo=datetime.timezone.utc)
         etag = line.get("slo_etag") or line["hash"]
         return cls(line["name"], line["bytes"], etag.strip('"'), modified.timestamp())
 
