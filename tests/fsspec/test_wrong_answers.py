@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from webdav4.client import InsufficientStorage  # type: ignore[import-untyped]  # it comes without types
 
 from imgstore import errors
 from imgstore.drivers.fsspec import FsspecDriver
@@ -31,6 +32,13 @@ class Unanswered(ObjectFile):
     def commit(self) -> None:
         super().commit()
         raise ConnectionResetError
+
+
+class HasNoRoom(Objects):
+    protocol = "obs"
+
+    def pipe_file(self, path: str, value: bytes, **_: Any) -> None:
+        raise InsufficientStorage(path)
 
 
 @pytest.fixture
@@ -59,3 +67,11 @@ def test_undone_an_object_whose_answer_was_lost_is_told(driver: FsspecDriver) ->
     with pytest.raises(errors.StoreUnavailable, match="committing"):
         writer.commit()
     assert (list(Objects.held), writer.left_behind) == (["bucket/images/key"], True)
+
+
+@pytest.mark.parametrize("driver", [HasNoRoom], indirect=True)
+def test_a_webdav_server_without_room_is_full(driver: FsspecDriver) -> None:
+    writer = driver.open_writer("key")
+    writer.write(b"image")
+    with pytest.raises(errors.StoreFull):
+        writer.commit()
