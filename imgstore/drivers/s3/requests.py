@@ -7,6 +7,7 @@ does not take (`server_traits`). Keys are names without the folder. Retries are 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,7 +21,7 @@ from imgstore.drivers.s3.bodies import ReceivedBody
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits
+from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits, server_time
 from imgstore.drivers.s3.tries import Tries
 from imgstore.model import ObjectInfo
 
@@ -82,6 +83,7 @@ class Requests:
         self.prove_place = prove_place
         self._folder = options.folder
         self._client = client
+        self._ahead = 0.0
         self._tries = Tries(options)
         self._bucket = {"Bucket": options.bucket}
         self._attributes = _attributes(options)
@@ -227,6 +229,7 @@ class Requests:
         behind: dict[str, Any] = {}
         while True:
             page = self._send(operation, {**wanted, **behind})
+            self._ahead = server_time(page) - time.time()
             if page.keys() == {"ResponseMetadata"}:
                 raise errors.StoreUnavailable(f"Image storage gave no listing while {_ACTIONS[operation]}.")
             yield page
@@ -235,6 +238,15 @@ class Requests:
             before, behind = behind, {name: page[f"Next{name}"] for name in markers if page.get(f"Next{name}")}
             if behind == before:
                 raise errors.StoreUnavailable(f"Image storage gave the same page again while {_ACTIONS[operation]}.")
+
+    def now(self) -> float:
+        """The server's clock, as its last listing told it; this machine's before."""
+        return time.time() + self._ahead
+
+    def is_older(self, modified: float, seconds: float) -> bool:
+        """Whether that is so many seconds ago by the server's clock, in a listing that is being read. 0: whatever its
+        age, since some servers round times up."""
+        return not seconds or modified <= self.now() - seconds
 
     def _below(self, beginning: str) -> dict[str, Any]:
         return {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
