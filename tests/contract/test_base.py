@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
 import pytest
 
@@ -73,6 +74,39 @@ def test_what_is_missing_when_a_writer_opens_is_the_stores() -> None:
     with pytest.raises(errors.StoreUnavailable) as caught:
         HasNoWriter().open_writer("key")
     assert caught.value.status == 503
+
+
+class ReturnsWhatever(MemoryDriver):
+    """As a driver does that nobody has tried."""
+
+    whatever: Any = None
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return cast(ObjectWriter, self.whatever)
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        return cast(ObjectReader, self.whatever)
+
+    def _stat(self, key: str) -> ObjectInfo:
+        return cast(ObjectInfo, self.whatever)
+
+
+@pytest.mark.parametrize("whatever", [None, ("key", 3), ObjectInfo("key", -1), ObjectInfo("key", cast(int, None))])
+def test_what_a_hook_returns_by_mistake_is_the_stores_fault(whatever: object) -> None:
+    driver = ReturnsWhatever()
+    driver.whatever = whatever
+    for ask in (driver.stat, driver.open_reader, driver.open_writer):
+        with pytest.raises(errors.StoreUnavailable):
+            ask("key")
+
+
+@pytest.mark.parametrize("whatever", [None, 3, "text"])
+def test_what_a_reader_returns_by_mistake_is_the_stores_fault(
+    monkeypatch: pytest.MonkeyPatch, driver: MemoryDriver, whatever: object
+) -> None:
+    monkeypatch.setattr(CannotClose, "_read", lambda self, size: whatever)
+    with pytest.raises(errors.StoreUnavailable, match="mistake"):
+        driver.open_reader("key").read()
 
 
 class IsFull(MemoryDriver):
