@@ -14,7 +14,7 @@ from imgstore.bulkhead import Bulkhead, Slot
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.place import new_mark
-from imgstore.driver.translate import OnFailure, blamed_on
+from imgstore.driver.translate import OnFailure, blamed_on, nothing_is_missing
 from imgstore.driver.writer import ObjectWriter
 from imgstore.host_answers import require_kind
 from imgstore.model import Location
@@ -56,7 +56,7 @@ class Store:
     def check(self) -> None:
         """Proves that the place is the right one, and then that the store works. Raises StoreError,
         ConfigurationError."""
-        with self.blamed():
+        with self.blamed(), OnFailure(partial(nothing_is_missing, "checking")):  # but what the check itself has stored
             self.driver.prove_place()
             self.driver.check()
 

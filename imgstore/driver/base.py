@@ -22,7 +22,8 @@ from imgstore import errors
 from imgstore.driver import place
 from imgstore.driver.capabilities import HasPlace
 from imgstore.driver.reader import READ_SIZE, EmptyReader, ObjectReader
-from imgstore.driver.translate import OnFailure, nothing_is_missing, refuse_overrides, storage_failures
+from imgstore.driver.signatures import expect_info, expect_kind
+from imgstore.driver.translate import OnFailure, asking_failures, nothing_is_missing, refuse_overrides, storage_failures
 from imgstore.driver.writer import Admission, ObjectWriter, WriterState, refuse_too_large
 from imgstore.model import ObjectInfo
 from imgstore.quota import Hold
@@ -161,7 +162,7 @@ class StoreDriver(ABC):
             room = self._reserve(key, size)
             if room is not None:
                 undo.callback(room.release)
-            writer = self._open_writer(key, size)
+            writer = expect_kind(ObjectWriter, self._open_writer(key, size), "_open_writer")
             undo.pop_all()
         writer._arm(key, Admission(size=size, limit=limit), capacity=room, store=store)
         return writer
@@ -181,26 +182,25 @@ class StoreDriver(ABC):
             raise errors.RangeNotSatisfiable(f"The range {start} to {stop} ends before it begins.")
         self.expect_place()
         if stop == start:
-            reader: ObjectReader = EmptyReader(self.stat(key))
-        else:
-            with OnFailure(self._missing), storage_failures("opening for reading"):
-                reader = self._open_reader(key, start, stop, etag)
-        return _pinned(reader, start, stop, etag)
+            return _pinned(EmptyReader(self.stat(key)), start, stop, etag)
+        with OnFailure(self._missing), asking_failures("opening for reading"):
+            reader = expect_kind(ObjectReader, self._open_reader(key, start, stop, etag), "_open_reader")
+            return _pinned(reader, start, stop, etag)
 
     @final
     def stat(self, key: str) -> ObjectInfo:
         """What the store holds under `key`. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
         self.expect_place()
-        with OnFailure(self._missing), storage_failures("looking up an object"):
-            return self._stat(key)
+        with OnFailure(self._missing), asking_failures("looking up an object"):
+            return expect_info(self._stat(key), "_stat")
 
     @final
     def delete(self, key: str) -> None:
         """Removes an object. Raises InvalidKey, ObjectNotFound, StoreUnavailable."""
         check_key(key)
         self.expect_place()
-        with OnFailure(self._missing), storage_failures("deleting"):
+        with OnFailure(self._missing), asking_failures("deleting"):
             self._delete(key)
 
     @final
@@ -268,7 +268,7 @@ def _prove_nothing() -> None:
 def _pinned(reader: ObjectReader, start: int, stop: int | None, etag: str | None) -> ObjectReader:
     with contextlib.ExitStack() as undo:
         undo.callback(_close_refused, reader)
-        size = reader.info.size
+        size = expect_info(reader.info, "_open_reader").size
         end = size if stop is None else stop
         if etag is not None and reader.info.etag != etag:
             raise errors.ObjectChanged("The object changed in the store.")

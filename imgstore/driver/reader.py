@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, final
 
 from imgstore import errors
-from imgstore.driver.signatures import refuse_misfits
-from imgstore.driver.translate import refuse_overrides, storage_failures
+from imgstore.driver.signatures import expect_kind, refuse_misfits
+from imgstore.driver.translate import asking_failures, refuse_overrides, storage_failures
 from imgstore.file_spans import FileSpan
 from imgstore.model import MIB, ObjectInfo
 
@@ -100,8 +100,10 @@ class ObjectReader(ABC):
         if wanted <= 0:
             return b""
         self.__failed = True  # unless all goes well, whatever is raised
-        with storage_failures("reading"):
+        with asking_failures("reading"):
             data = self._read(wanted)
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                expect_kind(bytes, data, "_read")
         if not data:
             missing = self.__stop - self.__position
             raise errors.ObjectTruncated(f"The store ended the object {missing} bytes early.")

@@ -1,15 +1,20 @@
 """Whether a class implements the hooks of this SPI, told when it is loaded or defined instead of at the first upload.
 
 A hook fits if it can be called as the base calls it: parameters by position, and by name what the base gives by name.
-A driver may take more, if it has defaults for that.
+A driver may take more, if it has defaults for that. What a hook returns is looked at too, when it does.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+from imgstore import errors
 from imgstore.driver import capabilities
+from imgstore.model import ObjectInfo
+
+T = TypeVar("T")
 
 SPI = 1
 """The number of this SPI. It is raised only when a driver that fits has to be changed; a new ability is a protocol that
@@ -80,3 +85,19 @@ def _shown(hook: Callable[..., object]) -> str:
     signature = inspect.signature(hook)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()][1:]
     return f"{hook.__name__}{signature.replace(parameters=bare, return_annotation=signature.empty)}"
+
+
+def expect_kind(kind: type, found: T, hook: str) -> T:
+    """`found`, which a hook has returned. Raises StoreUnavailable for what is of another kind."""
+    if not isinstance(found, kind):
+        told = f"{hook} returned {type(found).__name__}, not {kind.__name__}"
+        raise errors.StoreUnavailable("Image storage failed: its driver has a mistake.", detail=told)
+    return found
+
+
+def expect_info(info: ObjectInfo, hook: str) -> ObjectInfo:
+    """What a hook tells of an object. Raises StoreUnavailable for what is none."""
+    expect_kind(int, expect_kind(ObjectInfo, info, hook).size, f"{hook}, as the size,")
+    if info.size < 0:
+        raise errors.StoreUnavailable("Image storage tells a size that is none.", detail=f"{info.size} by {hook}")
+    return info

@@ -52,6 +52,12 @@ def storage_failures(action: str) -> OnFailure:
     return OnFailure(partial(storage_failed, action))
 
 
+def asking_failures(action: str) -> OnFailure:
+    """The same around what stores nothing. A store that is full is not available then: some storages need room to
+    remove an object, but who asks for that has sent nothing that is too large."""
+    return OnFailure(partial(_asking_failed, action))
+
+
 def undone_copy(target: str, discard: Callable[[], object]) -> OnFailure:
     """Around a server-side copy to the key `target`, as `storage_failures`: a failure runs `discard`, which removes
     what was copied. Should that fail too, it is logged, and the error says so (`StoreError.left_behind`)."""
@@ -73,6 +79,16 @@ def storage_failed(action: str, error: BaseException) -> None:
     log_stack(error)
     detail = errors.kind_and_place(error)
     raise errors.StoreUnavailable(f"The storage failed while {action}.", detail=detail) from error
+
+
+def _asking_failed(action: str, error: BaseException) -> None:
+    full = error if isinstance(error, errors.StoreFull) else None
+    try:
+        storage_failed(action, error)
+    except errors.StoreFull as translated:
+        full = translated
+    if full is not None:
+        raise errors.StoreUnavailable(full.message, detail=full.detail) from error
 
 
 def _copy_failed(target: str, discard: Callable[[], object], error: BaseException) -> None:

@@ -122,7 +122,7 @@ class Interrupter:
         if self.server is None:
             return
         act = prepare(self._one(new=new_driver))
-        requests = self._requests_of(act)
+        requests = self.requests_of(act)
         if asks and not requests:
             pytest.fail("No request of the driver passed the proxy: `through` must lead all of them there")
         yield Outcome(act, self.patient, "nothing was broken")
@@ -160,7 +160,8 @@ class Interrupter:
             pytest.fail(f"The driver waited {HUNG:g} seconds and would have waited longer, where {outcome.story}")
         return outcome
 
-    def _requests_of(self, act: Callable[[], object]) -> list[Seen]:
+    def requests_of(self, act: Callable[[], object]) -> list[Seen]:
+        """Those that pass the proxy while an operation is done."""
         self.proxy.wait_until_quiet()
         before = len(self.proxy.requests)
         act()
@@ -173,7 +174,7 @@ class Interrupter:
         errors_told: list[errors.StoreUnavailable] = []
         self.proxy.wait_until_quiet()
         rule = self.proxy.on(broken.fault, skip=broken.number)
-        came = self._requests_of(lambda: errors_told.extend(self._error_of(act, story)))
+        came = self.requests_of(lambda: errors_told.extend(self._error_of(act, story)))
         self._hit = rule.hit
         self._others = [seen for seen in came if not any(seen is each for each in self._hit)]
         self.proxy.heal()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
 from imgstore.driver.capabilities import HasCapacity, MeasuresSpace
 from imgstore.testing.bench import KEY, KEYS, Bench, body
+from imgstore.testing.concurrency import at_once
 from imgstore.testing.parts import lose_answer
 from imgstore.testing.telling import Laws
 
@@ -68,7 +71,8 @@ class CapacityLaws(Laws):
         for size in (len(data), None):
             write(bench, driver, data, size=size)
             assert_full(bench, driver)
-            driver.delete(KEY)
+            deletions = at_once([partial(driver.delete, KEY)] * 2)
+            assert None in deletions, f"of two deletions at once none succeeds: {deletions[0]}"
             with bench.refuses(errors.ObjectNotFound):
                 driver.delete(KEY)
             del bench.committed[KEY]

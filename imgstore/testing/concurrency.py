@@ -22,6 +22,7 @@ from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces, same
 from imgstore.testing.telling import Laws
 
 RACERS = 4
+CHECKS = 3
 ROUNDS = 4
 STALLED = 60.0  # seconds, after which a test that hangs fails
 
@@ -106,6 +107,13 @@ class ConcurrencyLaws(Laws):
         for start, found in zip(starts, at_once([partial(read_from, at) for at in starts]), strict=True):
             assert isinstance(found, bytes), found
             assert same(found, data[start:])
+
+    def test_checks_side_by_side_pass(self, bench: Bench) -> None:
+        """As those of several processes, each of which looks after the store's health."""
+        checks = [bench.open().check for _ in range(CHECKS)]
+        for result in (*at_once(checks), *at_once(checks)):
+            assert result is None, f"a check beside others failed: {result}"
+        bench.assert_clean()
 
 
 class AtomicCreation(Laws):

@@ -7,6 +7,7 @@ done. If it fails, it left nothing, or what it left is told and can be removed, 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +20,8 @@ from imgstore.driver.base import ObjectWriter, StoreDriver
 from imgstore.driver.capabilities import CopiesObjects, ListsObjects
 from imgstore.testing.bench import KEY, KEYS, Bench, body, pieces
 from imgstore.testing.breaking import Interrupter, Outcome, clear
-from imgstore.testing.faults import Reset
+from imgstore.testing.faults import Fault, Reset
+from imgstore.testing.faults.exchange import Broken, Exchange
 from imgstore.testing.telling import Laws
 
 T = TypeVar("T")
@@ -177,6 +179,21 @@ class InterruptedLaws(Laws):
                 told = f"{len(again.got)} of {len(wanted)} bytes"
                 assert len(again.got) == len(wanted), f"a read ended after {told}, where {outcome.story}"
 
+    def test_broken_read_is_never_resumed_at_another_object(self, bench: Bench) -> None:
+        breaker = Interrupter(bench)
+        if breaker.server is None:
+            return
+        bodies = parts(bench), parts(bench)[::-1]
+        bench.put(bodies[0], step=len(bodies[0]))
+        sent = [seen.sent for seen in breaker.requests_of(Read(breaker.patient, 0, None))]
+        for number in (number for number, count in enumerate(sent) if count > 1):
+            replace = Replace(partial(replaced, bench, bodies[1]), after=min(filter(None, sent)) // 2)
+            got, ended = read_meanwhile(breaker, replace, number)
+            one = next((data for data in bodies if data.startswith(got)), None)
+            assert one is not None, "a read has bytes of one object, and of another that replaced it"
+            assert not ended or got == one, f"a read ended after {len(got)} of {len(one)} bytes"
+            replaced(bench, bodies[0])
+
     def test_broken_question_is_answered_right_or_not_at_all(self, bench: Bench) -> None:
         data, breaker = parts(bench), Interrupter(bench)
         bench.put(data, step=len(data))
@@ -209,6 +226,42 @@ class InterruptedLaws(Laws):
                 ask(KEY)
         breaker.proxy.heal()
         bench.assert_holds(SMALL)
+
+
+def replaced(bench: Bench, data: bytes) -> None:
+    """Another object has KEY, past the proxy."""
+    bench.other.delete(KEY)
+    with bench.other.open_writer(KEY) as writer:
+        writer.write(data)
+        writer.commit()
+    bench.committed[KEY] = data
+
+
+class Replace(Fault):
+    """When `after` bytes of an answer's body were sent, `replace` is called, and the answer breaks off."""
+
+    def __init__(self, replace: Callable[[], None], *, after: int) -> None:
+        self._replace, self._after = replace, after
+
+    def apply(self, exchange: Exchange) -> None:
+        """Only once: who reads on meets the other object."""
+        exchange.answer_body.at(self._after, self._break)
+
+    def _break(self) -> None:
+        self._replace()
+        raise Broken(reset=False)
+
+
+def read_meanwhile(breaker: Interrupter, fault: Fault, number: int) -> tuple[bytes, bool]:
+    """What a read gets whose request of that number has the fault, and whether it came to its end."""
+    act, ended = Read(breaker.patient, 0, None), False
+    breaker.proxy.on(fault, skip=number)
+    with contextlib.suppress(errors.StoreError):
+        act()
+        ended = True
+    breaker.proxy.wait_until_idle()
+    breaker.proxy.heal()
+    return act.got, ended
 
 
 def copy(driver: StoreDriver) -> None:

@@ -28,6 +28,8 @@ def hostile_urls(url: str, key: str) -> list[str]:
     tails = [url + tail for tail in ("/", "/..", "/../x", "?", "?a=b", "#", "#a", "%00", "\0", "\n", " ", "%20")]
     scheme, _, rest = url.partition("://")
     heads = [f"{scheme}://elsewhere.invalid/{rest.lstrip('/')}", f"no{url}", f" {url}"]
+    elsewhere = re.sub(r"^([^/:]*)(:[0-9]+)?/", r"\1:8443/", rest)
+    heads += [f"{scheme}://{elsewhere}"] * (elsewhere != rest)
     heads += [f"http://169.254.169.254/{key}", f"data:,{key}", f"//{rest}", rest, key, "", "://", f"{scheme}://"]
     quoted = stem + "".join(f"%{ord(letter):02x}" for letter in key)
     return [*swapped, *tails, *heads, quoted, f"{stem}/{key}", f"{stem}x/../{key}", f"{stem}./{key}"]

@@ -116,6 +116,8 @@ class ReadingLaws(Laws):
             bench.put(body(SMALL, seed))
             with bench.refuses(errors.ObjectChanged, errors.ObjectNotFound):
                 bench.other.open_reader(KEY, start=3, etag=etag)
+            with bench.other.open_reader(KEY) as reader:
+                assert same(b"".join(reader), body(SMALL, seed))
 
     def test_open_read_of_a_deleted_object_is_whole_or_raises(self, bench: Bench) -> None:
         data = body(max(bench.subject.borders) * 3)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
+import signal
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
+
+import pytest
 
 from imgstore import errors
 from imgstore.driver.base import StoreDriver
@@ -73,6 +79,20 @@ def await_end(known: set[threading.Thread]) -> None:
         time.sleep(PAUSE)
 
 
+def surroundings() -> dict[str, object]:
+    """What is the whole process's, by what it is called."""
+    root, umask = logging.getLogger(), os.umask(0)
+    os.umask(umask)
+    return {
+        "the working directory": os.getcwd(),
+        "the umask": umask,
+        "the environment": dict(os.environ),
+        "the default timeout of sockets": socket.getdefaulttimeout(),
+        "the root logger": (root.level, root.disabled, list(root.handlers), logging.root.manager.disable),
+        "the handlers of signals": [signal.getsignal(each) for each in signal.valid_signals()],
+    }
+
+
 def a_days_work(bench: Bench, driver: StoreDriver) -> None:
     """Uploads that end in every way, downloads that end in every way."""
     data = body(max(bench.subject.borders) * 2 + 1)
@@ -129,6 +149,19 @@ class ResourceLaws(Laws):
             outlived = keeps(partial(a_life, bench), descriptors)
         assert not outlived, "a descriptor outlived its driver: close what it opened"
 
+    def test_temporary_files_are_returned(self, bench: Bench) -> None:
+        with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", directory)
+            outlived = keeps(partial(a_life, bench), lambda: set(os.listdir(directory)))
+            left = ", ".join(os.listdir(directory))
+        assert not outlived, f"a temporary file outlived its driver: {left}"
+
+    def test_driver_changes_nothing_of_its_process(self, bench: Bench) -> None:
+        before = surroundings()
+        a_life(bench)
+        changed = [name for name, value in surroundings().items() if value != before[name]]
+        assert not changed, f"the driver changed what is the whole process's: {', '.join(changed)}"
+
     def test_driver_at_work_does_not_gather_threads_and_descriptors(self, bench: Bench) -> None:
         work = partial(a_days_work, bench, bench.driver)
         with no_collector():
@@ -140,13 +173,18 @@ class ResourceLaws(Laws):
         another = f"{bench.driver.stat(KEY).etag}-another"
 
         def refused() -> None:
+            for missing in (bench.driver.stat, bench.driver.open_reader, bench.driver.delete):
+                with bench.refuses(errors.ObjectNotFound):
+                    missing(KEYS[0])
+            with bench.refuses(errors.ObjectExists), bench.driver.open_writer(KEY) as writer:
+                writer.commit()
             for start, stop, etag in ((99, None, None), (0, 99, None), (0, None, another)):
                 with bench.refuses(errors.RangeNotSatisfiable, errors.ObjectChanged):
                     bench.driver.open_reader(KEY, start=start, stop=stop, etag=etag)
 
         with no_collector():
             kept = keeps(refused, descriptors)
-        assert not kept, "a refused read keeps its descriptor"
+        assert not kept, "what is refused, since an object is missing, is there, or is another, keeps a descriptor"
 
     def test_construction_does_no_input_or_output(self, bench: Bench) -> None:
         assert not keeps(bench.broken, descriptors), "construction opens something"

@@ -52,6 +52,22 @@ class VisibilityLaws(Laws):
             if isinstance(driver, ListsObjects):
                 assert {info.key: info.size for info in driver.objects()} == dict(zip(KEYS, (0, 10, 20), strict=False))
 
+    def test_listing_shows_what_stays_while_others_come_and_go(self, bench: Bench) -> None:
+        if not isinstance(bench.other, ListsObjects):
+            return
+        for number, key in enumerate(KEYS):
+            bench.put(body(number), key)
+        listing = iter(bench.other.objects())
+        shown = [next(listing).key]
+        gone = {shown[0], next(key for key in KEYS if key != shown[0])}
+        for key in gone:
+            bench.delete(key)
+        bench.put(body(13))
+        shown += [info.key for info in listing]
+        missing = set(KEYS) - gone - set(shown)
+        assert not missing, f"a listing leaves out {len(missing)} objects, since one before them was deleted meanwhile"
+        assert len(shown) == len(set(shown)), "a listing shows an object twice, since one came meanwhile"
+
     def test_object_outlives_its_driver(self, bench: Bench) -> None:
         first = bench.subject.open()
         with first.open_writer(KEY) as writer:

@@ -88,6 +88,7 @@ class WritingLaws(Laws):
                 for piece in pieces(data, size):
                     buffer[:] = piece
                     writer.write(memoryview(buffer))
+                    assert buffer == piece, "write changed the caller's bytes, which other stores get too"
                     buffer[:] = b"\xff" * size
                 writer.commit()
             bench.committed[key] = data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
 import pytest
 
@@ -73,6 +74,60 @@ def test_what_is_missing_when_a_writer_opens_is_the_stores() -> None:
     with pytest.raises(errors.StoreUnavailable) as caught:
         HasNoWriter().open_writer("key")
     assert caught.value.status == 503
+
+
+class ReturnsWhatever(MemoryDriver):
+    """As a driver does that nobody has tried."""
+
+    whatever: Any = None
+
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        return cast(ObjectWriter, self.whatever)
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        return cast(ObjectReader, self.whatever)
+
+    def _stat(self, key: str) -> ObjectInfo:
+        return cast(ObjectInfo, self.whatever)
+
+
+@pytest.mark.parametrize("whatever", [None, ("key", 3), ObjectInfo("key", -1), ObjectInfo("key", cast(int, None))])
+def test_what_a_hook_returns_by_mistake_is_the_stores_fault(whatever: object) -> None:
+    driver = ReturnsWhatever()
+    driver.whatever = whatever
+    for ask in (driver.stat, driver.open_reader, driver.open_writer):
+        with pytest.raises(errors.StoreUnavailable):
+            ask("key")
+
+
+@pytest.mark.parametrize("whatever", [None, 3, "text"])
+def test_what_a_reader_returns_by_mistake_is_the_stores_fault(
+    monkeypatch: pytest.MonkeyPatch, driver: MemoryDriver, whatever: object
+) -> None:
+    monkeypatch.setattr(CannotClose, "_read", lambda self, size: whatever)
+    with pytest.raises(errors.StoreUnavailable, match="mistake"):
+        driver.open_reader("key").read()
+
+
+class IsFull(MemoryDriver):
+    """As a disk that needs room to remove a file, and a server's 507."""
+
+    def _stat(self, key: str) -> ObjectInfo:
+        raise errors.StoreFull("full")
+
+    def _delete(self, key: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        raise errors.StoreFull("full")
+
+
+def test_who_stores_nothing_is_not_blamed_for_a_full_store() -> None:
+    driver = IsFull()
+    for ask in (driver.stat, driver.delete, driver.open_reader):
+        with pytest.raises(errors.StoreUnavailable) as caught:
+            ask("key")
+        assert (caught.value.status, caught.value.retryable) == (503, True)
 
 
 def test_failing_close_does_not_hide_why_a_read_is_refused(

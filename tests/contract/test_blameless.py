@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter, background
 from imgstore.drivers.memory import MemoryReader
-from imgstore.model import MIB
+from imgstore.model import MIB, ObjectInfo
 from tests.contract.mutants.base import Mutant
 from tests.contract.runner import verdict, verdict_on
 from tests.contract.test_parted import PartSubject
@@ -84,6 +86,42 @@ class LibraryLoadsWhatItKnowsAtFirst(Mutant):
         if "known" not in vars(self.storage):
             vars(self.storage)["known"] = bytearray(16 * MIB)
         return super()._open_writer(key, size)
+
+
+@blameless("test_temporary_files_are_returned")
+class LibraryKeepsOneTemporaryFile(Mutant):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        if "file" not in vars(self.storage):
+            vars(self.storage)["file"] = tempfile.mkdtemp()
+        return super()._open_writer(key, size)
+
+
+@blameless("test_checks_side_by_side_pass")
+class ChecksOneAfterTheOther(Mutant):
+    """All with the same name."""
+
+    ONE = threading.Lock()
+
+    def check(self) -> None:
+        with self.ONE:
+            self.storage.create("probe", b"imgstore")
+            self.storage.remove("probe")
+
+
+@blameless("test_listing_shows_what_stays_while_others_come_and_go", "test_listing_is_exactly_what_was_committed")
+class ListsWhatWasThereAtFirst(Mutant):
+    """The newest first, and tells no more than keys and sizes."""
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        return iter([ObjectInfo(info.key, info.size) for info in reversed(self.storage.infos())])
+
+
+@blameless("test_driver_changes_nothing_of_its_process", "test_many_parts_come_back_in_their_order")
+@dataclass(init=False)
+class IsComparedByItsFields(Mutant):
+    """So it cannot be a key of a dictionary."""
+
+    name: str = "fast"
 
 
 class TakesLongToUndo(PartWriter):

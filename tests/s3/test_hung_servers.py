@@ -20,7 +20,7 @@ from imgstore.model import MIB, Location, StoredImage
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.download import DownloadService
 from tests.core.world import helpers
-from tests.s3.hung import Answer, HungServer, Request, ends, part, upload
+from tests.s3.hung import COMPLETED, Answer, HungServer, Request, ends, part, upload
 from tests.s3.support import KEY, PART, body
 from tests.support.certificates import write_certificate
 from tests.support.waiting import until
@@ -240,7 +240,7 @@ def test_a_server_that_sends_blanks_while_it_works_is_waited_for() -> None:
             for _ in range(10):
                 request.connection.sendall(b" ")
                 time.sleep(0.2)
-            request.connection.sendall(b"<CompleteMultipartUploadResult/>")
+            request.connection.sendall(COMPLETED)
             request.connection.shutdown(socket.SHUT_RDWR)
 
     with HungServer.answering(answer) as server:

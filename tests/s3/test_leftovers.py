@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from imgstore import errors
 from imgstore.drivers.s3 import S3Driver
 from imgstore.model import Leftover
-from imgstore.testing.faults import FaultProxy, ReplaceAnswer, Respond, s3_error
+from imgstore.testing.faults import ChangeHeaders, FaultProxy, ReplaceAnswer, Respond, s3_error
 from tests.s3.conftest import SWIFT, used
 from tests.s3.places import MotoPlace, Place, SwiftPlace
 from tests.s3.support import KEY, LIST_PARTS, LIST_UPLOADS, OTHER, PART, body
@@ -54,6 +56,19 @@ def test_a_young_upload_is_left_alone_and_not_asked_for_its_parts(swift_place: S
     assert list(driver.leftovers(older_than=HOUR)) == []
     assert proxy.count(**LIST_PARTS) == 0
     assert len(remove_leftovers(driver)) == 1
+
+
+def test_age_is_told_by_the_servers_clock(swift_place: SwiftPlace, proxy: FaultProxy) -> None:
+    """The machine that purges may have a clock that is wrong."""
+    abandon(swift_place)
+    behind, ahead = (email.utils.formatdate(time.time() + by, usegmt=True) for by in (-2 * HOUR, 2 * HOUR))
+    driver = swift_place.driver()
+    proxy.on(ChangeHeaders({"date": behind}), method="GET", times=None)
+    assert list(driver.leftovers(older_than=1.0)) == []
+    proxy.heal()
+    proxy.on(ChangeHeaders({"date": ahead}), method="GET", times=None)
+    (left,) = driver.leftovers(older_than=HOUR)
+    driver.remove_leftover(left)
 
 
 def test_an_upload_whose_last_part_is_young_is_left_alone(moto_place: MotoPlace, proxy: FaultProxy) -> None:

@@ -1,8 +1,9 @@
 """Objects being written: a file under a hidden name that gets its own in the end, or an upload that is ended then.
 
 Whether an object is this writer's is told by its etag, which a file keeps when it is renamed. What a commit that failed
-half-way may have made is removed by that, and nothing else is. Memory: GATHERED bytes and a chunk, and what the
-filesystem's file buffers; WebDAV's keeps the whole image in a temporary file on this machine, until it is committed.
+half-way may have made is removed by that, and nothing else is; where object storage did not tell the etag, the abort
+says that something may be left. Memory: GATHERED bytes and a chunk, and what the filesystem's file buffers; WebDAV's
+keeps the whole image in a temporary file on this machine, until it is committed.
 """
 
 from __future__ import annotations
@@ -132,5 +133,8 @@ class FileWriter(ObjectWriter):
                 filesystem.rm_file(self._written)
         if self._committing:
             with contextlib.suppress(FileNotFoundError):
-                if self._etag is not None and etag_of(filesystem.info(self._path)) == self._etag:
+                found = etag_of(filesystem.info(self._path))
+                if self._etag is None:
+                    raise errors.StoreUnavailable("Image storage did not say whose the object is that is there.")
+                if found == self._etag:
                     filesystem.rm_file(self._path)

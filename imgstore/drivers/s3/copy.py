@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from imgstore import errors
 from imgstore.driver.part_sizes import PartSizes
+from imgstore.driver.translate import OnFailure, nothing_is_missing
 from imgstore.drivers.s3 import errors as s3_errors
 from imgstore.drivers.s3.objects import look_up, remove_marked
 from imgstore.drivers.s3.options import LARGEST_OBJECT, LARGEST_PART, S3Options
@@ -49,7 +51,8 @@ class Copy:
             self._in_parts(source)
         else:
             self._show(lambda: self._requests.copy_object(source, self._target, self._marker))
-        made = look_up(self._requests, self._target)
+        with OnFailure(partial(nothing_is_missing, "looking up a copy")):
+            made = look_up(self._requests, self._target)
         self._expect_same(source, made)
         return made
 

@@ -22,9 +22,10 @@ NO_BUCKET = "NoSuchBucket"
 NO_UPLOAD = frozenset({"NoSuchUpload"})
 PRECONDITION = frozenset({"PreconditionFailed", "412"})
 PINNED = frozenset({"GetObject", "CopyObject", "UploadPartCopy"})
-"""Operations whose condition is the ETag of the object that they read; the condition of all others is a free key."""
+"""Operations whose condition is the ETag of the object that they read."""
 WRITING = frozenset({"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"})
-"""Operations that ask for nothing that is there: what is missing then is the store's own, never the image."""
+"""Operations that ask for nothing that is there: what is missing then is the store's own, never the image. Their
+condition is a free key."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
 
 FULL = frozenset(
@@ -175,9 +176,9 @@ def _raise_for_answer(error: boto.ClientError, action: str) -> NoReturn:
         raise errors.WrongPlace(f"Image storage is not available ({code}) while {action}.", detail=detail) from None
     if code in PRECONDITION and error.operation_name in PINNED:
         raise errors.ObjectChanged("The object changed in the store.", detail=detail) from None
-    if code in PRECONDITION:
+    if code in PRECONDITION and error.operation_name in WRITING:
         raise errors.ObjectExists("An object with that key exists already.", detail=detail) from None
-    if status == 416:
+    if status == 416 and error.operation_name == "GetObject":
         raise errors.RangeNotSatisfiable("No byte of the range exists.", detail=detail) from None
     if code in FULL or status in {507, 413}:
         raise errors.StoreFull(f"Image storage media is full ({code}) while {action}.", detail=detail) from None

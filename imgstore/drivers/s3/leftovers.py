@@ -7,9 +7,7 @@ part, is younger than the caller asks for. Nor is an object that no catalog know
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Iterator
 
 from imgstore import errors
@@ -26,13 +24,12 @@ _IDENTIFIER = re.compile(r"[!-~]{1,1024}", re.ASCII)
 
 def find(requests: Requests, *, older_than: float) -> Iterator[Leftover]:
     """Every leftover that nobody touched for `older_than` seconds. Raises StoreUnavailable."""
-    newest = time.time() - older_than if older_than else math.inf  # some servers round times up
     for upload in uploads.listing(requests):
-        found = _old_upload(requests, upload, newest) if upload.begun <= newest else None
+        found = _old_upload(requests, upload, older_than) if requests.is_older(upload.begun, older_than) else None
         if found is not None:
             yield found
     for info in requests.list_objects(PROBE):
-        if is_probe(info.key) and (info.modified or 0) <= newest:
+        if is_probe(info.key) and requests.is_older(info.modified or 0, older_than):
             yield Leftover(info.key, "a check that ended with its process", info.size, info.modified)
 
 
@@ -62,13 +59,13 @@ def clear_leftovers(requests: Requests, key: str) -> None:
             uploads.abort(requests, key, upload.identifier)
 
 
-def _old_upload(requests: Requests, upload: Upload, newest: float) -> Leftover | None:
-    """The leftover that an upload is; None if it is gone, or a part of it is younger than `newest`."""
+def _old_upload(requests: Requests, upload: Upload, older_than: float) -> Leftover | None:
+    """The leftover that an upload is; None if it is gone, or a part of it is younger."""
     parts = uploads.parts_of(requests, upload.key, upload.identifier)
     if parts is None:
         return None
     touched = max(upload.begun, parts.newest)
-    if touched > newest:
+    if not requests.is_older(touched, older_than):
         return None
     key = upload.key if is_key(upload.key) else None
     return Leftover(

@@ -24,6 +24,7 @@ from imgstore.model import ObjectInfo
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+PARTIAL = 206
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)", re.ASCII)
 
 
@@ -72,7 +73,7 @@ def _opened(
     answer, body = requests.get_object(key, start=start, stop=stop, etag=etag, once=once)
     try:
         return _described(key, start, stop, answer, body)
-    except errors.StoreError:
+    except BaseException:
         body.close()
         raise
 
@@ -80,11 +81,13 @@ def _opened(
 def _described(key: str, start: int, stop: int | None, answer: GetObjectOutputTypeDef, body: ReceivedBody) -> Opened:
     """What the answer has, compared with what was asked for."""
     match = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
+    if match is None and answer["ResponseMetadata"]["HTTPStatusCode"] == PARTIAL:
+        raise errors.StoreUnavailable("Image storage does not tell which range it delivers.")
     if match is None:
         first, last, size = 0, answer["ContentLength"], answer["ContentLength"]
     else:
         first, last, size = int(match[1]), int(match[2]) + 1, int(match[3])
-    if first != start:
+    if first != start or last > size:
         raise errors.StoreUnavailable("Image storage does not deliver the range that it was asked for.")
     end = last if stop is None else min(stop, last)
     info = ObjectInfo(key, size, etag_of(answer), answer["LastModified"].timestamp())

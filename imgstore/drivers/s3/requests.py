@@ -7,6 +7,7 @@ does not take (`server_traits`). Keys are names without the folder. Retries are 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,7 +21,7 @@ from imgstore.drivers.s3.bodies import ReceivedBody
 from imgstore.drivers.s3.client import SharedClient
 from imgstore.drivers.s3.errors import translated
 from imgstore.drivers.s3.options import S3Options
-from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits
+from imgstore.drivers.s3.server_traits import ABSENT_AT_END, CHECKSUM, Extra, Traits, server_time
 from imgstore.drivers.s3.tries import Tries
 from imgstore.model import ObjectInfo
 
@@ -82,6 +83,7 @@ class Requests:
         self.prove_place = prove_place
         self._folder = options.folder
         self._client = client
+        self._ahead = 0.0
         self._tries = Tries(options)
         self._bucket = {"Bucket": options.bucket}
         self._attributes = _attributes(options)
@@ -116,19 +118,14 @@ class Requests:
 
     def list_objects(self, beginning: str = "") -> Iterator[ObjectInfo]:
         """Every object in the folder itself whose name begins so, of any name."""
-        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
-        while True:
-            page = self._send("list_objects_v2", wanted)
+        for page in self._pages("list_objects_v2", self._below(beginning), "ContinuationToken"):
             for found in page.get("Contents", []):
                 if name := self.name_in_folder(found["Key"]):
                     yield ObjectInfo(name, found["Size"], etag_of(found), found["LastModified"].timestamp())
-            if not page.get("IsTruncated"):
-                return
-            wanted["ContinuationToken"] = page["NextContinuationToken"]
 
     def first_names(self) -> tuple[list[str], list[str]]:
         """The first names in the folder, and the first folders in it, each with its whole name: one page."""
-        page = self._send("list_objects_v2", {**self._bucket, "Prefix": self._folder, "Delimiter": "/"})
+        page = next(self._pages("list_objects_v2", self._below(""), "ContinuationToken"))
         names = [self.name_in_folder(found["Key"]) for found in page.get("Contents", [])]
         return names, [found["Prefix"] for found in page.get("CommonPrefixes", [])]
 
@@ -214,33 +211,45 @@ class Requests:
 
     def list_parts(self, key: str, upload: str) -> Iterator[PartTypeDef]:
         """Every part of an upload."""
-        wanted = {**self._at(key), "UploadId": upload}
-        while True:
-            page = self._send("list_parts", wanted)
+        for page in self._pages("list_parts", {**self._at(key), "UploadId": upload}, "PartNumberMarker"):
             yield from page.get("Parts", [])
-            if not page.get("IsTruncated"):
-                return
-            wanted["PartNumberMarker"] = page["NextPartNumberMarker"]
 
     def list_uploads(self, beginning: str = "") -> Iterator[ListMultipartUploadsOutputTypeDef]:
         """Pages of the uploads in the folder whose names begin so."""
-        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
-        while True:
-            page = self._send("list_multipart_uploads", wanted)
-            yield page
-            if not page.get("IsTruncated"):
-                return
-            wanted["KeyMarker"], wanted["UploadIdMarker"] = page["NextKeyMarker"], page["NextUploadIdMarker"]
+        return self._pages("list_multipart_uploads", self._below(beginning), "KeyMarker", "UploadIdMarker")
 
     def list_versions(self, beginning: str = "") -> Iterator[Answer]:
         """Pages of the versions in the folder itself whose names begin so."""
-        wanted = {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
+        return self._pages("list_object_versions", self._below(beginning), "KeyMarker", "VersionIdMarker")
+
+    def _pages(self, operation: str, wanted: Mapping[str, Any], *markers: str) -> Iterator[Any]:
+        """The pages of a listing; `markers` say where the next one begins, the second one only where a page ends in the
+        middle of a key. Raises StoreUnavailable for what is no listing, such as the page of a proxy, which would look
+        like an empty one, and for one that does not get on."""
+        behind: dict[str, Any] = {}
         while True:
-            page: Answer = self._send("list_object_versions", wanted)
+            page = self._send(operation, {**wanted, **behind})
+            self._ahead = server_time(page) - time.time()
+            if page.keys() == {"ResponseMetadata"}:
+                raise errors.StoreUnavailable(f"Image storage gave no listing while {_ACTIONS[operation]}.")
             yield page
             if not page.get("IsTruncated"):
                 return
-            wanted |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+            before, behind = behind, {name: page[f"Next{name}"] for name in markers if page.get(f"Next{name}")}
+            if behind == before:
+                raise errors.StoreUnavailable(f"Image storage gave the same page again while {_ACTIONS[operation]}.")
+
+    def now(self) -> float:
+        """The server's clock, as its last listing told it; this machine's before."""
+        return time.time() + self._ahead
+
+    def is_older(self, modified: float, seconds: float) -> bool:
+        """Whether that is so many seconds ago by the server's clock, in a listing that is being read. 0: whatever its
+        age, since some servers round times up."""
+        return not seconds or modified <= self.now() - seconds
+
+    def _below(self, beginning: str) -> dict[str, Any]:
+        return {**self._bucket, "Prefix": self._folder + beginning, "Delimiter": "/"}
 
     def _send(
         self, operation: str, parameters: Mapping[str, Any], extras: Sequence[Extra] = (), *, once: bool = False

@@ -8,7 +8,9 @@ race, the driver only learns a trait twice.
 
 from __future__ import annotations
 
+import email.utils
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +35,16 @@ ABSENT = Extra(CONDITION, {"IfNoneMatch": "*"})
 
 ABSENT_AT_END = Extra("If-None-Match of an upload in parts", {"IfNoneMatch": "*"})
 """The same where parts become an object: Ceph's gateway compares the one and ignores the other."""
+
+
+def server_time(answer: Mapping[str, Any]) -> float:
+    """The server's clock when it answered, by which all that it lists has its times; this machine's if it does not
+    tell."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return time.time()
 
 
 class Traits:

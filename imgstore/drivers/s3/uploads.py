@@ -9,7 +9,6 @@ another key. A server that cannot list uploads or parts is not asked to. Every f
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -126,7 +125,7 @@ def parts_of(requests: Requests, key: str, identifier: str) -> Parts | None:
 def sweep(requests: Requests, key: str, *, since: float) -> None:
     """Aborts the uploads of `key` that were begun after `since` (`time.monotonic`)."""
     for page in _pages(requests, key):
-        begun = _server_time(page) - (time.monotonic() - since) - _CLOCK_STEP
+        begun = requests.now() - (time.monotonic() - since) - _CLOCK_STEP
         for upload in _uploads(requests, page):
             if upload.key == key and upload.begun >= begun:
                 abort(requests, key, upload.identifier)
@@ -160,12 +159,3 @@ def _uploads(requests: Requests, page: Answer) -> Iterator[Upload]:
         name = requests.name_in_folder(upload["Key"])
         if is_own(name):
             yield Upload(name, upload["UploadId"], upload["Initiated"].timestamp())
-
-
-def _server_time(answer: Answer) -> float:
-    """The server's clock when it answered, by which uploads have their times; this machine's if it does not tell."""
-    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-    try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError):
-        return time.time()

@@ -6,8 +6,6 @@ an old one would be the object again.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,8 +40,11 @@ class Version:
 def hidden(requests: Requests, *, older_than: float) -> Iterator[Leftover]:
     """Every hidden version of `older_than` seconds; the marks of deletions come last. None from a server that knows no
     versions. Raises StoreUnavailable."""
-    newest = time.time() - older_than if older_than else math.inf
-    found = [each for each in _listed(requests) if each.hidden and each.modified <= newest and _is_ours(each.name)]
+    found = [
+        each
+        for each in _listed(requests)
+        if each.hidden and requests.is_older(each.modified, older_than) and _is_ours(each.name)
+    ]
     for each in sorted(found, key=lambda each: each.size is None):
         key = each.name if is_key(each.name) else None
         name = f"{each.name}{SEPARATOR}{each.identifier}"

@@ -97,7 +97,7 @@ class S3Writer(MultipartWriter[Piece]):
         there: what the server says of the object. Raises what the request raised."""
         self._visible = True
         try:
-            return request(*arguments)
+            return _named(request(*arguments))
         except errors.StoreError as error:
             code = s3_errors.code_of(error)
             refused = s3_errors.surely_nothing(error)
@@ -129,3 +129,11 @@ class S3Writer(MultipartWriter[Piece]):
         """An object that was looked up tells its size."""
         if answer.get("ContentLength", size) != size:
             raise errors.IntegrityError(f"The storage holds {answer['ContentLength']} bytes, {size} were sent.")
+
+
+def _named(answer: Answer) -> Answer:
+    """The answer, if it names an object: what a proxy answers by itself does not, whatever its status. Some servers
+    name one that is made of parts by an empty ETag. Raises StoreUnavailable."""
+    if "ETag" not in answer:
+        raise errors.StoreUnavailable("Image storage did not say which object it has stored.")
+    return answer

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
@@ -29,6 +29,8 @@ from imgstore.model import MIB
 Path = tuple[str, str]
 LARGEST_FETCHED = 8 * MIB
 """Of the objects that are read whole: as long as a manifest may be."""
+MOST_FETCHED = 8 * LARGEST_FETCHED
+"""Bytes after which it is none: a server tells more of each segment than it was told, and may take longer ones."""
 
 
 class AccountClient(Requests):
@@ -108,9 +110,15 @@ class AccountClient(Requests):
         return self._ask("reading", send, refusals=refusals, tries=tries)
 
     def fetch(self, path: Path, *, query: str | None = None) -> bytes:
-        """The bytes of a small object."""
+        """The bytes of a small object. Raises IntegrityError for a large one: a server without manifests, or a proxy
+        that drops the query, sends a whole image."""
+        found = bytearray()
         with self._time(LARGEST_FETCHED), contextlib.closing(self.get(path, query=query)) as stream:
-            return b"".join(iter(lambda: stream.read(BLOCK), b""))
+            while data := stream.read(BLOCK):
+                found += data
+                if len(found) > MOST_FETCHED:
+                    raise errors.IntegrityError("The store sends something else than was asked for: it is too large.")
+        return bytes(found)
 
     def fetch_manifest(self, path: Path) -> list[dict[str, Any]] | None:
         """The lines of a static large object's manifest; None where the server does not show it. Ceph's gateway answers
@@ -153,16 +161,21 @@ class AccountClient(Requests):
 
     def objects(self, container: str, *, prefix: str = "") -> Iterator[ListedObject]:
         """Every object in a container, in the order of the names. Raises ObjectNotFound where there is no container."""
-        marker = ""
-        while page := self._call("listing", client.get_container, container, prefix=prefix, marker=marker)[1]:
+        for page in self._pages(client.get_container, container, prefix=prefix):
             yield from map(ListedObject.of, page)
-            marker = page[-1]["name"]
 
     def containers(self, *, prefix: str) -> Iterator[str]:
         """The names of the containers that begin so."""
-        marker = ""
-        while page := self._call("listing", client.get_account, prefix=prefix, marker=marker)[1]:
+        for page in self._pages(client.get_account, prefix=prefix):
             yield from (line["name"] for line in page)
+
+    def _pages(self, function: Callable[..., Any], *container: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
+        """Of a listing. Raises StoreUnavailable where one is the same again: a proxy may drop the marker."""
+        marker = ""
+        while page := self._call("listing", function, *container, prefix=prefix, marker=marker)[1]:
+            yield page
+            if page[-1]["name"] == marker:
+                raise errors.StoreUnavailable("Image storage gave the same page of a listing again.")
             marker = page[-1]["name"]
 
     def head_container(self, container: str) -> Headers:

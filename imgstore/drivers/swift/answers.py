@@ -26,6 +26,7 @@ NO_HEADERS: Headers = {}
 BLOCK = 256 * 1024
 TRANSPORT_FAILURES = (requests.RequestException, HTTPError, OSError)
 
+_OF_AN_OBJECT = frozenset({"etag", "x-timestamp", "last-modified"})
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 
@@ -41,7 +42,8 @@ class ListedObject:
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> ListedObject:
         """The object in a line of JSON."""
-        modified = datetime.datetime.fromisoformat(line["last_modified"]).replace(tzinfo=datetime.timezone.utc)
+        told = line["last_modified"].removesuffix("Z")  # Ceph's gateway has it, and Python 3.10 does not know it
+        modified = datetime.datetime.fromisoformat(told).replace(tzinfo=datetime.timezone.utc)
         etag = line.get("slo_etag") or line["hash"]
         return cls(line["name"], line["bytes"], etag.strip('"'), modified.timestamp())
 
@@ -109,7 +111,10 @@ def expect_etag(etag: str, headers: Headers) -> None:
 
 
 def info_of(key: str, headers: Headers) -> ObjectInfo:
-    """What an answer says of the whole object, also before a part of it. Raises IntegrityError if it tells no size."""
+    """What an answer says of the whole object, also before a part of it. Raises StoreUnavailable if it is of no object,
+    but a proxy's own page, IntegrityError if it tells no size."""
+    if not _OF_AN_OBJECT & headers.keys():
+        raise errors.StoreUnavailable("Image storage gave an answer that is of no object.")
     ranged = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
     size = int(ranged[3]) if ranged else number(headers, "content-length")
     if size is None:

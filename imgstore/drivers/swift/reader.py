@@ -131,7 +131,7 @@ def _opened(info: ObjectInfo, stream: Stream, wanted: Range) -> Opened:
     start = wanted.start
     if stream.status == 206:
         sent = range_of(stream.headers)
-        if sent is None or sent[0] != start:
+        if sent is None or sent[0] != start or sent[1] > info.size:
             raise errors.IntegrityError("The store sends another range than was asked for.")
         return Opened(info, stream, *sent)
     if start > info.size:
@@ -155,7 +155,7 @@ def _read_over(stream: Stream, count: int) -> None:
 
 def _described(account: AccountClient, path: Path, headers: Headers) -> ObjectInfo:
     """The object of which a range was refused: of a dynamic one Swift says only part of it then."""
-    told = etag_in(headers) is not None and not is_dynamic(headers)
+    told = etag_in(headers) is not None and "content-range" in headers and not is_dynamic(headers)
     return info_of(path[1], headers) if told else described(account, path, account.head(path))
 
 

@@ -7,6 +7,7 @@ methods after the class is made, or the private ones beneath them.
 from tests.contract.mutants import (
     aborting,
     capacity,
+    checking,
     clearing,
     copying,
     describing,
@@ -31,6 +32,7 @@ __all__ = [
     "MutantSubject",
     "aborting",
     "capacity",
+    "checking",
     "clearing",
     "copying",
     "describing",

@@ -18,6 +18,9 @@ from tests.contract.subjects import MemorySubject
 
 SECRET = "s3cret-t0ken"
 INTERNAL = "/srv/internal"
+VARIABLE = "IMGSTORE_MUTANT"
+A_REQUEST = 0.01
+"""Seconds that a storage takes, in which others may ask it too."""
 
 Patched = TypeVar("Patched", bound=type)
 
@@ -174,6 +177,7 @@ class MutantSubject(MemorySubject):
         """Gives back what a mutant kept on purpose."""
         self.storage.end_threads()
         self.storage.close_descriptors()
+        os.environ.pop(VARIABLE, None)
 
 
 MUTANTS: list[type[Mutant]] = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
+from imgstore import errors
 from imgstore.driver import ObjectWriter
 from imgstore.model import Space
 from imgstore.quota import Account, Hold, capacity_refusal
-from tests.contract.mutants.base import Mutant, MutantWriter, caught_by, patched
+from tests.contract.mutants.base import A_REQUEST, Mutant, MutantWriter, caught_by, patched
 
 
 @caught_by("test_capacity_is_kept_to_the_byte")
@@ -62,3 +66,13 @@ class TellsTheSpaceOfItsDisk(Mutant):
     def space(self) -> Space:
         self.check()
         return Space(total=10**12, free=10**11)
+
+
+@caught_by("test_room_is_given_back_once")
+class TwoDeletionsAtOnceGiveBackTwice(Mutant):
+    def _delete(self, key: str) -> None:
+        size = self.storage.get(key).info.size
+        time.sleep(A_REQUEST)
+        with contextlib.suppress(errors.ObjectNotFound):
+            self.storage.remove(key)
+        self.storage.account.give_back(size)

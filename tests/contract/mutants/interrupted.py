@@ -13,7 +13,7 @@ from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.model import ObjectInfo
 from imgstore.testing.faults import FaultProxy
 from tests.contract.mutants.base import patched
-from tests.contract.over_http import TOKEN, HttpDriver, HttpReader, HttpSubject, HttpWriter
+from tests.contract.over_http import PART, TOKEN, HttpDriver, HttpReader, HttpSubject, HttpWriter
 
 FAILURES = (errors.StoreUnavailable, OSError, http.client.HTTPException)
 
@@ -194,6 +194,19 @@ class FillsABrokenReadWithZeros(HttpMutant):
             except FAILURES:
                 self.at += size
                 return bytes(size)
+
+
+@caught_by("test_broken_read_is_never_resumed_at_another_object")
+class ResumesAtWhateverIsThere(HttpMutant):
+    class READER(HttpReader):
+        def _read(self, size: int) -> bytes:
+            try:
+                return super()._read(size)
+            except FAILURES:
+                stop = self.at + min(size, PART)
+                _, data = self.driver.ask("GET", f"object/{self.info.key}", start=self.at, stop=stop)
+                self.at += len(data)
+                return data
 
 
 @caught_by("test_broken_question_is_answered_right_or_not_at_all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from urllib.parse import unquote, urlsplit
 
 from imgstore import errors
@@ -79,3 +80,11 @@ class TakesACredentialForTheKey(Mutant):
 class UnquotesUrls(Mutant):
     def key_from_url(self, url: str) -> str:
         return super().key_from_url(unquote(url))
+
+
+@caught_by("test_hostile_url_is_refused")
+class LeavesOutThePort(Mutant):
+    """Another server of the same host."""
+
+    def key_from_url(self, url: str) -> str:
+        return super().key_from_url(re.sub(r"^([a-z]*://[^/:]*):[0-9]+/", r"\1/", url))

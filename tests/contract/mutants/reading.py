@@ -171,3 +171,12 @@ class ReadersShareAPosition(Mutant):
 class BeginsAByteBeforeTheSecondBlock(Mutant):
     def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
         return super()._open_reader(key, start - (start == 2 * BLOCK), stop, etag)
+
+
+@caught_by("test_recreated_object_is_never_taken_for_the_first")
+class RemembersBytesByKeyAndSize(Mutant):
+    def _open_reader(self, key: str, start: int, stop: int | None, etag: str | None) -> ObjectReader:
+        found = self.storage.get(key)
+        kept: dict[tuple[str, int], bytes] = vars(self).setdefault("kept", {})
+        data = kept.setdefault((key, found.info.size), found.data)
+        return MemoryReader(dataclasses.replace(found, data=data), start)

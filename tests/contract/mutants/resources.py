@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from imgstore import errors
 from imgstore.driver import ObjectReader, ObjectWriter
 from imgstore.drivers.memory import MemoryStorage
 from imgstore.model import ObjectInfo
-from tests.contract.mutants.base import Mutant, MutantStorage, MutantWriter, caught_by
+from tests.contract.mutants.base import VARIABLE, Mutant, MutantStorage, MutantWriter, caught_by
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -151,3 +152,44 @@ class CheckLeavesAThread(Mutant):
         super().check()
         if isinstance(self.storage, MutantStorage):
             self.storage.start_thread()
+
+
+@caught_by("test_refused_open_returns_its_descriptors")
+class RefusesATakenKeyWithAnOpenDescriptor(Mutant):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        fd = self.storage.open_descriptor()
+        if key in self.storage.names():
+            raise errors.ObjectExists("An object is already there under that key.")
+        self.storage.close_descriptor(fd)
+        return super()._open_writer(key, size)
+
+
+@caught_by("test_refused_open_returns_its_descriptors")
+class LooksForAMissingObjectWithAnOpenDescriptor(Mutant):
+    def _stat(self, key: str) -> ObjectInfo:
+        fd = self.storage.open_descriptor() if isinstance(self.storage, MutantStorage) else None
+        info = super()._stat(key)
+        if fd is not None:
+            self.storage.close_descriptor(fd)
+        return info
+
+
+@caught_by("test_temporary_files_are_returned")
+class AbortLeavesItsTemporaryFile(Mutant):
+    class WRITER(MutantWriter):
+        def __init__(self, storage: MutantStorage, key: str) -> None:
+            super().__init__(storage, key)
+            fd, self.spool = tempfile.mkstemp()
+            os.close(fd)
+
+        def _commit(self) -> ObjectInfo:
+            info = super()._commit()
+            os.unlink(self.spool)
+            return info
+
+
+@caught_by("test_driver_changes_nothing_of_its_process")
+class TellsItsLibraryByTheEnvironment(Mutant):
+    def _open_writer(self, key: str, size: int | None) -> ObjectWriter:
+        os.environ[VARIABLE] = key
+        return super()._open_writer(key, size)

@@ -115,3 +115,24 @@ class DeletesTheKeysBehindADash(Mutant):
         for name in self.storage.names():
             if name.startswith(f"{key}_"):
                 super()._delete(name)
+
+
+@caught_by("test_listing_shows_what_stays_while_others_come_and_go")
+class ListsPagesByTheirNumber(Mutant):
+    """What is deleted meanwhile moves the rest to the page before."""
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        for number in itertools.count():
+            page = self.storage.infos()[2 * number : 2 * number + 2]
+            if not page:
+                return
+            yield from page
+
+
+@caught_by("test_listing_shows_what_stays_while_others_come_and_go")
+class LooksAtEachNameThatItLists(Mutant):
+    """Which may be gone by then."""
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        for key in list(self.storage.names()):
+            yield self._stat(key)

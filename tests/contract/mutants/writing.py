@@ -152,3 +152,12 @@ class KeepsATombstone(Mutant):
         if getattr(self, "tombstone", None) == key:
             raise errors.ObjectExists("An object was there under that key.")
         return super()._open_writer(key, size)
+
+
+@caught_by("test_buffer_is_the_callers_again_after_write")
+class EncryptsInTheCallersBuffer(Mutant):
+    class WRITER(MutantWriter):
+        def _write(self, chunk: bytes | memoryview) -> None:
+            super()._write(chunk)
+            if isinstance(chunk, memoryview) and not chunk.readonly:
+                chunk[:] = bytes(len(chunk))
