@@ -214,6 +214,19 @@ def test_output_that_cannot_be_written_is_a_failure(shop: Shop) -> None:
         refused(shop.shell(f"exec imgstore {command} >/dev/full"), 1, "No space left on device")
 
 
+def test_undone_or_whole_whether_standard_error_can_be_written_or_not(shop: Shop) -> None:
+    shop.file("image", b"content")
+    for key, full in enumerate(("2>/dev/full", "2> >(exec 0<&-; exit)")):
+        for command, status in ((f"-v -v put image {key}", 0), (f"put --expect md5:{'0' * 32} image b", 1), ("p", 2)):
+            done = shop.shell(f"imgstore {command} >/dev/null {full}")
+            assert (done.status, done.out, done.err) == (status, b"", "")
+    assert shop.names("fast") == ["0", "1"]
+
+
+def test_a_width_that_is_no_number_is_2(shop: Shop) -> None:
+    refused(shop.shell("CLIFF_MAX_TERM_WIDTH=wide exec imgstore ls"), 2, "CLIFF_MAX_TERM_WIDTH")
+
+
 def test_a_missing_module_is_named_with_what_to_install(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(app: ImgstoreApp, argv: list[str]) -> int:
         raise ModuleNotFoundError(name="rich")
