@@ -105,8 +105,9 @@ class _Tables(DisplayCommandBase[Any]):
 
     def _refuse_unknown_columns(self, parsed_args: argparse.Namespace, names: Sequence[str]) -> None:
         """Before anything is done: cliff finds it out afterwards."""
-        for column in parsed_args.columns:
-            if column.lower().strip().replace(" ", "_") not in names:
+        shown = [column.lower().strip().replace(" ", "_") for column in parsed_args.columns]
+        for column in (*shown, *getattr(parsed_args, "sort_columns", ())):
+            if column not in names:
                 raise BadUsage(f"there is no column '{column[:64]}'; there are: {', '.join(names)}.")
 
 

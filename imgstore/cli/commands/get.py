@@ -7,6 +7,7 @@ import os
 
 from imgstore.cli.base import Command
 from imgstore.cli.configuration import ObjectName, configured
+from imgstore.cli.failures import BadUsage
 from imgstore.cli.files import STANDARD, NewFile, StandardOutput
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import progress
@@ -61,4 +62,6 @@ def _pour(download: Download, sink: NewFile | StandardOutput, *, quiet: bool) ->
 
 
 def _path(file: str, target: ObjectName) -> str:
+    if not file:
+        raise BadUsage("FILE is empty.")
     return os.path.join(file, target.key) if os.path.isdir(file) else file
