@@ -49,6 +49,7 @@ class Get(Command):
                 with NewFile(_path(parsed_args.file, target), replace=parsed_args.force) as file:
                     _pour(download, file, quiet=parsed_args.quiet)
                     file.commit()
+                    INTERRUPTS.finished()
 
 
 def _pour(download: Download, sink: NewFile | StandardOutput, *, quiet: bool) -> None:
