@@ -91,6 +91,12 @@ def test_hostile_keys(shop: Shop) -> None:
     assert shop.names() == []
 
 
+def test_a_file_in_a_directory_that_is_gone(shop: Shop) -> None:
+    (shop.datadir("fast") / "key").touch()
+    gone = "mkdir gone; cd gone; rmdir ../gone; exec imgstore --config-file ../imgstore.conf get key"
+    refused(shop.shell(gone.replace("..", str(shop.root))), 2, "cannot write ./key: No such file or directory")
+
+
 def test_an_unreadable_file(shop: Shop) -> None:
     (shop.root / "loop").symlink_to("loop")
     refused(shop.run("put", "loop", "key"), 2, "cannot read loop: ")
