@@ -71,6 +71,8 @@ class Vhd(format_inspector.VHDInspector):
             raise SafetyViolation(HAS_PARENT)
         if len({*types}) > 1 or not {self.FIXED, self.DYNAMIC}.issuperset(types):
             raise SafetyViolation("Its type is unknown or ambiguous")
+        if len({footer[48:56] for footer in self._footers()}) > 1:
+            raise SafetyViolation("Its two sizes differ")
 
 
 class Vhdx(format_inspector.VHDXInspector):

@@ -71,6 +71,7 @@ UNSAFE = {
     "vhd differencing at its start": ("vhd", headers.vhd(kind=4), "Image has a parent"),
     "vhd differencing at its end": ("vhd", headers.vhd(end=4), "Image has a parent"),
     "vhd of two types": ("vhd", headers.vhd(end=2), "unknown or ambiguous"),
+    "vhd of two sizes": ("vhd", headers.vhd()[:512] + bytes(512) + headers.vhd(size=2**50)[-512:], "two sizes differ"),
     "vhd of no type": ("vhd", headers.vhd(kind=0, end=0), "unknown or ambiguous"),
     "vhd fixed, differencing": ("vhd", bytes(5 * PIECE) + headers.vhd_footer(kind=4), "Image has a parent"),
     "vhd that is a vdi": (
