@@ -6,6 +6,7 @@ cliff's own `Command` looks for plug-ins in every installed package before each 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ from imgstore.side_by_side import Begun
 
 T = TypeVar("T")
 TABLE = "table"
+WIDTH = "CLIFF_MAX_TERM_WIDTH"
+"""cliff reads it for its option --max-width."""
 Table = tuple[Sequence[str], Iterable[Any]]
 MOMENT = 1.0
 """Seconds for which nobody asks what the command waits for."""
@@ -82,6 +85,8 @@ class _Tables(DisplayCommandBase[Any]):
     status: int
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        if not os.environ.get(WIDTH, "0").isdecimal():
+            raise BadUsage(f"the variable {WIDTH} is not a number of columns.")
         parser = super().get_parser(prog_name)
         assert isinstance(parser, Parser)  # noqa: S101 - Command.get_parser made it
         parser.tidy_output_options()
@@ -100,8 +105,9 @@ class _Tables(DisplayCommandBase[Any]):
 
     def _refuse_unknown_columns(self, parsed_args: argparse.Namespace, names: Sequence[str]) -> None:
         """Before anything is done: cliff finds it out afterwards."""
-        for column in parsed_args.columns:
-            if column.lower().strip().replace(" ", "_") not in names:
+        shown = [column.lower().strip().replace(" ", "_") for column in parsed_args.columns]
+        for column in (*shown, *getattr(parsed_args, "sort_columns", ())):
+            if column not in names:
                 raise BadUsage(f"there is no column '{column[:64]}'; there are: {', '.join(names)}.")
 
 

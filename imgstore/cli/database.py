@@ -59,9 +59,14 @@ def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple
         raise BadUsage(f"there is no configuration, and none in {options.data_dir}: name one with --config-file.")
     conf = load(files)
     address = database(conf, options.data_dir)
-    if not create and address.file is not None and not address.file.exists():
-        raise BadUsage(f"there is no database at {address.file}: name its directory with --data-dir.")
+    if not create:
+        _refuse_missing(address)
     return conf, address
+
+
+def _refuse_missing(address: Address) -> None:
+    if address.file is not None and not address.file.exists():
+        raise BadUsage(f"there is no database at {address.file}: name its directory with --data-dir.")
 
 
 def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -74,14 +79,14 @@ def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def service_database(options: argparse.Namespace) -> Iterator[Database | None]:
-    """The service's database, closed at the end. None if neither configuration nor command line names one, or if it is
-    a file that does not exist. Raises BadUsage, ConfigurationError, Failure."""
+    """The service's database, closed at the end. None if neither configuration nor command line names one; one that is
+    named and away, as on a disk that is not mounted, is no database that nobody asks. Raises BadUsage,
+    ConfigurationError, Failure."""
     address = _named_database(options)
-    if address is None or (address.file is not None and not address.file.exists()):
-        if address is not None:
-            LOG.warning("There is no database at %s: only the stores are looked at.", address.file)
+    if address is None:
         yield None
         return
+    _refuse_missing(address)
     from imgstore.sql import PARTS, opened
 
     with database_failures(address), contextlib.closing(opened(address, PARTS)) as database:

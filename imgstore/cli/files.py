@@ -100,7 +100,8 @@ class NewFile:
 
     def __init__(self, path: str, *, replace: bool) -> None:
         self._path = path
-        followed = os.path.realpath(path) if os.path.exists(path) else os.path.abspath(path)
+        with self._failures(unusable=True):  # as where the current directory is gone
+            followed = os.path.realpath(path) if os.path.exists(path) else os.path.abspath(path)
         self._folder, self._name = os.path.split(followed)
         self._replace = replace
         self._hidden: str | None = None

@@ -9,6 +9,7 @@ from cliff.columns import FormattableColumn
 
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+LONGEST = 3653 * 86400
 _DURATION = re.compile(r"([0-9]{1,9}) ?([a-z]?)", re.ASCII)
 
 
@@ -29,12 +30,14 @@ def clock(seconds: float) -> str:
 
 
 def duration(text: str) -> float:
-    """Seconds of `90`, `90s`, `15m`, `1h`, `2d`, `1w`. Raises ValueError."""
+    """Seconds of `90`, `90s`, `15m`, `1h`, `2d`, `1w`; at most as many as a thread can wait. Raises ValueError."""
     match = _DURATION.fullmatch(text.strip().lower())
     factor = None if match is None else _SECONDS.get(match[2])
     if match is None or factor is None:
         raise ValueError("a duration is a number of seconds, or one with s, m, h, d or w")
-    return float(int(match[1]) * factor)
+    if (seconds := int(match[1]) * factor) > LONGEST:
+        raise ValueError("a duration is ten years at most")
+    return float(seconds)
 
 
 class SizeCell(FormattableColumn["int | None"]):

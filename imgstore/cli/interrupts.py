@@ -4,16 +4,23 @@ SIGINT, SIGTERM and SIGHUP raise `Interrupted`: outside of `deferred` at once; i
 which is at `check` and while the command is `waiting` for input or output. So a commit is whole or does not happen, and
 no undo is cut short. A second signal does not wait for a safe point. Signals during the undo are ignored. A signal that
 the process ignores from its start (nohup, a background job of a script) stays ignored.
+
+What a command did is told by its status: a signal that comes after the last step changes nothing (`finished`, and while
+Python ends). One that came while Python collected garbage, which drops every exception, comes again.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = 0.01
+"""Seconds until a signal that was lost comes again."""
 STOPPING = b"imgstore: stopping at the next safe point; a second signal stops at once\n"
 
 
@@ -33,12 +40,23 @@ class Interrupts:
         self._deferred = False
         self._waiting = False
         self._raised = False
+        self._finished = False
+        self._unraisable = sys.unraisablehook
 
     def install(self) -> None:
         """Takes the signals over. Called once, by the main thread."""
+        self._finished = False
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
+        if sys.unraisablehook != self._on_unraisable:
+            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
+        atexit.register(_ignore_all)
+
+    def finished(self) -> None:
+        """The last step was done. Called inside of `deferred`, so that no signal comes between: from now on it is
+        deferred to the end."""
+        self._finished = True
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -48,7 +66,7 @@ class Interrupts:
         try:
             yield
         finally:
-            self._deferred = before
+            self._deferred = before or self._finished
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -78,6 +96,21 @@ class Interrupts:
     def _raise(self, number: int) -> None:
         self._raised = True
         raise Interrupted(number)
+
+    def _on_unraisable(self, dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, Interrupted):
+            self._unraisable(dropped)
+            return
+        number = dropped.exc_value.number
+        self._pending, self._raised = None, False
+        signal.signal(signal.SIGALRM, lambda *_: self._on_signal(number, None))
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+
+def _ignore_all() -> None:
+    """Python would give its own end to a signal, and another status to a command that has succeeded."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 INTERRUPTS = Interrupts()

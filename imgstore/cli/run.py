@@ -5,15 +5,20 @@ Every `imgstore --version` pays for what is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from imgstore import distribution
 from imgstore.cli.failures import BROKEN_PIPE, FAILED, SIGNALLED, USAGE, line_of, status_of
 from imgstore.cli.interrupts import INTERRUPTS, Interrupted
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +79,25 @@ def _open_what_is_closed() -> None:
         continue
     os.close(fd)
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process
+    _write_what_can_be_written()
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as above
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the locale may not have what a description has
+
+
+class _Heedless(io.FileIO):
+    """Drops what cannot be written: a full disk or a reader that has gone stops no undo, and hides no exit status."""
+
+    def write(self, data: Buffer, /) -> int:
+        with contextlib.suppress(OSError):
+            written = super().write(data)
+            if written is not None:  # as where the stream does not block
+                return written
+        return memoryview(data).nbytes
+
+
+def _write_what_can_be_written() -> None:
+    """Makes standard error one that never fails."""
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        raw = io.BufferedWriter(_Heedless(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(raw, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True)

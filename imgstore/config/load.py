@@ -14,6 +14,7 @@ files of a Glance are read as they stand (`imgstore.config.glance`).
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -164,19 +165,22 @@ def _refuse_unknown(file: Source, known: Known) -> None:
     is refused. As in oslo.config, the case of a section's name does not matter, except for DEFAULT.
     """
     by_lower = {_lower(name): name for name in known}
+    times: Counter[tuple[str, str]] = Counter()
     for section, found in file.sections.items():
         name = by_lower.get(_lower(section))
         if name is None and found:
             raise _unknown_section(file, section, list(known))
         if name is not None and known[name]:
             options = {spelling: option for option in known[name] for spelling in spellings(name, option)}
-            _refuse_unknown_options(file, section, found, options)
+            times.update({(name, key): len(texts) for key, texts in found.items()})
+            _refuse_unknown_options(file, section, {key: times[name, key] for key in found}, options)
 
 
 def _refuse_unknown_options(
-    file: Source, section: str, found: Mapping[str, Sequence[str]], options: Mapping[str, cfg.Opt]
+    file: Source, section: str, found: Mapping[str, int], options: Mapping[str, cfg.Opt]
 ) -> None:
-    for key, texts in found.items():
+    """`found`: how often each option is set, also in the section as it was written before."""
+    for key, times in found.items():
         if key not in options:
             raise ConfigurationError(
                 f"no such option (in {file.path}). {suggestion(key, list(options))}",
@@ -184,9 +188,9 @@ def _refuse_unknown_options(
                 option=key,
                 cure=f"Correct or remove it; there are: {', '.join(sorted(options))}.",
             )
-        if len(texts) > 1 and not options[key].multi:
+        if times > 1 and not options[key].multi:
             raise ConfigurationError(
-                f"is set {len(texts)} times in {file.path}.", section=section, option=key, cure="Leave one of them."
+                f"is set {times} times in {file.path}.", section=section, option=key, cure="Leave one of them."
             )
 
 

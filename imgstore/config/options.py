@@ -131,6 +131,7 @@ STORE_OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.IntOpt(
         "max_transfers",
         min=1,
+        max=65535,
         help="Uploads, downloads, copies and deletions of this store that may be under way at a time, in each process; "
         "more wait, and then get 503. Unset: half of the host's threads where there are other stores, else all.",
     ),
@@ -138,6 +139,7 @@ STORE_OPTIONS: tuple[cfg.Opt, ...] = (
         "max_wait",
         default=MAX_WAIT,
         min=0,
+        max=86400,
         help="Seconds that a transfer waits while max_transfers are under way; 0: not at all. Half as many may wait.",
     ),
     size_opt(

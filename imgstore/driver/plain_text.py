@@ -1,4 +1,5 @@
-"""What the value of an option never has: a remark for people, a line break, a character that nobody sees.
+"""What the value of an option never has: a remark for people, a line break, a character that nobody sees, a backslash
+that is to join it with the next line.
 
 A parser that takes the rest of a line as the value lets all of them in; a directory then has a name that nobody meant.
 """
@@ -24,6 +25,7 @@ class Blemish:
     remark: bool = False
 
 
+JOIN = Blemish("ends in a backslash, which joins no lines.", "Write the value in one line, without the backslash.")
 BREAK = Blemish("has a line break.", "Write the value in one line, a list with commas between its items.")
 CONTROL = Blemish("has a control character.", "Remove it; retype the line.")
 INVISIBLE = Blemish("has a character that cannot be seen.", "Remove it; retype the line.")
@@ -40,6 +42,8 @@ def blemish(text: str, *, free: bool = False) -> Blemish | None:
         return REMARK
     if _LINE_BREAK.search(text):
         return BREAK
+    if not free and text.endswith("\\"):
+        return JOIN
     if _CONTROL.search(text):
         return CONTROL
     return INVISIBLE if _odd_blank_at_an_end(text) or (not free and _formatted(text)) else None

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imgstore.service.options import SECTION
 from imgstore.service.status import StatusPage
+from imgstore.side_by_side import Begun
 from imgstore.undo import describe
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+STATUS = "status"
 MOST = 1 << 24
 """Bytes of an answer."""
 
@@ -27,25 +31,34 @@ class NoAnswer(Exception):
 def ask(
     conf: cfg.ConfigOpts, url: str | None = None, *, token: str | None = None, timeout: float = 5.0
 ) -> Sequence[Mapping[str, Any]]:
-    """The entries of the service at `url`, or where the configuration says. Raises NoAnswer."""
+    """The entries of the service at `url`, or where the configuration says. Raises NoAnswer; ValueError if `url` is not
+    one of a service."""
     parts = urllib.parse.urlsplit(url or url_of(conf))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL is http://HOST:PORT or https://HOST:PORT")
+    connection = _connection(parts, None if url else conf[SECTION].tls_certificate, timeout)
+    headers = {"X-Auth-Token": token} if token else {}
+    asked = Begun({STATUS: partial(_entries, connection, parts, headers)}, seconds=timeout)
     try:
-        connection = _connection(parts, None if url else conf[SECTION].tls_certificate, timeout)
-        headers = {"X-Auth-Token": token} if token else {}
-        connection.request("GET", parts.path.rstrip("/") + StatusPage.PATH, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read(MOST)
-        connection.close()
-        if answer.status != 200:
-            raise NoAnswer(_refusal(answer.status))
-        entries: Sequence[Mapping[str, Any]] = json.loads(body)["entries"]
-    except OSError as error:
-        raise NoAnswer(
-            f"no service answers at {parts.hostname} port {parts.port} ({error.strerror or error})."
-        ) from error
+        return asked.result(STATUS)
+    except OSError as error:  # a TimeoutError too
+        why = error.strerror or str(error) or f"no answer in {timeout:g} s"
+        raise NoAnswer(f"no service answers at {parts.hostname} port {connection.port} ({why}).") from error
     except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise NoAnswer(f"what answers there is no service of this release ({describe(error)}).") from error
-    return entries
+
+
+def _entries(
+    connection: http.client.HTTPConnection, parts: urllib.parse.SplitResult, headers: Mapping[str, str]
+) -> Sequence[Mapping[str, Any]]:
+    """On a thread of its own: who sends a byte now and then keeps each wait short, and never ends."""
+    with contextlib.closing(connection):
+        connection.request("GET", parts.path.rstrip("/") + StatusPage.PATH, headers=dict(headers))
+        with contextlib.closing(connection.getresponse()) as answer:
+            body = answer.read(MOST)
+    if answer.status != 200:
+        raise NoAnswer(_refusal(answer.status))
+    return [dict(entry) for entry in json.loads(body)["entries"]]
 
 
 def url_of(conf: cfg.ConfigOpts) -> str:
@@ -57,7 +70,7 @@ def url_of(conf: cfg.ConfigOpts) -> str:
 
 
 def _connection(parts: urllib.parse.SplitResult, own: str | None, timeout: float) -> http.client.HTTPConnection:
-    host = parts.hostname or "127.0.0.1"
+    host = str(parts.hostname)
     if parts.scheme != "https":
         return http.client.HTTPConnection(host, parts.port, timeout=timeout)
     context = ssl.create_default_context(cafile=own)

@@ -83,6 +83,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         "limits_age",
         default=60,
         min=0,
+        max=86400,
         help="Seconds for which the service uses a limit of Keystone before it asks again.",
     ),
     cfg.StrOpt(
@@ -132,6 +133,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         "body_timeout",
         default=60,
         min=0.1,
+        max=86400,
         help="Seconds without a byte after which a client that stalls in the middle of a request gets 408, and a "
         "connection without a request is closed.",
     ),
@@ -139,6 +141,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         "grace_period",
         default=30,
         min=0,
+        max=86400,
         help="Seconds from SIGTERM or SIGINT to the end of the process, 3 at least. In time for it the requests that "
         "are still under way are cut, and their uploads undone.",
     ),
@@ -159,6 +162,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         "health_interval",
         default=30,
         min=0.1,
+        max=86400,
         help="Seconds between two checks of a store, and of the database. /healthcheck/ready and /healthcheck/stores "
         "tell what the last check found.",
     ),
@@ -166,6 +170,7 @@ OPTIONS: Sequence[cfg.Opt] = (
         "health_timeout",
         default=10,
         min=0.1,
+        max=86400,
         help="Seconds after which a store, or the database, counts as down if its check has not ended. The start waits "
         "so long for all stores together.",
     ),

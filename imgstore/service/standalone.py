@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def file_lock(address: Address) -> Iterator[FileLock]:
         yield FileLock(None)
         return
     database = Path(os.path.realpath(address.file))
-    _refuse_second_name(database)
+    _refuse_unusual_file(database)
     try:
         descriptor = os.open(f"{database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -124,10 +125,13 @@ def file_lock(address: Address) -> Iterator[FileLock]:
         os.close(descriptor)
 
 
-def _refuse_second_name(database: Path) -> None:
+def _refuse_unusual_file(database: Path) -> None:
     """A lock beside the file would not be found beside its other name, nor would SQLite's own journal."""
     with contextlib.suppress(OSError):  # told when it is opened
-        if database.stat().st_nlink > 1:
+        found = database.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _unusable(f"{database} is not a file.", "Give the path of a file, which may be missing yet.")
+        if found.st_nlink > 1:
             raise _unusable(
                 f"{database} has a second name (a hard link), by which another process may use it unseen.",
                 "Remove one of the names, or copy the file.",

@@ -2,12 +2,14 @@
 
 Each is a subclass, so that what oslo.utils does well, or will do better, stays there. It takes images that have a
 parent, whose data whoever opens the image would read: VHD and VDI of the differencing kind, VHDX with HasParent, VMDK
-with another CID. It refuses good ones: a fixed VHD, whose only header is at its end; extended_l2 of qcow2; a VMDK with
-a name that is not ASCII; an ISO that is UDF only.
+with another CID, or with a name where only qemu looks. It takes a VMDK of several extents, and an image of another
+format that begins with a VMDK's list of files. It refuses good ones: a fixed VHD, whose only header is at its end;
+extended_l2 of qcow2; a VMDK with a name that is not ASCII; an ISO that is UDF only.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import uuid
 
@@ -69,6 +71,8 @@ class Vhd(format_inspector.VHDInspector):
             raise SafetyViolation(HAS_PARENT)
         if len({*types}) > 1 or not {self.FIXED, self.DYNAMIC}.issuperset(types):
             raise SafetyViolation("Its type is unknown or ambiguous")
+        if len({footer[48:56] for footer in self._footers()}) > 1:
+            raise SafetyViolation("Its two sizes differ")
 
 
 class Vhdx(format_inspector.VHDXInspector):
@@ -140,6 +144,7 @@ def crc32c(data: bytes) -> int:
 
 
 class Vdi(format_inspector.VDIInspector):
+    VERSION = 0x00010001  # in another one the fields below are elsewhere
     DYNAMIC, STATIC = 1, 2
     LINKS = slice(0x1A8, 0x1C8)
     """The identifiers of the image that this one continues, and of its parent."""
@@ -150,15 +155,38 @@ class Vdi(format_inspector.VDIInspector):
 
     def _check_parent(self) -> None:
         header = self.region("header").data
-        (kind,) = struct.unpack_from("<I", header, 0x4C)
+        version, kind = struct.unpack_from("<I4xI", header, 0x44)
+        if version != self.VERSION:
+            raise SafetyViolation("Its version is unknown")
         if kind not in (self.DYNAMIC, self.STATIC) or any(header[self.LINKS]):
             raise SafetyViolation(HAS_PARENT)
 
 
 class Vmdk(format_inspector.VMDKInspector):
+    """What qemu goes by is looked at, not what the header says of it: the first bytes tell that this is a text with the
+    names of other files, and the parent's name is in the first sectors, however long the descriptor is said to be."""
+
+    BEGINNING = 21 * 512
+    OTHER_FILES = re.compile(rb"COWD|(?:[ \t\r]*\n|#[^\n]*\n)*[ \t]*version[ \t]*=", re.IGNORECASE)
+    ACCESS = ("rw", "rdonly", "noaccess")
+
     def _initialize(self) -> None:
         super()._initialize()
+        self.new_region("beginning", CaptureRegion(0, self.BEGINNING, min_length=4))
         self.add_safety_check(SafetyCheck("references", self._check_references))
+
+    @property
+    def format_match(self) -> bool:
+        return self._names_files() or super().format_match
+
+    def post_process(self) -> None:
+        """A text may go on with anything: oslo.utils takes it for one only if 512 bytes are ASCII."""
+        if self._names_files() and self.has_region("header"):
+            self.delete_region("header")
+        super().post_process()
+
+    def _names_files(self) -> bool:
+        return self.OTHER_FILES.match(self.region("beginning").data[:512]) is not None
 
     def _parse_descriptor(self) -> None:
         """In whatever encoding a name is: all that the checks look for is ASCII."""
@@ -169,16 +197,30 @@ class Vmdk(format_inspector.VMDKInspector):
         region.data = given
 
     def _check_references(self) -> None:
-        if not self.has_region("header"):
+        if self._extents_are_elsewhere():
             raise SafetyViolation("Extents are in other files")
-        (capacity,) = struct.unpack_from("<Q", self.region("header").data, 12)
-        if capacity == 0:
-            raise SafetyViolation("Extents are in other files")
-        text = self.desc_text or ""
-        fields = ["".join(line.split()) for line in text.split("\n")]
+        if self.has_region("footer") and self._capacity("footer", 512) != self._capacity("header"):
+            raise SafetyViolation("Header and footer sizes do not match")
+        fields = ["".join(line.split()) for line in self._lines()]
         parents = [field for field in fields if field.startswith("parentcid=") and field != "parentcid=ffffffff"]
-        if parents or "parentfilenamehint" in text:
+        texts = ((self.desc_text or "").encode(), self.region("beginning").data.lower())
+        if parents or any(b"parentfilenamehint" in text for text in texts):
             raise SafetyViolation(HAS_PARENT)
+
+    def _extents_are_elsewhere(self) -> bool:
+        """The only extent has to be this file."""
+        if not self.has_region("header") or self._capacity("header") == 0:
+            return True
+        extents = [words for line in self._lines() if (words := line.split()) and words[0] in self.ACCESS]
+        kinds = [kind for words in extents for kind in words[2:3]]
+        return kinds != ["sparse"] or any("\\" in word for word in extents[0])
+
+    def _capacity(self, region: str, start: int = 0) -> int:
+        sectors: int = struct.unpack_from("<Q", self.region(region).data, start + 12)[0]
+        return sectors
+
+    def _lines(self) -> list[str]:
+        return (self.desc_text or "").splitlines()
 
 
 class Iso(format_inspector.ISOInspector):

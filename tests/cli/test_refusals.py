@@ -46,10 +46,14 @@ USAGE = [
     (["get", "nope:key"], "no store is 'nope'"),
     (["get", "key", "missing/file"], "cannot write missing/file: No such file or directory"),
     (["get", "key", "pipe"], "pipe is not a regular file"),
+    (["get", "key", ""], "FILE is empty"),
     (["url", "key"], "the driver 'filesystem' makes no URLs: fetch it with 'imgstore get fast:key'."),
     (["url", "--for", "8d", "key"], "--for: '8d': a URL is good for 1 second to 7 days"),
     (["ls", "nope"], "no store is 'nope'"),
     (["ls", "-c", "colour"], "there is no column 'colour'"),
+    (["ls", "--sort-column", "colour"], "there is no column 'colour'"),
+    (["stores", "--timeout", "999999999w"], "--timeout: '999999999w': a duration is ten years at most"),
+    (["serve", "--port", "70000"], "--port: '70000': a port is a number from 0 to 65535"),
     (["verify", "key", "--expect", "12"], "cannot be a sha512 in hex"),
     (["verify", "key", "--expect", "crc32:12345678"], "there is no digest algorithm 'crc32'"),
     (["put", "image", "--expect", "md5:12"], "cannot be a md5 in hex"),
@@ -85,6 +89,12 @@ def test_hostile_keys(shop: Shop) -> None:
             if key or command[0] != "put":
                 refused(shop.run(*command, stdin=b"1"), 2)
     assert shop.names() == []
+
+
+def test_a_file_in_a_directory_that_is_gone(shop: Shop) -> None:
+    (shop.datadir("fast") / "key").touch()
+    gone = "mkdir gone; cd gone; rmdir ../gone; exec imgstore --config-file ../imgstore.conf get key"
+    refused(shop.shell(gone.replace("..", str(shop.root))), 2, "cannot write ./key: No such file or directory")
 
 
 def test_an_unreadable_file(shop: Shop) -> None:
@@ -212,6 +222,19 @@ def test_output_that_cannot_be_written_is_a_failure(shop: Shop) -> None:
     (shop.datadir("fast") / "key").write_bytes(bytes(8 * MIB))
     for command in ("get key -", "ls", "--help"):
         refused(shop.shell(f"exec imgstore {command} >/dev/full"), 1, "No space left on device")
+
+
+def test_undone_or_whole_whether_standard_error_can_be_written_or_not(shop: Shop) -> None:
+    shop.file("image", b"content")
+    for key, full in enumerate(("2>/dev/full", "2> >(exec 0<&-; exit)")):
+        for command, status in ((f"-v -v put image {key}", 0), (f"put --expect md5:{'0' * 32} image b", 1), ("p", 2)):
+            done = shop.shell(f"imgstore {command} >/dev/null {full}")
+            assert (done.status, done.out, done.err) == (status, b"", "")
+    assert shop.names("fast") == ["0", "1"]
+
+
+def test_a_width_that_is_no_number_is_2(shop: Shop) -> None:
+    refused(shop.shell("CLIFF_MAX_TERM_WIDTH=wide exec imgstore ls"), 2, "CLIFF_MAX_TERM_WIDTH")
 
 
 def test_a_missing_module_is_named_with_what_to_install(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,3 +203,41 @@ def test_ctrl_c_is_silent_while_the_command_line_is_still_imported(shop: Shop) -
     command = [sys.executable, "-c", CTRL_C_AT_AN_IMPORT]
     done = subprocess.run(command, capture_output=True, env=shop.environ, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+SIGNALS_AT_ODD_MOMENTS = """
+import os, signal, time
+from imgstore.cli.interrupts import INTERRUPTS, Interrupted
+
+class Garbage:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.SIGTERM):
+        kill(own, number)
+        sum(range(1000))
+
+def told(doing):
+    try:
+        doing()
+    except Interrupted:
+        return "interrupted"
+
+def end_in_the_collector():
+    Garbage()
+    time.sleep(60)
+
+def last_step():
+    with INTERRUPTS.deferred():
+        INTERRUPTS.finished()
+    Garbage()
+
+INTERRUPTS.install()
+print(told(end_in_the_collector))
+INTERRUPTS.__init__()
+print(told(last_step))
+late = Garbage()
+"""
+
+
+def test_a_signal_is_never_lost_and_gives_no_success_another_status(shop: Shop) -> None:
+    command = [sys.executable, "-c", SIGNALS_AT_ODD_MOMENTS]
+    done = subprocess.run(command, capture_output=True, env=shop.environ, check=False, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"interrupted\nNone\n", STOPPING)

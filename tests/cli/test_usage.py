@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 
 import pytest
 
-from tests.cli.support import Shop
+from tests.cli.support import PATIENCE, Shop
 from tests.support.service import ServiceProcess
 
 QUOTA = 100
@@ -62,3 +63,15 @@ def test_revision_of_the_tables_is_shown(service: ServiceProcess, shop: Shop) ->
     rows = run(service, shop, "db", "current")
     assert [row["part"] for row in rows] == ["catalog", "ledger"]
     assert [row["revision"] for row in rows] == [row["needed"] for row in rows]
+
+
+@pytest.mark.long
+def test_contained_a_database_that_hangs_ends_db(shop: Shop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"mysql://user:password@127.0.0.1:{silent.getsockname()[1]}/name"
+        shop.file("hung.conf", f"[imgstore]\nenabled_stores = a:memory\n[service]\ndatabase = {url}\n".encode())
+        (shop.root / "hung.conf").chmod(0o640)
+        processes = [shop.spawn("db", action, "--config-file", "hung.conf") for action in ("current", "upgrade")]
+        for process in processes:
+            _, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 5, err

@@ -29,11 +29,13 @@ SWALLOWED = {
     "datadir = /srv/im\x85ages": "has a control character",
     "datadir = /srv/images\u200b": "has a character that cannot be seen",
     "datadir = '/srv/images\u00a0'": "has a character that cannot be seen",
+    "datadir = /srv/images \\": "ends in a backslash",
     "datadir = # later": "has a remark behind the value",
     "datadir = '/srv' # the 'big' disk'": "has a remark behind the value",
 }
 LISTS = {
     "fast:memory # in memory": "has a remark behind the value",
+    "fast:memory, \\": "ends in a backslash",
     "fast:memory\n  default_store = fast": "is indented",
     "fast:memory\n  default_store: fast": "is indented",
     "fast:memory,\n  [fast]": "is indented",

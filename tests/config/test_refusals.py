@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from imgstore import config
-from imgstore.config.options import OPTIONS
+from imgstore.config.options import OPTIONS, STORE_OPTIONS
 from imgstore.errors import ConfigurationError
+from imgstore.service.options import OPTIONS as SERVICE_OPTIONS
 
 GOOD = {
     "imgstore": {"enabled_stores": "fast:filesystem, scratch:memory", "default_store": "fast"},
@@ -130,8 +133,26 @@ def test_a_section_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_option_that_is_set_twice_in_one_file_is_refused(tmp_path: Path) -> None:
-    line = str(refusal(tmp_path, ini(GOOD) + "[fast]\ndatadir = /srv/other\n"))
-    assert line == f"[fast] datadir: is set 2 times in {tmp_path / 'imgstore.conf'}. Leave one of them."
+    for section in ("fast", "FAST"):
+        line = str(refusal(tmp_path, ini(GOOD) + f"[{section}]\ndatadir = /srv/other\n"))
+        assert line == f"[{section}] datadir: is set 2 times in {tmp_path / 'imgstore.conf'}. Leave one of them."
+
+
+def test_no_time_is_longer_than_the_kernel_waits() -> None:
+    drivers = [point.load().OPTIONS for point in entry_points(group="imgstore.drivers")]
+    times = [
+        option for options in (OPTIONS, STORE_OPTIONS, SERVICE_OPTIONS, *drivers) for option in options
+        if isinstance(option.type, types.Float)
+    ]  # fmt: skip
+    assert {"max_wait", "body_timeout", "read_timeout"} <= {option.dest for option in times}
+    with socket.socket() as waiting:
+        for option in times:
+            waiting.settimeout(option.type.max)
+            assert waiting.gettimeout(), option.name
+
+
+def test_what_is_made_for_each_transfer_or_connection_is_bounded(tmp_path: Path) -> None:
+    assert "at most 65535" in str(refusal(tmp_path, changed("fast", max_transfers="1000000000000")))
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

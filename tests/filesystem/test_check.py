@@ -20,6 +20,7 @@ from tests.filesystem.support import failing, names, put, refuse
     ("option", "value"),
     [
         ("datadir", ""), ("datadir", "images"), ("datadir", "./images"), ("datadir", "/srv/../etc"),
+        ("datadir", "/srv/images;"), ("datadir", "/srv/images // the disk"), ("datadir", "/srv/images "),
         ("datadir", "/a\0"), ("datadir", "/"), ("datadir", "//"), ("file_mode", "0240"), ("file_mode", "0999"),
         ("file_mode", "rw"), ("file_mode", "04755"), ("file_mode", ""), ("file_mode", "-640"),
         ("directory_mode", "0640"), ("directory_mode", "77"), ("chunk_size", 0), ("chunk_size", 1 << 40),

@@ -181,3 +181,15 @@ def test_contained_a_mount_that_hangs_holds_up_nobody_who_asks_for_the_place(
     assert sum(thread.name == "imgstore-place" for thread in threading.enumerate()) == 1
     goes_on.set()
     until(lambda: driver.place == found)
+
+
+def test_contained_a_disk_that_answers_with_an_error_is_a_place_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = place_of(str(tmp_path))
+
+    def fail(path: str) -> str:
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr(os.path, "realpath", fail)
+    assert place_of(str(tmp_path)) == found

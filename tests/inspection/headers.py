@@ -31,11 +31,14 @@ def vhd_footer(*, size: int = SIZE, kind: int = 2) -> bytes:
     return (b"conectix".ljust(40, b"\0") + struct.pack(">QQII", 2**63, size, 0, kind)).ljust(512, b"\0")
 
 
-def vdi(*, size: int = SIZE, start: bytes = b"<<< A disk image >>>\n", kind: int = 1, link: int = 0) -> bytes:
+def vdi(
+    *, size: int = SIZE, start: bytes = b"<<< A disk image >>>\n", kind: int = 1, link: int = 0,
+    version: int = 0x10001,
+) -> bytes:  # fmt: skip
     image = bytearray(KIB)
     image[: len(start)] = start
     struct.pack_into("<I", image, 0x40, 0xBEDA107F)
-    struct.pack_into("<I", image, 0x4C, kind)
+    struct.pack_into("<I4xI", image, 0x44, version, kind)
     struct.pack_into("<Q", image, 0x170, size)
     if link:
         image[link] = 1
@@ -95,9 +98,12 @@ def descriptor(
     return (DESCRIPTOR.format(kind=kind, extents=extents) + more).encode("ascii")
 
 
-def vmdk(*, text: bytes | None = None, sectors: int = SIZE // 512, directory: int = 1, version: int = 1) -> bytes:
+def vmdk(
+    *, text: bytes | None = None, sectors: int = SIZE // 512, directory: int = 1, version: int = 1, told: int = 20
+) -> bytes:
+    """`told`: the sectors of the descriptor, as the header says."""
     body = descriptor() if text is None else text
-    header = struct.pack("<4sIIQQQQIQQ", b"KDMV", version, 3, sectors, 128, 1, 20, 512, 0, directory)
+    header = struct.pack("<4sIIQQQQIQQ", b"KDMV", version, 3, sectors, 128, 1, told, 512, 0, directory)
     return header.ljust(512, b"\0") + body.ljust(20 * 512, b"\0") + bytes(KIB)
 
 

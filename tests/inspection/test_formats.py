@@ -20,11 +20,23 @@ FOREIGN = {
     "parent's identity": headers.vmdk(text=headers.descriptor().replace(b"ffffffff", b"0a0b0c0d")),
     "unknown line": headers.vmdk(text=headers.descriptor(more="surprise\n")),
     "no descriptor": headers.vmdk(text=b"\xff\xfe"),
+    "parent's name behind its descriptor": headers.vmdk(
+        text=headers.descriptor().ljust(512, b"\n") + b'parentFileNameHint="/etc/passwd"\n', told=1
+    ),
+    "two extents": headers.vmdk(text=headers.descriptor(extents='RW 8 SPARSE "a"\nRW 8 SPARSE "b"')),
+    "extent of another kind": headers.vmdk(text=headers.descriptor(extents='RW 8 FLAT "other" 0')),
+    "extent by a path of Windows": headers.vmdk(text=headers.descriptor(extents='RW 8 SPARSE "..\\other"')),
+    "extent behind another end of a line": headers.vmdk(text=headers.descriptor(more='#\rRW 8 SPARSE "/etc/passwd"\n')),
+    "older header": b"COWD".ljust(KIB, b"\0"),
     "broken footer": headers.vmdk(directory=2**64 - 1),
 }
 
 PARAMETERS = headers.VHDX_PARAMETERS
 NOT_ASCII = headers.descriptor(extents='RW 8 SPARSE "disk.vmdk"').replace(b"disk", "\u00fc\u6f22".encode())
+
+
+NAMES_FILES = b'# \xfc\n\nversion=1\ncreateType="monolithicFlat"\nRW 8 FLAT "/etc/passwd" 0\n\0'
+"""What qemu opens as VMDK, although no 512 bytes of it are a text."""
 
 
 def other_table() -> bytes:
@@ -59,6 +71,7 @@ UNSAFE = {
     "vhd differencing at its start": ("vhd", headers.vhd(kind=4), "Image has a parent"),
     "vhd differencing at its end": ("vhd", headers.vhd(end=4), "Image has a parent"),
     "vhd of two types": ("vhd", headers.vhd(end=2), "unknown or ambiguous"),
+    "vhd of two sizes": ("vhd", headers.vhd()[:512] + bytes(512) + headers.vhd(size=2**50)[-512:], "two sizes differ"),
     "vhd of no type": ("vhd", headers.vhd(kind=0, end=0), "unknown or ambiguous"),
     "vhd fixed, differencing": ("vhd", bytes(5 * PIECE) + headers.vhd_footer(kind=4), "Image has a parent"),
     "vhd that is a vdi": (
@@ -73,6 +86,7 @@ UNSAFE = {
     "vhdx with another table": ("vhdx", other_table(), "two tables of regions differ"),
     "vhdx with a log": ("vhdx", headers.vhdx(logs=(1, 0)), "its log is not empty"),
     "vhdx with a log, its newer header broken": ("vhdx", broken_header(), "its log is not empty"),
+    "vdi of another version": ("vdi", headers.vdi(version=1), "Its version is unknown"),
     "vdi differencing": ("vdi", headers.vdi(kind=4), "Image has a parent"),
     "vdi undo": ("vdi", headers.vdi(kind=3), "Image has a parent"),
     "vdi that continues another": ("vdi", headers.vdi(link=0x1A8), "Image has a parent"),
@@ -91,6 +105,10 @@ UNSAFE = {
     "iso with qcow2 inside": ("iso", headers.iso(start=headers.qcow2(backing=1)), "Content is qcow2 too"),
     "gpt with qcow2 inside": ("gpt", headers.gpt(start=headers.qcow2()[:104]), "Content is qcow2 too"),
     "vdi with qcow2 inside": ("vdi", headers.vdi(start=headers.qcow2()[:32]), "Content is qcow2 too"),
+    "iso with vmdk inside": ("iso", headers.iso(start=NAMES_FILES), "Content is vmdk too"),
+    "udf with vmdk inside": ("iso", headers.udf(start=b"COWD"), "Content is vmdk too"),
+    "gpt with vmdk inside": ("gpt", headers.gpt(start=NAMES_FILES), "Content is vmdk too"),
+    "vdi with vmdk inside": ("vdi", headers.vdi(start=b"version=1\n"), "Content is vmdk too"),
     **{f"vmdk {name}": ("vmdk", image, "not safe") for name, image in FOREIGN.items()},
 }
 
@@ -266,5 +284,7 @@ def test_good_streamed_vmdk_footer_is_checked_at_the_end() -> None:
     footer = headers.vmdk(directory=7)[:512]
     good = head + bytes(5 * PIECE) + marker + footer + bytes(512)
     assert inspect(good, "vmdk")["virtual_size"] == headers.SIZE
-    with pytest.raises(errors.ContentRefused, match="not safe"):
-        inspect(good + b"x" * 512, "vmdk")
+    other = headers.vmdk(directory=7, sectors=2**40)[:512]
+    for bad in (good + b"x" * 512, head + marker + other + bytes(512)):
+        with pytest.raises(errors.ContentRefused, match="not safe"):
+            inspect(bad, "vmdk")

@@ -150,6 +150,9 @@ def test_no_link_to_the_database_hides_another_process(tmp_path: Path) -> None:
     for name in ("real/db", "other"):
         with pytest.raises(errors.ConfigurationError, match="second name"), file_lock(address_of_file(tmp_path / name)):
             pass
+    for path in (tmp_path, Path("/dev/null")):
+        with pytest.raises(errors.ConfigurationError, match="is not a file"), file_lock(address_of_file(path)):
+            pass
 
 
 @needs("curl", why="the lines that the service prints are run")

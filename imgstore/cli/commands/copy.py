@@ -7,6 +7,7 @@ import argparse
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import configured
+from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.transfer import algorithms, copy_object
 
 
@@ -32,5 +33,7 @@ class Copy(ShowCommand):
             self._refuse_unknown_columns(parsed_args, names)
             source = found.object(parsed_args.source)
             target = found.new_object(parsed_args.target, name=lambda: source.key)
-            written = copy_object(found, source, target, quiet=parsed_args.quiet)
+            with INTERRUPTS.deferred():
+                written = copy_object(found, source, target, quiet=parsed_args.quiet)
+                INTERRUPTS.finished()
         return names, fields(written)

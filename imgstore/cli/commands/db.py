@@ -50,10 +50,14 @@ class Db(ListCommand):
         _, address = service_configuration(parsed_args, create=parsed_args.action == UPGRADE)
         with needing_service():
             from imgstore.sql import PARTS, Database, current, upgrade
-        with database_failures(address), contextlib.closing(Database(address, bounded=False)) as database:
+        with database_failures(address):
+            with contextlib.closing(Database(address)) as database:  # one that hangs is found out
+                revisions = [current(database, part) for part in PARTS]
             if parsed_args.action == UPGRADE:
-                upgrade(database)
-            return COLUMNS, [(part.name, current(database, part) or "-", part.head) for part in PARTS]
+                with contextlib.closing(Database(address, bounded=False)) as database:
+                    upgrade(database)
+                    revisions = [current(database, part) for part in PARTS]
+        return COLUMNS, [(part.name, found or "-", part.head) for part, found in zip(PARTS, revisions, strict=True)]
 
     def _restored(self, parsed_args: argparse.Namespace) -> Table:
         self._refuse_unknown_columns(parsed_args, STATES)

@@ -7,6 +7,7 @@ import os
 
 from imgstore.cli.base import Command
 from imgstore.cli.configuration import ObjectName, configured
+from imgstore.cli.failures import BadUsage
 from imgstore.cli.files import STANDARD, NewFile, StandardOutput
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.progress import progress
@@ -48,6 +49,7 @@ class Get(Command):
                 with NewFile(_path(parsed_args.file, target), replace=parsed_args.force) as file:
                     _pour(download, file, quiet=parsed_args.quiet)
                     file.commit()
+                    INTERRUPTS.finished()
 
 
 def _pour(download: Download, sink: NewFile | StandardOutput, *, quiet: bool) -> None:
@@ -61,4 +63,6 @@ def _pour(download: Download, sink: NewFile | StandardOutput, *, quiet: bool) ->
 
 
 def _path(file: str, target: ObjectName) -> str:
+    if not file:
+        raise BadUsage("FILE is empty.")
     return os.path.join(file, target.key) if os.path.isdir(file) else file

@@ -11,6 +11,7 @@ from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import BadUsage
 from imgstore.cli.files import STANDARD, InputFile
 from imgstore.cli.formatting import SizeCell
+from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.cli.parser import size, typed
 from imgstore.cli.progress import progress
 from imgstore.cli.transfer import Written, algorithms, write_object
@@ -59,10 +60,11 @@ class Put(ShowCommand):
             target = found.new_object(parsed_args.object, name=lambda: _name(parsed_args.file))
             with InputFile(parsed_args.file) as source:
                 size = source.size if parsed_args.size is None else parsed_args.size
-                with progress(target.key, size, quiet=parsed_args.quiet) as advance:
+                with INTERRUPTS.deferred(), progress(target.key, size, quiet=parsed_args.quiet) as advance:
                     written = write_object(
                         target, source, size=size, settings=found.settings, advance=advance, expected=expected
                     )
+                    INTERRUPTS.finished()
         return names, fields(written)
 
 

@@ -24,9 +24,9 @@ class Rm(Command):
     """Remove objects.
 
     The objects are removed at once, without a question. With the service's database ([service] database, or --data-dir)
-    an object that an image or an upload needs is refused: delete the image instead. Without it no catalog is asked, and
-    an image whose object is removed is lost. All objects are looked up before the first one is removed. If one removal
-    fails, the others go on, and the exit status is that of the first failure.
+    an object that an image or an upload needs is refused: delete the image instead. Where none is named no catalog is
+    asked, and an image whose object is removed is lost. All objects are looked up before the first one is removed. If
+    one removal fails, the others go on, and the exit status is that of the first failure.
     """
 
     EXAMPLES = """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imgstore import config
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.database import add_data_dir, database_failures, needing_service, service_configuration
-from imgstore.cli.failures import STORE
+from imgstore.cli.failures import STORE, BadUsage
 from imgstore.cli.formatting import AlignedSizeCell
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Status(ListCommand):
             LOG.warning("%s This is what the database knows.", error)
             self.status = STORE
             found = list(_from_database(conf, address))
+        except ValueError as error:
+            raise BadUsage(f"--url: {error}.") from error
         return COLUMNS, [_row(entry) for entry in found]
 
 

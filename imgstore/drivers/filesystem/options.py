@@ -105,6 +105,9 @@ class Settings(Options):
 def _datadir(value: str) -> str:
     if not isinstance(value, str) or not value.startswith("/") or "\0" in value or ".." in value.split("/"):
         raise bad("datadir", f"{value!r} is not an absolute path.", "Name a directory from / on, without '..'.")
+    if value.endswith((",", ";")) or any(name != name.strip() for name in value.split("/")):
+        cure = "Remove what is not the directory; a remark has a line of its own."
+        raise bad("datadir", f"{value!r} ends in ',' or ';', or a name in it begins or ends with a blank.", cure)
     path = "/" + os.path.normpath(value).lstrip("/")
     if path == "/":
         raise bad("datadir", "The root directory cannot hold images.", "Name a directory of its own.")

@@ -57,12 +57,17 @@ class Whereabouts(OfOneProcess):
         self._looking: Future[str] | None = None
 
     def place(self) -> Place:
-        """As it is now. Waits LOOK_SECONDS at most."""
+        """As it is now. Waits LOOK_SECONDS at most. A disk that does not answer, or answers with an error, is that of a
+        store that is down, and stops no start."""
         looking = self._looking
         if looking is None or looking.done():
             looking = self._looking = begun("imgstore-place", partial(os.path.realpath, self._datadir))
             wait([looking], LOOK_SECONDS)
-        return _place_at(looking.result() if looking.done() else os.path.abspath(self._datadir), self._datadir)
+        real = os.path.abspath(self._datadir)
+        if looking.done():
+            with contextlib.suppress(OSError):
+                real = looking.result()
+        return _place_at(real, self._datadir)
 
     def _forked(self) -> None:
         self._looking = None

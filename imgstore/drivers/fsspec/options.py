@@ -36,6 +36,7 @@ class FsspecOptions(Options):
         cfg.FloatOpt,
         default=60.0,
         min=0.1,
+        max=86400,
         help="Seconds in which the filesystem has to take or give the next piece of an image, or to answer; to end an "
         "image it has as long for each 64 MiB. Then the operation fails as 'not available'.",
     )

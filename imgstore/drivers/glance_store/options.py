@@ -46,6 +46,7 @@ class GlanceStoreOptions(Options):
         cfg.FloatOpt,
         default=60.0,
         min=0.1,
+        max=86400,
         help="Seconds in which the driver has to take or give the next piece of an image, or to answer. Then the "
         "operation fails as 'not available'; the call of the driver goes on, since nothing can end it.",
     )

@@ -124,6 +124,7 @@ class S3Options(Options):
         cfg.FloatOpt,
         default=10.0,
         min=0.1,
+        max=86400,
         help="Seconds to wait for a connection to be accepted, and for its TLS handshake; what is sent is bounded by "
         "read_timeout.",
     )
@@ -131,6 +132,7 @@ class S3Options(Options):
         cfg.FloatOpt,
         default=60.0,
         min=0.1,
+        max=86400,
         help="Seconds to wait for an answer, and for each 64KiB of a body, or its rest, to move. After them a download "
         "goes on at another location of the image. Amazon may take minutes to put a large object together, but it "
         "sends blanks meanwhile.",
@@ -150,6 +152,7 @@ class S3Options(Options):
     max_pool_connections: int | None = option(
         cfg.IntOpt,
         min=1,
+        max=65535,
         help="Connections that are kept for further requests; more are opened when needed, and closed afterwards. "
         "Unset: ten times `concurrency`. A good number is `concurrency` times the uploads at a time.",
     )

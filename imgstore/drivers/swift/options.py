@@ -70,6 +70,7 @@ class SwiftOptions(Credentials):
         cfg.FloatOpt,
         default=10.0,
         min=0.1,
+        max=86400,
         help="Seconds to wait for a connection to be accepted, and for its TLS handshake; what is sent is bounded by "
         "read_timeout.",
     )
@@ -77,6 +78,7 @@ class SwiftOptions(Credentials):
         cfg.FloatOpt,
         default=60.0,
         min=0.1,
+        max=86400,
         help="Seconds to wait for an answer, and for each 64KiB of a body, or its rest, to move. After them a download "
         "goes on at another location of the image.",
     )
@@ -172,6 +174,7 @@ class SwiftOptions(Credentials):
         cfg.FloatOpt,
         default=60.0,
         min=0.0,
+        max=86400,
         help="Seconds for which 'there is no quota' is remembered, so that an upload needs no further request.",
     )
     temp_url_key: str | None = option(
