@@ -66,7 +66,10 @@ def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple
 
 def _refuse_missing(address: Address) -> None:
     if address.file is not None and not address.file.exists():
-        raise BadUsage(f"there is no database at {address.file}: name its directory with --data-dir.")
+        raise BadUsage(
+            f"there is no database at {address.file}: name its directory with --data-dir. "
+            "The service's first start makes it: imgstore serve."
+        )
 
 
 def add_optional_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -218,11 +221,11 @@ def _names_database(options: argparse.Namespace) -> bool:
 
 
 def tells_of_service(options: argparse.Namespace) -> bool:
-    """Whether the stores are a service's: the configuration or the command line says something of it."""
+    """Whether the configuration says something of a service, whose stores these are then."""
     from imgstore import config
 
     conf = config.load(configuration_files(options.config_file), extra=dict.fromkeys(SERVICE_SECTIONS, ()))
-    return options.data_dir is not None or "service" in conf.list_all_sections()
+    return "service" in conf.list_all_sections()
 
 
 def _named_database(options: argparse.Namespace) -> Address | None:
