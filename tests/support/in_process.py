@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import locale
 import logging
 import os
 import signal
@@ -74,10 +75,10 @@ def streams(stdin: bytes = b"") -> Iterator[Streams]:
 
 @contextlib.contextmanager
 def as_process(folder: Path, environ: Mapping[str, str], *sites: Path) -> Iterator[None]:
-    """Inside, folder, variables, signal handlers and the root logger are those of a new process."""
+    """Inside, folder, variables, locale, signal handlers and the root logger are those of a new process."""
     root, level, handlers = logging.getLogger(), logging.getLogger().level, logging.getLogger().handlers[:]
     signals = {number: signal.getsignal(number) for number in SIGNALS}
-    before = os.getcwd()
+    before, language = os.getcwd(), locale.setlocale(locale.LC_ALL)
     root.handlers = []
     try:
         with mock.patch.dict(os.environ, environ, clear=True), on_path(*sites):
@@ -87,6 +88,7 @@ def as_process(folder: Path, environ: Mapping[str, str], *sites: Path) -> Iterat
     finally:
         os.chdir(before)
         time.tzset()
+        locale.setlocale(locale.LC_ALL, language)  # a command takes that of its variables
         root.handlers = handlers
         root.setLevel(level)
         for number, handler in signals.items():
