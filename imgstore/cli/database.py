@@ -67,8 +67,8 @@ def service_configuration(options: argparse.Namespace, *, create: bool) -> tuple
 def _refuse_missing(address: Address) -> None:
     if address.file is not None and not address.file.exists():
         raise BadUsage(
-            f"there is no database at {address.file}: name its directory with --data-dir. "
-            "The service's first start makes it: imgstore serve."
+            f"there is no database at {address.file}: mount its disk, or name its directory with --data-dir. "
+            "The very first start of the service makes it: imgstore serve."
         )
 
 

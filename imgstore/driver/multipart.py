@@ -28,6 +28,7 @@ from imgstore import errors
 from imgstore.driver.background import undo_soon
 from imgstore.driver.deadline import Stop
 from imgstore.driver.part_sizes import PartSizes
+from imgstore.driver.translate import storage_failures
 from imgstore.driver.writer import ObjectWriter
 from imgstore.first_failure import FirstFailure
 from imgstore.model import ObjectInfo
@@ -127,10 +128,14 @@ class MultipartWriter(ObjectWriter, Generic[T]):
     def __start(self) -> PartSender[T]:
         self.__begun = True
         self._begin()
-        sender = self.__sender = PartSender(self._send, sizes=self.__sizes, concurrency=self.__concurrency)
+        sender = self.__sender = PartSender(self.__send, sizes=self.__sizes, concurrency=self.__concurrency)
         sender.adopt(self.__kept())
         self.__small = None
         return sender
+
+    def __send(self, part: Part) -> T:
+        with storage_failures("writing"):  # here: on the owner's thread an exit may be a signal's
+            return self._send(part)
 
 
 def _send_nothing(part: Part) -> NoReturn:

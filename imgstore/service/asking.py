@@ -73,7 +73,10 @@ def _connection(parts: urllib.parse.SplitResult, own: str | None, timeout: float
     host = str(parts.hostname)
     if parts.scheme != "https":
         return http.client.HTTPConnection(host, parts.port, timeout=timeout)
-    context = ssl.create_default_context(cafile=own)
+    try:
+        context = ssl.create_default_context(cafile=own)
+    except OSError as error:  # a certificate that cannot be read, or is none
+        raise NoAnswer(f"the certificate {own} cannot be used ({error.strerror or error}).") from error
     if own:  # the certificate itself is the one that is trusted, under whatever name
         context.check_hostname = False
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN

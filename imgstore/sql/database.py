@@ -40,8 +40,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 class Database:
     """One database, for all threads of a process. `address`: where it is, or its URL. `busy_timeout`: seconds for which
     a change waits for others, and a server may take for a statement, if that is longer than a wait for a lock.
-    `connections`: the most that are open to a server, given in the order of coming (`fair_share`), a few of them to
-    reads only; a file has one writer at a time, in the same order. `bounded` False: statements may take any time (an
+    `connections`: the most that are open to a server, given in the order of coming (`fair_share`), a few of them never
+    to changes; a file has one writer at a time, in the same order. `bounded` False: statements may take any time (an
     upgrade's). `read_only`: the database itself refuses every change, and is not made where it is missing."""
 
     def __init__(
@@ -59,9 +59,9 @@ class Database:
         except SQLAlchemyError as error:
             raise not_made(error, "being opened") from error
         self._patience = busy_timeout
-        readers = connections if self.address.embedded else min(FOR_READS, connections)
+        self._all = FairShare(connections, patience=busy_timeout)
         writers = 1 if self.address.embedded else max(1, connections - FOR_READS)
-        self._readers, self._writers = (FairShare(most, patience=busy_timeout) for most in (readers, writers))
+        self._writers = FairShare(writers, patience=busy_timeout)
 
     def read(self, work: Work[T]) -> T:
         """Returns what `work` returns, of one consistent view. Raises CatalogUnavailable, and what `work` raises."""
@@ -95,26 +95,31 @@ class Database:
         self._engine.dispose()
 
     @contextlib.contextmanager
-    def _connected(self, share: FairShare) -> Iterator[sa.Connection]:
-        """One patience for both: the turn in this process, and the lock of the file."""
-        with share.turn() as left, self._engine.connect() as connection:
+    def _connected(self, *shares: FairShare) -> Iterator[sa.Connection]:
+        """One patience for all: the turns in this process, and the lock of the file."""
+        with contextlib.ExitStack() as stack:
+            left = self._patience
+            for share in shares:
+                left = stack.enter_context(share.turn(left))
+            connection = stack.enter_context(self._engine.connect())
             wait_at_most(connection, left)
             yield connection
 
     def _read(self, work: Work[T]) -> T:
-        with _before_commit("reading"), self._connected(self._readers) as plain:
+        with _before_commit("reading"), self._connected(self._all) as plain:
             connection = isolated(plain, changes=False)
             with connection.begin():
                 return work(connection)
 
     def _first(self, query: sa.Select[Any], parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
-        with _before_commit("reading"), self._connected(self._readers) as plain:
+        with _before_commit("reading"), self._connected(self._all) as plain:
             return single(plain).execute(query, parameters).first()
 
     def _change(self, work: Work[T]) -> T:
+        shares = [self._writers] if self.address.embedded else [self._writers, self._all]
         with contextlib.ExitStack() as stack:
             with _before_commit("changing it"):
-                connection = isolated(stack.enter_context(self._connected(self._writers)), changes=True)
+                connection = isolated(stack.enter_context(self._connected(*shares)), changes=True)
                 connection.begin()
             result = _done(work, connection)
             _commit(connection)

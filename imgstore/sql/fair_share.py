@@ -31,12 +31,13 @@ class FairShare(OfOneProcess):
         self._forked()
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[float]:
-        """The seconds of patience that are left. Raises NoConnection, as a pool does."""
+    def turn(self, patience: float | None = None) -> Iterator[float]:
+        """The seconds that are left of `patience`, or of its own. Raises NoConnection, as a pool does."""
         began, called = self._clock(), threading.Lock()
+        seconds = self._patience if patience is None else patience
         try:
-            self._enter(called)
-            yield max(0.0, self._patience - (self._clock() - began))
+            self._enter(called, seconds)
+            yield max(0.0, seconds - (self._clock() - began))
         finally:
             self._leave(called)
 
@@ -45,12 +46,12 @@ class FairShare(OfOneProcess):
         self._inside: set[threading.Lock] = set()
         self._waiting: deque[threading.Lock] = deque()
 
-    def _enter(self, called: threading.Lock) -> None:
+    def _enter(self, called: threading.Lock, seconds: float) -> None:
         called.acquire()
         with self._lock:
             self._waiting.append(called)
             self._call()
-        if not called.acquire(timeout=self._patience):
+        if not called.acquire(timeout=seconds):
             raise NoConnection("Others kept all connections for too long.")
 
     def _leave(self, called: threading.Lock) -> None:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -290,7 +290,9 @@ def test_beyond_the_ceiling_who_came_last_waits_for_no_thread() -> None:
             assert read_answer(connection).status == 204
 
 
-def test_nothing_begins_when_requests_under_way_are_cut() -> None:
+@pytest.mark.parametrize("end", [Server.stop, Server.cut])
+def test_nothing_begins_when_requests_under_way_are_cut(end: Callable[[Server], None]) -> None:
+    """At the end of the grace period, and by a second signal."""
     begun: list[str] = []
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -304,7 +306,7 @@ def test_nothing_begins_when_requests_under_way_are_cut() -> None:
         until(lambda: begun == ["/one"])
         other.sendall(b"DELETE /other HTTP/1.1\r\nHost: x\r\n\r\n")
         until(partial(_queued, server, 1))
-        server.stop()
+        end(server)
         assert read_answer(other).status == 503
     assert begun == ["/one"]
 

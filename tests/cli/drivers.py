@@ -65,6 +65,13 @@ class HungDriver(MemoryDriver):
         return super()._stat(key)
 
 
+class ExitingDriver(MemoryDriver):
+    """Its library ends the process, as if all were well."""
+
+    def check(self) -> None:
+        raise SystemExit(0)
+
+
 class _OtherReaderDriver(FilesystemDriver):
     """Reads with another class."""
 

@@ -29,7 +29,7 @@ from tests.support.packages import FAR_FROM_TMP, install
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = str(Path(sysconfig.get_path("scripts"), "imgstore"))
-DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying", "unsure", "hung")
+DRIVERS = ("named", "silent", "breaking", "lying", "gated", "copying", "unsure", "hung", "exiting")
 PATIENCE = 60.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MARK, END = b"\x1e", b"\x1d"
@@ -106,7 +106,7 @@ class Shop:
         lines += [f"{name} = {value}" for name, value in options.items()]
         for store, values in self.stores.items():
             lines.append(f"[{store}]")
-            if self.drivers[store] not in ("memory", "silent", "unsure", "hung"):
+            if self.drivers[store] not in ("memory", "silent", "unsure", "hung", "exiting"):
                 self.datadir(store).mkdir(exist_ok=True)
                 lines += [f"datadir = {self.datadir(store)}", "fsync = false"]
             lines += [f"{name} = {value}" for name, value in values.items()]

@@ -47,6 +47,15 @@ def test_contained_who_answers_byte_by_byte_or_nonsense_is_no_service(tmp_path: 
             ended.set()
 
 
+def test_certificate_that_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "imgstore.conf"
+    path.write_text(
+        f"[imgstore]\nenabled_stores = a:memory\n[service]\ntls_certificate = {tmp_path}/none\ntls_key = k\n"
+    )
+    with pytest.raises(asking.NoAnswer, match=f"certificate {tmp_path}/none cannot be used"):
+        asking.ask(load([str(path)]))
+
+
 def _drip(server: socket.socket, answer: bytes, ended: threading.Event) -> None:
     """Sends `answer`, and blanks until the end if it is not whole."""
     connection, _ = server.accept()

@@ -80,10 +80,11 @@ def test_check_writes_reads_back_and_removes(shop: Shop) -> None:
 def test_check_fails_if_any_store_does_and_leaves_nothing(shop: Shop) -> None:
     shop.add("liar", "lying")
     shop.add("full", capacity=1000)
+    shop.add("gone", "exiting")
     shop.datadir("slow").rmdir()
     shop.file("slow", b"not a directory")
     done = shop.run("check", "-f", "value", "-c", "store", "-c", "result")
-    assert (done.status, done.out) == (1, b"fast ok\nslow failed\nliar failed\nfull failed\n")
+    assert (done.status, done.out) == (1, b"fast ok\nslow failed\nliar failed\nfull failed\ngone failed\n")
     assert (shop.names("liar"), shop.names("full")) == ([], [])
     assert shop.run("check", "fast").status == 0
     assert b"does not give back what was written" in shop.run("check", "liar", "-f", "json").out

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
 import tracemalloc
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from imgstore.driver.multipart import MultipartWriter, Part, PartSender
 from imgstore.driver.part_sizes import PartSizes
 from imgstore.drivers.memory import MemoryDriver
 from imgstore.model import MIB, ObjectInfo
+from tests.core.parted_storage import PART, PartDriver, PartStorage, PartWriter
 from tests.core.world import PATIENCE, helpers
 from tests.support.waiting import until
 
@@ -137,6 +140,24 @@ def test_a_failure_of_any_class_is_raised_and_starts_no_further_part(failure: Ba
         sender.finish()
     sender.cancel()
     assert calls == [1]
+
+
+@pytest.mark.parametrize("failure", [SystemExit(3), asyncio.CancelledError(), ValueError("bug")])
+def test_an_exit_on_the_thread_of_a_part_is_the_storage_s_failure(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    """The owner's thread may be the main one, where an exit is a signal's."""
+    driver = PartDriver.on(PartStorage())
+    monkeypatch.setattr(PartWriter, "_send", Mock(side_effect=failure))
+
+    def store() -> None:
+        with driver.open_writer("key") as writer:
+            writer.write(bytes(3 * PART))
+            writer.commit()
+
+    with pytest.raises(errors.StoreUnavailable):
+        store()
+    assert not driver.storage.names()
 
 
 def test_cancel_returns_when_nothing_is_in_flight_any_more() -> None:

@@ -95,6 +95,12 @@ def test_reads_wait_for_no_change(server: Database) -> None:
     assert counts(server) == [12, 0]
 
 
+def test_reads_take_what_no_change_needs(server: Database) -> None:
+    """Reads that take long, such as lists, hold up no other read while no change wants a connection."""
+    inside = threading.Barrier(8, timeout=20)
+    assert together(*[partial(server.read, lambda connection: inside.wait() >= 0)] * 8) == [True] * 8
+
+
 def session_of(connection: sa.Connection) -> int:
     """The server's number for a connection."""
     query = "SELECT pg_backend_pid()" if connection.dialect.name == "postgresql" else "SELECT CONNECTION_ID()"

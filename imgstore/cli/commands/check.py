@@ -17,6 +17,7 @@ from imgstore.cli.failures import FAILED, STORE, BadUsage, Failure, line_of
 from imgstore.cli.interrupts import INTERRUPTS
 from imgstore.driver.base import READ_SIZE
 from imgstore.driver.capabilities import TellsFacts
+from imgstore.driver.translate import storage_failures
 from imgstore.proving import Outcome, prove
 from imgstore.side_by_side import Begun
 from imgstore.store import Store
@@ -165,8 +166,8 @@ def _creating(options: argparse.Namespace) -> Iterator[Create]:
 def _tested(store: Store, create: Create) -> Tested:
     try:
         create(store)
-        store.check()
-        with store.blamed():
+        with store.blamed(), storage_failures("checking"):
+            store.check()
             if store.read_only or store.driver.READ_ONLY:
                 return "ok", "read-only: no object was written", _facts(store)
             _write_and_read(ObjectName(store, f"imgstore-check-{secrets.token_hex(8)}"))

@@ -209,6 +209,8 @@ class Connections(ConnectionManager):
         """Beyond the ceiling, one goes for each that comes, of those that are most: who waits longest for a request,
         first of those who have sent nothing of one; or who came last to wait for a thread. Descriptors are left for
         stores and catalog."""
+        if len(self.server.open_connections) <= self.server.ceiling:
+            return  # at once: there may be thousands
         waiting = [conn for _, conn in self._selector.connections if conn is not self.server]
         staying = [conn for conn in waiting if not math.isinf(conn.head.since)]
         going = len(waiting) - len(staying)

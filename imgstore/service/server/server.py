@@ -130,7 +130,7 @@ class Server(WSGIServer):
             LOG.warning("No thread became free for a request: there are too many connections, and it is refused")
             conn.refuse(HostBusy(), at_once=True)
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
         """What no thread has is refused, or one would begin with it; what is under way fails, and undoes itself."""
         for pool in self._pools():
             for conn in pool.waiting.late(math.inf):
@@ -174,7 +174,7 @@ class Server(WSGIServer):
                 "Stopping: what is under way has %.1f s (%s connections)", ending.cut, len(list(self.open_connections))
             )
         self._is_stopping = True
-        timer = threading.Timer(ending.left(ending.cut), self._cut)
+        timer = threading.Timer(ending.left(ending.cut), self.cut)
         timer.daemon = True
         timer.start()
         try:

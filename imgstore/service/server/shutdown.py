@@ -60,7 +60,6 @@ class OpenConnections:
 class Stoppable(Protocol):
     """A server, as `serve` needs it."""
 
-    open_connections: OpenConnections
     ending: Ending
 
     def serve(self) -> None:
@@ -69,12 +68,15 @@ class Stoppable(Protocol):
     def stop(self) -> None:
         """Ends `serve`, after the requests under way."""
 
+    def cut(self) -> None:
+        """Ends the requests under way."""
+
 
 def serve(server: Stoppable, *, announce: Callable[[], object] = lambda: None) -> None:
     """Serves with a prepared server until SIGTERM or SIGINT; called from the main thread. `announce` is called when a
     signal would end the server properly."""
     # On threads: the code that a signal interrupts may hold a lock that these steps need.
-    steps = [threading.Thread(target=step) for step in (server.stop, server.open_connections.cut)]
+    steps = [threading.Thread(target=step) for step in (server.stop, server.cut)]
     begun: list[threading.Thread] = []
     ending = server.ending
     ends = [_last_resort(ending.over), _last_resort(ending.over - ending.cut)]
