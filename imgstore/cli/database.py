@@ -171,8 +171,14 @@ def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
             asked.result(identifier)
 
 
-def refuse_if_restored(catalog: SqlCatalog) -> None:
-    """Raises Failure if the database comes from a backup: then nothing is removed."""
+def refuse_if_restored(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
+    """Raises Failure if the database comes from a backup: then nothing is removed. The service may not have started
+    since, so the places of `stores` are asked; one that does not answer proves nothing. Raises CatalogUnavailable."""
+    from imgstore.hosting.restored import compare
+
+    for store in stores:
+        with contextlib.suppress(errors.StoreError):
+            compare(store, catalog.restored)
     reason = catalog.restored.reason()
     if reason is not None:
         raise Failure(

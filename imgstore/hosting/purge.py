@@ -62,6 +62,7 @@ class Purge:
 
     def _remove_object(self, store: Store, key: str) -> None:
         """Removes it, and then what it counted for its owner."""
+        self._records.require_current(store)
         remove_data(store, key, leftovers=True)
         self._records.gone(ObjectId(store.identifier, key))
 
