@@ -18,7 +18,8 @@ class Adopt(ListCommand):
 
     After a restore of the database, stores may have objects of uploads that ended after the backup: 'imgstore verify'
     shows them. Each object is read whole for its digests. Its image, told by the key, becomes active; if there is no
-    such image, one is made for --owner. An image that has data already keeps it.
+    such image, one is made for --owner. An image that has data already keeps it, and one with an upload under way is
+    refused.
     """
 
     EXAMPLES = """
