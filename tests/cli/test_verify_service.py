@@ -157,6 +157,19 @@ def test_image_without_any_location_is_told(shop: Shop, catalog: SqlCatalog) -> 
     assert told(shop) == [("no data", "", "")]
 
 
+def test_an_object_stays_whose_image_lost_its_location(shop: Shop, catalog: SqlCatalog) -> None:
+    """The database lost the row, as in a dump that is not of one moment: the object may be all that is left."""
+    attempt = active(catalog)
+    put(shop, attempt.key)
+    assert told(shop, status=0) == []
+    execute(shop.root / "data" / "imgstore.sqlite", "DELETE FROM image_locations")
+    lost = [("no data", "", ""), ("unknown object", "fast", attempt.key)]
+    assert [row for row in told(shop) if row[0] != verify.USAGE] == lost
+    assert shop.run("usage", "--data-dir", "data", "--recompute", "--fix").status == 0
+    assert shop.run("purge", "--data-dir", "data").status == 0
+    assert (shop.names("fast"), catalog.removals(), told(shop)) == ([attempt.key], [], lost)
+
+
 def test_store_without_listing_is_compared_one_way(shop: Shop, catalog: SqlCatalog) -> None:
     shop.add("mute", "silent")
     attempt = active(catalog, ["mute"])
