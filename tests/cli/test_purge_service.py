@@ -50,7 +50,7 @@ def test_what_died_goes_and_what_lives_stays(shop: Shop, catalog: SqlCatalog) ->
     put(shop, kept.key, "slow")
     expected = {
         died.key: f"image {died.image_id}: its upload by ",
-        deleted.key: f"of image {deleted.image_id}, deleted",
+        deleted.key: f"deleted data of image {deleted.image_id}",
         ended.key: "an object of an upload that ended without it",
     }
     listed = shop.run("purge", "--data-dir", "data", "--dry-run", "-f", "json").json()
