@@ -85,16 +85,17 @@ def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: S
     assert [removal.key for removal in catalog.removals()] == [slow.key]
 
 
-@pytest.mark.parametrize("command", [("purge",), ("scrub",), ("evacuate", "fast", "slow")], ids=lambda each: each[0])
+@pytest.mark.parametrize("command", [("purge",), ("scrub",), ("evacuate", "fast", "slow"), ("rm", "later")])
 def test_a_database_older_than_its_store_removes_nothing_also_before_the_service_has_started(
     shop: Shop, catalog: SqlCatalog, command: tuple[str, ...]
 ) -> None:
     died = dead(catalog)
-    put(shop, died.key)
+    for key in (died.key, "later"):
+        put(shop, key)
     (shop.datadir("fast") / EPOCH_NAME).write_bytes(text_of_epoch(7))
     done = shop.run(*command, "--data-dir", "data")
     assert (done.status, "the database was restored from a backup" in done.err) == (1, True)
-    assert shop.names("fast") == [died.key]
+    assert sorted(shop.names("fast")) == sorted([died.key, "later"])
     assert catalog.restored.reason() == "The place of store fast is at epoch 7, the database at 0."
 
 

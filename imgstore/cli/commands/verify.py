@@ -16,7 +16,7 @@ from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database
+from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database, why_restored
 from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.glance import GlanceData, glance_data
@@ -136,6 +136,7 @@ class Verify(ShowCommand):
             database = needed(database, "to compare with")
             catalog = known = SqlCatalog(database)
             expect_places(known, found.stores)
+            why_restored(known, found.chosen([parsed_args.object] if parsed_args.object else []))
         else:
             catalog = glance.catalog
         passed = Passed()
