@@ -171,14 +171,25 @@ def expect_places(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
             asked.result(identifier)
 
 
-def refuse_if_restored(catalog: SqlCatalog) -> None:
-    """Raises Failure if the database comes from a backup: then nothing is removed."""
-    reason = catalog.restored.reason()
+def refuse_if_restored(catalog: SqlCatalog, stores: Iterable[Store]) -> None:
+    """Raises Failure if the database comes from a backup: then nothing is removed. Raises CatalogUnavailable."""
+    reason = why_restored(catalog, stores)
     if reason is not None:
         raise Failure(
             f"the database was restored from a backup, so nothing is removed. {reason} Look at 'imgstore verify', "
             "adopt what is good, and then: imgstore db resume"
         )
+
+
+def why_restored(catalog: SqlCatalog, stores: Iterable[Store]) -> str | None:
+    """Why the database counts as restored from a backup. The service may not have started since, so the places of
+    `stores` are asked; one that does not answer proves nothing. Raises CatalogUnavailable."""
+    from imgstore.hosting.restored import compare
+
+    for store in stores:
+        with contextlib.suppress(errors.StoreError):
+            compare(store, catalog.restored)
+    return catalog.restored.reason()
 
 
 def look_up_places(conf: cfg.ConfigOpts, options: argparse.Namespace, stores: StoreSet) -> None:

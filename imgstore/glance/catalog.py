@@ -5,7 +5,8 @@ Glance has noted beside it; a credential in it is dropped unread. Backends that 
 
 An object is dead only if all of this is so: its key is one that an upload of a known image has, no location names it,
 the image has no location of this store that its driver cannot read, and no upload or import of the image is under way.
-What Glance never knew, or has purged from its database, is unknown, and stays.
+What Glance never knew, or has purged from its database, is unknown, and stays. So is what is left of an image that
+should have data and has no location at all: the database lost it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import astuple
 from imgstore import errors
 from imgstore.model import CatalogLocation, Standing
 from imgstore.sql import GlanceImage, GlanceLocation, GlanceTables
-from imgstore.sql.glance import PENDING
+from imgstore.sql.glance import PENDING, WITH_DATA
 from imgstore.sql.spool import in_order
 from imgstore.store import Store, StoreSet
 
@@ -44,9 +45,10 @@ class GlanceCatalog:
         images = self._tables.images(ids)  # before the locations: an upload that ends meanwhile has its location then
         few = len(wanted) <= FEW
         found = self._tables.locations_of(wanted, ids) if few else self._tables.locations()
-        live, doubtful = self._taken(store, found, wanted)
+        live, doubtful, located = self._taken(store, found, wanted, images)
+        whole = {each.id: each for each in images.values() if each.id in located or each.status not in WITH_DATA}
         return {
-            key: live.get(key) or _standing(images.get(image_id or ""), doubtful=image_id in doubtful)
+            key: live.get(key) or _standing(whole.get(image_id or ""), doubtful=image_id in doubtful)
             for key, image_id in wanted.items()
         }
 
@@ -57,18 +59,21 @@ class GlanceCatalog:
         return 0.0 if image is None else image.changed
 
     def _taken(
-        self, store: str, found: Iterable[GlanceLocation], keys: Collection[str]
-    ) -> tuple[dict[str, Standing], set[str]]:
-        """Which of the keys have a location in the store; and the images with a location that may be there, or not."""
+        self, store: str, found: Iterable[GlanceLocation], keys: Collection[str], images: Collection[str]
+    ) -> tuple[dict[str, Standing], set[str], set[str]]:
+        """Which of the keys have a location in the store; the images with a location that may be there, or not; and
+        those of `images` with any."""
         live: dict[str, Standing] = {}
-        doubtful = set()
+        doubtful, located = set(), set()
         for location in found:
+            if location.image_id in images:
+                located.add(location.image_id)
             key = self.urls.key(store, location)
             if key in keys and key is not None and live.get(key) is not Standing.LIVE:
                 live[key] = Standing.REMOVING if location.pending else Standing.LIVE
             elif key is None and self.urls.may_be_in(store, location):
                 doubtful.add(location.image_id)
-        return live, doubtful
+        return live, doubtful, located
 
 
 class GlanceLocations:

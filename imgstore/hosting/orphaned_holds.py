@@ -47,7 +47,9 @@ class OrphanedHolds:
             self._records.settle(held, self._size(held))
             return
         if standing is Standing.DEAD:
-            remove_data(self._stores.resolve(held.store), held.key, leftovers=True)
+            store = self._stores.resolve(held.store)
+            self._records.require_current(store)
+            remove_data(store, held.key, leftovers=True)
         self._records.release(held)
 
     def _size(self, held: ObjectId) -> int:

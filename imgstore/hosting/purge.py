@@ -45,7 +45,9 @@ class Purge:
         """Data that the catalog records as still to be removed."""
         for removal in self._records.removals():
             if removal.store in self._chosen:
-                reason = "of an interrupted upload" if removal.leftovers else f"of image {removal.image_id}, deleted"
+                reason = (
+                    "of an interrupted upload" if removal.leftovers else f"deleted data of image {removal.image_id}"
+                )
                 yield RemovableLeftover(removal.store, removal.key, reason, partial(self._removals.remove, removal))
 
     def leftovers(self, store: Store, *, older_than: float) -> Iterator[RemovableLeftover]:
@@ -62,6 +64,7 @@ class Purge:
 
     def _remove_object(self, store: Store, key: str) -> None:
         """Removes it, and then what it counted for its owner."""
+        self._records.require_current(store)
         remove_data(store, key, leftovers=True)
         self._records.gone(ObjectId(store.identifier, key))
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+from imgstore import errors
 from imgstore.driver.translate import host_failures
 from imgstore.host_answers import answer_of, instance, nothing, require, truth
 from imgstore.hosting.protocols import EndsUploads, KeptCatalog, KeptQuota, RestoreMemory
+from imgstore.hosting.restored import compare
 from imgstore.model import DeadAttempt, ObjectId, Removal, Standing
+from imgstore.store import Store
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class HostRecords:
                 require(part, protocol)
         self._catalog = catalog
         self._quota = quota
+        self._current: set[str] = set()
         self.restored = restored
 
     @property
@@ -112,6 +116,15 @@ class HostRecords:
         if reason is not None:
             LOG.warning("Nothing is removed: %s See 'imgstore verify', then 'imgstore db resume'", reason)
         return reason is not None
+
+    def require_current(self, store: Store) -> None:
+        """Before something is removed from a store, which may be up before anybody has settled its place: is the
+        database older than it? Raises CatalogUnavailable if so; StoreError."""
+        if self.restored is None or store.identifier in self._current:
+            return
+        if compare(store, self.restored):
+            raise errors.CatalogUnavailable("The database was restored from a backup: nothing is removed.")
+        self._current.add(store.identifier)
 
     def _why_restored(self) -> str | None:
         if self.restored is None:

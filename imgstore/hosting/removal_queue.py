@@ -47,7 +47,9 @@ class RemovalQueue(Observer):
 
     def remove(self, removal: Removal) -> None:
         """Removes one object and the leftovers under its key, and forgets it. Raises one of FAILURES."""
-        remove_data(self._stores.resolve(removal.store), removal.key, leftovers=removal.leftovers)
+        store = self._stores.resolve(removal.store)
+        self._records.require_current(store)
+        remove_data(store, removal.key, leftovers=removal.leftovers)
         self._records.removed(removal)
 
     def store_changed(self, store: str, *, up: bool, reason: str) -> None:

@@ -19,27 +19,34 @@ LOG = logging.getLogger(__name__)
 
 
 def look(store: Store, memory: RestoreMemory) -> None:
-    """Compares the epoch in the store's place with the database's, and begins another one. The place is read first: it
-    is written last. Raises StoreError, CatalogUnavailable."""
+    """Compares the epochs, and begins another one: first in the database. Raises StoreError, CatalogUnavailable."""
+    driver = store.driver
+    if not isinstance(driver, KeepsEpoch) or driver.mark is None or compare(store, memory):
+        return
+    if store.read_only or driver.READ_ONLY:
+        return
+    with host_failures("beginning an epoch"):
+        following = memory.next_epoch(store.identifier)
+    with store.blamed():
+        driver.write_epoch(following)
+
+
+def compare(store: Store, memory: RestoreMemory) -> bool:
+    """Whether the store's place has seen later times than the database: then it was restored, and is declared so. The
+    place is read first: it is written last. Raises StoreError, CatalogUnavailable."""
     driver = store.driver
     if not isinstance(driver, KeepsEpoch) or driver.mark is None:
-        return
+        return False
     with store.blamed():
         noted = driver.read_epoch()
     with host_failures("comparing epochs"):
         known = memory.epoch(store.identifier)
-        if noted > known:
-            reason = f"The place of store {store.identifier} is at epoch {noted}, the database at {known}."
-            LOG.error(
-                "The database was restored from a backup. %s Nothing is removed until: imgstore db resume", reason
-            )
-            memory.declare(reason)
-            return
-        if store.read_only or driver.READ_ONLY:
-            return
-        following = memory.next_epoch(store.identifier)
-    with store.blamed():
-        driver.write_epoch(following)
+        if noted <= known:
+            return False
+        reason = f"The place of store {store.identifier} is at epoch {noted}, the database at {known}."
+        LOG.error("The database was restored from a backup. %s Nothing is removed until: imgstore db resume", reason)
+        memory.declare(reason)
+    return True
 
 
 def epochs_of(stores: Iterable[Store]) -> dict[str, int]:

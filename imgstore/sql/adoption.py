@@ -1,7 +1,9 @@
 """Takes an object that no image has as the data of its image: after a restore the store may know more than the catalog.
 
 Runs inside the caller's transaction. The image may be missing (it was made after the backup), `queued`, or `saving`
-with an attempt that cannot be alive any more; then it is active. An image that has data keeps it.
+with an attempt that cannot be alive any more, since its lease ran out; then it is active. An attempt that lives would
+find that it lost its image, and remove what it wrote: perhaps the object that was adopted. An image that has data keeps
+it.
 """
 
 from __future__ import annotations
@@ -11,18 +13,23 @@ import sqlalchemy as sa
 from imgstore import errors
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.sql.attempts import add_location
+from imgstore.sql.clock import Now
 from imgstore.sql.leases import ENDED
 from imgstore.sql.records import now
 from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
 
 ADOPTABLE = ("queued", "saving")
+_LIVES = IMAGES.c.lease_until >= Now()
 
 
 def owner_of(connection: sa.Connection, image_id: str) -> str | None:
     """The owner of an image that can take an object; None if there is no such image. Raises ImageConflict."""
-    row = connection.execute(sa.select(IMAGES.c.owner, IMAGES.c.status).where(IMAGES.c.id == image_id)).one_or_none()
+    columns = (IMAGES.c.owner, IMAGES.c.status, sa.case((_LIVES, True), else_=False).label("lives"))
+    row = connection.execute(sa.select(*columns).where(IMAGES.c.id == image_id)).one_or_none()
     if row is not None and row.status not in ADOPTABLE:
         raise errors.ImageConflict(f"Image {image_id} is {row.status}: only a queued or saving image takes an object.")
+    if row is not None and row.lives:
+        raise errors.ImageConflict(f"Image {image_id} has an upload under way: try again when that has ended.")
     return None if row is None else str(row.owner)
 
 
@@ -32,7 +39,8 @@ def adopt(connection: sa.Connection, attempt: Attempt, result: UploadResult) -> 
     values = {"status": "active", "size": result.size, "virtual_size": result.virtual_size, "checksum": result.checksum}
     values |= {"os_hash_algo": result.hash_algo, "os_hash_value": result.hash_value, **ENDED}
     spent = sa.case((IMAGES.c.attempts < attempt.number, attempt.number), else_=IMAGES.c.attempts)
-    here = (IMAGES.c.id == attempt.image_id, IMAGES.c.status.in_(ADOPTABLE))
+    dead = sa.or_(IMAGES.c.lease_until.is_(None), IMAGES.c.lease_until < Now())
+    here = (IMAGES.c.id == attempt.image_id, IMAGES.c.status.in_(ADOPTABLE), dead)
     active = sa.update(IMAGES).where(*here).values(attempts=spent, updated_at=now(), **values)
     if connection.execute(active).rowcount != 1:
         raise errors.ImageConflict(f"Image {attempt.image_id} changed meanwhile: try again.")

@@ -197,8 +197,11 @@ def _fix_entry(
 
 
 def _hand_over(connection: sa.Connection, entry: LedgerEntry) -> None:
-    """The service is to remove the object, if its image is one of the catalog's; else the entry is forgotten."""
-    if connection.scalar(sa.select(IMAGES.c.id).where(IMAGES.c.id == entry.image_id)) is None:
+    """The service is to remove the object, if its image is one of the catalog's; else the entry is forgotten. So it is
+    where the image should have data and has no location: the object may be all that is left of it."""
+    located = sa.exists().where(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE)
+    whole = (IMAGES.c.id == entry.image_id, sa.or_(IMAGES.c.status.not_in(schema.WITH_DATA), located))
+    if connection.scalar(sa.select(IMAGES.c.id).where(*whole)) is None:
         entries.forget(connection, entry.object_id)
         return
     left_over = Location(entry.object_id.store, entry.object_id.key, "")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from imgstore.model import CatalogLocation
 from imgstore.sql.database import Database
-from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS
+from imgstore.sql.schema import IMAGES, LIVE, LOCATIONS, WITH_DATA
 
 PAGE = 1000
 """Locations that are read by one statement."""
@@ -50,7 +50,7 @@ class CatalogLocations:
     def images_without(self) -> Sequence[str]:
         """Images whose status says that they have data, but that have no location."""
         here = sa.exists().where(LOCATIONS.c.image_id == IMAGES.c.id, LOCATIONS.c.state == LIVE)
-        query = sa.select(IMAGES.c.id).where(IMAGES.c.status.in_(("active", "deactivated")), ~here)
+        query = sa.select(IMAGES.c.id).where(IMAGES.c.status.in_(WITH_DATA), ~here)
         return self._database.read(lambda connection: list(connection.scalars(query)))
 
 

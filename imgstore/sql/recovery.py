@@ -23,7 +23,7 @@ from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
 from imgstore.sql.quota_hooks import QuotaHooks
 from imgstore.sql.records import names_in
-from imgstore.sql.schema import IMAGES, IS_REMOVING, LIVE, LOCATIONS, REMOVING
+from imgstore.sql.schema import IMAGES, IS_REMOVING, LIVE, LOCATIONS, REMOVING, WITH_DATA
 
 AT_ONCE = 500
 """Keys in one statement."""
@@ -121,17 +121,22 @@ def _standings(connection: sa.Connection, store: str, keys: Sequence[str]) -> li
     images = {attempt_of(key)[0] for key in keys}
     here = sa.select(LOCATIONS.c.key, LOCATIONS.c.state).where(LOCATIONS.c.store == store, LOCATIONS.c.key.in_(keys))
     states = {row.key: row.state for row in connection.execute(here)}
-    live = sa.select(LOCATIONS.c.key).where(LOCATIONS.c.image_id.in_(images), LOCATIONS.c.state == LIVE)
-    elsewhere = set(connection.scalars(live))
-    numbers = sa.select(IMAGES.c.id, IMAGES.c.attempts, IMAGES.c.uploading).where(IMAGES.c.id.in_(images))
-    rows = {row.id: row for row in connection.execute(numbers)}
+    live = sa.select(LOCATIONS.c.key, LOCATIONS.c.image_id).where(
+        LOCATIONS.c.image_id.in_(images), LOCATIONS.c.state == LIVE
+    )
+    found = connection.execute(live).all()
+    elsewhere, whole = {row.key for row in found}, {row.image_id for row in found}
+    columns = (IMAGES.c.id, IMAGES.c.attempts, IMAGES.c.uploading, IMAGES.c.status)
+    numbers = connection.execute(sa.select(*columns).where(IMAGES.c.id.in_(images)))
+    rows = {row.id: row for row in numbers if row.id in whole or row.status not in WITH_DATA}
     located = {LIVE: Standing.LIVE, REMOVING: Standing.REMOVING, None: None}
     return [(key, located[states.get(key)] or _not_located(rows, key, succeeded=key in elsewhere)) for key in keys]
 
 
 def _not_located(rows: Mapping[str, Any], key: str, *, succeeded: bool) -> Standing:
     """No number is used twice, so one that was given out and is not under way never gets a location. If the attempt
-    succeeded in another store, the object is a copy that somebody made."""
+    succeeded in another store, the object is a copy that somebody made. An image that should have data and has no
+    location is none of the `rows`: the database lost it, and the object may be all that is left."""
     image_id, number = attempt_of(key)
     row = rows.get(image_id)
     if row is None or number > row.attempts or succeeded:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from imgstore.sql.clock import Now
 from imgstore.sql.database import Database
-from imgstore.sql.schema import PLACES, STATE
+from imgstore.sql.schema import IMAGES, PLACES, STATE
 
 RESTORED = "restored"
 """The name of the state."""
@@ -32,13 +33,18 @@ class RestoredDatabase:
         return self._database.read(lambda connection: connection.scalar(wanted))
 
     def declare(self, reason: str) -> None:
-        """From now on nothing is removed. An earlier reason stays."""
+        """From now on nothing is removed. An earlier reason stays. The leases of the backup are nobody's, so that what
+        their uploads left can be adopted at once; who lives renews its own."""
 
-        def work(connection: sa.Connection) -> None:
-            if connection.scalar(sa.select(STATE.c.name).where(STATE.c.name == RESTORED)) is None:
-                connection.execute(sa.insert(STATE).values(name=RESTORED, value=reason[:255]))
+        def work(connection: sa.Connection) -> bool:
+            if connection.scalar(sa.select(STATE.c.name).where(STATE.c.name == RESTORED)) is not None:
+                return False
+            connection.execute(sa.insert(STATE).values(name=RESTORED, value=reason[:255]))
+            return True
 
-        self._database.change(work)
+        if self._database.change(work):  # for itself: a row that somebody keeps locked does not hold it up
+            ended = sa.update(IMAGES).where(IMAGES.c.lease_until >= Now()).values(lease_until=Now() - 1)
+            self._database.change(lambda connection: connection.execute(ended))
 
     def resume(self, epochs: Mapping[str, int]) -> bool:
         """An operator has looked: removing goes on. `epochs` are those in the places, by store. False if nothing was

@@ -28,6 +28,8 @@ LONGEST_ID = 36
 
 LIVE = "live"
 REMOVING = "removing"
+WITH_DATA = ("active", "deactivated")
+"""The statuses of images that have data."""
 
 METADATA = sa.MetaData()
 

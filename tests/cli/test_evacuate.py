@@ -58,11 +58,13 @@ def test_every_image_is_moved_or_told_and_a_second_run_has_nothing_left(shop: Sh
     assert verified.status == 0, verified.out
 
 
-def test_the_last_copy_is_not_given_up_for_one_that_is_gone(shop: Shop, catalog: SqlCatalog) -> None:
-    attempt = stored(shop, catalog, "fast", "slow")
-    (shop.datadir("slow") / attempt.key).unlink()
-    assert results(shop, status=1) == {attempt.image_id: evacuation.STAYS}
-    assert where(catalog, attempt) == ["fast", "slow"]
+def test_the_last_copy_is_not_given_up_for_one_that_is_gone_or_rotten(shop: Shop, catalog: SqlCatalog) -> None:
+    gone, rotten = stored(shop, catalog, "fast", "slow"), stored(shop, catalog, "fast", "slow")
+    (shop.datadir("slow") / gone.key).unlink()
+    (shop.datadir("slow") / rotten.key).write_bytes(b"rats")
+    assert results(shop, status=1) == {gone.image_id: evacuation.STAYS, rotten.image_id: evacuation.STAYS}
+    assert where(catalog, gone) == where(catalog, rotten) == ["fast", "slow"]
+    assert sorted(shop.names("fast")) == sorted([gone.key, rotten.key])
 
 
 def test_deactivated_image_stays_and_is_told(shop: Shop, catalog: SqlCatalog) -> None:

@@ -75,11 +75,11 @@ def test_objects_that_no_image_has_go_and_what_may_be_an_images_stays(shop: Shop
     kept, deleted, refused, copied = glance.stored(), glance.image("deleted"), glance.image("queued"), glance.stored()
     gone = {("fast", refused, True), ("fast", f"{refused}-0123456789abcdef", True), ("fast", deleted, True)}
     gone |= {("slow", copied, True)}
-    uploading, importing, young, newer, moved, lost, renamed, old, named, pending, taken = (
+    uploading, importing, young, newer, moved, lost, renamed, old, named, pending, taken, bare = (
         glance.image(status, age=age)
         for status, age in (
             ("saving", OLD), ("active", 0), ("queued", 0), ("queued", 2 * OLD), ("active", 0), ("active", 0),
-            ("active", 0), ("active", 0), ("deleted", 0), ("pending_delete", 0), ("active", 0),
+            ("active", 0), ("active", 0), ("deleted", 0), ("pending_delete", 0), ("active", 0), ("active", 0),
         )
     )  # fmt: skip
     glance.property(importing, "os_glance_importing_to_stores", "slow")
@@ -89,7 +89,7 @@ def test_objects_that_no_image_has_go_and_what_may_be_an_images_stays(shop: Shop
     glance.location(kept, glance.url(named), store="fast")
     for image in (pending, taken):
         glance.location(image, glance.url(image), store="fast", status="pending_delete")
-    stay = [kept, uploading, importing, newer, moved, lost, renamed, old, named, pending, taken]
+    stay = [kept, uploading, importing, newer, moved, lost, renamed, old, named, pending, taken, bare]
     stay += [new_id(), "stranger", f"{refused}.2"]
     for store, key in [*[(store, key) for store, key, _ in gone], *[("fast", key) for key in stay]]:
         put(shop, key, store, age=OLD)

@@ -6,7 +6,9 @@ import json
 
 from imgstore.cli.commands.check import TO_THE_SERVICE, UNKNOWN_MARKS
 from imgstore.driver.place import MARK_NAME
+from imgstore.sql import SqlCatalog
 from tests.cli.support import Shop
+from tests.cli.test_evacuate import stored
 from tests.cli.test_purge_service import catalog, put
 
 __all__ = ["catalog"]
@@ -62,3 +64,20 @@ def test_a_place_is_adopted_by_name_only_and_never_a_neighbours(shop: Shop, cata
     assert "It is the place of store 'fast'" in refused.err
     healths = json.loads(shop.run("stores", "--data-dir", "data", "-f", "json").out)
     assert [each["health"] == "ok" for each in healths] == [True, False]
+
+
+def test_a_place_that_is_not_the_remembered_one_can_be_looked_at_before_it_is_adopted(
+    shop: Shop, catalog: SqlCatalog
+) -> None:
+    kept = stored(shop, catalog, "slow")
+    (shop.datadir("slow") / MARK_NAME).unlink()
+    agrees = shop.run("verify", "slow:", "--data-dir", "data")
+    (shop.datadir("slow") / kept.key).unlink()
+    differs = shop.run("verify", "slow:", "--data-dir", "data")
+    shop.datadir("slow").rmdir()
+    gone = shop.run("verify", "slow:", "--data-dir", "data")
+    told = [
+        (done.status, b"missing" in done.out, "imgstore stores adopt slow" in done.err)
+        for done in (agrees, differs, gone)
+    ]
+    assert told == [(5, False, True), (5, True, False), (5, False, False)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from imgstore.driver.place import EPOCH_NAME, text_of_epoch
 from imgstore.drivers.filesystem import FilesystemDriver
 from imgstore.drivers.filesystem.staging import hidden_name
 from imgstore.model import Location, UploadResult
@@ -49,7 +50,7 @@ def test_what_died_goes_and_what_lives_stays(shop: Shop, catalog: SqlCatalog) ->
     put(shop, kept.key, "slow")
     expected = {
         died.key: f"image {died.image_id}: its upload by ",
-        deleted.key: f"of image {deleted.image_id}, deleted",
+        deleted.key: f"deleted data of image {deleted.image_id}",
         ended.key: "an object of an upload that ended without it",
     }
     listed = shop.run("purge", "--data-dir", "data", "--dry-run", "-f", "json").json()
@@ -82,6 +83,20 @@ def test_store_that_is_down_keeps_its_removals_and_the_others_are_purged(shop: S
     assert "Store 'slow'" in done.err
     assert {catalog.get(each.image_id, EVERYTHING).status for each in (fast, slow)} == {"queued"}
     assert [removal.key for removal in catalog.removals()] == [slow.key]
+
+
+@pytest.mark.parametrize("command", [("purge",), ("scrub",), ("evacuate", "fast", "slow"), ("rm", "later")])
+def test_a_database_older_than_its_store_removes_nothing_also_before_the_service_has_started(
+    shop: Shop, catalog: SqlCatalog, command: tuple[str, ...]
+) -> None:
+    died = dead(catalog)
+    for key in (died.key, "later"):
+        put(shop, key)
+    (shop.datadir("fast") / EPOCH_NAME).write_bytes(text_of_epoch(7))
+    done = shop.run(*command, "--data-dir", "data")
+    assert (done.status, "the database was restored from a backup" in done.err) == (1, True)
+    assert sorted(shop.names("fast")) == sorted([died.key, "later"])
+    assert catalog.restored.reason() == "The place of store fast is at epoch 7, the database at 0."
 
 
 def test_store_that_is_not_enabled_is_told(shop: Shop, catalog: SqlCatalog) -> None:

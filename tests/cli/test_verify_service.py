@@ -15,6 +15,7 @@ import pytest
 from imgstore.cli.commands import verify as commands
 from imgstore.cli.commands.verify import Passed
 from imgstore.cli.interrupts import Interrupted
+from imgstore.driver.place import EPOCH_NAME, text_of_epoch
 from imgstore.model import Attempt, Location, UploadResult
 from imgstore.service.cleanup import verify
 from imgstore.sql import EVERYTHING, SqlCatalog
@@ -155,6 +156,27 @@ def test_image_without_any_location_is_told(shop: Shop, catalog: SqlCatalog) -> 
     attempt = begun(catalog)
     catalog.activate(attempt, UploadResult(attempt.image_id, [], 4, "sha512", "ab"))
     assert told(shop) == [("no data", "", "")]
+
+
+def test_an_object_stays_whose_image_lost_its_location(shop: Shop, catalog: SqlCatalog) -> None:
+    """The database lost the row, as in a dump that is not of one moment: the object may be all that is left."""
+    attempt = active(catalog)
+    put(shop, attempt.key)
+    assert told(shop, status=0) == []
+    execute(shop.root / "data" / "imgstore.sqlite", "DELETE FROM image_locations")
+    lost = [("no data", "", ""), ("unknown object", "fast", attempt.key)]
+    assert [row for row in told(shop) if row[0] != verify.USAGE] == lost
+    assert shop.run("usage", "--data-dir", "data", "--recompute", "--fix").status == 0
+    assert shop.run("purge", "--data-dir", "data").status == 0
+    assert (shop.names("fast"), catalog.removals(), told(shop)) == ([attempt.key], [], lost)
+
+
+def test_a_database_older_than_its_store_is_told_of_before_somebody_removes_what_it_does_not_know(
+    shop: Shop, catalog: SqlCatalog
+) -> None:
+    put(shop, "later")
+    (shop.datadir("fast") / EPOCH_NAME).write_bytes(text_of_epoch(7))
+    assert b"may be of an upload after the backup: see 'imgstore adopt'" in shop.run(*VERIFY, "fast:").out
 
 
 def test_store_without_listing_is_compared_one_way(shop: Shop, catalog: SqlCatalog) -> None:

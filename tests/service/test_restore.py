@@ -1,7 +1,9 @@
-"""The pages of doc/operations about backup and restore, as they stand, with uploads under way at both."""
+"""The pages of doc/operations about backup and restore, as they stand, with uploads under way at both; and a restored
+database that nobody has told of."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -12,8 +14,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from imgstore import errors
 from imgstore.driver.place import EPOCH_NAME
+from imgstore.drivers.filesystem import FilesystemDriver
+from imgstore.hosting.orphaned_holds import OrphanedHolds
+from imgstore.hosting.records import HostRecords
+from imgstore.hosting.recovery import RecoveryLoop
+from imgstore.hosting.removal_queue import RemovalQueue
+from imgstore.model import Location, UploadResult
+from imgstore.sql import EVERYTHING, NewImage, SqlCatalog
+from imgstore.store import Store, StoreSet
+from imgstore.transfers.places import settle
 from tests.needs import find_server
+from tests.support.attempts import begun, dead
 from tests.support.database_fixtures import SERVER_KINDS
 from tests.support.service import ServiceProcess
 from tests.support.waiting import until
@@ -101,3 +114,34 @@ def test_restored_database_removes_nothing_until_an_operator_has_looked(
         assert [client.download(each).body for each in (before, during, after)] == [b"before", b"during", b"after"]
     # The kill may meet a look at the store: its probe is no image's, and goes with the next purge.
     assert [name for name in service.leftovers("fast") if "-probe-" not in name] == []
+
+
+def test_nothing_is_removed_from_a_store_that_comes_up_before_its_epoch_was_looked_at(tmp_path: Path) -> None:
+    """It was down at the start, and the next round of recovery comes before its next check."""
+    driver = FilesystemDriver(datadir=str(tmp_path / "fast"))
+    stores = StoreSet([Store("fast", driver)], default="fast")
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite")) as catalog:
+        settle(stores.resolve("fast"), catalog.places, create=True)
+        died = dead(catalog)
+        (tmp_path / "fast" / died.key).write_bytes(b"good")
+        driver.write_epoch(7)
+        records = HostRecords(catalog, restored=catalog.restored)
+        recovery = RecoveryLoop(records, RemovalQueue(stores, records), OrphanedHolds(stores, records))
+        recovery.recover(at_once=True)
+        assert [info.key for info in driver.objects()] == [died.key]
+        assert catalog.restored.resume({"fast": 7})
+        recovery.recover(at_once=True)
+        assert list(driver.objects()) == []
+
+
+def test_the_image_of_an_upload_that_lives_adopts_nothing(tmp_path: Path) -> None:
+    """It would remove the object when it finds that it lost its image. The leases of a backup are nobody's."""
+    with contextlib.closing(SqlCatalog(f"sqlite:///{tmp_path}/imgstore.sqlite")) as catalog:
+        living = begun(catalog)
+        image = NewImage(living.image_id, "")
+        result = UploadResult(living.image_id, [Location("fast", living.key, "")], 4, "sha512", "", checksum=None)
+        with pytest.raises(errors.ImageConflict, match="has an upload under way"):
+            catalog.adopt(image, living.key, result)
+        catalog.restored.declare("a test says so")
+        catalog.adopt(image, living.key, result)
+        assert catalog.get(living.image_id, EVERYTHING).status == "active"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from imgstore import errors
 from imgstore.cli.base import ListCommand, Table
 from imgstore.cli.configuration import Configured, ObjectName, configured
 from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_catalog
+from imgstore.cli.failures import BadUsage, Failure
 from imgstore.cli.transfer import algorithms, digest_object
+from imgstore.http.requests import is_image_id
 from imgstore.model import UploadResult
+
+if TYPE_CHECKING:
+    from imgstore.sql import SqlCatalog
 
 COLUMNS = ("image", "store", "key", "size", "digest")
 
@@ -18,7 +26,8 @@ class Adopt(ListCommand):
 
     After a restore of the database, stores may have objects of uploads that ended after the backup: 'imgstore verify'
     shows them. Each object is read whole for its digests. Its image, told by the key, becomes active; if there is no
-    such image, one is made for --owner. An image that has data already keeps it.
+    such image, one is made for --owner. An image that has data already keeps it, and one with an upload under way is
+    refused.
     """
 
     EXAMPLES = """
@@ -39,11 +48,15 @@ class Adopt(ListCommand):
         with configured(parsed_args, places=False) as found, service_catalog(parsed_args) as catalog:
             catalog = needed(catalog, "to adopt objects")
             expect_places(catalog, found.stores)
+            from imgstore.service.api.attributes import CONTAINER_FORMATS, DISK_FORMATS
             from imgstore.sql import NewImage, attempt_of
 
+            _refuse_unknown(parsed_args.disk_format, DISK_FORMATS)
+            _refuse_unknown(parsed_args.container_format, CONTAINER_FORMATS)
             rows = []
             for target in [found.object(text) for text in parsed_args.objects]:
                 image_id, _ = attempt_of(target.key)
+                _refuse_unreachable(catalog, image_id)
                 image = NewImage(
                     image_id, parsed_args.owner or "", disk_format=parsed_args.disk_format,
                     container_format=parsed_args.container_format,
@@ -52,6 +65,26 @@ class Adopt(ListCommand):
                 catalog.adopt(image, target.key, result)
                 rows.append((image_id, target.store.identifier, target.key, result.size, result.hash_value))
         return COLUMNS, rows
+
+
+def _refuse_unknown(name: str, formats: Sequence[str]) -> None:
+    if name not in formats:
+        raise BadUsage(f"no image can have the format '{name}'. There are: {', '.join(formats)}.")
+
+
+def _refuse_unreachable(catalog: SqlCatalog, image_id: str) -> None:
+    """No request could name such an image, and nobody could delete it. Raises Failure."""
+    from imgstore.sql import EVERYTHING
+
+    if is_image_id(image_id) and image_id == image_id.lower():
+        return
+    try:
+        catalog.get(image_id, EVERYTHING)
+    except errors.ImageNotFound as error:
+        raise Failure(
+            f"'{image_id}' is no image, and no image can be made of it: the key of an object begins with its image's "
+            "identifier, a UUID in lower case. Upload its data to an image instead."
+        ) from error
 
 
 def _read(found: Configured, target: ObjectName, image_id: str, *, quiet: bool) -> UploadResult:

@@ -89,5 +89,5 @@ def _evacuation(found: Configured, database: Database, options: argparse.Namespa
         raise BadUsage("name two stores: the one that is to be empty, and the one that gets the images.")
     with copying_catalog(database, found.stores, found.settings) as (catalog, copying):
         if not options.dry_run:
-            refuse_if_restored(catalog)
+            refuse_if_restored(catalog, (source, target))
         yield Evacuation(catalog, found.stores, copying, source=source, target=target)

@@ -80,7 +80,7 @@ class Purge(ListCommand):
                 catalog, records = known
                 expect_places(catalog, found.stores)
                 if not parsed_args.dry_run:
-                    refuse_if_restored(catalog)
+                    refuse_if_restored(catalog, stores)
             age = HOUR if parsed_args.older_than is None else parsed_args.older_than
             sources: Sequence[Source]
             if known is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imgstore import errors
 from imgstore.cli.base import Command
 from imgstore.cli.configuration import ObjectName, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, service_catalog
+from imgstore.cli.database import add_optional_data_dir, expect_places, refuse_if_restored, service_catalog
 from imgstore.cli.failures import GOOD, Failure, line_of, status_of
 from imgstore.cli.formatting import human
 
@@ -44,6 +44,8 @@ class Rm(Command):
             targets = [found.object(text) for text in parsed_args.objects]
             if catalog is not None:
                 expect_places(catalog, found.stores)
+                if not parsed_args.dry_run:
+                    refuse_if_restored(catalog, {target.store.identifier: target.store for target in targets}.values())
                 _refuse_needed(catalog, targets)
             for target in targets:
                 status = self._told(target) if parsed_args.dry_run else _removed(target)

@@ -90,16 +90,20 @@ class Scrub(ListCommand):
             glance_data(found, parsed_args, unless=database) as glance,
             contextlib.ExitStack() as stack,
         ):
+            stores = found.chosen(parsed_args.stores)
             if glance is None:
-                scrub = self._of_service(needed(database, "that knows the images"), found, read, stack)
+                database = needed(database, "that knows the images")
+                scrub = self._of_service(database, found, read, stack, chosen=stores)
             else:
                 scrub = self._of_glance(glance, read)
             stack.enter_context(INTERRUPTS.deferred())
-            return COLUMNS, list(self._rows(scrub, found.chosen(parsed_args.stores)))
+            return COLUMNS, list(self._rows(scrub, stores))
 
-    def _of_service(self, database: Database, found: Configured, read: Rate, stack: contextlib.ExitStack) -> Scrubbing:
+    def _of_service(
+        self, database: Database, found: Configured, read: Rate, stack: contextlib.ExitStack, *, chosen: list[Store]
+    ) -> Scrubbing:
         catalog, copying = stack.enter_context(copying_catalog(database, found.stores, found.settings))
-        refuse_if_restored(catalog)
+        refuse_if_restored(catalog, chosen)
         from imgstore.service.cleanup.healing import Healing
         from imgstore.service.cleanup.scrub import Scrub as Scrubbing
 

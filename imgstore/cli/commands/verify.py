@@ -16,7 +16,7 @@ from imgstore import errors
 from imgstore.cli.base import ShowCommand, Table
 from imgstore.cli.commands.put import FIELDS, fields
 from imgstore.cli.configuration import Configured, configured
-from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database
+from imgstore.cli.database import add_optional_data_dir, expect_places, needed, service_database, why_restored
 from imgstore.cli.expectations import add_expect, expectations
 from imgstore.cli.failures import FAILED, GOOD, BadUsage, line_of, status_of
 from imgstore.cli.glance import GlanceData, glance_data
@@ -45,7 +45,8 @@ class Verify(ShowCommand):
     --recompute --fix' corrects) and, with --digests, a wrong digest. If there is a difference, the exit status is 1.
     Uploads under way and pending removals are no differences, so the service may run meanwhile. [service] database or
     --data-dir says where the database is. 'STORE:' compares the objects of one store only, in the order of their keys;
-    a comparison that a signal ends says which --after goes on.
+    a comparison that a signal ends says which --after goes on. A store that is named is also looked at where its place
+    is not the one that the catalog remembers.
 
     With Glance's configuration the catalog is Glance's database, which is only read; Glance has no usage to compare.
 
@@ -135,6 +136,7 @@ class Verify(ShowCommand):
             database = needed(database, "to compare with")
             catalog = known = SqlCatalog(database)
             expect_places(known, found.stores)
+            why_restored(known, found.chosen([parsed_args.object] if parsed_args.object else []))
         else:
             catalog = glance.catalog
         passed = Passed()
@@ -148,6 +150,7 @@ class Verify(ShowCommand):
         else:
             self._compares = "Catalog, usage and stores" if glance is None else "Catalog and stores"
         chosen = _chosen(found, parsed_args.object)
+        wrong = [store for store in chosen if parsed_args.object and glance is None and self._is_elsewhere(store)]
         sources += [partial(verification.of_store, store, after=parsed_args.after) for store in chosen]
         rows: list[tuple[str, ...]] = []
         try:
@@ -158,7 +161,24 @@ class Verify(ShowCommand):
             raise
         for store in chosen:
             self._tell_of_versions(store)
+        for store in wrong if passed.anything and not rows else ():
+            LOG.warning("It agrees with the catalog. If it is the store: imgstore stores adopt %s", store.identifier)
         return rows
+
+    def _is_elsewhere(self, store: Store) -> bool:
+        """Whether its place is not the one that is remembered. It is looked at all the same: somebody is to say whether
+        it is the store."""
+        try:
+            with store.blamed():
+                store.driver.prove_place()
+        except errors.WrongPlace as error:
+            LOG.warning("%s What is there is compared all the same.", line_of(error))
+            self.status = status_of(error)
+            store.driver.expect_any_place()
+            return True
+        except errors.StoreError:  # told when it is compared
+            pass
+        return False
 
     def _tell_of_versions(self, store: Store) -> None:
         """They cost room, and are no difference."""
@@ -195,6 +215,11 @@ class Passed:
         if time.monotonic() - self._told > SECONDS:
             self._told = time.monotonic()
             LOG.info("Store '%s': %d keys are compared, up to %s", store.identifier, number, key)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was a key to compare."""
+        return self._last is not None
 
     def tell(self, rows: Iterable[Sequence[str]]) -> None:
         """What was found before the end, and where to go on."""

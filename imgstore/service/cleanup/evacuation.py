@@ -1,8 +1,9 @@
 """Moves the data of all images out of one store into another one, over all projects, while the service runs.
 
-Each image is copied as any copy is (`CopyService`) and its new object is looked at; only then is the old location given
-up. Each step is in the catalog: whoever begins again does what is left. What a store did not remove is one of the
-catalog's `removals`, and is tried again by recovery and purge.
+Each image is copied as any copy is (`CopyService`) and its new object is looked at; a copy that was there already is
+read whole, since it may have rotted. Only then is the old location given up. Each step is in the catalog: whoever
+begins again does what is left. What a store did not remove is one of the catalog's `removals`, and is tried again by
+recovery and purge.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from imgstore import errors
 from imgstore.hosting.records import HostRecords
 from imgstore.hosting.removal_queue import RemovalQueue
-from imgstore.model import Location
+from imgstore.model import CatalogLocation, Location
+from imgstore.service.cleanup.copies import what_is_wrong
 from imgstore.sql import EVERYTHING, ImageRecord, NotInStore, SqlCatalog
 from imgstore.store import Store, StoreSet
 from imgstore.transfers.copy import CopyRequest, CopyService
@@ -81,14 +83,30 @@ class Evacuation:
             return _stays(image, describe(error))
 
     def _moved(self, image: ImageRecord, advance: Advance) -> Move:
-        result = DROPPED if self._there(image) else MOVED
-        if result == MOVED:
+        there = self._there(image)
+        if there is None:
             self._copying.begin(CopyRequest(image.id, [self._target.identifier])).run(advance)
+        else:
+            self._require_right(image, there, advance)
         self._require_whole(self._catalog.get(image.id, EVERYTHING))
         with contextlib.suppress(NotInStore):  # somebody else gave it up meanwhile
             self._catalog.delete_location(image.id, EVERYTHING, self._source.identifier)
         self._removals.attempt(self._catalog.removals(image.id))
-        return Move(image.id, image.size, result)
+        return Move(image.id, image.size, MOVED if there is None else DROPPED)
+
+    def _require_right(self, image: ImageRecord, there: Location, advance: Advance) -> None:
+        """The last copy that is right is not given up for a wrong one. Raises StoreError."""
+        copy = CatalogLocation(image.id, there.key, image.size, image.os_hash_algo, image.os_hash_value)
+        done = 0
+
+        def read(size: int) -> None:
+            nonlocal done
+            done += size
+            advance(done)
+
+        wrong = what_is_wrong(self._target, copy, read)
+        if wrong:
+            raise errors.IntegrityError(f"Its copy in store '{self._target.identifier}' is wrong: {wrong}.")
 
     def _require_whole(self, image: ImageRecord) -> None:
         """The last copy is not given up for one that is not there. Raises StoreError."""
