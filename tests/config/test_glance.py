@@ -125,6 +125,15 @@ def test_the_migrated_file_says_what_the_old_one_says(tmp_path: Path, text: str)
     assert options_of(old) == options_of(new)
 
 
+@pytest.mark.parametrize("text", [FILES, S3, SWIFT, OURS])
+def test_the_case_of_a_sections_name_does_not_matter(tmp_path: Path, text: str) -> None:
+    """As in Glance: without its section, a store had the default datadir."""
+    shouted = re.sub(r"^\[(?!DEFAULT)\w+\]$", lambda found: found[0].upper(), text, flags=re.MULTILINE)
+    assert shouted != text
+    expected = options_of(written(tmp_path, text))
+    assert options_of(written(tmp_path, shouted)) == expected
+
+
 def test_values_are_converted(tmp_path: Path) -> None:
     found = {
         name: values for text in (FILES, S3, SWIFT) for name, values in options_of(written(tmp_path, text)).items()
