@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,12 @@ from glance_store import exceptions, location
 from oslo_config import cfg
 
 from imgstore.driver.place import NOTES
+from imgstore.drivers.filesystem.driver import FilesystemDriver
 from imgstore.drivers.filesystem.reader import FileReader
+from imgstore.glance import backend
 from imgstore.glance.stores import FileStore, Store
 from tests.support.client import new_id
+from tests.support.waiting import until
 
 BODY = bytes(range(256)) * 10_000
 
@@ -189,6 +195,31 @@ def test_a_missing_object_is_410_and_in_the_wrong_place_503(shop: Shop) -> None:
                 refused(at)
             assert caught.value.status_int == 503
     assert os.listdir(shop.root / "fast") == []
+
+
+@pytest.mark.parametrize(("room", "hangs"), [(backend, "settle"), (FilesystemDriver, "check")])
+def test_contained_a_store_that_hangs_at_the_start_holds_up_nobody(
+    shop: Shop, room: object, hangs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request waits by itself, and not for those that came before it. The disk answers again at the end."""
+    answers, working = threading.Event(), getattr(room, hangs)
+    monkeypatch.setattr(room, hangs, lambda *given: answers.wait() and working(*given))
+    monkeypatch.setattr(backend, "START_SECONDS", 0.2)
+    monkeypatch.setattr(backend, "PLACE_SECONDS", 0.2)
+    store = shop.open()
+    if hangs == "settle":
+        with ThreadPoolExecutor(4) as pool:
+            told = [pool.submit(store.add, new_id(), io.BytesIO(BODY), 0, "md5", context=None) for _ in range(4)]
+        assert {getattr(each.exception(), "status_int", 0) for each in told} == {503}
+        assert not (shop.root / "fast").exists()
+    answers.set()
+    until(lambda: _is_stored(store))
+
+
+def _is_stored(store: Any) -> bool:
+    with contextlib.suppress(exceptions.GlanceStoreException):
+        return bool(store.add(new_id(), io.BytesIO(BODY), 0, "md5", context=None))
+    return False
 
 
 def test_another_machine_takes_the_mark_that_is_there(tmp_path: Path) -> None:
