@@ -54,7 +54,7 @@ class Translation:
         """The new file."""
         yield from (f"# {remark}" for remark in self.remarks)
         for section, options in self.sections.items():
-            yield from ("", f"[{section}]", *(f"{name} = {text}" for name, text in options.items()))
+            yield from ("", f"[{section}]", *(f"{name} = {_written(text)}" for name, text in options.items()))
 
     def is_read(self, section: str, option: str) -> bool:
         """Whether an option is Glance's or glance_store's, so that this has read it, or has remarked it."""
@@ -110,7 +110,7 @@ def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
             several = {
                 name: lines if name == "filesystem_store_datadirs" else lines[-1:] for name, lines in options.items()
             }
-            texts = {name: "\n".join(lines).strip() for name, lines in several.items()}
+            texts = {name: "\n".join(lines) for name, lines in several.items()}
             old.setdefault(section_key(section), {}).update(texts)
     return old
 
@@ -118,6 +118,9 @@ def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
 def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[_Backend]:
     default = old.get("glance_store", {}).get("default_backend")
     for name, kind in pairs(old["DEFAULT"][BACKENDS]):
+        if section_key(name) == SECTION:
+            problem = f"a store cannot be called '{name}' here: the section has the library's own options."
+            raise _refusal("DEFAULT", BACKENDS, problem, "The commands are for Glance's stores of other names.")
         if kind in STORES:
             yield _Backend(name, STORES[kind], ours=False)
         elif kind == ANY or kind in OURS:
@@ -196,6 +199,12 @@ def _put(new: dict[str, str], counterpart: Counterpart, section: str, option: st
         raise _refusal(section, option, "the value cannot be kept.", str(error)) from None
     if value != "":
         new[counterpart.name] = value
+
+
+def _written(text: str) -> str:
+    """As a file has it, so that oslo.config, which takes a pair of quotes and blanks away, reads the same."""
+    quoted = text != text.strip() or (text[:1] == text[-1:] and text[:1] in ("'", '"'))
+    return (f'"{text}"' if quoted else text).replace("\n", "\n    ")
 
 
 def _refusal(section: str, option: str, problem: str, cure: str) -> ConfigurationError:
