@@ -16,10 +16,12 @@ import pytest
 from glance_store import exceptions, location
 from oslo_config import cfg
 
-from imgstore.driver.place import NOTES
+from imgstore.driver.place import NOTES, new_mark
 from imgstore.drivers.filesystem.driver import FilesystemDriver
 from imgstore.drivers.filesystem.reader import FileReader
+from imgstore.errors import ConfigurationError
 from imgstore.glance import backend
+from imgstore.glance.places import PlaceFiles
 from imgstore.glance.stores import FileStore, Store
 from tests.support.client import new_id
 from tests.support.waiting import until
@@ -229,6 +231,21 @@ def test_another_machine_takes_the_mark_that_is_there(tmp_path: Path) -> None:
     assert second.get_size(at) == len(BODY)
     notes = {(tmp_path / name / "fast.place").read_text() for name in ("places", "of the second")}
     assert notes == {(tmp_path / "fast" / ".imgstore-place").read_text()}
+
+
+def test_a_note_of_a_place_outlives_a_power_cut_and_one_that_fails_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    files = PlaceFiles(str(shop.root / "places"))
+    files.prepare("fast")
+    mark = files.note("fast", new_mark())
+    assert (files.known("fast"), synced[-1]) == (mark, str(shop.root / "places"))
+    monkeypatch.setattr(os, "link", lambda *names: os.stat("/proc/self/nothing"))
+    with pytest.raises(ConfigurationError, match="places_dir"):
+        files.note("other", new_mark())
+    assert os.listdir(shop.root / "places") == ["fast.place"]
 
 
 @pytest.mark.parametrize(
