@@ -29,6 +29,7 @@ from imgstore.config.glance_options import (
     WITHOUT,
     Counterpart,
 )
+from imgstore.config.inifiles import section_key
 from imgstore.config.options import SECTION
 from imgstore.config.registry import suggestion
 from imgstore.errors import ConfigurationError
@@ -53,11 +54,11 @@ class Translation:
         """The new file."""
         yield from (f"# {remark}" for remark in self.remarks)
         for section, options in self.sections.items():
-            yield from ("", f"[{section}]", *(f"{name} = {text}" for name, text in options.items()))
+            yield from ("", f"[{section}]", *(f"{name} = {_written(text)}" for name, text in options.items()))
 
     def is_read(self, section: str, option: str) -> bool:
         """Whether an option is Glance's or glance_store's, so that this has read it, or has remarked it."""
-        if section in self.ours:
+        if section_key(section) in {section_key(name) for name in self.ours}:
             return option in COMMON or option == DRIVER or _is_of_glance(option)
         return option in COMMON or option == GLANCES_OWN or option.startswith(OTHERS)
 
@@ -88,7 +89,7 @@ def translate(files: Sequence[Lines]) -> Translation:
         if name in old.get(section, {}):
             _put(result.sections[SECTION], counterpart, section, name, old[section][name])
     for store in stores:
-        given = old.get(store.name, {})
+        given = old.get(section_key(store.name), {})
         result.sections[store.name] = dict(_own_options(given) if store.ours else _store(store.name, store.driver, old))
         if not store.ours:
             result.remarks.extend(_without_counterpart(store.name, given, [store.driver]))
@@ -102,24 +103,28 @@ def secrets(file: Lines) -> Iterator[tuple[str, str]]:
 
 
 def _together(files: Sequence[Lines]) -> dict[str, dict[str, str]]:
-    """One text an option: lines for one that is set several times."""
+    """One text an option, by `section_key`: lines for one that is set several times."""
     old: dict[str, dict[str, str]] = {}
     for file in files:
         for section, options in file.items():
             several = {
                 name: lines if name == "filesystem_store_datadirs" else lines[-1:] for name, lines in options.items()
             }
-            old.setdefault(section, {}).update({name: "\n".join(lines).strip() for name, lines in several.items()})
+            texts = {name: "\n".join(lines) for name, lines in several.items()}
+            old.setdefault(section_key(section), {}).update(texts)
     return old
 
 
 def _stores(old: Mapping[str, Mapping[str, str]], remarks: list[str]) -> Iterator[_Backend]:
     default = old.get("glance_store", {}).get("default_backend")
     for name, kind in pairs(old["DEFAULT"][BACKENDS]):
+        if section_key(name) == SECTION:
+            problem = f"a store cannot be called '{name}' here: the section has the library's own options."
+            raise _refusal("DEFAULT", BACKENDS, problem, "The commands are for Glance's stores of other names.")
         if kind in STORES:
             yield _Backend(name, STORES[kind], ours=False)
         elif kind == ANY or kind in OURS:
-            yield _Backend(name, OURS.get(kind) or _driver(name, old.get(name, {})), ours=True)
+            yield _Backend(name, OURS.get(kind) or _driver(name, old.get(section_key(name), {})), ours=True)
         elif name == default or not kind:
             problem = f"the store '{name}' has the type '{kind}', which has no driver here."
             raise _refusal("DEFAULT", BACKENDS, problem, "Write it as in 'fast:file', of type file, s3 or swift.")
@@ -155,7 +160,7 @@ def _is_of_glance(option: str) -> bool:
 
 
 def _store(name: str, driver: str, old: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    shared, own = old.get(DEFAULTS, {}), old.get(name, {})
+    shared, own = old.get(DEFAULTS, {}), old.get(section_key(name), {})
     known = {**COMMON, **OPTIONS[driver]}
     new = {"datadir": DATADIR} if driver == "filesystem" else {}
     for option, text in {**shared, **own}.items():
@@ -194,6 +199,12 @@ def _put(new: dict[str, str], counterpart: Counterpart, section: str, option: st
         raise _refusal(section, option, "the value cannot be kept.", str(error)) from None
     if value != "":
         new[counterpart.name] = value
+
+
+def _written(text: str) -> str:
+    """As a file has it, so that oslo.config, which takes a pair of quotes and blanks away, reads the same."""
+    quoted = text != text.strip() or (text[:1] == text[-1:] and text[:1] in ("'", '"'))
+    return (f'"{text}"' if quoted else text).replace("\n", "\n    ")
 
 
 def _refusal(section: str, option: str, problem: str, cure: str) -> ConfigurationError:

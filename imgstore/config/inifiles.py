@@ -47,6 +47,11 @@ def any_byte_order_mark() -> Iterator[None]:
         cfg.ConfigParser.parse = theirs  # type: ignore[method-assign]  # as it was
 
 
+def section_key(section: str) -> str:
+    """The section, however its name is written: its case does not matter to oslo.config, except for DEFAULT."""
+    return section if section == "DEFAULT" else section.lower()
+
+
 def spellings(section: str, option: cfg.Opt) -> Iterator[str]:
     """The names that an option has in a section, deprecated ones too."""
     yield option.dest

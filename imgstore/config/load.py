@@ -23,7 +23,7 @@ from types import MappingProxyType
 from oslo_config import cfg, iniparser
 
 from imgstore.config import glance
-from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines, spellings
+from imgstore.config.inifiles import IniParser, any_byte_order_mark, refuse_swallowed_lines, section_key, spellings
 from imgstore.config.options import OPTIONS, SECTION
 from imgstore.config.registry import suggestion
 from imgstore.config.secrecy import warn_of_readers
@@ -81,11 +81,11 @@ def _load_old(conf: cfg.ConfigOpts, files: Sequence[Source], extra: Known) -> cf
 
 def _without_old(file: Source, translation: glance.Translation, extra: Known) -> Source:
     """What of the file is the host's and ours: nothing else of Glance's is looked at."""
-    ours = {_lower(name) for name in (*extra, *translation.sections)}
+    ours = {section_key(name) for name in (*extra, *translation.sections)}
     kept = {
         section: {name: lines for name, lines in found.items() if not translation.is_read(section, name)}
         for section, found in file.sections.items()
-        if _lower(section) in ours
+        if section_key(section) in ours
     }
     return Source(file.path, kept)
 
@@ -117,9 +117,9 @@ def check(conf: cfg.ConfigOpts, sources: Sequence[Source], extra: Known, *, read
 
 def _secrets(file: Source, known: Known) -> Iterator[str]:
     """The secret options that are set in `file`."""
-    secret = {(_lower(name), option.dest) for name, options in known.items() for option in options if option.secret}
+    secret = {(section_key(name), each.dest) for name, options in known.items() for each in options if each.secret}
     for section, found in file.sections.items():
-        yield from (f"[{section}] {name}" for name in found if (_lower(section), name) in secret)
+        yield from (f"[{section}] {name}" for name in found if (section_key(section), name) in secret)
 
 
 def _refuse_swallowed(files: Sequence[Source], known: Known) -> None:
@@ -164,10 +164,10 @@ def _refuse_unknown(file: Source, known: Known) -> None:
     A known section without options is somebody else's, and an unknown one in which nothing is set does no harm: neither
     is refused. As in oslo.config, the case of a section's name does not matter, except for DEFAULT.
     """
-    by_lower = {_lower(name): name for name in known}
+    by_lower = {section_key(name): name for name in known}
     times: Counter[tuple[str, str]] = Counter()
     for section, found in file.sections.items():
-        name = by_lower.get(_lower(section))
+        name = by_lower.get(section_key(section))
         if name is None and found:
             raise _unknown_section(file, section, list(known))
         if name is not None and known[name]:
@@ -208,7 +208,3 @@ def _unreadable(path: str, reason: str) -> ConfigurationError:
         section=SECTION,
         cure="Name a file that exists and that the service may read.",
     )
-
-
-def _lower(section: str) -> str:
-    return section if section == "DEFAULT" else section.lower()

@@ -15,9 +15,10 @@ from imgstore.config.registry import driver_class
 from imgstore.config.stores import StorePlan, build_driver
 from imgstore.config.values import register, values
 from imgstore.driver.capabilities import SharesObjects
-from imgstore.driver.forks import ProcessLock
+from imgstore.driver.shared import Kept, Shared
 from imgstore.glance.places import OPTION, PLACES_DIR, PlaceFiles, settle
 from imgstore.glance.transfer import Download, Reads, Uploaded, Verifier, download, upload
+from imgstore.side_by_side import Begun
 from imgstore.store import Store, StoreSet
 from imgstore.undo import describe
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 _SHARED = {"read_only", "max_transfers", "max_wait"}
+
+PLACE_SECONDS = 10.0
+"""For which a request waits for a store's place: a store that hangs holds up no other (contained)."""
+START_SECONDS = 30.0
+"""For which the start of Glance waits for one store."""
 
 OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.StrOpt(
@@ -51,7 +57,7 @@ class Backend:
     def __init__(self, store: Store, memory: PlaceFiles) -> None:
         self.store = store
         self._memory = memory
-        self._settling = ProcessLock()
+        self._settling: Shared[None] = Shared("place", patience=PLACE_SECONDS)
         self._settled = False
 
     def begin(self, others: Iterable[Backend]) -> None:
@@ -59,11 +65,13 @@ class Backend:
         that is down is logged, and tried again when it is used."""
         stores = [*(other.store for other in others), self.store]
         StoreSet(stores, default=self.store.identifier).refuse_shared_places()
+        name = self.store.identifier
         try:
-            self._settle()
-            self.store.check()
+            Begun({name: self._prove}, seconds=START_SECONDS).result(name)
         except errors.StoreError as error:
-            LOG.warning("Store %s is not available yet: %s", self.store.identifier, describe(error))
+            LOG.warning("Store %s is not available yet: %s", name, describe(error))
+        except TimeoutError:
+            LOG.warning("Store %s has not answered for %g s: Glance starts without it", name, START_SECONDS)
 
     @property
     def url_prefix(self) -> str:
@@ -107,14 +115,22 @@ class Backend:
 
     def _for(self, context: object, url: str | None = None) -> Store:
         if not self._settled:
-            self._settle()
+            with self.store.slot():  # who waits for the place waits for the store
+                self._settle()
         return self.store.for_context(context, url=url)
 
+    def _prove(self) -> None:
+        self._settle()
+        self.store.check()
+
     def _settle(self) -> None:
-        with self._settling:
-            if not self._settled:
-                settle(self.store, self._memory)
-                self._settled = True
+        with self.store.blamed():
+            self._settling.get(self._settle_once)
+        self._settled = True
+
+    def _settle_once(self) -> Kept[None]:
+        settle(self.store, self._memory)
+        return Kept(None)
 
     def _key(self, store: Store, url: str) -> str:
         with store.blamed():

@@ -25,7 +25,7 @@ from imgstore.store import Store, StoreSet
 UPLOADING = ("saving", "uploading", "importing")
 FEW = 100
 """So many objects are looked up by themselves; for more, all locations are read once."""
-_KEY = re.compile(r"(?P<image>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-[0-9a-f]{16})?", re.ASCII)
+_KEY = re.compile(r"(?P<image>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:-[0-9a-f]{16})?", re.ASCII)
 
 
 class GlanceCatalog:

@@ -55,9 +55,12 @@ class PlaceFiles:
                 file.write(text_of(mark))
                 file.flush()
                 os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, self._file(store))
-            os.unlink(draft)
+            try:
+                with contextlib.suppress(FileExistsError):
+                    os.link(draft, self._file(store))
+            finally:
+                os.unlink(draft)
+            self._keep_names()
         except OSError as error:
             raise self.unusable(store, error) from error
         return self.known(store) or mark
@@ -69,6 +72,14 @@ class PlaceFiles:
     def unusable(self, store: str, error: OSError) -> errors.ConfigurationError:
         """The refusal of a directory in which nothing can be noted."""
         return self._bad(store, f"{self._directory} cannot be used ({error.strerror}).")
+
+    def _keep_names(self) -> None:
+        """A name is durable when its directory is: without it, the next start would take any place for the store's."""
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def _file(self, store: str) -> str:
         return self.path_of(store, "place")

@@ -117,14 +117,14 @@ class TablePlaces:
         """Changes the record, and returns what it says then: by compare-and-set, on what is there."""
         for _ in range(TRIES):
             record = self._record(store)
-            before = _note_of(record)
+            before = _note_of(record, store)
             after = change(before)
             if after == before or truth(self._table.swap_place, store, json.dumps(asdict(after)), record):
                 return after
         raise errors.CatalogUnavailable(f"The record of store {store} is being changed too often: try again.")
 
     def _note(self, store: str) -> _Note:
-        return _note_of(self._record(store))
+        return _note_of(self._record(store), store)
 
     def _record(self, store: str) -> str | None:
         record: object = answer_of(self._table.place, store)
@@ -137,5 +137,10 @@ def _reached(note: _Note, *, epoch: int) -> _Note:
     return replace(note, epoch=max(note.epoch, epoch))
 
 
-def _note_of(record: str | None) -> _Note:
-    return _Note(**json.loads(record or "{}"))
+def _note_of(record: str | None, store: str) -> _Note:
+    try:
+        return _Note(**json.loads(record or "{}"))
+    except (ValueError, TypeError) as error:
+        raise errors.UsageError(
+            f"The record of store {store} is not what was written ({type(error).__name__})."
+        ) from error

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol, TypedDict
 
+from imgstore import errors
 from imgstore.model import Attempt, Location, Standing, StoredImage, attempt_of
 
 Object = tuple[str, str, bool]
@@ -118,7 +119,17 @@ class State:
 
 
 def state_of(row: ImageRow) -> State:
-    """What a row says."""
+    """What a row says. Raises UsageError if its record is not what was written."""
+    try:
+        return _read(row)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise errors.UsageError(
+            f"The record of image {row.id} cannot be read ({type(error).__name__}). It is text of any length, as the "
+            "library wrote it; an earlier release may not know what a later one wrote."
+        ) from error
+
+
+def _read(row: ImageRow) -> State:
     record = json.loads(row.record or "{}")
     locations = [Location(*each) for each in record.pop("locations", ())]
     to_remove = [(store, key, leftovers) for store, key, leftovers in record.pop("to_remove", ())]

@@ -14,8 +14,9 @@ upload, of recovery and of a removal is one UPDATE statement. No transaction and
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -37,6 +38,8 @@ from imgstore.model import (
 
 Decide: TypeAlias = "Callable[[State], State | None]"
 Begin: TypeAlias = Callable[[ImageRow, State], State]
+
+LOG = logging.getLogger(__name__)
 
 LEASE = 60.0
 TRIES = 100
@@ -140,8 +143,8 @@ class TableCatalog:
         return lost
 
     def expired(self) -> Sequence[DeadAttempt]:
-        now, rows = self._clock(), self._unfinished()
-        over = [(row, state) for row, state in ((row, state_of(row)) for row in rows) if state.is_over(now)]
+        now = self._clock()
+        over = [(row, state) for row, state in self._unfinished() if state.is_over(now)]
         return [
             DeadAttempt(attempt_on(row, state.attempts, state.stores), overdue=now - (state.lease_until or now))
             for row, state in over
@@ -152,13 +155,14 @@ class TableCatalog:
 
     def abandon_uploads(self) -> int:
         """See EndsUploads."""
-        rows = [(row, state_of(row)) for row in self._unfinished()]
-        found = [attempt_on(row, state.attempts, state.stores) for row, state in rows if state.lease_until is not None]
+        rows = [(row, state) for row, state in self._unfinished() if state.lease_until is not None]
+        found = [attempt_on(row, state.attempts, state.stores) for row, state in rows]
         return sum(self._ended(attempt, attempt.stores, lambda state: True) for attempt in found)
 
     def removals(self, image_id: str | None = None) -> Sequence[Removal]:
-        rows = self._unfinished() if image_id is None else [self._row(image_id)]
-        return [Removal(None, row.id, *each) for row in rows if row is not None for each in state_of(row).to_remove]
+        one = None if image_id is None else self._row(image_id)
+        rows = self._unfinished() if image_id is None else [] if one is None else [(one, state_of(one))]
+        return [Removal(None, row.id, *each) for row, state in rows for each in state.to_remove]
 
     def removed(self, removal: Removal) -> None:
         def decide(state: State) -> State:
@@ -169,7 +173,7 @@ class TableCatalog:
 
     def standings(self, store: str, keys: Iterable[str]) -> Mapping[str, Standing]:
         rows = {key: self._row(attempt_of(key)[0]) for key in keys}
-        return {key: standing_of(None if row is None else state_of(row), store, key) for key, row in rows.items()}
+        return {key: _standing(row, store, key) for key, row in rows.items()}
 
     def _visible(self, image_id: str, context: object) -> ImageRow:
         row = self._row(image_id)
@@ -240,11 +244,26 @@ class TableCatalog:
                 )
         return row
 
-    def _unfinished(self) -> Iterable[ImageRow]:
-        return answer_of(self._table.unfinished)
+    def _unfinished(self) -> Iterator[tuple[ImageRow, State]]:
+        """Each with what it says. One that cannot be read holds up no other (contained)."""
+        for row in answer_of(self._table.unfinished):
+            try:
+                state = state_of(row)
+            except errors.UsageError as error:
+                LOG.error("The upload of an image is not ended, and nothing of it is removed. %s", error)
+            else:
+                yield row, state
 
     def _swap(self, row: ImageRow, state: State) -> bool:
         return truth(self._table.swap, row, values_of(state, version=row.version + 1))
+
+
+def _standing(row: ImageRow | None, store: str, key: str) -> Standing:
+    """What cannot be read stays."""
+    try:
+        return standing_of(None if row is None else state_of(row), store, key)
+    except errors.UsageError:
+        return Standing.UNDER_WAY
 
 
 def _too_busy(image_id: str) -> errors.CatalogUnavailable:

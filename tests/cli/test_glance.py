@@ -100,8 +100,12 @@ def test_objects_that_no_image_has_go_and_what_may_be_an_images_stays(shop: Shop
     assert shop.names("slow") == []
 
 
-def test_leftovers_of_an_upload_that_may_be_alive_need_a_day_or_the_operators_word(shop: Shop, glance: Glance) -> None:
-    uploading, active = glance.image("saving"), glance.stored()
+@pytest.mark.parametrize("identifier", [new_id(), new_id().upper()], ids=["lower", "upper"])
+def test_leftovers_of_an_upload_that_may_be_alive_need_a_day_or_the_operators_word(
+    shop: Shop, glance: Glance, identifier: str
+) -> None:
+    """A user of Glance may choose an image's identifier, in capitals too."""
+    uploading, active = glance.image("saving", id=identifier), glance.stored()
     traces = [put(shop, hidden_name(image), age=OLD).name for image in (uploading, active)]
     assert names(glance.run("purge")) == {("fast", traces[1], True)}
     assert names(glance.run("purge", "--older-than", "1h")) == {("fast", traces[0], True)}

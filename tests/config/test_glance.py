@@ -118,11 +118,23 @@ def options_of(file: str) -> dict[str, dict[str, Any]]:
     return {name: dict(conf[name]) for name in names}
 
 
-@pytest.mark.parametrize("text", [FILES, S3, SWIFT, OURS])
+QUOTED = [S3.replace("hunter2", secret) for secret in ("\"'hunter2'\"", "' hunter2 '")]
+
+
+@pytest.mark.parametrize("text", [FILES, S3, SWIFT, OURS, *QUOTED])
 def test_the_migrated_file_says_what_the_old_one_says(tmp_path: Path, text: str) -> None:
     old = written(tmp_path, text)
     new = written(tmp_path, "\n".join(translated([old]).lines()), "imgstore.conf")
     assert options_of(old) == options_of(new)
+
+
+@pytest.mark.parametrize("text", [FILES, S3, SWIFT, OURS])
+def test_the_case_of_a_sections_name_does_not_matter(tmp_path: Path, text: str) -> None:
+    """As in Glance: without its section, a store had the default datadir."""
+    shouted = re.sub(r"^\[(?!DEFAULT)\w+\]$", lambda found: found[0].upper(), text, flags=re.MULTILINE)
+    assert shouted != text
+    expected = options_of(written(tmp_path, text))
+    assert options_of(written(tmp_path, shouted)) == expected
 
 
 def test_values_are_converted(tmp_path: Path) -> None:
@@ -191,6 +203,7 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path, caplog: pytest.LogCapt
         ("file_perm = 644", "file_perm = rw", "[cheap] filesystem_store_file_perm: the value cannot be kept."),
         ("weight = 10", "weigth = 10", "[fast] weigth: no such option"),
         ("default_backend = fast", "default_backend = web", "[DEFAULT] enabled_backends: the store 'web'"),
+        ("cheap:file,", "cheap:file, imgstore:file,", "[DEFAULT] enabled_backends: a store cannot be called 'im"),
         ("10GB", "10 apples", "[DEFAULT] user_storage_quota: the value cannot be kept."),
         ("image_size_cap = 1073741824", "image_size_cap = much", "[imgstore] max_image_size: 'much' is not valid."),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,15 @@ import pytest
 from glance_store import exceptions, location
 from oslo_config import cfg
 
-from imgstore.driver.place import NOTES
+from imgstore.driver.place import NOTES, new_mark
+from imgstore.drivers.filesystem.driver import FilesystemDriver
 from imgstore.drivers.filesystem.reader import FileReader
+from imgstore.errors import ConfigurationError
+from imgstore.glance import backend
+from imgstore.glance.places import PlaceFiles
 from imgstore.glance.stores import FileStore, Store
 from tests.support.client import new_id
+from tests.support.waiting import until
 
 BODY = bytes(range(256)) * 10_000
 
@@ -191,6 +199,31 @@ def test_a_missing_object_is_410_and_in_the_wrong_place_503(shop: Shop) -> None:
     assert os.listdir(shop.root / "fast") == []
 
 
+@pytest.mark.parametrize(("room", "hangs"), [(backend, "settle"), (FilesystemDriver, "check")])
+def test_contained_a_store_that_hangs_at_the_start_holds_up_nobody(
+    shop: Shop, room: object, hangs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request waits by itself, and not for those that came before it. The disk answers again at the end."""
+    answers, working = threading.Event(), getattr(room, hangs)
+    monkeypatch.setattr(room, hangs, lambda *given: answers.wait() and working(*given))
+    monkeypatch.setattr(backend, "START_SECONDS", 0.2)
+    monkeypatch.setattr(backend, "PLACE_SECONDS", 0.2)
+    store = shop.open()
+    if hangs == "settle":
+        with ThreadPoolExecutor(4) as pool:
+            told = [pool.submit(store.add, new_id(), io.BytesIO(BODY), 0, "md5", context=None) for _ in range(4)]
+        assert {getattr(each.exception(), "status_int", 0) for each in told} == {503}
+        assert not (shop.root / "fast").exists()
+    answers.set()
+    until(lambda: _is_stored(store))
+
+
+def _is_stored(store: Any) -> bool:
+    with contextlib.suppress(exceptions.GlanceStoreException):
+        return bool(store.add(new_id(), io.BytesIO(BODY), 0, "md5", context=None))
+    return False
+
+
 def test_another_machine_takes_the_mark_that_is_there(tmp_path: Path) -> None:
     first = Shop(tmp_path).open()
     at = located(first, first.add(new_id(), io.BytesIO(BODY), 0, "md5", context=None)[0])
@@ -198,6 +231,21 @@ def test_another_machine_takes_the_mark_that_is_there(tmp_path: Path) -> None:
     assert second.get_size(at) == len(BODY)
     notes = {(tmp_path / name / "fast.place").read_text() for name in ("places", "of the second")}
     assert notes == {(tmp_path / "fast" / ".imgstore-place").read_text()}
+
+
+def test_a_note_of_a_place_outlives_a_power_cut_and_one_that_fails_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    files = PlaceFiles(str(shop.root / "places"))
+    files.prepare("fast")
+    mark = files.note("fast", new_mark())
+    assert (files.known("fast"), synced[-1]) == (mark, str(shop.root / "places"))
+    monkeypatch.setattr(os, "link", lambda *names: os.stat("/proc/self/nothing"))
+    with pytest.raises(ConfigurationError, match="places_dir"):
+        files.note("other", new_mark())
+    assert os.listdir(shop.root / "places") == ["fast.place"]
 
 
 @pytest.mark.parametrize(

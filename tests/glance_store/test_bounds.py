@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ import pytest
 from imgstore import errors
 from imgstore.driver.bounded_calls import MOST, BoundedCalls
 from imgstore.driver.writer import Admission
+from imgstore.drivers.glance_store import GlanceStoreDriver
 from imgstore.drivers.glance_store.writer import GlanceStoreWriter
 from tests.support.garbage import freed_at_once
 from tests.support.waiting import until
@@ -107,3 +109,13 @@ def test_contained_calls_that_hang_are_so_many_and_no_more() -> None:
     end.set()
     until(lambda: not any(thread.name == "imgstore-glance-store" for thread in threading.enumerate()))
     assert calls.run("reading", lambda: "read") == "read"
+
+
+def test_right_blame_a_driver_whose_library_is_missing_is_no_store_that_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "os_brick", None)
+    monkeypatch.delitem(sys.modules, "glance_store._drivers.cinder", raising=False)
+    driver = GlanceStoreDriver(driver="cinder", url_template="cinder://{key}")
+    with pytest.raises(errors.ConfigurationError, match=r"driver 'cinder' cannot be loaded .*os_brick"):
+        driver.check()

@@ -123,6 +123,20 @@ def test_a_change_of_the_row_meanwhile_is_no_refusal(world: World, monkeypatch: 
         world.one.delete("image", "ann")
 
 
+@pytest.mark.parametrize("record", ['{"attempts": 1, "lease_un', '{"attempts": 1, "of_a_later_release": 1}', "[]"])
+def test_contained_a_record_that_cannot_be_read_costs_no_other_image_its_recovery(world: World, record: str) -> None:
+    """A column that is too short cut it, or a later release wrote it: the image stays as it is, and is named."""
+    dead = world.begin("a")
+    world.table.add(Row("unread", "ann", status="saving", unfinished=True, record=record))
+    world.now += LEASE + 1
+    assert [each.attempt.image_id for each in world.other.expired()] == ["image"]
+    assert world.other.abandon_uploads() == 1
+    assert world.left() == [("a", dead.key, True)]
+    assert world.other.standings("a", ["unread"]) == {"unread": Standing.UNDER_WAY}
+    with pytest.raises(UsageError, match="The record of image unread cannot be read"):
+        world.one.find("unread", "ann")
+
+
 def test_row_that_cannot_be_changed_costs_no_other_its_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     names, swap = ("a", "b", "c"), world.table.swap
     for name in names:

@@ -129,4 +129,8 @@ def _class(name: str) -> Any:
     if not found:
         known = ", ".join(sorted(point.name for point in entry_points(group=GROUP) if "." not in point.name))
         raise bad("driver", f"glance_store has no driver '{name}'.", f"Use one of: {known}.")
-    return found[0].load()
+    try:
+        return found[0].load()
+    except ImportError as error:
+        problem = f"glance_store's driver '{name}' cannot be loaded ({error})."
+        raise bad("driver", problem, "Install what it needs.") from error
