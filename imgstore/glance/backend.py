@@ -71,7 +71,7 @@ class Backend:
         except errors.StoreError as error:
             LOG.warning("Store %s is not available yet: %s", name, describe(error))
         except TimeoutError:
-            LOG.warning("Store %s has not answered for %g s: Glance starts without it", name, START_SECONDS)
+            LOG.warning("Store %s has not answered for %s s: Glance starts without it", name, START_SECONDS)
 
     @property
     def url_prefix(self) -> str:
