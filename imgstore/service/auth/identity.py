@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from keystoneauth1 import loading, session
 from keystoneauth1.exceptions import ClientException
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from imgstore import errors
 from imgstore.driver.bounded_http import bounded_pools
@@ -27,7 +25,6 @@ TIMEOUT = 10
 """Seconds for one answer, unless the options say otherwise: the libraries wait without end."""
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, NotImplementedError)
 """What the libraries raise for an answer that is none of Keystone's: a proxy's page, JSON of another kind."""
-_POOLS = bounded_pools(HTTPConnectionPool, HTTPSConnectionPool)
 
 
 class IdentityUnavailable(errors.ImgstoreError):
@@ -47,9 +44,10 @@ def unavailable(message: str, detail: str) -> IdentityUnavailable:
 
 def bound(asked: session.Session) -> None:
     """From now on every wait of this session ends with the deadline of the thread that waits."""
-    for adapter in asked.session.adapters.values():
-        if isinstance(adapter, HTTPAdapter):
-            adapter.poolmanager.pool_classes_by_scheme = _POOLS
+    for adapter in {*asked.session.adapters.values()}:  # one may stand for both schemes
+        if isinstance(adapter, session.TCPKeepAliveAdapter):
+            pools = adapter.poolmanager.pool_classes_by_scheme
+            adapter.poolmanager.pool_classes_by_scheme = bounded_pools(pools["http"], pools["https"])
 
 
 def deadline(timeout: float | None) -> Deadline:
