@@ -14,13 +14,14 @@ of stores, and the limits of a project in one store, come from the ini file.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
 from keystoneauth1 import loading
-from keystoneauth1.exceptions import ClientException
+from keystoneauth1.exceptions import ClientException, ConnectFailure, HttpServerError
 from openstack.exceptions import SDKException
 from oslo_config import cfg
 from oslo_limit import exception, limit, opts
@@ -36,10 +37,13 @@ MANY = 10_000
 """Projects that are remembered."""
 AWAY = (ClientException, SDKException, *identity.MALFORMED)
 
+DOWN = (ConnectFailure, HttpServerError, json.JSONDecodeError)
+"""Keystone itself, or what stands in its place: it may pass."""
+
 
 class UnifiedLimits:
     """Implements `Limits`, for any thread. `others`: the limits that are not Keystone's; `age` in seconds. Raises
-    ConfigurationError where Keystone cannot be asked with these options."""
+    ConfigurationError where Keystone cannot be asked with these options, IdentityUnavailable where it is down."""
 
     def __init__(self, conf: cfg.ConfigOpts, *, others: Limits, age: float) -> None:
         self.others = others
@@ -50,6 +54,9 @@ class UnifiedLimits:
         try:
             with identity.quiet("oslo.limit"):
                 self._enforcer = limit.Enforcer(lambda project, names: dict.fromkeys(names, 0), cache=False)
+        except DOWN as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise identity.unavailable(f"[{SECTION}]: Keystone does not tell the limits.", detail) from error
         except (exception.SessionInitError, *AWAY) as error:
             problem = f"the limits cannot be read ({error})."
             raise identity.unusable(problem, "Correct its options.", section=SECTION) from error
