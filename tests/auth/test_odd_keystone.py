@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -132,3 +133,14 @@ def test_access_rules_have_the_paths_of_the_api_behind_a_prefix(tmp_path: Path) 
     with LocalService(tmp_path, stores, authenticate=authenticate, endpoint=endpoint).running() as service:
         assert service.client.get("/v2/images").status == 401
     assert seen == [("", "/v2/images")]
+
+
+def test_cache_of_tokens_has_its_client_or_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = configuration(tmp_path, "http://127.0.0.1:1/v3")
+    made.write_text(made.read_text() + "memcached_servers = 127.0.0.1:1\n")
+    keystone.Keystone(load([str(made)]))
+    monkeypatch.setitem(sys.modules, "memcache", None)
+    monkeypatch.delitem(sys.modules, "oslo_cache._memcache_pool")
+    monkeypatch.delattr("oslo_cache._memcache_pool")
+    with pytest.raises(errors.ConfigurationError, match="memcached_servers: the module 'memcache' is missing"):
+        keystone.Keystone(load([str(made)]))

@@ -44,6 +44,10 @@ class Keystone:
         settings = {"oslo_config_config": conf, "delay_auth_decision": False}
         try:
             self._middleware = auth_token.AuthProtocol(_pass, settings)
+            self._middleware._token_cache.initialize({})  # else the first request finds out what it lacks
+        except ImportError as error:
+            problem, cure = f"the module '{error.name}' is missing.", "Install it, or use another cache."
+            raise identity.unusable(problem, cure, section=SECTION, option="memcached_servers") from error
         except (ClientException, KeystoneMiddlewareException, ValueError) as error:
             raise identity.unusable(f"cannot be used ({error}).", "Correct its options.", section=SECTION) from error
         self._timeout: float | None = conf[SECTION].http_connect_timeout
