@@ -95,13 +95,14 @@ class Middleware:
         return answer
 
     def _prepare(self, environ: WSGIEnvironment, resource: str) -> None:
+        path = environ.get("PATH_INFO", "")
+        if not (resource == PROBES or path in OPEN or OTHER_VERSIONS.match(path)):
+            # Before the prefix is there: access rules of Keystone have the paths of the API.
+            remember(environ, self._authenticate(environ))
         if self._endpoint is not None:
             environ["wsgi.url_scheme"] = self._endpoint.scheme
             environ["HTTP_HOST"] = self._endpoint.netloc
             environ["SCRIPT_NAME"] = self._endpoint.path.rstrip("/")
-        path = environ.get("PATH_INFO", "")
-        if not (resource == PROBES or path in OPEN or OTHER_VERSIONS.match(path)):
-            remember(environ, self._authenticate(environ))
 
     def _count(self, environ: WSGIEnvironment, resource: str, status: str, seconds: float) -> None:
         self._metrics.request(environ["REQUEST_METHOD"], resource, status, seconds)

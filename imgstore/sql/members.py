@@ -79,14 +79,18 @@ class ImageMembers:
         def work(connection: sa.Connection) -> Member:
             image = _shared(permitted(connection, image_id, caller, "add_member"))
             present = [each.member for each in _found(connection, image)]
+            exists = MemberExists(f"Project {member} is a member of image {image.id} already.")
             if member in present:
-                raise MemberExists(f"Project {member} is a member of image {image.id} already.")
+                raise exists
             if len(present) >= MOST:
                 raise TooManyMembers(f"An image has at most {MOST} members.")
             time = now()
             added = Member(image.id, member, PENDING, time, time)
             values = {"image_id": image.id, "member": member, "status": PENDING, "created_at": time, "updated_at": time}
-            connection.execute(sa.insert(MEMBERS).values(**values))
+            try:
+                connection.execute(sa.insert(MEMBERS).values(**values))
+            except sa.exc.IntegrityError as error:  # MariaDB takes names for one that differ in blanks at their ends
+                raise exists from error
             return added
 
         return self._database.change(work)

@@ -82,6 +82,18 @@ def test_mistake_in_keystones_section_stops_the_start(tmp_path: Path) -> None:
         assert "hunter2" not in line
 
 
+def test_start_is_tried_again_where_keystone_does_not_tell_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut the service may be up first: systemd starts it again, unless the configuration is wrong."""
+    monkeypatch.setattr("oslo_limit.limit._SDK_CONNECTION", None)
+    limited = {**section(www_authenticate_uri=None, http_request_max_retries=None), "endpoint_id": "some"}
+    stopped = ServiceProcess(tmp_path, options={"service": {"limits": "keystone"}, "oslo_limit": limited})
+    line = stopped.refusal(status=5)
+    assert "[oslo_limit]: Keystone does not tell the limits" in line
+    assert "hunter2" not in line
+
+
 def test_mistake_in_the_policy_stops_the_start(tmp_path: Path) -> None:
     stopped = ServiceProcess(tmp_path, options={**with_keystone(), "oslo_policy": {"policy_file": "rules.yaml"}})
     assert "[oslo_policy] policy_file: the file rules.yaml is not there" in stopped.refusal()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import MagicMock
 
 import pytest
 from oslo_config.cfg import ConfigOpts
 
 from imgstore.limits import NO_LIMITS, Allowance
 from imgstore.model import MIB
-from imgstore.service.auth import unified_limits
+from imgstore.service.auth import identity, unified_limits
 from imgstore.service.auth.unified_limits import UnifiedLimits
 from tests.support.client import Client
 from tests.support.keystone import Endpoint, Keystone
@@ -155,9 +155,23 @@ def test_bounded_memory_of_many_projects_those_asked_for_last_are_remembered(mon
 
     monkeypatch.setattr(unified_limits, "MANY", 3)
     monkeypatch.setattr(unified_limits, "_publish", lambda conf: None)
-    monkeypatch.setattr("oslo_limit.limit.Enforcer", Mock())
+    monkeypatch.setattr("oslo_limit.limit.Enforcer", MagicMock())
     monkeypatch.setattr(UnifiedLimits, "_ask", ask)
     limits = UnifiedLimits(ConfigOpts(), others=NO_LIMITS, age=1000)
     for project in "abcdda":
         limits.project(project)
     assert asked == list("abcda")
+
+
+def test_answer_that_is_none_of_keystones_tells_no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's page, or JSON of another kind: it is Keystone that is away, and the last limits hold."""
+    enforcer = MagicMock()
+    monkeypatch.setattr(unified_limits, "_publish", lambda conf: None)
+    monkeypatch.setattr("oslo_limit.limit.Enforcer", lambda *_, **__: enforcer)
+    limits = UnifiedLimits(ConfigOpts(), others=NO_LIMITS, age=0)
+    enforcer.get_registered_limits.side_effect = [[("image_count_total", 3)], ValueError("a page"), KeyError("limits")]
+    enforcer.get_project_limits.return_value = []
+    assert [limits.project("one").images for _ in range(3)] == [3, 3, 3]
+    enforcer.get_registered_limits.side_effect = TypeError("a list")
+    with pytest.raises(identity.IdentityUnavailable):
+        limits.project("two")

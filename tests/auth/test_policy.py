@@ -15,10 +15,11 @@ from oslo_policy import generator
 
 from imgstore import errors
 from imgstore.drivers.memory import MemoryDriver
-from imgstore.service.auth import policy, policy_rules
+from imgstore.service.auth import identity, policy, policy_rules
 from imgstore.sql import Caller, ImageRecord, NewImage
 from imgstore.store import Store, StoreSet
 from tests.support.client import Answer, Client
+from tests.support.nowhere import refusing_address
 from tests.support.service import LocalService
 
 ROOT = Path(__file__).parent.parent.parent
@@ -120,6 +121,22 @@ def test_file_of_the_operator_comes_over_the_defaults(tmp_path: Path) -> None:
     mine = image("one", "private")
     assert [outcome(caller, "delete_image", mine) for caller in (member, janitor, boss)] == [403, 200, 403]
     assert (boss.is_admin, person(made, "admin").is_admin) == (True, False)
+
+
+def test_rule_that_asks_a_server_is_asked_once_and_is_503_where_nobody_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question inside the catalog's transaction would hold up all others while a server hangs."""
+    address = refusing_address()
+    text = f'"delete_image": "http://{address}/ask"\n"get_images": "http://{address}/%(name)s"\n'
+    made = configured(text, root=tmp_path)
+    member, mine = person(made, "member"), image("one", "private")
+    with pytest.raises(identity.IdentityUnavailable):
+        member.may("delete_image", mine)
+    assert outcome(member, "get_images", None) == 403  # the name of no image
+    answers = iter([True])
+    monkeypatch.setattr("oslo_policy._external.HttpCheck.__call__", lambda *_: next(answers))
+    assert [member.may("delete_image", mine) for _ in range(3)] == [True, True, True]
 
 
 def test_the_sample_is_what_the_generator_makes_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

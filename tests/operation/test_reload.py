@@ -140,3 +140,10 @@ def test_bounded_memory_a_driver_that_was_replaced_is_freed(tmp_path: Path) -> N
         service.take(StoreChanges([store("s", MemoryDriver())], [], [service.stores.resolve("s").driver], [], set()))
         gc.collect()
         assert former() is None
+
+
+def test_store_that_was_added_is_told_to_who_creates_an_image(tmp_path: Path) -> None:
+    former, added = store("s", MemoryDriver()), store("new", MemoryDriver())
+    with LocalService(tmp_path, StoreSet([former], default="s")).running() as local:
+        local.service.stores.take([former, added])
+        assert local.client.post("/v2/images", {}).headers["openstack-image-store-ids"] == "s,new"

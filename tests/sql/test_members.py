@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 import pytest
@@ -55,3 +56,12 @@ def test_one_of_two_additions_at_once_wins(catalog: SqlCatalog, other: SqlCatalo
     adding = [partial(each.members.add, image_id, OWNER, "member") for each in (catalog, other) * 2]
     assert together(*adding).count(MemberExists) == 3
     assert [each.member for each in catalog.members.list(image_id, OWNER)] == ["member"]
+
+
+def test_member_that_differs_in_a_blank_is_another_one_or_there_already(catalog: SqlCatalog) -> None:
+    """For MariaDB both are one: no database that is away."""
+    image_id = queued_image(catalog)
+    catalog.members.add(image_id, OWNER, "member")
+    with contextlib.suppress(MemberExists):
+        catalog.members.add(image_id, OWNER, "member ")
+    assert catalog.members.list(image_id, OWNER)[0].member == "member"

@@ -43,7 +43,6 @@ class ImageList:
 
     def __init__(self, images: Images) -> None:
         self._images = images
-        self._store_ids = ",".join(store.identifier for store in images.stores)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         caller = caller_of(req.env)
@@ -66,7 +65,7 @@ class ImageList:
         image = self._images.catalog.create(new)
         resp.status = falcon.HTTP_201
         resp.location = f"{req.prefix}/v2/images/{image.id}"
-        resp.set_header("OpenStack-image-store-ids", self._store_ids)
+        resp.set_header("OpenStack-image-store-ids", ",".join(store.identifier for store in self._images.stores))
         resp.set_header("OpenStack-image-import-methods", ",".join(METHODS))
         resp.media = self._images.body(image)
 

@@ -39,20 +39,28 @@ class Keystone:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._rules = PolicyRules(conf)
+        conf.set_default("http_connect_timeout", identity.TIMEOUT, group=SECTION)
         # Set here, the file cannot turn it on: a request without a token never passes.
         settings = {"oslo_config_config": conf, "delay_auth_decision": False}
         try:
             self._middleware = auth_token.AuthProtocol(_pass, settings)
+            self._middleware._token_cache.initialize({})  # else the first request finds out what it lacks
+        except ImportError as error:
+            problem, cure = f"the module '{error.name}' is missing.", "Install it, or use another cache."
+            raise identity.unusable(problem, cure, section=SECTION, option="memcached_servers") from error
         except (ClientException, KeystoneMiddlewareException, ValueError) as error:
             raise identity.unusable(f"cannot be used ({error}).", "Correct its options.", section=SECTION) from error
+        self._timeout: float | None = conf[SECTION].http_connect_timeout
+        identity.bound(self._middleware._session)
 
     def __call__(self, environ: WSGIEnvironment) -> Caller:
         """The caller. Raises Unauthenticated, IdentityUnavailable."""
         environ.pop(_PASSED, None)
         answer = _Answer()
         try:
-            self._middleware(environ, answer.start)
-        except (ClientException, KeystoneMiddlewareException) as error:
+            with identity.deadline(self._timeout):
+                self._middleware(environ, answer.start)
+        except (ClientException, KeystoneMiddlewareException, *identity.MALFORMED) as error:
             raise identity.unavailable(NOT_AVAILABLE, f"{type(error).__name__}: {error}") from error
         if environ.pop(_PASSED, False) is not True:
             raise _refusal(answer)

@@ -14,7 +14,7 @@ from oslo_context.context import RequestContext
 from oslo_policy import opts, policy
 
 from imgstore import errors
-from imgstore.service.auth.identity import quiet, unusable
+from imgstore.service.auth.identity import quiet, unavailable, unusable
 from imgstore.sql import Caller, ImageRecord, NewImage
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class _Permits:
     def __init__(self, enforcer: policy.Enforcer, context: RequestContext) -> None:
         self._enforcer = enforcer
         self._context = context
+        self._answers: dict[object, bool] = {}
 
     def is_admin(self) -> bool:
         """Whether the caller may do everything with all projects' images."""
@@ -119,7 +120,19 @@ class _Permits:
         return self._allows(action, _target(image))
 
     def _allows(self, action: str, target: dict[str, object]) -> bool:
-        return bool(self._enforcer.authorize(action, target, self._context))
+        """Each question is asked once: the catalog asks again inside its transaction, which waits for no server."""
+        question = (action, *target.items())
+        if question not in self._answers:
+            self._answers[question] = self._ask(action, target)
+        return self._answers[question]
+
+    def _ask(self, action: str, target: dict[str, object]) -> bool:
+        try:
+            return bool(self._enforcer.authorize(action, target, self._context))
+        except KeyError:  # of an `http:` rule: without what its URL needs it does not hold, as any other
+            return False
+        except (OSError, RuntimeError) as error:  # an `http:` rule's server
+            raise unavailable("The policy cannot be asked.", f"{type(error).__name__}: {error}") from error
 
 
 def _target(image: NewImage) -> dict[str, object]:

@@ -14,13 +14,14 @@ of stores, and the limits of a project in one store, come from the ini file.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
 from keystoneauth1 import loading
-from keystoneauth1.exceptions import ClientException
+from keystoneauth1.exceptions import ClientException, ConnectFailure, HttpServerError
 from openstack.exceptions import SDKException
 from oslo_config import cfg
 from oslo_limit import exception, limit, opts
@@ -34,25 +35,32 @@ SECTION = "oslo_limit"
 SIZE, IMAGES, UPLOADS = "image_size_total", "image_count_total", "image_count_uploading"
 MANY = 10_000
 """Projects that are remembered."""
-AWAY = (ClientException, SDKException)
+AWAY = (ClientException, SDKException, *identity.MALFORMED)
+
+DOWN = (ConnectFailure, HttpServerError, json.JSONDecodeError)
+"""Keystone itself, or what stands in its place: it may pass."""
 
 
 class UnifiedLimits:
     """Implements `Limits`, for any thread. `others`: the limits that are not Keystone's; `age` in seconds. Raises
-    ConfigurationError where Keystone cannot be asked with these options."""
+    ConfigurationError where Keystone cannot be asked with these options, IdentityUnavailable where it is down."""
 
     def __init__(self, conf: cfg.ConfigOpts, *, others: Limits, age: float) -> None:
         self.others = others
         self._age = age
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Allowance]] = {}
-        _publish(conf)
+        self._timeout = _publish(conf)
         try:
             with identity.quiet("oslo.limit"):
                 self._enforcer = limit.Enforcer(lambda project, names: dict.fromkeys(names, 0), cache=False)
-        except (exception.SessionInitError, ValueError, *AWAY) as error:
+        except DOWN as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise identity.unavailable(f"[{SECTION}]: Keystone does not tell the limits.", detail) from error
+        except (exception.SessionInitError, *AWAY) as error:
             problem = f"the limits cannot be read ({error})."
             raise identity.unusable(problem, "Correct its options.", section=SECTION) from error
+        identity.bound(self._enforcer.connection.session)
 
     def project(self, owner: str) -> Allowance:
         """The limits of a project. Raises IdentityUnavailable if Keystone cannot be asked and never told them."""
@@ -85,8 +93,9 @@ class UnifiedLimits:
 
     def _ask(self, owner: str) -> Allowance:
         """All names at once: oslo.limit fails for a single one that is not registered."""
-        registered = self._enforcer.get_registered_limits(None)  # type: ignore[arg-type]  # it means all, undeclared
-        own = self._enforcer.get_project_limits(owner, None)  # type: ignore[arg-type]  # as above
+        with identity.deadline(self._timeout):
+            registered = self._enforcer.get_registered_limits(None)  # type: ignore[arg-type]  # it means all, undeclared
+            own = self._enforcer.get_project_limits(owner, None)  # type: ignore[arg-type]  # as above
         found = {**dict(registered), **dict(own)}
         size = _number(found, SIZE)
         return Allowance(None if size is None else size * MIB, _number(found, IMAGES), _number(found, UPLOADS))
@@ -96,6 +105,7 @@ def options(conf: cfg.ConfigOpts) -> Sequence[cfg.Opt]:
     """The options of [oslo_limit]. Raises ConfigurationError."""
     known = {option.dest: option for option in _common()}
     conf.register_opts(list(known.values()), group=SECTION)
+    conf.set_default("timeout", identity.TIMEOUT, group=SECTION)
     plugin = identity.plugin_options(conf[SECTION].auth_type, SECTION)
     return [*known.values(), *(option for option in plugin if option.dest not in known)]
 
@@ -110,13 +120,16 @@ def _common() -> list[cfg.Opt]:
     ]
 
 
-def _publish(conf: cfg.ConfigOpts) -> None:
-    """Puts the options where oslo.limit reads them: it knows only the global configuration."""
+def _publish(conf: cfg.ConfigOpts) -> float | None:
+    """Puts the options where oslo.limit reads them: it knows only the global configuration. Returns the seconds for one
+    answer."""
     for option in options(conf):
         value = conf[SECTION][option.dest]
         if value is not None:
             cfg.CONF.register_opt(option, group=SECTION)
             cfg.CONF.set_override(option.dest, value, group=SECTION)
+    timeout: float | None = conf[SECTION].timeout
+    return timeout
 
 
 def _number(found: Mapping[str, int], name: str) -> int | None:
