@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,11 @@ def wait_at_gate(datadir: str, name: str) -> None:
     """Returns when the test opened the gate and closed it again; at once where there is none."""
     gate = Path(datadir, GATE + name)
     if gate.exists():
-        # Not through a file object, which would warn of itself where a signal ends the process here.
-        os.read(os.open(gate, os.O_RDONLY), 1)
+        # Not through a file object, which would warn of itself where a signal ends the process here. Not in one call
+        # without end either: a signal that comes just before it would wait for its end.
+        opened = os.open(gate, os.O_RDONLY)
+        while not select.select([opened], [], [], 0.1)[0]:
+            continue
 
 
 class NamedDriver(FilesystemDriver):
