@@ -119,10 +119,12 @@ class HostRecords:
 
     def require_current(self, store: Store) -> None:
         """Before something is removed from a store, which may be up before anybody has settled its place: is the
-        database older than it? Raises CatalogUnavailable if so; StoreError."""
+        database older than it? Raises CatalogUnavailable if so; StoreError (StoreBusy among them)."""
         if self.restored is None or store.identifier in self._current:
             return
-        if compare(store, self.restored):
+        with store.slot():
+            older = compare(store, self.restored)
+        if older:
             raise errors.CatalogUnavailable("The database was restored from a backup: nothing is removed.")
         self._current.add(store.identifier)
 
