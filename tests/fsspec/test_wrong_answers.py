@@ -7,7 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from webdav4.client import InsufficientStorage  # type: ignore[import-untyped]  # it comes without types
+from webdav4.client import InsufficientStorage
 
 from imgstore import errors
 from imgstore.drivers.fsspec import FsspecDriver
